@@ -1,0 +1,54 @@
+# What a person and the continuous integration run; every target sets up what it needs.
+SHELL := /bin/sh
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SERVE_ARGS ?=
+
+.PHONY: help install serve test check format bench build lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+install: $(STAMP) ## make .venv with everything that is needed to run, test, lint and bench
+
+# Keyed on content, not on times: a fresh clone has arbitrary times, and a changed lock must be noticed after a checkout.
+ifneq ($(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum),$(shell cat $(STAMP) 2>/dev/null))
+.PHONY: $(STAMP)
+endif
+$(STAMP):
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@cat requirements.lock pyproject.toml | cksum > $(STAMP)
+
+serve: install ## start an embedded Postgres and the server, print URL, token and a curl line
+	@exec $(BIN)/scimsrv serve $(SERVE_ARGS)
+
+test: install check ## lint, types, and every test against a Postgres of its own
+	$(BIN)/python -m pytest
+
+check: install ## formatter leaves no diff, linter and types are clean
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install ## let the formatter and the linter repair what they can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## measure against a ceiling taken in the same run
+	$(BIN)/python -m bench
+
+build: install ## build the wheel into dist/
+	$(BIN)/python -m hatchling build -t wheel
+
+lock: ## resolve the dependencies again (needs uv)
+	$(UV) pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+
+clean: ## remove everything that was made here, except the data directory
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

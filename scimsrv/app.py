@@ -1,0 +1,250 @@
+"""The composition root: the data plane as an ASGI application, and the pipeline that every request goes through."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from scimsrv.auth import Authenticator, Principal, Right
+from scimsrv.errors import Kind, ScimError
+from scimsrv.http import Disconnected, read_body, request_id, send_reply
+from scimsrv.keys import TOKEN_PEPPER, ServerKeys
+from scimsrv.limits import Limits
+from scimsrv.protocol import discovery, planning
+from scimsrv.protocol.body import read_object
+from scimsrv.protocol.plan import Answer, Plan, Read, Remove
+from scimsrv.protocol.request import (
+    answer_type,
+    check_content_type,
+    if_match,
+    if_none_match,
+    parameters,
+    projection,
+    search_by_body,
+    search_by_query,
+)
+from scimsrv.protocol.response import Renderer, Reply, refusal
+from scimsrv.protocol.route import METHODS, Endpoint, Route, route
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.policy import Policy
+from scimsrv.schema.project import view
+from scimsrv.settings import Settings
+from scimsrv.store.execute import execute
+from scimsrv.store.failure import guarded
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.pool import open_pool
+from scimsrv.store.scope import Scope
+
+if TYPE_CHECKING:
+    import asyncpg
+
+log: Final = logging.getLogger("scimsrv")
+
+_SCIM_JSON: Final = "application/scim+json"
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The data plane. Its lifespan opens and closes the database pool; `settings` has database URL and secret key filled in."""
+    return App(settings)
+
+
+class App:
+    """The ASGI application of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = Limits(
+            body_bytes=settings.max_body,
+            search_body_bytes=settings.max_search_body,
+            page=settings.max_page,
+            default_page=settings.default_page,
+        )
+        self.pool: asyncpg.Pool
+        self.authenticator: Authenticator
+        self._catalogs: dict[int, tuple[int, Catalog]] = {}
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        """Serve one connection event of ASGI."""
+        if connection["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif connection["type"] == "http":
+            await self._serve(connection, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.open()
+        except Exception as problem:
+            log.exception("start-up failed")
+            await send({"type": "lifespan.startup.failed", "message": type(problem).__name__})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def open(self) -> None:
+        """Open the pool and derive the keys."""
+        if self.settings.database_url is None:
+            raise ValueError("the settings name no database")
+        peppers = ServerKeys.load(self.settings).derive_all(TOKEN_PEPPER)
+        self.pool = await open_pool(
+            self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache
+        )
+        self.authenticator = Authenticator(self.pool, peppers)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.pool.close()
+
+    async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=connection)
+        request = request_id(headers)
+        media_type = _SCIM_JSON
+        try:
+            media_type = answer_type(headers.get("accept"))
+            reply = await self.respond(connection, headers, receive)
+        except ScimError as error:
+            reply = refusal(error, request)
+        except Disconnected:
+            return
+        except Exception:
+            log.exception("request %s failed", request)
+            reply = refusal(ScimError(Kind.INTERNAL), request)
+        await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+
+    async def respond(self, connection: Connection, headers: Headers, receive: Receive) -> Reply:
+        """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
+        found = route(connection["raw_path"])
+        method = connection["method"]
+        given = headers.getlist("authorization")
+        if found.endpoint is Endpoint.CONFIG and not given:
+            return self._generic_config(found, connection)
+        principal = await guarded(lambda: self.authenticator.principal([header.encode("latin-1") for header in given]))
+        if principal.credential.slug != found.tenant:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        if found.version != "v2":
+            raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
+        catalog = await guarded(lambda: self._catalog(principal))
+        scope = Scope(
+            self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits
+        )
+        schema = self._resource_type(found, catalog)
+        if method == "OPTIONS":
+            return Reply(204, headers={"Allow": found.allow})
+        if method not in METHODS[found.endpoint]:
+            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
+        reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        principal.require(Right.READ if reads else Right.WRITE)
+        plan = await self._plan(found, method, schema, scope, connection, headers, receive)
+        return Renderer(scope.base_url, catalog).reply(await execute(scope, plan))
+
+    def _generic_config(self, found: Route, connection: Connection) -> Reply:
+        """ServiceProviderConfig without credentials: the same for every tenant, existing or not."""
+        if connection["method"] == "OPTIONS":
+            return Reply(204, headers={"Allow": found.allow})
+        if connection["method"] not in METHODS[found.endpoint]:
+            raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
+        base_url = self._base_url(found.tenant)
+        return Renderer(base_url, _NOTHING).reply(_config(self.limits, base_url, connection))
+
+    def _base_url(self, tenant: str) -> str:
+        return f"{self.settings.base_url}/scim/{tenant}/v2"
+
+    async def _catalog(self, principal: Principal) -> Catalog:
+        """The tenant's catalogue, read again when the credential shows a newer revision."""
+        tenant, revision = principal.credential.tenant, principal.credential.revision
+        kept = self._catalogs.get(tenant)
+        if kept is None or kept[0] < revision:
+            kept = self._catalogs[tenant] = await load_catalog(self.pool, tenant)
+        return kept[1]
+
+    @staticmethod
+    def _resource_type(found: Route, catalog: Catalog) -> EffectiveSchema | None:
+        if found.endpoint not in (Endpoint.COLLECTION, Endpoint.SEARCH, Endpoint.RESOURCE):
+            return None
+        schema = catalog.at(found.name)
+        if schema is None:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        return schema
+
+    async def _plan(
+        self,
+        found: Route,
+        method: str,
+        schema: EffectiveSchema | None,
+        scope: Scope,
+        connection: Connection,
+        headers: Headers,
+        receive: Receive,
+    ) -> Plan:
+        """What the request asks for; its body is read only here."""
+        catalog, limits = scope.catalog, self.limits
+
+        async def body(limit: int) -> dict[str, Any]:
+            check_content_type(headers.get("content-type"))
+            return read_object(await read_body(headers, receive, limit), limits)
+
+        match found.endpoint:
+            case Endpoint.SWITCHED_OFF:
+                raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
+            case Endpoint.CONFIG:
+                return _config(limits, scope.base_url, connection)
+            case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
+                return _described(found, catalog, scope.base_url, connection)
+            case Endpoint.ROOT:
+                return planning.query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
+            case Endpoint.ROOT_SEARCH:
+                return planning.query(list(catalog.types()), search_by_body(await body(limits.search_body_bytes), limits))
+        if schema is None:
+            raise AssertionError("endpoints of resources have a resource type")
+        if found.endpoint is Endpoint.SEARCH:
+            return planning.query([schema], search_by_body(await body(limits.search_body_bytes), limits))
+        asked = parameters(connection["query_string"])
+        if found.endpoint is Endpoint.COLLECTION and method != "POST":
+            return planning.query([schema], search_by_query(asked, limits))
+        shown = projection(asked, limits)
+        if method in ("GET", "HEAD"):
+            return Read(schema, found.id, view(shown, schema), if_none_match(headers.get("if-none-match")))
+        if method == "POST":
+            return planning.insert(await body(limits.body_bytes), schema, catalog, shown, limits)
+        condition = if_match(headers.get("if-match"))
+        if condition is None and catalog.policy.require_if_match:
+            raise ScimError(Kind.PRECONDITION_REQUIRED)
+        match method:
+            case "DELETE":
+                return Remove(schema, found.id, condition)
+            case "PUT":
+                return planning.overwrite(await body(limits.body_bytes), schema, found.id, catalog, shown, limits, condition)
+            case _:
+                return planning.modify(await body(limits.body_bytes), schema, found.id, catalog, shown, limits, condition)
+
+
+_NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
+
+
+def _refuse_filter(connection: Connection) -> None:
+    """Discovery cannot be filtered (RFC 7644 §4)."""
+    if "filter" in parameters(connection["query_string"]):
+        raise ScimError(Kind.FORBIDDEN, "Discovery endpoints cannot be filtered")
+
+
+def _config(limits: Limits, base_url: str, connection: Connection) -> Answer:
+    _refuse_filter(connection)
+    return Answer(discovery.service_provider_config(limits, base_url))
+
+
+def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:
+    _refuse_filter(connection)
+    schemas = found.endpoint is Endpoint.SCHEMAS
+    if not found.name:
+        return Answer((discovery.schemas if schemas else discovery.resource_types)(catalog, base_url))
+    document = (discovery.schema if schemas else discovery.resource_type)(catalog, found.name, base_url)
+    if document is None:
+        raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
+    return Answer(document)

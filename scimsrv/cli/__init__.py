@@ -1,0 +1,66 @@
+"""The command line: arguments in, one call, results on stdout and everything else on stderr."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from scimsrv import __version__
+from scimsrv.cli import database, doctor, serve, tenant, token
+from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, Failure, add_command, emit
+from scimsrv.embedded import EmbeddedError
+from scimsrv.serve import ServeError
+from scimsrv.settings import SettingsError
+from scimsrv.store.connection import DatabaseError
+from scimsrv.store.credentials import CredentialError
+from scimsrv.store.migrate import MigrationError
+from scimsrv.store.tenants import TenantError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage or settings, 3 no database, 130 interrupted."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except SettingsError as error:
+        return _fail(error, USAGE)
+    except (Failure, TenantError, CredentialError, MigrationError, ServeError) as error:
+        return _fail(error, FAILED)
+    except (DatabaseError, EmbeddedError) as error:
+        return _fail(error, DATABASE_FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left, as `| head` does.
+        sys.stderr.close()
+        return FAILED
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands; each leaves the function that runs it in `run`."""
+    parser = argparse.ArgumentParser(
+        prog="scimsrv",
+        description="A multi-tenant SCIM 2.0 provisioning server on Postgres.",
+        epilog=f"Example:\n  scimsrv serve\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve.register(commands)
+    tenant.register(commands)
+    token.register(commands)
+    database.register(commands)
+    doctor.register(commands)
+    version = add_command(commands, "version", "print the version", "scimsrv version", _version)
+    version.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _version(arguments: argparse.Namespace) -> int:
+    emit(arguments, {"version": __version__}, __version__)
+    return 0
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"scimsrv: {error}", file=sys.stderr)  # noqa: T201
+    return code

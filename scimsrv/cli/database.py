@@ -1,0 +1,34 @@
+"""`scimsrv db`: bring the database's schema up to date, or say where it stands."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from scimsrv.cli.common import FAILED, add_command, add_common, add_group, database_url, emit, note, settings_of, table
+from scimsrv.store import migrate
+
+
+def register(commands: Any) -> None:
+    """Add the command and its subcommands."""
+    group = add_group(commands, "db", "look after the database's schema")
+    add_common(add_command(group, "migrate", "apply the migrations that are missing", "scimsrv db migrate", _migrate))
+    status = "show which migrations are applied and missing; exit code 1 when any is missing"
+    add_common(add_command(group, "status", status, "scimsrv db status --json", _status))
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    with database_url(settings_of(arguments)) as dsn:
+        applied = asyncio.run(migrate.migrate(dsn))
+    names = [f"{one.number:04}_{one.name}" for one in applied]
+    emit(arguments, {"applied": names, "version": migrate.expected_version()}, "\n".join(names))
+    note(f"The schema is at version {migrate.expected_version()}.")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    with database_url(settings_of(arguments)) as dsn:
+        found = asyncio.run(migrate.status(dsn))
+    rows: list[tuple[object, ...]] = [(f"{number:04}_{name}", at) for number, name, at in found.applied]
+    rows += [(name, "missing") for name in found.pending]
+    emit(arguments, found, table(("MIGRATION", "APPLIED"), rows))
+    return FAILED if found.pending else 0

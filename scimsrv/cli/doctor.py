@@ -1,0 +1,39 @@
+"""`scimsrv doctor`: examine settings, key and database, and say for each finding how to mend it."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from scimsrv.cli.common import FAILED, add_command, add_common, database_url, emit, settings_of, table
+from scimsrv.keys import ServerKeys
+from scimsrv.settings import Settings, SettingsError
+from scimsrv.store.checkup import Finding, examine
+from scimsrv.store.connection import DatabaseError
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    summary = "examine settings, key and database; exit code 1 when something has to be mended"
+    add_common(add_command(commands, "doctor", summary, "scimsrv doctor --database-url postgresql://scim@db.example.com/scim", _doctor))
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    findings = [_key(settings)]
+    try:
+        with database_url(settings) as dsn:
+            findings += asyncio.run(examine(dsn))
+    except DatabaseError as error:
+        findings.append(Finding("connection", False, str(error), "start the database, or correct database_url"))
+    rows = [("ok" if one.ok else "MEND", one.check, one.found, "" if one.ok else one.fix) for one in findings]
+    emit(arguments, {"findings": findings}, table(("", "CHECK", "FOUND", "FIX"), rows))
+    return 0 if all(one.ok for one in findings) else FAILED
+
+
+def _key(settings: Settings) -> Finding:
+    fix = "set secret_key_file to a readable file with 32 random bytes in base64url"
+    try:
+        versions = sorted(ServerKeys.load(settings).secrets)
+    except SettingsError as error:
+        return Finding("secret key", False, str(error), fix)
+    return Finding("secret key", True, f"version {versions[-1]}", fix)

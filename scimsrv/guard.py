@@ -1,0 +1,186 @@
+"""Header and body timeouts and size limits below the router, on the raw connection; every refusal is a SCIM Error (RFC 7644 §3.12)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from scimsrv.errors import Kind
+
+HEAD_SECONDS: Final = 5.0
+"""Time from a message's first byte (or from connecting) until its headers are complete."""
+
+BODY_SECONDS: Final = 30.0
+"""Time without a byte of a body that has begun."""
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+MAX_TARGET_BYTES: Final = 8 * 1024
+
+_LINGER_SECONDS = 1.0
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with limits; concurrency is the number of requests in progress in this process."""
+
+    concurrency: int = 512
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self._in_head = False
+        self._in_body = False
+        self._refused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard = 0.0
+
+    # Connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No upgrade is offered: the request is answered as it is, and what follows is not HTTP.
+            self._refused = True
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            if not self._refused:
+                self._refuse(Kind.BAD_REQUEST, "The request is not valid HTTP.")
+        if self._refused:
+            return
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
+        elif self._in_head and self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        elif self._in_body:
+            self._heard = self.loop.time()
+            if self._timer is None:
+                self._timer = self.loop.call_later(BODY_SECONDS, self._body_is_late)
+
+    # Parser callbacks
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES and not self._refused:
+            self._refuse(Kind.URI_TOO_LONG, f"A request target may have {MAX_TARGET_BYTES} bytes; a search by POST may have more.")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._in_body = True
+        self._disarm()
+        if self._refused:
+            return
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._disarm()
+        if not self._refused:
+            super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, _overloaded if len(self.tasks) >= self.concurrency else app)
+
+    # Timers
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if self._in_head:
+            self._refuse(Kind.REQUEST_TIMEOUT, f"The headers have to arrive within {HEAD_SECONDS:g} seconds.")
+        else:
+            # Connected and silent, as load balancers and browsers do in advance: nothing was asked, so nothing is answered.
+            self.transport.close()
+
+    def _body_is_late(self) -> None:
+        quiet = self.loop.time() - self._heard
+        if quiet < BODY_SECONDS:
+            self._timer = self.loop.call_later(BODY_SECONDS - quiet, self._body_is_late)
+            return
+        self._timer = None
+        if self.cycle.response_started:
+            self.transport.close()
+            return
+        # The application waits for the body: to it the client is gone, and what it may still send is dropped.
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self._refuse(Kind.REQUEST_TIMEOUT, f"The body stopped arriving for {BODY_SECONDS:g} seconds.")
+
+    # Answers
+
+    def _refuse(self, kind: Kind, detail: str) -> None:
+        """Answer and close. Behind a response in progress nothing can be said without garbling it: then only close after it."""
+        self._refused = True
+        self._disarm()
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.disconnected:
+            self.cycle.keep_alive = False
+            return
+        body = _error(kind, detail)
+        lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
+        for name, value in (*self.server_state.default_headers, *_headers(body)):
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join((*lines, b"\r\n", body)))
+        if self.transport.can_write_eof():
+            # Closing while the client still sends would reset the connection, and the answer with it.
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
+
+
+async def _overloaded(scope: Any, receive: Any, send: Send) -> None:
+    body = _error(Kind.UNAVAILABLE, "The server has more requests in progress than it can serve; try again shortly.")
+    headers = [*_headers(body), (b"retry-after", b"2")]
+    await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _error(kind: Kind, detail: str) -> bytes:
+    return orjson.dumps(
+        {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": detail}
+    )
+
+
+def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", b"application/scim+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]

@@ -1,0 +1,30 @@
+"""The limits on everything that a client controls; ServiceProviderConfig advertises from the object that enforces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes are bytes, lengths are characters, counts are items."""
+
+    body_bytes: int = 4 * 1024 * 1024
+    search_body_bytes: int = 64 * 1024
+    json_depth: int = 16
+    json_keys: int = 2_000
+    string_length: int = 65_536
+    key_length: int = 256
+    key_bytes: int = 1_024
+    values: int = 50
+    links: int = 100_000
+    patch_operations: int = 1_000
+    projected_names: int = 100
+    page: int = 1_000
+    default_page: int = 100
+    password_min: int = 8
+    password_bytes: int = 1_024
+
+
+DEFAULT: Final = Limits()

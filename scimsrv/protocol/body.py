@@ -1,0 +1,96 @@
+"""From the bytes of a request body to a JSON object that can do no harm (RFC 8259, RFC 7493)."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from scimsrv.errors import invalid_syntax
+from scimsrv.limits import Limits
+
+_INT64 = 1 << 63
+
+
+def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
+    """The JSON object in `body`. Raises ScimError invalidSyntax for anything that JSON parsers disagree about: duplicate names (also
+    such as differ only in case, RFC 7644 §3.10), NaN, integers beyond 64 bits, NUL, lone surrogates, more depth or names than allowed.
+    """
+    if not body.strip():
+        raise invalid_syntax("The request needs a JSON body")
+    reader = _Reader(limits)
+    try:
+        document = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=reader.object,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_number,
+        )
+    except UnicodeDecodeError as problem:
+        raise invalid_syntax("The body is not UTF-8") from problem
+    except RecursionError as problem:
+        raise invalid_syntax(f"The body is nested deeper than {limits.json_depth} levels") from problem
+    except json.JSONDecodeError as problem:
+        raise invalid_syntax(f"The body is not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}") from problem
+    if not isinstance(document, dict):
+        raise invalid_syntax("The body must be a JSON object")
+    _walk(document, limits.json_depth)
+    return document
+
+
+class _Reader:
+    """Builds objects while counting their names."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) > self.limits.json_keys:
+            raise invalid_syntax(f"An object of the body has more than {self.limits.json_keys} names")
+        if len(found) != len(pairs) or len({name.lower() for name in found}) != len(pairs):
+            raise invalid_syntax("An object of the body has a name twice; names are compared without regard to case")
+        return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise invalid_syntax(f"{text} is not JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not -_INT64 <= (value := int(text)) < _INT64:
+        raise invalid_syntax("An integer of the body does not fit into 64 bits")
+    return value
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise invalid_syntax("A number of the body is too large")
+    return value
+
+
+def _walk(value: Any, depth: int) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError as problem:
+                raise invalid_syntax("A string of the body has half of a surrogate pair") from problem
+        if "\x00" in value:
+            raise invalid_syntax("A string of the body has the character U+0000")
+        return
+    if isinstance(value, dict):
+        if depth == 0:
+            raise invalid_syntax("The body is nested too deeply")
+        for name, member in value.items():
+            _walk(name, 0)
+            _walk(member, depth - 1)
+    elif isinstance(value, list):
+        if depth == 0:
+            raise invalid_syntax("The body is nested too deeply")
+        for member in value:
+            _walk(member, depth - 1)
+
+

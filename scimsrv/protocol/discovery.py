@@ -1,0 +1,92 @@
+"""The documents of discovery, computed from the objects that enforce what they say (RFC 7643 §5 to §7, RFC 7644 §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from scimsrv.limits import Limits
+from scimsrv.protocol.messages import LIST_RESPONSE
+from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.catalog import Catalog, Definition
+
+_SPC = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+
+
+def service_provider_config(limits: Limits, base_url: str) -> Definition:
+    """What the server can do, and within which limits (RFC 7643 §5, RFC 9865 §4)."""
+    return {
+        "schemas": [_SPC],
+        "patch": {"supported": True},
+        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": True, "maxResults": limits.page},
+        "changePassword": {"supported": True},
+        "sort": {"supported": True},
+        "etag": {"supported": True},
+        "pagination": {
+            "cursor": False,
+            "index": True,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": limits.default_page,
+            "maxPageSize": limits.page,
+        },
+        "authenticationSchemes": [
+            {
+                "type": "oauthbearertoken",
+                "name": "Bearer token",
+                "description": "A secret token of the tenant in the Authorization header, with the scheme Bearer.",
+                "specUri": "https://www.rfc-editor.org/rfc/rfc6750",
+                "primary": True,
+            }
+        ],
+        "meta": {"resourceType": "ServiceProviderConfig", "location": f"{base_url}/ServiceProviderConfig"},
+    }
+
+
+def schema_document(definition: Definition, base_url: str) -> Definition:
+    """A Schema resource with its meta (RFC 7643 §7)."""
+    return _described(definition, "Schema", f"{base_url}/Schemas/{definition['id']}")
+
+
+def resource_type_document(definition: Definition, base_url: str) -> Definition:
+    """A ResourceType resource with its meta (RFC 7643 §6)."""
+    return _described(definition, "ResourceType", f"{base_url}/ResourceTypes/{quote(definition['name'])}")
+
+
+def _described(definition: Definition, resource_type: str, location: str) -> Definition:
+    urn = f"urn:ietf:params:scim:schemas:core:2.0:{resource_type}"
+    return {"schemas": [urn]} | definition | {"meta": {"resourceType": resource_type, "location": location}}
+
+
+def schemas(catalog: Catalog, base_url: str) -> Definition:
+    """The list at /Schemas; never paged (RFC 7644 §4)."""
+    return _list(schema_document(definition, base_url) for definition in catalog.schemas.values())
+
+
+def resource_types(catalog: Catalog, base_url: str) -> Definition:
+    """The list at /ResourceTypes; never paged (RFC 7644 §4)."""
+    return _list(resource_type_document(definition, base_url) for definition in catalog.resource_types.values())
+
+
+def schema(catalog: Catalog, urn: str, base_url: str) -> Definition | None:
+    """One Schema resource by URN in any case, or None."""
+    found = catalog.schemas.get(fold_name(urn))
+    return None if found is None else schema_document(found, base_url)
+
+
+def resource_type(catalog: Catalog, name: str, base_url: str) -> Definition | None:
+    """One ResourceType resource by name in any case, or None."""
+    found = catalog.resource_types.get(fold_name(name))
+    return None if found is None else resource_type_document(found, base_url)
+
+
+def _list(documents: Iterable[Definition]) -> dict[str, Any]:
+    resources = list(documents)
+    return {
+        "schemas": [LIST_RESPONSE],
+        "totalResults": len(resources),
+        "startIndex": 1,
+        "itemsPerPage": len(resources),
+        "Resources": resources,
+    }

@@ -1,0 +1,172 @@
+"""What a request comes to: a plan that the store carries out, and the outcome that a response shows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from scimsrv.filter.bind import Bound
+from scimsrv.patch.operation import Operation
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.project import View
+from scimsrv.schema.validate import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The If-Match header: any version (`*`), or one of these (RFC 7644 §3.14)."""
+
+    any: bool
+    versions: frozenset[int] = frozenset()
+
+    def permits(self, version: int) -> bool:
+        """Whether a resource of this version may be changed."""
+        return self.any or version in self.versions
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Create a resource from a validated body."""
+
+    schema: EffectiveSchema
+    draft: Draft
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read one resource."""
+
+    schema: EffectiveSchema
+    id: str
+    view: View
+    if_none_match: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """Replace a resource by a body (PUT); `draft` is what the body came to."""
+
+    schema: EffectiveSchema
+    id: str
+    body: Mapping[str, Any]
+    draft: Draft
+    view: View
+    if_match: IfMatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body."""
+
+    schema: EffectiveSchema
+    id: str
+    operations: tuple[Operation, ...]
+    view: View
+    if_match: IfMatch | None
+    body_wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a resource."""
+
+    schema: EffectiveSchema
+    id: str
+    if_match: IfMatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One resource type of a query: its condition (None selects all) and the place to sort by (None: no such attribute here)."""
+
+    schema: EffectiveSchema
+    filter: Bound | None
+    sort: Resolved | None
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A list request. `start` counts from 1; `count` is how many resources at most."""
+
+    targets: tuple[Target, ...]
+    descending: bool
+    start: int
+    count: int
+    sorted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that needs no database: discovery."""
+
+    document: Mapping[str, Any]
+
+
+Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An element of a link or backlink: the other resource's id, its type, the text that shows it, and what `type` says."""
+
+    id: str
+    resource_type: str
+    display: str | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
+
+    `streamed` yields further elements of one link (its key first) when a resource has too many to hold at once.
+    """
+
+    schema: EffectiveSchema
+    id: str
+    version: int
+    created: datetime
+    modified: datetime
+    document: str
+    linked: Mapping[str, list[Linked]] = field(default_factory=dict)
+    streamed: tuple[str, AsyncIterator[list[Linked]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """201 with the new resource."""
+
+    stored: Stored
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """200 with the resource, or 304 when one of the tags is its own."""
+
+    stored: Stored
+    view: View
+    if_none_match: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """204; with the version of the resource where one remains."""
+
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """200 with a ListResponse. `total` is the exact number of matches."""
+
+    total: int
+    start: int
+    rows: tuple[tuple[Stored, View], ...]
+
+
+Outcome: TypeAlias = Created | Shown | Done | Page | Answer

@@ -1,0 +1,99 @@
+"""From a request's parts and a tenant's catalogue to a plan: everything that can be decided without the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from scimsrv.errors import invalid_value
+from scimsrv.filter.bind import bind
+from scimsrv.filter.parse import parse_filter
+from scimsrv.limits import Limits
+from scimsrv.patch.dialects import standard
+from scimsrv.patch.parse import parse_operations
+from scimsrv.protocol.messages import PatchOp
+from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Target
+from scimsrv.protocol.request import Search
+from scimsrv.schema.attribute import Returned, Type
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.project import Projection, view
+from scimsrv.schema.replacement import with_defaults
+from scimsrv.schema.validate import Coercer, Draft, shorten
+
+
+def insert(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, projection: Projection, limits: Limits) -> Insert:
+    """POST of a resource (RFC 7644 §3.3)."""
+    draft = _draft(body, schema, catalog, limits)
+    draft = replace(draft, document=with_defaults(draft.document, body, schema))
+    return Insert(schema, draft, view(projection, schema))
+
+
+def overwrite(
+    body: dict[str, Any],
+    schema: EffectiveSchema,
+    id_: str,
+    catalog: Catalog,
+    projection: Projection,
+    limits: Limits,
+    if_match: IfMatch | None,
+) -> Overwrite:
+    """PUT of a resource (RFC 7644 §3.5.1). What the stored resource keeps is merged in when it has been read."""
+    return Overwrite(schema, id_, body, _draft(body, schema, catalog, limits), view(projection, schema), if_match)
+
+
+def _draft(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, limits: Limits) -> Draft:
+    draft = Coercer(catalog.policy, limits).resource(body, schema)
+    for key, links in draft.links.items():
+        if schema.writable_links[key].attribute.required and not links:
+            raise invalid_value(f"{schema.writable_links[key].name} is required")
+    return draft
+
+
+def modify(
+    body: dict[str, Any],
+    schema: EffectiveSchema,
+    id_: str,
+    catalog: Catalog,
+    projection: Projection,
+    limits: Limits,
+    if_match: IfMatch | None,
+) -> Modify:
+    """PATCH of a resource (RFC 7644 §3.5.2)."""
+    message = PatchOp.read(body)
+    raw = standard(message.operations, catalog.policy)
+    operations = parse_operations(raw, schema, catalog.policy, limits)
+    return Modify(schema, id_, operations, view(projection, schema), if_match, body_wanted=projection.asked)
+
+
+def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
+    """A search over one resource type, or over several, where names that a type lacks match nothing (RFC 7644 §3.4.2.1)."""
+    several = len(schemas) > 1
+    tree = parse_filter(search.filter) if search.filter is not None else None
+    targets = []
+    for schema in schemas:
+        bound = bind(tree, schema, search.filter or "", unknown_matches_nothing=several) if tree is not None else None
+        sort = _sort(search.sort_by, schema, optional=several) if search.sort_by is not None else None
+        targets.append(Target(schema, bound, sort, view(search.projection, schema)))
+    if several and search.sort_by is not None and all(target.sort is None for target in targets):
+        raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
+    return Query(tuple(targets), search.descending, search.start, search.count, sorted=search.sort_by is not None)
+
+
+def _sort(name: str, schema: EffectiveSchema, *, optional: bool) -> Resolved | None:
+    place = schema.resolve(name)
+    if place is None:
+        if optional:
+            return None
+        raise invalid_value(f"sortBy: {schema.name} has no attribute {shorten(name)}")
+    if place.leaf.type is Type.COMPLEX:
+        part = place.leaf.value_part
+        if part is None:
+            raise invalid_value(f"sortBy: {place.name} is complex; name one of its sub-attributes")
+        place = Resolved(place.extension, place.attribute, part)
+    if Returned.NEVER in (place.attribute.returned, place.leaf.returned):
+        raise invalid_value(f"sortBy: {schema.name} cannot be sorted by {place.name}")
+    return place
+
+

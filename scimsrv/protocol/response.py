@@ -1,0 +1,150 @@
+"""From an outcome or an error to status, headers and bytes. A plain read splices the stored text and parses nothing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+from urllib.parse import quote
+
+import orjson
+
+from scimsrv.errors import ScimError
+from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
+from scimsrv.protocol.plan import Answer, Created, Done, Linked, Outcome, Page, Shown, Stored
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import Resolved
+from scimsrv.schema.project import View, project
+from scimsrv.schema.semantics import timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer. `body` is None where there is none; an iterator is sent piece by piece."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders a tenant's outcomes; `base_url` is the tenant's, without a slash at its end."""
+
+    base_url: str
+    catalog: Catalog
+
+    def reply(self, outcome: Outcome) -> Reply:
+        """The answer to a request that succeeded."""
+        match outcome:
+            case Shown(stored, view, if_none_match):
+                tag = self.etag(stored, view)
+                if if_none_match and ("*" in if_none_match or tag[3:-1] in if_none_match):
+                    return Reply(304, headers={"ETag": tag})
+                return Reply(200, self._body(stored, view), {"ETag": tag, "Location": self.location(stored)})
+            case Created(stored, view):
+                return Reply(201, self._body(stored, view), {"ETag": self.etag(stored, view), "Location": self.location(stored)})
+            case Done(version):
+                return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
+            case Page(total, start, rows):
+                return Reply(200, self._page(total, start, rows))
+            case Answer(document):
+                return Reply(200, orjson.dumps(document))
+        assert_never(outcome)
+
+    def location(self, stored: Stored) -> str:
+        """The resource's canonical URL."""
+        return f"{self.base_url}{stored.schema.endpoint}/{quote(stored.id, safe='')}"
+
+    def etag(self, stored: Stored, view: View) -> str:
+        """The weak tag: the version, and a digest of the backlinks where they are shown, since they change without it."""
+        derived = [
+            (element.id, element.kind, element.display)
+            for place in stored.schema.backlinks
+            if view.shows(place)
+            for element in stored.linked.get(place.key, ())
+        ]
+        return f'W/"{stored.version}-{zlib.crc32(orjson.dumps(derived)):08x}"' if derived else f'W/"{stored.version}"'
+
+    def _meta(self, stored: Stored, view: View) -> dict[str, str]:
+        return {
+            "resourceType": stored.schema.name,
+            "created": timestamp(stored.created),
+            "lastModified": timestamp(stored.modified),
+            "location": self.location(stored),
+            "version": self.etag(stored, view),
+        }
+
+    def _linked(self, stored: Stored, view: View) -> list[tuple[Resolved, list[dict[str, str]]]]:
+        if not stored.linked:
+            return []
+        return [
+            (place, [self._element(element) for element in stored.linked[place.key]])
+            for place in (*stored.schema.links, *stored.schema.backlinks)
+            if stored.linked.get(place.key) and view.shows(place)
+        ]
+
+    def _element(self, element: Linked) -> dict[str, str]:
+        schema = self.catalog.by_name.get(element.resource_type)
+        shown = {"value": element.id}
+        if schema is not None:
+            shown["$ref"] = f"{self.base_url}{schema.endpoint}/{quote(element.id, safe='')}"
+        shown["type"] = element.kind
+        if element.display is not None:
+            shown["display"] = element.display
+        return shown
+
+    def resource(self, stored: Stored, view: View) -> bytes:
+        """The representation as JSON."""
+        linked = self._linked(stored, view)
+        if not view.as_stored:
+            return orjson.dumps(self._projected(stored, view, linked))
+        parts = [stored.document.encode()[:-1]]
+        parts += [b"," + orjson.dumps({place.attribute.name: elements})[1:-1] for place, elements in linked]
+        parts.append(b',"meta":' + orjson.dumps(self._meta(stored, view)) + b"}")
+        return b"".join(parts)
+
+    def _projected(self, stored: Stored, view: View, linked: list[tuple[Resolved, list[dict[str, str]]]]) -> dict[str, Any]:
+        whole = orjson.loads(stored.document)
+        for place, elements in linked:
+            whole[place.attribute.name] = elements
+        whole["meta"] = self._meta(stored, view)
+        return project(whole, stored.schema, view)
+
+    def _body(self, stored: Stored, view: View) -> bytes | AsyncIterator[bytes]:
+        return self.resource(stored, view) if stored.streamed is None else self._stream(stored, view, stored.streamed)
+
+    async def _stream(
+        self, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]
+    ) -> AsyncIterator[bytes]:
+        """The representation in pieces: everything else first, then the elements of the long link, batch by batch."""
+        key, batches = streamed
+        place = stored.schema.writable_links[key]
+        yield self.resource(stored, view)[:-1] + b"," + orjson.dumps(place.attribute.name) + b":["
+        first = True
+        async for batch in batches:
+            elements = [self._element(element) for element in batch]
+            if not view.as_stored:
+                elements = view.value(place, elements) or []
+            if elements:
+                yield (b"" if first else b",") + orjson.dumps(elements)[1:-1]
+                first = False
+        yield b"]}"
+
+    def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes:
+        resources = b",".join(self.resource(stored, view) for stored, view in rows)
+        return (
+            b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}'
+            % (LIST_RESPONSE.encode(), total, start, len(rows), resources)
+        )
+
+
+def refusal(error: ScimError, request_id: str) -> Reply:
+    """The answer to a request that failed: an Error message (RFC 7644 §3.12)."""
+    row = error.kind.value
+    body: dict[str, Any] = {"schemas": [ERROR], "status": str(row.status)}
+    if row.scim_type is not None:
+        body["scimType"] = row.scim_type
+    body["detail"] = f"{error.sentence} (request {request_id})"
+    return Reply(row.status, orjson.dumps(body), dict(error.headers))

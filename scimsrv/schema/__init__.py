@@ -1,0 +1,1 @@
+"""RFC 7643 in memory: attributes, their meaning, documents. No I/O."""

@@ -1,0 +1,103 @@
+"""A tenant's schemas and resource types, parsed once per revision and shared by every request of the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
+from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
+from scimsrv.schema.policy import Policy
+
+Definition = dict[str, Any]
+
+_CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """What one tenant serves. `schemas` and `resource_types` are the documents that discovery shows, by folded URN and name."""
+
+    policy: Policy
+    schemas: Mapping[str, Definition]
+    resource_types: Mapping[str, Definition]
+    by_endpoint: Mapping[str, EffectiveSchema]
+    by_name: Mapping[str, EffectiveSchema]
+    #: Texts that are made once per catalogue by those who need them.
+    statements: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    def at(self, endpoint: str) -> EffectiveSchema | None:
+        """The resource type served at this path segment (`Users`), compared exactly, or None."""
+        return self.by_endpoint.get(endpoint)
+
+    def types(self) -> Iterable[EffectiveSchema]:
+        """Every resource type."""
+        return self.by_name.values()
+
+    def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
+        """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
+        keys = {
+            link.key
+            for name in backlink.attribute.resource_types
+            if (source := self.by_name.get(name)) is not None
+            for link in source.links
+            if schema.name in link.attribute.resource_types
+        }
+        return tuple(sorted(keys))
+
+
+def build_catalog(
+    schemas: Iterable[Definition], resource_types: Iterable[Definition], common: Iterable[Definition], policy: Policy
+) -> Catalog:
+    """The catalog of a tenant from its stored Schema and ResourceType documents (RFC 7643 §6, §7) and its policy.
+
+    Raises KeyError when a resource type names a schema that is not there.
+    """
+    definitions = {fold_name(definition["id"]): _by_policy(definition, policy) for definition in schemas}
+    parsed = {urn: parse_schema(definition) for urn, definition in definitions.items()}
+    shared = tuple(_common(definition, policy) for definition in common)
+    types = {}
+    documents = {}
+    for definition in resource_types:
+        effective = _effective(definition, parsed, shared)
+        types[effective.name] = effective
+        documents[fold_name(effective.name)] = definition
+    return Catalog(
+        policy=policy,
+        schemas=definitions,
+        resource_types=documents,
+        by_endpoint={effective.endpoint.strip("/"): effective for effective in types.values()},
+        by_name=types,
+    )
+
+
+def _effective(definition: Definition, parsed: Mapping[str, Schema], common: tuple[Attribute, ...]) -> EffectiveSchema:
+    return EffectiveSchema(
+        name=definition["name"],
+        endpoint=definition["endpoint"],
+        common=common,
+        base=parsed[fold_name(definition["schema"])],
+        extensions=tuple(
+            (parsed[fold_name(extension["schema"])], extension.get("required", False))
+            for extension in definition.get("schemaExtensions", ())
+        ),
+    )
+
+
+def _by_policy(definition: Definition, policy: Policy) -> Definition:
+    """The definition with what the policy decides: a group's displayName is unique or not (what is served is what is enforced)."""
+    if fold_name(definition["id"]) != fold_name(_CORE_GROUP):
+        return definition
+    uniqueness = "server" if policy.unique_group_names else "none"
+    attributes = [
+        attribute | {"uniqueness": uniqueness} if attribute["name"] == "displayName" else attribute
+        for attribute in definition["attributes"]
+    ]
+    return definition | {"attributes": attributes}
+
+
+def _common(definition: Definition, policy: Policy) -> Attribute:
+    if definition["name"] == "externalId" and policy.unique_external_ids:
+        definition = definition | {"uniqueness": "server"}
+    return parse_attribute(definition)

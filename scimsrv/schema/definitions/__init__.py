@@ -1,0 +1,37 @@
+"""The schemas and resource types that a new tenant starts with, as data (RFC 7643 §8.6, §8.7)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+Definition = dict[str, Any]
+
+_NOT_SCHEMAS: Final = frozenset({"common.json", "resource_types.json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """schemas by URN and resource types, as discovery serves them; common: the attributes of every resource (RFC 7643 §3.1)."""
+
+    schemas: Mapping[str, Definition]
+    resource_types: tuple[Definition, ...]
+    common: tuple[Definition, ...]
+
+
+@cache
+def load_definitions() -> Definitions:
+    """Read the definitions that ship with the program; the result is shared and must not be changed."""
+    folder = files(__name__)
+    schemas = [
+        json.loads(entry.read_text(encoding="utf-8"))
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".json") and entry.name not in _NOT_SCHEMAS
+    ]
+    return Definitions(
+        schemas={schema["id"]: schema for schema in schemas},
+        resource_types=tuple(json.loads((folder / "resource_types.json").read_text(encoding="utf-8"))),
+        common=tuple(json.loads((folder / "common.json").read_text(encoding="utf-8"))),
+    )

@@ -1,0 +1,220 @@
+"""A resource type's schema as one thing: common attributes, base schema and extensions, and how names resolve in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, Uniqueness, fold_name, parse_attribute
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """A schema: its URN as the tenant spells it, and its attributes."""
+
+    urn: str
+    attributes: tuple[Attribute, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """The URN in the form in which URNs are compared."""
+        return fold_name(self.urn)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Attribute]:
+        return {attribute.key: attribute for attribute in self.attributes}
+
+    def attribute(self, name: str) -> Attribute | None:
+        """The attribute of this name in any case, or None."""
+        return self._by_name.get(fold_name(name))
+
+
+def parse_schema(definition: Mapping[str, Any]) -> Schema:
+    """The schema that a Schema resource describes (RFC 7643 §7)."""
+    return Schema(definition["id"], tuple(map(parse_attribute, definition["attributes"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A place that a name stands for: an attribute or sub-attribute, in the core or in an extension's object.
+
+    `extension` is the URN under which the attribute is kept, None for core and common attributes.
+    """
+
+    extension: str | None
+    attribute: Attribute
+    sub: Attribute | None = None
+
+    @property
+    def leaf(self) -> Attribute:
+        """The attribute that is meant in the end."""
+        return self.sub or self.attribute
+
+    @property
+    def name(self) -> str:
+        """Canonical spelling, as used in messages and under `attributes=`."""
+        prefix = f"{self.extension}:" if self.extension else ""
+        return f"{prefix}{self.attribute.name}" + (f".{self.sub.name}" if self.sub else "")
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """Where the attribute (not the sub-attribute) is in a search document: folded names from the root."""
+        return (fold_name(self.extension), self.attribute.key) if self.extension else (self.attribute.key,)
+
+    @property
+    def key(self) -> str:
+        """Folded name, unique within the resource type: names the attribute in unique_key, reference and secret rows."""
+        return fold_name(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveSchema:
+    """Everything that holds for the resources of one type. `extensions` pairs each extension with whether it is required.
+
+    `common` are schemas, id, externalId and meta (RFC 7643 §3).
+    """
+
+    name: str
+    endpoint: str
+    common: tuple[Attribute, ...]
+    base: Schema
+    extensions: tuple[tuple[Schema, bool], ...] = ()
+    _cache: dict[str, Resolved | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _common(self) -> dict[str, Attribute]:
+        return {attribute.key: attribute for attribute in self.common}
+
+    @cached_property
+    def _by_urn(self) -> dict[str, Schema]:
+        return {schema.key: schema for schema in self.schemas()}
+
+    @cached_property
+    def required_extensions(self) -> tuple[Schema, ...]:
+        """Extensions that every resource of the type must carry (RFC 7643 §6)."""
+        return tuple(schema for schema, required in self.extensions if required)
+
+    def schemas(self) -> Iterator[Schema]:
+        """The base schema, then the extensions in their order."""
+        yield self.base
+        for extension, _ in self.extensions:
+            yield extension
+
+    def schema(self, urn: str) -> Schema | None:
+        """The base or extension schema of this URN in any case, or None."""
+        return self._by_urn.get(fold_name(urn))
+
+    def extension(self, urn: str) -> Schema | None:
+        """The extension schema of this URN in any case, or None."""
+        found = self.schema(urn)
+        return None if found is self.base else found
+
+    def top_level(self) -> Iterator[tuple[str | None, Attribute]]:
+        """Every attribute with the URN of its extension (None for common and core attributes), in the order of output."""
+        for attribute in self.common:
+            yield None, attribute
+        for attribute in self.base.attributes:
+            yield None, attribute
+        for schema, _ in self.extensions:
+            for attribute in schema.attributes:
+                yield schema.urn, attribute
+
+    def resolve(self, name: str) -> Resolved | None:
+        """What an attribute path without filter means here, or None if nothing: `userName`, `name.givenName`,
+        `urn:…:User:userName`, `urn:…:enterprise:2.0:User:manager.value`, in any case (RFC 7644 §3.10).
+
+        The longest URN of the type that the text starts with decides where the attribute name begins. A name without URN that
+        neither the common attributes nor the base schema has is looked for in the extensions, if exactly one of them has it.
+        """
+        key = fold_name(name)
+        if key not in self._cache:
+            found = self._resolve(key)
+            if found is None:  # names that clients make up are not kept
+                return None
+            self._cache[key] = found
+        return self._cache[key]
+
+    def _resolve(self, key: str) -> Resolved | None:
+        if key.startswith("urn:"):
+            for urn in sorted(self._by_urn, key=len, reverse=True):
+                if key.startswith(urn + ":"):
+                    return self._within(self._by_urn[urn], key[len(urn) + 1 :])
+            return None
+        name, dot, sub = key.partition(".")
+        attribute = self._common.get(name) or self.base.attribute(name)
+        if attribute is not None:
+            return _part(None, attribute, sub if dot else None)
+        holders = [schema for schema, _ in self.extensions if schema.attribute(name)]
+        return self._within(holders[0], key) if len(holders) == 1 else None
+
+    def _within(self, schema: Schema, key: str) -> Resolved | None:
+        name, dot, sub = key.partition(".")
+        attribute = schema.attribute(name)
+        extension = None if schema is self.base else schema.urn
+        if attribute is None and extension is None:
+            attribute = self._common.get(name)
+        return None if attribute is None else _part(extension, attribute, sub if dot else None)
+
+    @cached_property
+    def links(self) -> tuple[Resolved, ...]:
+        """The attributes whose values are reference rows (members)."""
+        return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.is_link)
+
+    @cached_property
+    def backlinks(self) -> tuple[Resolved, ...]:
+        """The attributes that are derived from other resources' links (groups)."""
+        return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.is_backlink)
+
+    @cached_property
+    def pointers(self) -> tuple[Resolved, ...]:
+        """Single-valued attributes that refer to a resource by `value` (manager)."""
+        return tuple(
+            Resolved(urn, attribute)
+            for urn, attribute in self.top_level()
+            if attribute.type is Type.COMPLEX and not attribute.multi_valued and attribute.resource_types
+        )
+
+    @cached_property
+    def unique(self) -> tuple[Resolved, ...]:
+        """Simple attributes and sub-attributes whose values must be unique, `id` excepted (it is the primary key)."""
+        found = []
+        for urn, attribute in self.top_level():
+            if attribute.uniqueness is not Uniqueness.NONE and attribute.type is not Type.COMPLEX and attribute.key != "id":
+                found.append(Resolved(urn, attribute))
+            found += [Resolved(urn, attribute, sub) for sub in attribute.sub_attributes if sub.uniqueness is not Uniqueness.NONE]
+        return tuple(found)
+
+    @cached_property
+    def secrets(self) -> tuple[Resolved, ...]:
+        """Simple attributes that are never returned: kept as hashes, apart from the document."""
+        return tuple(
+            Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.NEVER
+        )
+
+    @cached_property
+    def served_as_stored(self) -> bool:
+        """Whether a stored document can be served unparsed: nothing in it has to be hidden until it is asked for."""
+        return not any(
+            part.returned in (Returned.REQUEST,) or (part.returned is Returned.NEVER and part is not attribute)
+            for _, attribute in self.top_level()
+            for part in (attribute, *attribute.sub_attributes)
+        )
+
+    @cached_property
+    def writable_links(self) -> dict[str, Resolved]:
+        """The links by the folded name of their attribute."""
+        return {link.key: link for link in self.links}
+
+
+def _part(extension: str | None, attribute: Attribute, sub: str | None) -> Resolved | None:
+    if sub is None:
+        return Resolved(extension, attribute)
+    found = attribute.sub(sub)
+    return None if found is None else Resolved(extension, attribute, found)
+
+
+def is_read_only(place: Resolved) -> bool:
+    """Whether clients may not write here: the attribute or its sub-attribute is readOnly."""
+    return Mutability.READ_ONLY in (place.attribute.mutability, place.leaf.mutability)

@@ -1,0 +1,125 @@
+"""Which attributes an answer shows: `returned` × attributes × excludedAttributes, at every depth (RFC 7644 §3.9, RFC 7643 §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from scimsrv.schema.attribute import Attribute, Returned, fold_name
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the client asked for: folded names as written. `only` is None when `attributes` was not given."""
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the client gave either parameter."""
+        return self.only is not None or bool(self.without)
+
+
+EVERYTHING = Projection()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A projection bound to a schema. `only` and `without` hold the keys of places; `only` is None when nothing was named.
+
+    `as_stored`: the stored document is what is shown (links and backlinks apart, which are read separately).
+    """
+
+    only: frozenset[str] | None
+    without: frozenset[str]
+    as_stored: bool
+
+    def shows(self, place: Resolved) -> bool:
+        """Whether a top-level attribute is part of the answer, at least in part."""
+        returned = place.attribute.returned
+        if returned is Returned.ALWAYS:
+            return True
+        if returned is Returned.NEVER or place.key in self.without:
+            return False
+        if self.only is None:
+            return returned is Returned.DEFAULT
+        return place.key in self.only or bool(self._named_parts(place))
+
+    def _named_parts(self, place: Resolved) -> list[Attribute]:
+        if self.only is None:
+            return []
+        return [sub for sub in place.attribute.sub_attributes if f"{place.key}.{sub.key}" in self.only]
+
+    def value(self, place: Resolved, value: Any) -> Any:
+        """The part of a shown attribute's value that the answer has; None when nothing is left of it."""
+        if not place.attribute.sub_attributes:
+            return value
+        if isinstance(value, list):
+            elements = [shown for element in value if (shown := self.value(place, element))]
+            return elements or None
+        kept = {sub.name for sub in place.attribute.sub_attributes if self._shows_part(place, sub)}
+        return {name: part for name, part in value.items() if name in kept} or None
+
+    def _shows_part(self, place: Resolved, sub: Attribute) -> bool:
+        if sub.returned is Returned.ALWAYS:
+            return True
+        key = f"{place.key}.{sub.key}"
+        if sub.returned is Returned.NEVER or key in self.without:
+            return False
+        if self.only is not None and key in self.only:
+            return True
+        whole = self.only is None or place.key in self.only or place.attribute.returned is Returned.ALWAYS
+        return whole and sub.returned is Returned.DEFAULT and not (self.only is not None and self._only_parts(place))
+
+    def _only_parts(self, place: Resolved) -> bool:
+        """Whether the client named sub-attributes of the attribute and not the attribute itself."""
+        return self.only is not None and place.key not in self.only and bool(self._named_parts(place))
+
+
+def view(projection: Projection, schema: EffectiveSchema) -> View:
+    """Bind the projection's names to the schema; names that mean nothing here are ignored."""
+    only = None if projection.only is None else _keys(projection.only, schema)
+    without = _keys(projection.without, schema)
+    derived = {place.key for place in (*schema.links, *schema.backlinks)}
+    as_stored = only is None and schema.served_as_stored and without <= derived
+    return View(only, without, as_stored)
+
+
+def _keys(names: Iterable[str], schema: EffectiveSchema) -> frozenset[str]:
+    keys: set[str] = set()
+    for name in names:
+        whole = schema.schema(name)
+        if whole is not None:
+            urn = None if whole is schema.base else whole.urn
+            keys |= {Resolved(urn, attribute).key for attribute in whole.attributes}
+        elif (place := schema.resolve(name)) is not None:
+            keys.add(place.key)
+    return frozenset(keys)
+
+
+def project(document: Document, schema: EffectiveSchema, shown: View) -> Document:
+    """The part of a whole representation (meta, links and backlinks included) that the view shows, in the document's order."""
+    result: Document = {}
+    for name, value in document.items():
+        extension = schema.extension(name)
+        if extension is not None:
+            held = {}
+            for inner, inner_value in value.items():
+                attribute = extension.attribute(inner)
+                if attribute is not None and (part := _shown(Resolved(extension.urn, attribute), inner_value, shown)) is not None:
+                    held[inner] = part
+            if held:
+                result[name] = held
+            continue
+        place = schema.resolve(fold_name(name))
+        if place is not None and (part := _shown(place, value, shown)) is not None:
+            result[name] = part
+    return result
+
+
+def _shown(place: Resolved, value: Any, shown: View) -> Any:
+    return shown.value(place, value) if shown.shows(place) else None

@@ -1,0 +1,78 @@
+"""What a PUT makes of a stored resource: what the client sent, and what it may not change or need not repeat (RFC 7644 §3.5.1)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scimsrv.errors import mutability
+from scimsrv.schema import document as doc
+from scimsrv.schema.attribute import Attribute, Mutability, Type, fold_name
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.policy import Policy
+from scimsrv.schema.semantics import key_of
+
+#: Values that the server gives to attributes which a client leaves out on creation (RFC 7644 §3.3), by folded schema URN.
+DEFAULTS: Final[dict[str, dict[str, Any]]] = {"urn:ietf:params:scim:schemas:core:2.0:user": {"active": True}}
+
+
+def with_defaults(document: Document, body: Document, schema: EffectiveSchema) -> Document:
+    """The document with the server's default for what the client's body does not name; a null in the body stays unassigned."""
+    named = {fold_name(name) for name in body}
+    missing = {name: value for name, value in DEFAULTS.get(schema.base.key, {}).items() if fold_name(name) not in named}
+    return document | missing
+
+
+def replaced(sent: Document, body: Document, stored: Document, schema: EffectiveSchema, policy: Policy) -> Document:
+    """The document after a PUT of `sent`, the canonical form of `body`.
+
+    readWrite attributes that were left out are cleared (but see the policy for `active`), readOnly and unsent immutable ones are
+    kept. Raises ScimError mutability when an immutable value would change.
+    """
+    document: Document = {name: stored[name] for name in ("schemas", "id") if name in stored} | sent
+    defaults = DEFAULTS.get(schema.base.key, {})
+    named = {fold_name(name) for name in body}
+    for name in defaults:
+        if fold_name(name) not in named:
+            kept = policy.put_keeps_omitted_active and name in stored
+            document[name] = stored[name] if kept else defaults[name]
+    for extension, attribute in schema.top_level():
+        place = Resolved(extension, attribute)
+        if attribute.key == "schemas":
+            continue
+        before, after = doc.get(stored, place), doc.get(document, place)
+        if before is None:
+            continue
+        if attribute.mutability is Mutability.READ_ONLY:
+            document = doc.put(document, place, before)
+        elif attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY) and after is None:
+            document = doc.put(document, place, before)
+        elif attribute.mutability is Mutability.IMMUTABLE and not same(attribute, before, after):
+            raise mutability(f"{place.name} is immutable and has another value")
+        elif attribute.type is Type.COMPLEX and not attribute.multi_valued and after is not None:
+            document = doc.put(document, place, _parts(place, before, after))
+    return document
+
+
+def _parts(place: Resolved, before: Document, after: Document) -> Document:
+    """The sent value of a complex attribute with the immutable parts that it left out."""
+    kept = dict(after)
+    for sub in place.attribute.sub_attributes:
+        if sub.mutability is Mutability.IMMUTABLE and sub.name in before:
+            if sub.name not in after:
+                kept[sub.name] = before[sub.name]
+            elif not same(sub, before[sub.name], after[sub.name]):
+                raise mutability(f"{place.name}.{sub.name} is immutable and has another value")
+    return kept
+
+
+def same(attribute: Attribute, one: Any, other: Any) -> bool:
+    """Whether two canonical values of the attribute are equal under its comparison rules."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(same(attribute, a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict) and isinstance(other, dict):
+        subs = {sub.name: sub for sub in attribute.sub_attributes}
+        return one.keys() == other.keys() and all(same(subs[name], one[name], other[name]) for name in one)
+    if isinstance(one, list | dict) or isinstance(other, list | dict):
+        return False
+    return key_of(attribute, one) == key_of(attribute, other)

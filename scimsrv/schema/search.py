@@ -1,0 +1,54 @@
+"""From a canonical document to its search document: folded names, every value replaced by its comparison key."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scimsrv.schema import document as doc
+from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.semantics import fold, key_of
+
+#: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
+DISPLAY: Final = "$display"
+
+
+def search_document(document: Document, schema: EffectiveSchema) -> dict[str, Any]:
+    """What filters and sorts look at: {"username": "ada", "emails": [{"value": …}], "urn:…": {…}, "$display": …}.
+
+    id and meta are columns of the row; links and backlinks are rows; what is never returned is left out.
+    """
+    result: dict[str, Any] = {}
+    for extension, attribute in schema.top_level():
+        value = doc.get(document, Resolved(extension, attribute))
+        if value is None or attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
+            continue
+        holder = result if extension is None else result.setdefault(fold_name(extension), {})
+        holder[attribute.key] = _keyed(attribute, value)
+    shown = display(document)
+    if shown is not None:
+        result[DISPLAY] = fold(shown)
+    return result
+
+
+def _keyed(attribute: Attribute, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_keyed(attribute, element) for element in value]
+    if attribute.type is not Type.COMPLEX:
+        return key_of(attribute, value)
+    return {
+        sub.key: _keyed(sub, value[sub.name])
+        for sub in attribute.sub_attributes
+        if sub.name in value and sub.returned is not Returned.NEVER
+    }
+
+
+def display(document: Document) -> str | None:
+    """The text shown for this resource where another one refers to it: its displayName, else its formatted name, else None."""
+    name = document.get("name")
+    formatted = name.get("formatted") if isinstance(name, dict) else None
+    for text in (document.get("displayName"), formatted):
+        if isinstance(text, str) and text:
+            return text
+    return None

@@ -1,0 +1,255 @@
+"""From a client's JSON to a canonical value of the schema: names, types, shapes, what is required, one primary (RFC 7643 §2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from scimsrv.errors import ScimError, invalid_syntax, invalid_value
+from scimsrv.limits import DEFAULT, Limits
+from scimsrv.schema import document as doc
+from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold_name
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.policy import Policy
+from scimsrv.schema.semantics import SEMANTICS, key_of
+
+SCHEMAS = "schemas"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A validated resource. `links` has the ids for each reference attribute (by key) that the body named, None for null or [];
+    `secrets` the new plaintext of each never-returned attribute (by key). Neither is in the document."""
+
+    document: Document
+    links: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Coercer:
+    """Coerces values under one policy. `lenient` adds what clients send in PATCH: one value for a list, a list of one for a single
+    value, a bare string for a complex attribute with `value`."""
+
+    policy: Policy
+    limits: Limits = DEFAULT
+    lenient: bool = False
+
+    def attribute(self, attribute: Attribute, value: Any, name: str) -> Any:
+        """The canonical value of the attribute, None when it is unassigned. `name` is used in messages.
+
+        Raises ScimError invalidValue.
+        """
+        if value is None:
+            return None
+        if not attribute.multi_valued:
+            if isinstance(value, list):
+                if self.lenient and len(value) == 1:
+                    value = value[0]
+                elif not value:
+                    return None
+                else:
+                    raise invalid_value(f"{name} has a single value; a list was given")
+            return self.single(attribute, value, name)
+        if not isinstance(value, list):
+            if not self.lenient:
+                raise invalid_value(f"{name} is multi-valued; an array is needed")
+            value = [value]
+        most = self.limits.links if attribute.refers else self.limits.values
+        if len(value) > most:
+            raise invalid_value(f"{name} may have at most {most} values in one request")
+        found = [self.single(attribute, element, name) for element in value]
+        return distinct([element for element in found if element is not None]) or None
+
+    def single(self, attribute: Attribute, value: Any, name: str) -> Any:
+        """One value of the attribute: an element of a list, or the value itself. None when nothing is left of it."""
+        if value is None:
+            return None
+        if attribute.type is Type.COMPLEX:
+            return self._complex(attribute, value, name)
+        if value == "" and self.policy.empty_string_clears:
+            return None
+        try:
+            coerced = SEMANTICS[attribute.type].coerce(value)
+        except ValueError as problem:
+            raise invalid_value(f"{name} {problem}") from problem
+        if isinstance(coerced, str):
+            self._text(attribute, coerced, name)
+        return coerced
+
+    def _text(self, attribute: Attribute, value: str, name: str) -> None:
+        if len(value) > self.limits.string_length:
+            raise invalid_value(f"{name} is longer than {self.limits.string_length} characters")
+        outside = attribute.type is Type.REFERENCE and not {"uri", "external"}.isdisjoint(attribute.reference_types)
+        if outside:
+            if not value:
+                raise invalid_value(f"{name} must not be empty")
+            if self.policy.strict_uris and not urlsplit(value).scheme:
+                raise invalid_value(f"{name} must be an absolute URI")
+
+    def _complex(self, attribute: Attribute, value: Any, name: str) -> Document | None:
+        part = attribute.value_part
+        if not isinstance(value, dict) and self.lenient and part is not None:
+            value = {part.name: value}
+        if not isinstance(value, dict):
+            raise invalid_value(f"{name} must be an object")
+        result: Document = {}
+        for key, given in value.items():
+            sub = attribute.sub(key)
+            if sub is None:
+                if self.policy.strict_attributes:
+                    raise invalid_syntax(f"{name} has no sub-attribute {shorten(key)}")
+            elif sub.mutability is not Mutability.READ_ONLY and not (attribute.refers and sub is not part):
+                coerced = self.attribute(sub, given, f"{name}.{sub.name}")
+                if coerced is not None:
+                    result[sub.name] = coerced
+        if attribute.refers and not result.get("value"):
+            raise invalid_value(f"{name}.value is required: the id of a resource")
+        if set(result) == {"value"} and result["value"] == "" and attribute.resource_types:
+            return None  # how Entra ID clears manager
+        return result or None
+
+    def resource(self, body: Document, schema: EffectiveSchema) -> Draft:
+        """A whole resource from a POST or PUT body: readOnly attributes are ignored, `schemas` is computed, nothing is complete yet.
+
+        Raises ScimError invalidValue or invalidSyntax.
+        """
+        self._declared(body, schema)
+        document: Document = {}
+        links: dict[str, tuple[str, ...]] = {}
+        secrets: dict[str, str] = {}
+
+        def take(extension: str | None, attribute: Attribute, given: Any) -> None:
+            nonlocal document
+            place = Resolved(extension, attribute)
+            if attribute.mutability is Mutability.READ_ONLY or attribute.key == SCHEMAS:
+                return
+            coerced = self.attribute(attribute, given, place.name)
+            if attribute.is_link:
+                links[place.key] = tuple(element["value"] for element in coerced or ())
+            elif attribute.returned is Returned.NEVER:
+                if coerced is not None:
+                    secrets[place.key] = coerced
+            else:
+                document = doc.put(document, place, coerced)
+
+        for key, given in body.items():
+            extension = schema.extension(key)
+            if extension is not None:
+                if given is not None and not isinstance(given, dict):
+                    raise invalid_value(f"{extension.urn} must be an object")
+                for name, value in (given or {}).items():
+                    attribute = extension.attribute(name)
+                    if attribute is not None:
+                        take(extension.urn, attribute, value)
+                    elif self.policy.strict_attributes:
+                        raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
+                continue
+            place = None if "." in key or ":" in key else schema.resolve(key)
+            if place is not None and place.extension is None:
+                take(None, place.attribute, given)
+            elif self.policy.strict_attributes:
+                raise invalid_syntax(f"{schema.name} has no attribute {shorten(key)}")
+        return Draft(document, links, secrets)
+
+    def _declared(self, body: Document, schema: EffectiveSchema) -> None:
+        given = next((value for key, value in body.items() if fold_name(key) == SCHEMAS), None)
+        if given is None:
+            if self.policy.strict_schemas:
+                raise invalid_syntax("schemas is required")
+            return
+        if not isinstance(given, list) or not all(isinstance(urn, str) for urn in given):
+            raise invalid_syntax("schemas must be an array of URNs")
+        if self.policy.strict_schemas:
+            for urn in given:
+                if schema.schema(urn) is None:
+                    raise invalid_syntax(f"schemas names {shorten(urn)}, which {schema.name} does not have")
+            if schema.base.key not in map(fold_name, given):
+                raise invalid_syntax(f"schemas must name {schema.base.urn}")
+
+
+def distinct(elements: list[Any]) -> list[Any]:
+    """The elements without exact repetitions, in order (RFC 7643 §2.4)."""
+    if len(elements) < 2:
+        return elements
+    if all(isinstance(element, dict) and element.keys() == {"value"} for element in elements):
+        return [{"value": value} for value in dict.fromkeys(element["value"] for element in elements)]
+    kept: list[Any] = []
+    for element in elements:
+        if element not in kept:
+            kept.append(element)
+    return kept
+
+
+def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAULT) -> Document:
+    """The document as it may be stored: required attributes present, at most one primary, keys short enough, `schemas` computed.
+
+    Raises ScimError invalidValue naming the attribute and the rule.
+    """
+    for extension, attribute in schema.top_level():
+        place = Resolved(extension, attribute)
+        value = doc.get(document, place)
+        if value is None:
+            if _must_have(attribute) and (extension is None or extension in document or _is_required(schema, extension)):
+                raise invalid_value(f"{place.name} is required")
+            continue
+        if value == "" and attribute.required:
+            raise invalid_value(f"{place.name} must not be empty")
+        if attribute.type is Type.COMPLEX:
+            _check_elements(attribute, doc.values(value), place.name)
+    for extension_schema in schema.required_extensions:
+        if extension_schema.urn not in document:
+            raise invalid_value(f"{extension_schema.urn} is required")
+    for place in schema.unique:
+        for key in keys(document, place):
+            if len(key) > limits.key_length or len(key.encode()) > limits.key_bytes:
+                raise invalid_value(f"{place.name} is longer than {limits.key_length} characters")
+            if any(ord(char) < 32 for char in key):
+                raise invalid_value(f"{place.name} must not have control characters")
+    urns = [schema.base.urn, *(extension.urn for extension, _ in schema.extensions if extension.urn in document)]
+    return {SCHEMAS: urns} | {name: value for name, value in document.items() if name != SCHEMAS}
+
+
+def _is_required(schema: EffectiveSchema, urn: str) -> bool:
+    return any(extension.urn == urn for extension in schema.required_extensions)
+
+
+def _must_have(attribute: Attribute) -> bool:
+    """Whether a client has to supply the attribute; what the server makes, keeps apart or keeps as rows is not in the document."""
+    return (
+        attribute.required
+        and attribute.mutability is not Mutability.READ_ONLY
+        and attribute.returned is not Returned.NEVER
+        and not attribute.is_link
+        and attribute.key != SCHEMAS
+    )
+
+
+def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> None:
+    for element in elements:
+        for sub in attribute.sub_attributes:
+            if sub.required and sub.mutability is not Mutability.READ_ONLY and element.get(sub.name) in (None, "", []):
+                raise invalid_value(f"{name}.{sub.name} is required")
+    if attribute.primary_part is not None and sum(element.get("primary") is True for element in elements) > 1:
+        raise invalid_value(f"{name} may have only one primary value")
+
+
+def keys(document: Document, place: Resolved) -> list[str]:
+    """The comparison keys, as text, of all values at a simple place; empty strings have none."""
+    found = []
+    for value in doc.values(doc.get(document, place)):
+        part = value.get(place.sub.name) if place.sub is not None else value
+        found += [str(key_of(place.leaf, one)) for one in doc.values(part) if one != ""]
+    return found
+
+
+def shorten(text: str) -> str:
+    """A client's text in a message: quoted and cut."""
+    return f'"{text if len(text) <= 60 else text[:57] + "..."}"'
+
+
+def in_operation(error: ScimError, index: int) -> ScimError:
+    """The error, marked as that of the PATCH operation with this index."""
+    return ScimError(error.kind, error.detail, index, error.headers)

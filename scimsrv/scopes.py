@@ -1,0 +1,23 @@
+"""What a token may be allowed to do, and the short name for the usual choice."""
+
+from collections.abc import Iterable
+from typing import Final
+
+READ: Final = "scim:read"
+WRITE: Final = "scim:write"
+
+SCOPES: Final = (READ, WRITE)
+"""Every scope that this server enforces."""
+
+ALIASES: Final = {"scim": (READ, WRITE)}
+
+
+def expand(asked: Iterable[str]) -> tuple[str, ...]:
+    """Return the scopes that names and aliases stand for, each once, in the order of SCOPES. Raises ValueError naming an unknown one."""
+    found: set[str] = set()
+    for name in asked:
+        scopes = ALIASES.get(name, (name,))
+        if not set(scopes) <= set(SCOPES):
+            raise ValueError(f"Unknown scope {name!r}; known are {', '.join((*ALIASES, *SCOPES))}.")
+        found.update(scopes)
+    return tuple(scope for scope in SCOPES if scope in found)

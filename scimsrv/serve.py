@@ -1,0 +1,176 @@
+"""Runs the server: address, database, processes, and their orderly end."""
+
+import contextlib
+import multiprocessing
+import multiprocessing.process
+import os
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from scimsrv.guard import GuardedProtocol
+from scimsrv.settings import Settings, SettingsError, load_settings, to_environment
+
+_APP: Final = "scimsrv.serve:worker_app"
+_KEEP_ALIVE_SECONDS: Final = 75  # longer than the idle time of common proxies and IdP clients, so that they close first
+
+
+class ServeError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse what would expose data by oversight. Raises SettingsError with the way to allow it by name."""
+    if settings.loopback:
+        return
+    if settings.embedded and not settings.allow_remote_embedded:
+        raise SettingsError(
+            f"The embedded mode is for trying out and stays on this machine; {settings.host} is not a loopback address. "
+            "Give --database-url, or allow it with --allow-remote-embedded."
+        )
+    if settings.tls_cert is None and not settings.trusted_proxies and not settings.allow_plain_http:
+        raise SettingsError(
+            f"Tokens would cross the network in clear text on {settings.host}. Give --tls-cert and --tls-key, name the proxy that "
+            "terminates TLS with --trusted-proxy, or allow it with --allow-plain-http."
+        )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Reserve the address. Raises ServeError when it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    reserved = socket.socket(family)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind((settings.host, settings.port))
+    except OSError as error:
+        reserved.close()
+        raise ServeError(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.") from None
+    reserved.set_inheritable(True)
+    return reserved
+
+
+def worker_app() -> Any:
+    """Make the application in a server process, which finds its settings in the environment."""
+    from scimsrv.app import create_app
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    settings = load_settings({}, os.environ)
+    GuardedProtocol.concurrency = settings.concurrency
+    return create_app(settings)
+
+
+def run(settings: Settings, reserved: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then let running requests end; ready is called once when requests are answered.
+
+    Raises ServeError when the application does not start.
+    """
+    os.environ.update(to_environment(settings))
+    config = uvicorn.Config(
+        _APP,
+        factory=True,
+        http=GuardedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies) or None,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    _check_tls(settings)
+    if settings.workers == 1:
+        _run_here(config, reserved, ready)
+    else:
+        _run_workers(config, reserved, ready)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGTERM into what Ctrl-C does inside the block, and let neither disturb the tidying up behind it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """Let the end of the program not be cut short by another Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _check_tls(settings: Settings) -> None:
+    if settings.tls_cert is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ServeError(f"The certificate {settings.tls_cert} and key {settings.tls_key} cannot be used: {error}.") from None
+
+
+def _follow(parent: "multiprocessing.process.BaseProcess") -> None:
+    """End this server process when the one that started it was killed: it would hold the address for good."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Announcing(uvicorn.Server):
+    """uvicorn's server that says when it answers."""
+
+    ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+
+def _run_here(config: uvicorn.Config, reserved: socket.socket, ready: Callable[[], None]) -> None:
+    server = _Announcing(config)
+    server.ready = ready
+    try:
+        # uvicorn raises the signal again that stopped it, after the orderly end.
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([reserved])
+    except SystemExit:
+        raise ServeError("The application did not start; the reason is above.") from None
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor that says when all of its processes answer."""
+
+    ready: Callable[[], None]
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(60, self.should_exit) for process in self.processes):
+            self.ready()
+
+
+def _run_workers(config: uvicorn.Config, reserved: socket.socket, ready: Callable[[], None]) -> None:
+    supervisor = _Workers(config, [reserved])
+    supervisor.ready = ready
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise ServeError("The application did not start; the reason is above.")

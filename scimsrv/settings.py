@@ -1,0 +1,179 @@
+"""Every setting of the server, read once from defaults, a TOML file, the environment and flags into one frozen object."""
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PREFIX: Final = "SCIMSRV_"
+SECRETS: Final = frozenset({"database_url", "secret_key"})
+"""Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
+
+_LISTS: Final = frozenset({"trusted_proxies"})
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or contradicts another; the message names it and says what to do."""
+
+
+class Settings(BaseModel):
+    """The configuration. Each field is a TOML key, an environment variable SCIMSRV_<NAME>, and where sensible a flag."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: str | None = Field(None, description="Postgres to use; without it an embedded one runs in the data directory")
+    data_dir: Path = Field(Path(".scimsrv"), description="where embedded mode keeps database, key and demo token")
+    postgres_bin: Path | None = Field(None, description="folder with initdb and postgres for embedded mode, instead of the wheel's")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    public_url: str | None = Field(None, description="URL that clients use; by default the address listened on")
+    workers: int = Field(1, ge=1, le=256, description="server processes")
+    pool_size: int = Field(10, ge=1, le=1000, description="database connections per process")
+    statement_cache: int = Field(100, ge=0, le=10_000, description="prepared statements per connection; 0 behind an old pooler")
+    max_body: int = Field(4 * 1024 * 1024, ge=1024, description="largest request body in bytes")
+    max_search_body: int = Field(64 * 1024, ge=1024, description="largest body of a search in bytes")
+    max_page: int = Field(1000, ge=1, le=100_000, description="most resources in one page")
+    default_page: int = Field(100, ge=1, description="resources in a page when the client names no count")
+    secret_key: str | None = Field(None, description="the server's secret key; prefer the file")
+    secret_key_file: Path | None = Field(None, description="file with the server's secret key; needed with a database URL")
+    trusted_proxies: tuple[str, ...] = Field((), description="networks whose X-Forwarded headers are believed")
+    tls_cert: Path | None = Field(None, description="certificate chain, if the server itself terminates TLS")
+    tls_key: Path | None = Field(None, description="private key of the certificate")
+    allow_plain_http: bool = Field(False, description="permit http on an address other than loopback")
+    allow_remote_embedded: bool = Field(False, description="permit the embedded mode on an address other than loopback")
+    migrate: bool = Field(False, description="bring the database given by its URL up to date at start")
+    drain_seconds: int = Field(10, ge=0, le=300, description="time that running requests get when the server stops")
+    concurrency: int = Field(512, ge=1, description="most connections and requests in progress per process")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must look like https://scim.example.com")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        if self.secret_key is not None and self.secret_key_file is not None:
+            raise ValueError("secret_key and secret_key_file exclude each other")
+        if self.default_page > self.max_page:
+            raise ValueError("default_page must not exceed max_page")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the server runs a Postgres of its own."""
+        return self.database_url is None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the address listened on can be reached from this machine only."""
+        return is_loopback(self.host)
+
+    @property
+    def base_url(self) -> str:
+        """The URL in front of /scim/{tenant}/v2, without a slash at its end."""
+        if self.public_url is not None:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(flags: Mapping[str, object], environ: Mapping[str, str], config: Path | None = None) -> Settings:
+    """Merge the sources, each overriding the one before it: defaults, TOML file, environment, flags (those that are not None).
+
+    Raises SettingsError for an unknown name (with the nearest known one), a value of the wrong form, or a file that cannot be read.
+    """
+    merged: dict[str, object] = {}
+    if config is not None:
+        merged.update(_from_file(config))
+    merged.update(_from_environment(environ))
+    merged.update({name: value for name, value in flags.items() if value is not None})
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which another process reads equal settings."""
+    values = settings.model_dump(mode="json", exclude_defaults=True)
+    return {PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The configuration file {path} cannot be read: {error}.") from None
+    for name in values:
+        _known(name, name, f"in {path}")
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX):
+            continue
+        value = environ[variable]
+        name = variable.removeprefix(PREFIX).lower()
+        # secret_key_file is a setting of its own; other secrets are read here.
+        if name.endswith("_file") and name not in Settings.model_fields and name.removesuffix("_file") in SECRETS:
+            name, value = name.removesuffix("_file"), _read_secret(Path(value), variable)
+        elif name == "config":
+            continue
+        _known(name, variable, "in the environment")
+        found[name] = tuple(part.strip() for part in value.split(",") if part.strip()) if name in _LISTS else value
+    return found
+
+
+def _read_secret(path: Path, variable: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {path} that {variable} names cannot be read: {error}.") from None
+
+
+def _known(name: str, spelled: str, where: str) -> None:
+    if name in Settings.model_fields:
+        return
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    hint = ""
+    if near:
+        hint = f" Did you mean {PREFIX + near[0].upper() if spelled.startswith(PREFIX) else near[0]}?"
+    raise SettingsError(f"Unknown setting {spelled} {where}.{hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"Setting {name}: {message}." if name else f"Settings: {message}."

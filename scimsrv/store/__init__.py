@@ -1,0 +1,1 @@
+"""Everything that talks to Postgres; nothing outside this package imports its driver."""

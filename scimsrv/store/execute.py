@@ -1,0 +1,101 @@
+"""From plan to outcome: the only way from the protocol into the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, assert_never
+
+from scimsrv.patch.apply import apply
+from scimsrv.patch.links import LinkChange
+from scimsrv.patch.operation import Operation, Root
+from scimsrv.protocol.plan import Answer, Created, Done, Insert, Modify, Outcome, Overwrite, Plan, Query, Read, Remove, Shown
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.project import View
+from scimsrv.schema.replacement import replaced
+from scimsrv.schema.validate import complete
+from scimsrv.store.failure import guarded
+from scimsrv.store.read import HELD, fetch, read
+from scimsrv.store.remove import remove
+from scimsrv.store.scope import Scope
+from scimsrv.store.search import search
+from scimsrv.store.write import Edit, Written, change, insert
+
+#: A PATCH whose result shows more references than this is answered without a body (decision 57).
+SHOWN_AFTER_PATCH: Final = 100
+
+
+async def execute(scope: Scope, plan: Plan) -> Outcome:
+    """Carry out the plan for the scope's tenant. Raises ScimError for every failure that is not a bug."""
+    match plan:
+        case Read():
+            return await guarded(lambda: read(scope, plan))
+        case Query():
+            return await guarded(lambda: search(scope, plan), search=True)
+        case Insert():
+            return await guarded(lambda: _insert(scope, plan))
+        case Overwrite():
+            return await guarded(lambda: _overwrite(scope, plan))
+        case Modify():
+            return await guarded(lambda: _modify(scope, plan))
+        case Remove():
+            await guarded(lambda: remove(scope, plan))
+            return Done()
+        case Answer():
+            return plan
+    assert_never(plan)
+
+
+async def _insert(scope: Scope, plan: Insert) -> Outcome:
+    written = await insert(scope, plan)
+    shown = await _shown(scope, plan.schema, written, plan.view)
+    return Created(shown.stored, shown.view)
+
+
+async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
+    schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
+
+    def edit(stored: Document, _rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
+        document = replaced(draft.document, plan.body, stored, schema, policy)
+        links = {
+            key: LinkChange(cleared=True, added=draft.links.get(key, ()), removed=())
+            for key in schema.writable_links
+            if key in draft.links or not policy.put_keeps_omitted_members
+        }
+        return Edit(complete(document, schema, scope.limits), links, draft.secrets)
+
+    written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links))
+    return await _shown(scope, schema, written, plan.view)
+
+
+async def _modify(scope: Scope, plan: Modify) -> Outcome:
+    schema, policy = plan.schema, scope.catalog.policy
+
+    def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
+        made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
+        return Edit(made.document, made.links, made.secrets)
+
+    written = await change(scope, schema, plan.id, plan.if_match, edit, links=_touches_links(plan.operations))
+    if policy.patch_body == "never" and not plan.body_wanted:
+        return Done(written.version)
+    most = None if plan.body_wanted or policy.patch_body == "always" else SHOWN_AFTER_PATCH + 1
+    shown = await _shown(scope, schema, written, plan.view, most)
+    if most is not None and sum(len(shown.stored.linked.get(place.key, ())) for place in schema.links) > SHOWN_AFTER_PATCH:
+        return Done(written.version)
+    return shown
+
+
+async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: View, most: int | None = None) -> Shown:
+    """The resource as it is after the write, in the form of a GET."""
+    if most is None or most > HELD:
+        return await read(scope, Read(schema, written.id, view))
+    return Shown(await fetch(scope, scope.pool, schema, written.id, view, most), view)
+
+
+def _touches_links(operations: Iterable[Operation]) -> bool:
+    return any(
+        _touches_links(operation.value) if isinstance(operation.target, Root) else operation.target.place.attribute.is_link
+        for operation in operations
+    )
+
+

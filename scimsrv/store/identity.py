@@ -1,0 +1,50 @@
+"""Looking up who asks (a token's digest) and what their tenant serves (its catalogue)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from scimsrv.schema.catalog import Catalog, build_catalog
+from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.policy import parse_policy
+from scimsrv.store.queries import load
+
+_SQL = load("identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A live token: its tenant, whether that is active, the revision of its catalogue, and what the token may do."""
+
+    tenant: int
+    slug: str
+    active: bool
+    revision: int
+    kid: str
+    scopes: frozenset[str]
+
+
+async def find_credential(pool: asyncpg.Pool, digest: bytes) -> Credential | None:
+    """The live credential with this digest, or None. Its last use is noted once a minute."""
+    row = await pool.fetchrow(_SQL["credential"], digest)
+    if row is None:
+        return None
+    if row["stale"]:
+        await pool.execute(_SQL["mark_used"], row["tenant"], row["kid"])
+    return Credential(
+        row["tenant"], row["slug"], row["status"] == "active", row["revision"], row["kid"], frozenset(row["scopes"])
+    )
+
+
+async def load_catalog(pool: asyncpg.Pool, tenant: int) -> tuple[int, Catalog]:
+    """The tenant's catalogue and the revision it is of, read by one statement. Raises LookupError when the tenant is gone."""
+    row = await pool.fetchrow(_SQL["catalog"], tenant)
+    if row is None:
+        raise LookupError(f"tenant {tenant} does not exist")
+    catalog = build_catalog(
+        orjson.loads(row["schemas"]), orjson.loads(row["resource_types"]), load_definitions().common, parse_policy(orjson.loads(row["policy"]))
+    )
+    return row["revision"], catalog

@@ -1,0 +1,59 @@
+"""Writing links: rows of the reference table, set by set, with the integrity of what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scimsrv.errors import invalid_value
+from scimsrv.patch.links import LinkChange
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.validate import shorten
+from scimsrv.store.connection import Connection
+from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope
+
+_SQL = load("resources")
+
+#: Up to so many ids are locked without first asking which of them are new.
+_FEW = 100
+
+
+async def change_links(
+    scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange
+) -> bool:
+    """Bring the rows of one link of `source` up to date inside a transaction that holds the lock on it; True if any row changed.
+
+    Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself.
+    """
+    await _check_targets(scope, conn, source, place, change.added)
+    changed = 0
+    if change.cleared:
+        changed += _count(await conn.execute(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added)))
+    elif change.removed:
+        changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed)))
+    if change.added:
+        changed += _count(await conn.execute(_SQL["add_links"], scope.tenant, source, place.key, list(change.added)))
+    return changed > 0
+
+
+async def _check_targets(scope: Scope, conn: Connection, source: str, place: Resolved, ids: Sequence[str]) -> None:
+    wanted = list(ids)
+    if source in wanted:
+        raise invalid_value(f"{place.name}: a resource cannot refer to itself ({shorten(source)})")
+    if len(wanted) > _FEW:
+        rows = await conn.fetch(_SQL["not_yet_linked"], scope.tenant, source, place.key, wanted)
+        wanted = [row["target"] for row in rows]
+    if not wanted:
+        return
+    rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, wanted)
+    types = {row["id"]: row["type"] for row in rows}
+    for id_ in wanted:
+        if id_ not in types:
+            raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
+        if types[id_] not in place.attribute.resource_types:
+            raise invalid_value(f"{place.name} cannot refer to a {types[id_]} ({shorten(id_)})")
+
+
+def _count(tag: str) -> int:
+    """The number of rows in a command tag such as "DELETE 3"."""
+    return int(tag.rsplit(" ", 1)[1])

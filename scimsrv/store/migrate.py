@@ -1,0 +1,147 @@
+"""Brings a database from any earlier schema to the one this program needs: forward only, checksummed, one migrator at a time."""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import asyncpg
+
+from scimsrv import assets
+from scimsrv.store import queries
+from scimsrv.store.connection import Connection, connect
+
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
+_LOCK_ATTEMPTS = 12
+_POLL_SECONDS = 0.2
+
+
+class MigrationError(Exception):
+    """The database cannot be migrated; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of sql/migrations; checksum is the SHA-256 of its statements, so editing a comment changes nothing."""
+
+    number: int
+    name: str
+    checksum: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a database stands: its version (0 when empty), the version this program needs, and what has been applied when."""
+
+    version: int
+    expected: int
+    applied: tuple[tuple[int, str, datetime], ...]
+    pending: tuple[str, ...]
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations in order. Raises MigrationError when a file is misnamed or a number is missing or doubled."""
+    found: list[Migration] = []
+    for file in assets.names("sql/migrations", ".sql"):
+        match = _FILE.fullmatch(file)
+        if match is None or int(match[1]) != len(found) + 1:
+            raise MigrationError(f"sql/migrations/{file} is not the next number, or is not named NNNN_what.sql")
+        statements = tuple(queries.statements(assets.text(f"sql/migrations/{file}")))
+        checksum = hashlib.sha256(";\n".join(statements).encode()).hexdigest()
+        found.append(Migration(int(match[1]), match[2], checksum, statements))
+    return tuple(found)
+
+
+def expected_version() -> int:
+    """Return the schema version that this program needs: the number of its last migration."""
+    return migrations()[-1].number
+
+
+async def status(dsn: str) -> Status:
+    """Look at a database without changing it. Raises MigrationError when its history differs from the files."""
+    async with connect(dsn) as connection:
+        history = await _history(connection)
+    applied = tuple((row["number"], row["name"], row["applied_at"]) for row in history)
+    return Status(
+        version=applied[-1][0] if applied else 0,
+        expected=expected_version(),
+        applied=applied,
+        pending=tuple(f"{m.number:04}_{m.name}" for m in migrations()[len(applied) :]),
+    )
+
+
+async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
+    """Apply what is missing and return it; each migration is one transaction of its statements, so a crash leaves none half done.
+
+    Waits for another migrator up to wait_seconds; one that died is taken over after a minute. Raises MigrationError when that
+    time is over, or when the database's history differs from the files (a newer program has been here, or a file was edited).
+    """
+    sql = queries.load("migration")
+    holder = secrets.token_hex(8)
+    async with connect(dsn) as connection:
+        if len(await _history(connection)) == len(migrations()):
+            return []
+        await _make_lock_table(connection)
+        await _take_lock(connection, holder, wait_seconds)
+        try:
+            pending = migrations()[len(await _history(connection)) :]
+            for migration in pending:
+                await _apply(connection, migration, holder)
+            return list(pending)
+        finally:
+            await connection.execute(sql["release_lock"], holder)
+
+
+async def _history(connection: Connection) -> list[asyncpg.Record]:
+    sql = queries.load("migration")
+    rows = await connection.fetch(sql["history"]) if await connection.fetchval(sql["has_history"]) else []
+    known = migrations()
+    if len(rows) > len(known):
+        raise MigrationError(f"The database is at version {len(rows)}, this program knows {len(known)}: use the newer program.")
+    for row, migration in zip(rows, known, strict=False):
+        if (row["number"], row["checksum"]) != (migration.number, migration.checksum):
+            raise MigrationError(
+                f"Migration {migration.number:04}_{migration.name} was applied in another form than the one shipped; "
+                "restore the file that was applied, migrations are never edited."
+            )
+    return rows
+
+
+async def _make_lock_table(connection: Connection) -> None:
+    # IF NOT EXISTS does not keep two first migrators apart: the loser meets the catalogue's own unique index.
+    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+        await connection.execute(queries.load("migration")["make_lock_table"])
+
+
+async def _take_lock(connection: Connection, holder: str, wait_seconds: float) -> None:
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while await connection.fetchval(queries.load("migration")["take_lock"], holder) is None:
+        if asyncio.get_running_loop().time() > deadline:
+            raise MigrationError("Another migration is running; wait for it, or a minute after it died, and try again.")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _apply(connection: Connection, migration: Migration, holder: str) -> None:
+    sql = queries.load("migration")
+    for attempt in range(1, _LOCK_ATTEMPTS + 1):
+        try:
+            async with connection.transaction():
+                if await connection.fetchval(sql["keep_lock"], holder) is None:
+                    raise MigrationError("Another migrator has taken over; look at `scimsrv db status` and try again.")
+                await connection.execute(_LOCK_TIMEOUT)
+                for statement in migration.statements:
+                    await connection.execute(statement)
+                await connection.execute(sql["record"], migration.number, migration.name, migration.checksum)
+            return
+        except asyncpg.LockNotAvailableError:
+            # A long transaction of someone else holds the table: give way, so that requests queued behind us can run.
+            if attempt == _LOCK_ATTEMPTS:
+                raise MigrationError(f"Migration {migration.name} found its tables locked; try again when it is quieter.") from None
+            await asyncio.sleep(_POLL_SECONDS * attempt)

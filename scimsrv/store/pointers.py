@@ -1,0 +1,73 @@
+"""Single-valued references such as manager: their $ref, what happens to them when the resource they name is deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import orjson
+
+from scimsrv.errors import invalid_value
+from scimsrv.schema import document as doc
+from scimsrv.schema.attribute import Mutability
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.search import display, search_document
+from scimsrv.schema.semantics import key_of
+from scimsrv.schema.validate import complete, shorten
+from scimsrv.store.connection import Connection
+from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope, now
+
+_SQL = load("resources")
+
+
+async def with_refs(scope: Scope, conn: Connection | asyncpg.Pool, schema: EffectiveSchema, document: Document) -> Document:
+    """The document with the `$ref` of every pointer that names an existing resource; others have none.
+
+    Raises ScimError invalidValue for one that names nothing, where the policy demands integrity.
+    """
+    named = {place: value["value"] for place in schema.pointers if (value := doc.get(document, place)) and value.get("value")}
+    if not named:
+        return document
+    rows = await conn.fetch(_SQL["existing_targets"], scope.tenant, list(named.values()))
+    types = {row["id"]: row["type"] for row in rows}
+    for place, id_ in named.items():
+        kept = {name: part for name, part in doc.get(document, place).items() if name != "$ref"}
+        if types.get(id_) in place.attribute.resource_types:
+            kept["$ref"] = f"{scope.base_url}{scope.catalog.by_name[types[id_]].endpoint}/{quote(id_, safe='')}"
+        elif scope.catalog.policy.require_pointer_targets:
+            raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
+        document = doc.put(document, place, kept)
+    return document
+
+
+async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> None:
+    """Unassign every pointer to a resource of this type that is being deleted, and raise the versions (decision 55).
+
+    A pointer that is required or immutable is left as it is.
+    """
+    for other in scope.catalog.types():
+        for place in other.pointers:
+            changeable = not place.attribute.required and place.attribute.mutability is Mutability.READ_WRITE
+            if changeable and schema.name in place.attribute.resource_types:
+                await _clear(scope, conn, other, place, id_)
+
+
+async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place: Resolved, id_: str) -> None:
+    part = place.attribute.value_part
+    if part is None:
+        return
+    sought: Any = {part.key: key_of(part, id_)}
+    for name in reversed(place.search_path):
+        sought = {name: sought}
+    for row in await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode()):
+        document = complete(doc.put(orjson.loads(row["document"]), place, None), schema, scope.limits)
+        await conn.execute(
+            _SQL["update_resource"],
+            *(scope.tenant, row["id"], schema.name, row["version"], now(), display(document)),
+            *(orjson.dumps(document).decode(), orjson.dumps(search_document(document, schema)).decode()),
+            *([], [], [], [], [], []),
+            *(scope.actor, [place.name]),
+        )

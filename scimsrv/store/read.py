@@ -1,0 +1,87 @@
+"""Reading one resource: its document and what is derived, in one statement; a very large link in batches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Final, LiteralString
+
+import asyncpg
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.protocol.plan import Linked, Read, Shown, Stored
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.project import View
+from scimsrv.store.connection import Connection
+from scimsrv.store.fragment import Arguments
+from scimsrv.store.queries import load
+from scimsrv.store.rows import COLUMNS, linked_column, stored
+from scimsrv.store.scope import Scope
+
+#: Elements of a link that are read with the resource; with more, the rest is streamed.
+HELD: Final = 1_000
+
+#: Elements of a link in one batch of a stream.
+BATCH: Final = 5_000
+
+
+async def read(scope: Scope, plan: Read) -> Shown:
+    """The resource, its long link streamed. Raises ScimError 404."""
+    text, arguments = _statement(scope, plan.schema, plan.view, HELD + 1)
+    row = await scope.pool.fetchrow(text, scope.tenant, plan.id, plan.schema.name, *arguments)
+    if row is None:
+        raise not_found(plan.schema, plan.id)
+    return Shown(_with_stream(scope, stored(row, scope.catalog)), plan.view, plan.if_none_match)
+
+
+async def fetch(scope: Scope, conn: Connection | asyncpg.Pool, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
+    """The resource as this connection sees it, with at most `most` elements of its links. Raises ScimError 404."""
+    text, arguments = _statement(scope, schema, view, most)
+    row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)
+    if row is None:
+        raise not_found(schema, id_)
+    return stored(row, scope.catalog)
+
+
+_Statement = tuple[LiteralString, list[Any]]
+
+
+def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | None) -> _Statement:
+    """The statement and its arguments after tenant, id and type; made once per catalogue and set of derived attributes shown."""
+    shown = tuple(place.key for place in (*schema.links, *schema.backlinks) if view.shows(place))
+    made = scope.catalog.statements.get((schema.name, shown, most))
+    if made is None:
+        args = Arguments([scope.tenant, None, None])
+        linked = linked_column([(schema, view)], scope.catalog, args, most=most)
+        text: LiteralString = (
+            "SELECT " + COLUMNS + ", " + linked + " AS linked FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
+        )
+        made = (text, args.values[3:])
+        scope.catalog.statements[(schema.name, shown, most)] = made
+    return made
+
+
+def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
+    """404 that names the type; the id is cut."""
+    return ScimError(Kind.NOT_FOUND, f"{schema.name} {id_[:64]!r} not found")
+
+
+def _with_stream(scope: Scope, found: Stored) -> Stored:
+    for place in found.schema.links:
+        elements = found.linked.get(place.key, [])
+        if len(elements) > HELD:
+            rest = {key: value for key, value in found.linked.items() if key != place.key}
+            return replace(found, linked=rest, streamed=(place.key, _batches(scope, found.id, place.key, elements)))
+    return found
+
+
+async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]) -> AsyncIterator[list[Linked]]:
+    """The elements in the order of their ids, each batch by a statement of its own: a slow reader holds no connection."""
+    yield held
+    last = held[-1].id
+    while True:
+        rows = await scope.pool.fetch(load("resources")["links_of"], scope.tenant, source, attribute, last, BATCH)
+        if not rows:
+            return
+        yield [Linked(row["target"], row["type"], row["display"], row["type"]) for row in rows]
+        last = rows[-1]["target"]

@@ -1,0 +1,41 @@
+"""What a plan is carried out with: the database, the tenant, its catalogue, and who asks."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scimsrv.limits import Limits
+from scimsrv.schema.catalog import Catalog
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id."""
+
+    pool: asyncpg.Pool
+    tenant: int
+    catalog: Catalog
+    base_url: str
+    actor: str
+    limits: Limits
+
+
+def now() -> datetime:
+    """The present UTC time in whole milliseconds, the precision that is stored and served."""
+    milliseconds = time.time_ns() // 1_000_000
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 §5.7): ids in the order of creation, and never the same twice."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,44 @@
+"""Write-only secrets such as a password: prepared, checked against the rules, hashed with Argon2id off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from argon2 import PasswordHasher
+
+from scimsrv.errors import invalid_value
+from scimsrv.limits import Limits
+from scimsrv.schema.effective import EffectiveSchema
+
+#: OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+#: Hashes computed at the same time by one process, so that sign-ups cannot take all memory and cores.
+_SLOTS: Final = asyncio.Semaphore(2)
+
+
+def prepared(text: str) -> str:
+    """The OpaqueString form: non-ASCII spaces become U+0020, then NFC (RFC 7613 §4.2.2)."""
+    spaced = "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
+    return unicodedata.normalize("NFC", spaced)
+
+
+async def hashed(plain: Mapping[str, str | None], schema: EffectiveSchema, limits: Limits) -> dict[str, str | None]:
+    """The hash of each secret by the key of its attribute; None stays None. Raises ScimError invalidValue, never showing a secret."""
+    names = {place.key: place.name for place in schema.secrets}
+    result: dict[str, str | None] = {}
+    for key, text in plain.items():
+        if text is None:
+            result[key] = None
+            continue
+        secret = prepared(text)
+        if len(secret) < limits.password_min:
+            raise invalid_value(f"{names[key]} must have at least {limits.password_min} characters")
+        if len(secret.encode()) > limits.password_bytes:
+            raise invalid_value(f"{names[key]} must have at most {limits.password_bytes} bytes")
+        async with _SLOTS:
+            result[key] = await asyncio.to_thread(_HASHER.hash, secret)
+    return result

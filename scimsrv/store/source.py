@@ -1,0 +1,163 @@
+"""Where a resource's values are in SQL: columns, the search document, rows of the reference table, and what is derived from those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+import orjson
+
+from scimsrv.schema.attribute import Attribute
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.semantics import Key
+from scimsrv.store.fragment import Arguments, Value
+
+#: The groups above r: `source` refers to r, directly or through others; UNION ends cycles.
+UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
+  SELECT ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND ref.attribute = ANY({links}::text[])
+  UNION SELECT ref.source, false FROM up JOIN reference ref
+    ON ref.tenant = $1 AND ref.target = up.source AND ref.attribute = ANY({links}::text[])
+) SELECT up.source, CASE WHEN bool_or(up.direct) THEN 'direct' ELSE 'indirect' END AS type FROM up GROUP BY up.source)"""
+
+#: Everything below one resource.
+_DOWNWARDS: LiteralString = """(WITH RECURSIVE down (target) AS (
+  SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = {id} AND ref.attribute = ANY({links}::text[])
+  UNION SELECT ref.target FROM down JOIN reference ref
+    ON ref.tenant = $1 AND ref.source = down.target AND ref.attribute = ANY({links}::text[])
+) SELECT down.target FROM down)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The elements of a multi-valued (or single complex) attribute of r, as a FROM item."""
+
+    from_: LiteralString
+    parts: dict[str, Value] | None
+    args: Arguments
+
+    def exists(self, condition: LiteralString) -> LiteralString:
+        """True when some element satisfies the condition."""
+        return "EXISTS (SELECT FROM " + self.from_ + " WHERE " + condition + ")"
+
+    def value(self, sub: Attribute | None) -> Value:
+        """An element's sub-attribute, or the element itself."""
+        if self.parts is not None:
+            return self.parts[sub.key if sub is not None else "value"]
+        if sub is None:
+            return Value("(e.v #>> '{}')", "e.v")
+        name = self.args.add(sub.key)
+        return Value("(e.v ->> " + name + "::text)", "(e.v -> " + name + "::text)")
+
+
+@dataclass(slots=True)
+class Sources:
+    """Finds the values of one resource type's attributes. `base_url` is the tenant's, without a slash at its end."""
+
+    schema: EffectiveSchema
+    catalog: Catalog
+    base_url: str
+    args: Arguments
+
+    def column(self, place: Resolved) -> Value | None:
+        """The column behind id and the parts of meta, or None for an attribute of the document."""
+        if place.extension is not None or place.attribute.key not in ("id", "meta"):
+            return None
+        if place.attribute.key == "id":
+            return Value("r.id")
+        match place.sub.key if place.sub is not None else None:
+            case "resourcetype":
+                return Value("r.type")
+            case "created":
+                return Value("r.created::text", instant="r.created")
+            case "lastmodified":
+                return Value("r.modified::text", instant="r.modified")
+            case "version":
+                return Value("('W/\"' || r.version || '\"')")
+            case "location":
+                return Value("(" + self.args.add(f"{self.base_url}{self.schema.endpoint}/") + "::text || r.id)")
+            case _:
+                return None
+
+    def single(self, place: Resolved) -> Value:
+        """The value of a single-valued attribute or sub-attribute in the search document."""
+        path = self.args.add([*place.search_path, *([place.sub.key] if place.sub is not None else [])])
+        return Value("(r.search #>> " + path + "::text[])", "(r.search #> " + path + "::text[])")
+
+    def first(self, place: Resolved) -> Value:
+        """The value to sort by: the only one, the primary one, or the first (RFC 7644 §3.4.2.3); the least id of links."""
+        column = self.column(place)
+        if column is not None:
+            return column
+        if not place.attribute.multi_valued:
+            return self.single(place)
+        if place.attribute.refers:
+            elements = self.elements(place)
+            return Value("(SELECT min(" + elements.value(place.sub).text + ' COLLATE "C") FROM ' + elements.from_ + ")")
+        path = self.args.add(list(place.search_path))
+        array: LiteralString = "r.search #> " + path + "::text[]"
+        chosen: LiteralString = (
+            "coalesce(jsonb_path_query_first(" + array + ", '$[*] ? (@.primary == true)'), jsonb_path_query_first(" + array + ", '$[*]'))"
+        )
+        inner = self.args.add([place.sub.key] if place.sub is not None else [])
+        return Value("(" + chosen + " #>> " + inner + "::text[])", "(" + chosen + " #> " + inner + "::text[])")
+
+    def unique(self, schema: EffectiveSchema, place: Resolved, key: Key) -> LiteralString:
+        """Equality on an attribute whose values are unique: its row names the only resource that can match."""
+        return (
+            "r.id = ANY (ARRAY(SELECT u.id FROM unique_key u WHERE u.tenant = $1 AND u.type = "
+            + self.args.add(schema.name)
+            + " AND u.attribute = "
+            + self.args.add(place.key)
+            + " AND u.key = "
+            + self.args.add(str(key))
+            + "))"
+        )
+
+    def elements(self, place: Resolved) -> Elements:
+        """The elements of the attribute."""
+        if not place.attribute.refers:
+            path = self.args.add(list(place.search_path))
+            return Elements("jsonb_path_query(r.search #> " + path + "::text[], '$[*]') e(v)", None, self.args)
+        prefixes = self.args.add(orjson.dumps({type_.name: f"{self.base_url}{type_.endpoint}/" for type_ in self.catalog.types()}).decode())
+        if place.attribute.is_link:
+            rows: LiteralString = (
+                "reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
+                " AND ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + self.args.add(place.key)
+            )
+            value: LiteralString = "ref.target"
+            kind: LiteralString = "t.type"
+        else:
+            links = self.args.add(list(self.catalog.links_behind(self.schema, place)))
+            rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+            value, kind = "ref.source", "ref.type"
+        parts = {
+            "value": Value(value),
+            "type": Value(self._folded_type(kind, place)),
+            "display": Value("(t.search ->> '$display')"),
+            "$ref": Value("((" + prefixes + "::jsonb ->> t.type) || t.id)"),
+        }
+        return Elements(rows, parts, self.args)
+
+    def _folded_type(self, kind: LiteralString, place: Resolved) -> LiteralString:
+        """The type's key: names are few and known, so they are folded here and looked up there."""
+        part = place.attribute.sub("type")
+        if part is None or part.case_exact:
+            return kind
+        names = ("direct", "indirect", *(type_.name for type_ in self.catalog.types()))
+        return "(" + self.args.add(orjson.dumps({name: name.casefold() for name in names}).decode()) + "::jsonb ->> " + kind + ")"
+
+    def refers_to(self, place: Resolved, id_: str) -> LiteralString:
+        """True when r refers to the resource (a link), or is referred to by it through any number of links (a backlink)."""
+        target = self.args.add(id_)
+        if place.attribute.is_link:
+            attribute = self.args.add(place.key)
+            return (
+                "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
+                + attribute
+                + " AND ref.target = "
+                + target
+                + ")"
+            )
+        links = self.args.add(list(self.catalog.links_behind(self.schema, place)))
+        return "r.id IN " + _DOWNWARDS.replace("{id}", target).replace("{links}", links)

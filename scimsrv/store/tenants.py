@@ -1,0 +1,121 @@
+"""Tenants: created with their schemas, resource types and policy, listed, suspended, resumed, and deleted with all that is theirs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.policy import PROFILES
+from scimsrv.slugs import slug_problem
+from scimsrv.store.connection import Connection
+from scimsrv.store.queries import load
+
+_BATCH: Final = 5_000
+
+TABLES: Final = ("reference", "unique_key", "secret", "change", "resource")
+"""Tables emptied in batches when a tenant goes; the others refer to the tenant and follow it at once."""
+
+
+class TenantError(Exception):
+    """What was asked of a tenant is not possible; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant's row and the profile of its policy; status is "active" or "suspended"."""
+
+    id: int
+    slug: str
+    status: str
+    revision: int
+    created: datetime
+    profile: str
+
+
+async def create_tenant(connection: Connection, slug: str, profile: str = "standard") -> Tenant:
+    """Create a tenant and seed its policy, schemas and resource types, all or nothing.
+
+    Raises TenantError when the slug is malformed, reserved or taken, or the profile unknown.
+    """
+    problem = slug_problem(slug)
+    if problem is not None:
+        raise TenantError(problem)
+    if profile not in PROFILES:
+        raise TenantError(f"Unknown profile {profile!r}; known are {', '.join(PROFILES)}.")
+    sql = load("tenants")
+    definitions = load_definitions()
+    async with connection.transaction():
+        tenant = await connection.fetchval(sql["create"], slug)
+        if tenant is None:
+            raise TenantError(f"Tenant {slug!r} already exists.")
+        await connection.execute(sql["add_config"], tenant, _json({"profile": profile}))
+        await connection.executemany(
+            sql["add_schema"], [(tenant, urn.lower(), _json(schema)) for urn, schema in definitions.schemas.items()]
+        )
+        await connection.executemany(
+            sql["add_resource_type"], [(tenant, type_["name"].lower(), _json(type_)) for type_ in definitions.resource_types]
+        )
+    return await find_tenant(connection, slug)
+
+
+async def list_tenants(connection: Connection) -> list[Tenant]:
+    """Return all tenants by slug."""
+    return [Tenant(**row) for row in await connection.fetch(load("tenants")["list_all"])]
+
+
+async def find_tenant(connection: Connection, slug: str) -> Tenant:
+    """Return the tenant of that slug. Raises TenantError when there is none."""
+    row = await connection.fetchrow(load("tenants")["find"], slug)
+    if row is None:
+        raise TenantError(f"There is no tenant {slug!r}; `scimsrv tenant list` shows those there are.")
+    return Tenant(**row)
+
+
+async def count_resources(connection: Connection, tenant: int) -> dict[str, int]:
+    """Return how many resources of each type a tenant holds."""
+    return {row["type"]: row["resources"] for row in await connection.fetch(load("tenants")["count_resources"], tenant)}
+
+
+async def suspend_tenant(connection: Connection, slug: str) -> Tenant:
+    """Let a tenant's tokens be refused until it is resumed. Raises TenantError when there is no such tenant."""
+    return await _set_status(connection, slug, "suspended")
+
+
+async def resume_tenant(connection: Connection, slug: str) -> Tenant:
+    """Let a suspended tenant's tokens work again. Raises TenantError when there is no such tenant."""
+    return await _set_status(connection, slug, "active")
+
+
+async def delete_tenant(connection: Connection, slug: str) -> int:
+    """Delete a tenant with everything in it and return the number of its resources. Raises TenantError when there is none.
+
+    It is suspended and loses its tokens first, then its rows go in batches; a deletion that was cut short is finished by another.
+    """
+    sql = load("tenants")
+    tenant = await _set_status(connection, slug, "suspended")
+    await connection.execute(sql["drop_credentials"], tenant.id)
+    resources = await _drop_rows(connection, tenant.id)
+    await connection.execute(sql["drop_tenant"], tenant.id)
+    # A request that was let in before the suspension may have written since.
+    return resources + await _drop_rows(connection, tenant.id)
+
+
+async def _drop_rows(connection: Connection, tenant: int) -> int:
+    gone = 0
+    for table in TABLES:
+        gone = 0
+        while count := int((await connection.execute(load("tenants")[f"drop_{table}"], tenant, _BATCH)).split()[-1]):
+            gone += count
+    return gone
+
+
+async def _set_status(connection: Connection, slug: str, status: str) -> Tenant:
+    tenant = await find_tenant(connection, slug)
+    await connection.execute(load("tenants")["set_status"], tenant.id, status)
+    return await find_tenant(connection, slug)
+
+
+def _json(document: object) -> str:
+    return orjson.dumps(document).decode()

@@ -1,0 +1,215 @@
+"""Creating and changing resources: one statement or one transaction per change, preconditions inside the write."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.patch.links import LinkChange, NeedsLinks
+from scimsrv.protocol.plan import IfMatch, Insert
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.search import display, search_document
+from scimsrv.schema.validate import complete, keys, shorten
+from scimsrv.store.connection import Connection
+from scimsrv.store.links import change_links
+from scimsrv.store.pointers import with_refs
+from scimsrv.store.queries import load
+from scimsrv.store.read import not_found
+from scimsrv.store.scope import Scope, new_id, now
+from scimsrv.store.secrets import hashed
+
+_SQL = load("resources")
+
+#: Lost races of a write without precondition before it takes the row's lock.
+_RACES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a PUT or PATCH makes of a resource: the complete document, the net change of each link, and new secrets."""
+
+    document: Document
+    links: Mapping[str, LinkChange] = field(default_factory=dict)
+    secrets: Mapping[str, str | None] = field(default_factory=dict)
+
+
+#: From the stored document (and, when asked for by NeedsLinks, the rows of its links) to what is to be stored.
+Editor = Callable[[Document, Mapping[str, list[dict[str, Any]]] | None], Edit]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The resource's id and the version that a write left."""
+
+    id: str
+    version: int
+
+
+async def insert(scope: Scope, plan: Insert) -> Written:
+    """Create the resource. Raises ScimError uniqueness, or invalidValue for links to what does not exist."""
+    schema = plan.schema
+    id_ = new_id()
+    document = complete(await with_refs(scope, scope.pool, schema, plan.draft.document), schema, scope.limits)
+    document = {"schemas": document["schemas"], "id": id_} | document
+    secrets = await hashed(plan.draft.secrets, schema, scope.limits)
+    claimed = _unique_keys(document, schema)
+    values = (
+        *(scope.tenant, id_, schema.name, now(), display(document), _text(document), _search(document, schema)),
+        *([name for name, _ in claimed], [key for _, key in claimed]),
+        *(list(secrets), list(secrets.values()), scope.actor),
+    )
+    links = {key: ids for key, ids in plan.draft.links.items() if ids}
+    try:
+        if not links:
+            await scope.pool.execute(_SQL["insert_resource"], *values)
+        else:
+            async with scope.pool.acquire() as conn, conn.transaction():
+                await conn.execute(_SQL["insert_resource"], *values)
+                for key, ids in links.items():
+                    change = LinkChange(cleared=False, added=ids, removed=())
+                    await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
+    except asyncpg.UniqueViolationError as problem:
+        raise await _taken(scope, schema, id_, claimed) from problem
+    return Written(id_, 1)
+
+
+async def change(
+    scope: Scope, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor, *, links: bool
+) -> Written:
+    """Apply an edit to the resource as it is; nothing is written when it changes nothing. `links`: the edit may touch link rows.
+
+    Without links: optimistic, the version is part of the UPDATE's condition; a lost race is 412 under If-Match and else tried again
+    on the newer document. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
+    whatever `edit` raises.
+    """
+    if not links:
+        for attempt in range(_RACES):
+            row = await scope.pool.fetchrow(_SQL["read_document"], scope.tenant, id_, schema.name)
+            current = _checked(row, schema, id_, if_match)
+            made = edit(orjson.loads(current["document"]), None)
+            written = await _store(scope, scope.pool, schema, current, made, linked=False)
+            if written is not None:
+                return written
+            if if_match is not None and not if_match.any:
+                raise ScimError(Kind.PRECONDITION_FAILED)
+            await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
+    async with scope.pool.acquire() as conn, conn.transaction():
+        return await _locked(scope, conn, schema, id_, if_match, edit)
+
+
+async def _locked(
+    scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor
+) -> Written:
+    current = _checked(await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name), schema, id_, if_match)
+    document = orjson.loads(current["document"])
+    try:
+        made = edit(document, None)
+    except NeedsLinks:
+        made = edit(document, await _rows(scope, conn, schema, id_))
+    touched = [
+        place.attribute.name
+        for key, place in schema.writable_links.items()
+        if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
+    ]
+    written = await _store(scope, conn, schema, current, made, linked=bool(touched), touched=touched)
+    if written is None:
+        raise AssertionError("the row is locked, so its version cannot have changed")
+    return written
+
+
+def _checked(row: asyncpg.Record | None, schema: EffectiveSchema, id_: str, if_match: IfMatch | None) -> asyncpg.Record:
+    if row is None:
+        raise not_found(schema, id_)
+    if if_match is not None and not if_match.permits(row["version"]):
+        raise ScimError(Kind.PRECONDITION_FAILED, f"{schema.name} {shorten(id_)} has the version W/\"{row['version']}\"")
+    return row
+
+
+async def _store(
+    scope: Scope,
+    conn: Connection | asyncpg.Pool,
+    schema: EffectiveSchema,
+    current: asyncpg.Record,
+    made: Edit,
+    *,
+    linked: bool,
+    touched: list[str] | None = None,
+) -> Written | None:
+    """Write what differs; None when the version is not the present one any more."""
+    id_, version = current["id"], current["version"]
+    before = orjson.loads(current["document"])
+    document = made.document
+    if document != before:
+        document = await with_refs(scope, conn, schema, document)
+    same = document == before
+    if same and not made.secrets:
+        if not linked:
+            return Written(id_, version)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched or [])
+        return None if row is None else Written(id_, row["version"])
+    secrets = await hashed(made.secrets, schema, scope.limits)
+    old, new = set(_unique_keys(before, schema)), set(_unique_keys(document, schema))
+    released, claimed = sorted(old - new), sorted(new - old)
+    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *(touched or [])})
+    try:
+        row = await conn.fetchrow(
+            _SQL["update_resource"],
+            *(scope.tenant, id_, schema.name, version, now()),
+            *(display(document), _text(document), _search(document, schema)),
+            *([name for name, _ in released], [key for _, key in released]),
+            *([name for name, _ in claimed], [key for _, key in claimed]),
+            *(list(secrets), list(secrets.values()), scope.actor, names),
+        )
+    except asyncpg.UniqueViolationError as problem:
+        raise await _taken(scope, schema, id_, claimed) from problem
+    return None if row is None else Written(id_, row["version"])
+
+
+async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> dict[str, list[dict[str, Any]]]:
+    """Every element of every link, as a client would see it: only for operations that select references by more than their ids."""
+    result: dict[str, list[dict[str, Any]]] = {}
+    for key in schema.writable_links:
+        rows = await conn.fetch(_SQL["links_of"], scope.tenant, id_, key, "", scope.limits.links)
+        types = scope.catalog.by_name
+        result[key] = [
+            {
+                "value": row["target"],
+                "type": row["type"],
+                "$ref": f"{scope.base_url}{types[row['type']].endpoint}/{row['target']}",
+                "display": row["display"],
+            }
+            for row in rows
+        ]
+    return result
+
+
+def _unique_keys(document: Document, schema: EffectiveSchema) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((place.key, key) for place in schema.unique for key in keys(document, place)))
+
+
+async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
+    """409 that names the attribute: found by asking which of the claimed keys another resource holds."""
+    rows = await scope.pool.fetch(
+        _SQL["held_keys"], scope.tenant, schema.name, id_, [name for name, _ in claimed], [key for _, key in claimed]
+    )
+    names = {place.key: place.name for place in schema.unique}
+    name = names[rows[0]["attribute"]] if rows else "a unique attribute"
+    return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
+
+
+def _text(document: Document) -> str:
+    return orjson.dumps(document).decode()
+
+
+def _search(document: Document, schema: EffectiveSchema) -> str:
+    return orjson.dumps(search_document(document, schema)).decode()
+
+

@@ -1,0 +1,53 @@
+"""The form of a bearer token: made, recognised and reduced to a digest, without any storage."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+
+_ALPHABET = string.digits + string.ascii_lowercase
+_PATTERN = re.compile(r"scs_[a-z0-9]{6}_[A-Za-z0-9_-]{43}_[0-9a-z]{6}")
+_CHECK_LENGTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as its holder sees it once: the text to send, and the short id by which it is listed and revoked."""
+
+    text: str
+    kid: str
+
+
+def new_token() -> Token:
+    """Make a token with 256 bits of randomness, `scs_<kid>_<secret>_<check>`."""
+    kid = "".join(secrets.choice(_ALPHABET) for _ in range(6))
+    body = f"scs_{kid}_{secrets.token_urlsafe(32)}"
+    return Token(f"{body}_{_check(body)}", kid)
+
+
+def looks_like_token(text: str) -> bool:
+    """Tell whether text has the form of our tokens and an intact checksum; says nothing about whether it was issued.
+
+    A header value without a scheme, as Okta's header authentication sends it, is accepted only where this holds.
+    """
+    if _PATTERN.fullmatch(text) is None:
+        return False
+    body, _, check = text.rpartition("_")
+    return check == _check(body)
+
+
+def digest(pepper: bytes, text: str) -> bytes:
+    """Return the 32 bytes under which a token is stored: HMAC-SHA256 keyed with the server's pepper."""
+    return hmac.digest(pepper, text.encode(), hashlib.sha256)
+
+
+def _check(body: str) -> str:
+    number = zlib.crc32(body.encode()) % len(_ALPHABET) ** _CHECK_LENGTH
+    digits = []
+    for _ in range(_CHECK_LENGTH):
+        number, rest = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[rest])
+    return "".join(reversed(digits))

@@ -1,0 +1,13 @@
+-- What doctor looks at. None of these touches a tenant's rows, so $1 is not a tenant here.
+
+-- name: facts
+SELECT current_setting('server_version_num')::int AS version,
+       current_setting('server_version') AS version_text,
+       current_setting('server_encoding') AS encoding,
+       current_setting('fsync') AS fsync,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('full_page_writes') AS full_page_writes,
+       current_setting('max_connections')::int AS max_connections,
+       current_user AS role,
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+       clock_timestamp() AS now;

@@ -1,0 +1,18 @@
+-- From a token to its tenant, and what a tenant serves.
+
+-- $1 is a digest: this is where a credential becomes a tenant.
+-- name: credential
+SELECT c.tenant, t.slug, t.status, t.revision, c.kid, c.scopes,
+       c.last_used IS NULL OR c.last_used < now() - interval '1 minute' AS stale
+FROM credential c JOIN tenant t ON t.id = c.tenant
+WHERE c.digest = $1 AND (c.expires IS NULL OR c.expires > now())
+
+-- $1 is the tenant, $2 the token's short id.
+-- name: mark_used
+UPDATE credential SET last_used = now() WHERE tenant = $1 AND kid = $2
+
+-- name: catalog
+SELECT t.revision, c.policy::text AS policy,
+       (SELECT json_agg(s.definition ORDER BY s.urn_key)::text FROM tenant_schema s WHERE s.tenant = $1) AS schemas,
+       (SELECT json_agg(r.definition ORDER BY r.name_key)::text FROM tenant_resource_type r WHERE r.tenant = $1) AS resource_types
+FROM tenant t JOIN tenant_config c ON c.tenant = t.id WHERE t.id = $1

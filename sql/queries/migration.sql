@@ -1,0 +1,32 @@
+-- Bookkeeping of migrations. None of these touches a tenant's rows, so $1 is not a tenant here.
+
+-- Made before the first migration, because it is what keeps two first migrations apart.
+-- name: make_lock_table
+CREATE TABLE IF NOT EXISTS migration_lock (
+    name    text        NOT NULL PRIMARY KEY,
+    holder  text        NOT NULL,
+    taken   timestamptz NOT NULL
+);
+
+-- Takes the lock, or takes it over from a migrator that has not been heard of for a minute.
+-- name: take_lock
+INSERT INTO migration_lock AS held (name, holder, taken) VALUES ('schema', $1, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, taken = excluded.taken
+WHERE held.taken < clock_timestamp() - interval '60 seconds'
+RETURNING holder;
+
+-- Run at the start of a migration's transaction: proves that the lock is still ours, and its row lock keeps a takeover waiting.
+-- name: keep_lock
+UPDATE migration_lock SET taken = clock_timestamp() WHERE name = 'schema' AND holder = $1 RETURNING holder;
+
+-- name: release_lock
+DELETE FROM migration_lock WHERE name = 'schema' AND holder = $1;
+
+-- name: has_history
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: history
+SELECT number, name, checksum, applied_at FROM schema_migration ORDER BY number;
+
+-- name: record
+INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);

@@ -1,0 +1,56 @@
+-- Tenants as the operator sees them. create and list have no tenant yet, or mean all of them; everywhere else $1 is the tenant.
+
+-- $1 is the slug: the tenant does not exist yet.
+-- name: create
+INSERT INTO tenant (slug) VALUES ($1) ON CONFLICT (slug) DO NOTHING RETURNING id;
+
+-- name: add_config
+INSERT INTO tenant_config (tenant, policy) VALUES ($1, $2::text::jsonb);
+
+-- name: add_schema
+INSERT INTO tenant_schema (tenant, urn_key, definition) VALUES ($1, $2, $3::text::json);
+
+-- name: add_resource_type
+INSERT INTO tenant_resource_type (tenant, name_key, definition) VALUES ($1, $2, $3::text::json);
+
+-- All tenants: the operator's listing.
+-- name: list_all
+SELECT t.id, t.slug, t.status, t.revision, t.created, coalesce(c.policy ->> 'profile', 'standard') AS profile
+FROM tenant t LEFT JOIN tenant_config c ON c.tenant = t.id
+ORDER BY t.slug;
+
+-- $1 is the slug: this is where it becomes a tenant.
+-- name: find
+SELECT t.id, t.slug, t.status, t.revision, t.created, coalesce(c.policy ->> 'profile', 'standard') AS profile
+FROM tenant t LEFT JOIN tenant_config c ON c.tenant = t.id
+WHERE t.slug = $1;
+
+-- name: count_resources
+SELECT type, count(*) AS resources FROM resource WHERE tenant = $1 GROUP BY type ORDER BY type;
+
+-- name: set_status
+UPDATE tenant SET status = $2, revision = revision + 1 WHERE id = $1;
+
+-- name: drop_credentials
+DELETE FROM credential WHERE tenant = $1;
+
+-- name: drop_tenant
+DELETE FROM tenant WHERE id = $1;
+
+-- Batches: a big tenant leaves in many short transactions, none of which holds locks for long.
+-- name: drop_resource
+DELETE FROM resource WHERE tenant = $1 AND id IN (SELECT r.id FROM resource r WHERE r.tenant = $1 LIMIT $2);
+
+-- name: drop_unique_key
+DELETE FROM unique_key WHERE tenant = $1 AND (type, attribute, key) IN
+    (SELECT u.type, u.attribute, u.key FROM unique_key u WHERE u.tenant = $1 LIMIT $2);
+
+-- name: drop_reference
+DELETE FROM reference WHERE tenant = $1 AND (source, attribute, target) IN
+    (SELECT r.source, r.attribute, r.target FROM reference r WHERE r.tenant = $1 LIMIT $2);
+
+-- name: drop_secret
+DELETE FROM secret WHERE tenant = $1 AND (id, attribute) IN (SELECT s.id, s.attribute FROM secret s WHERE s.tenant = $1 LIMIT $2);
+
+-- name: drop_change
+DELETE FROM change WHERE tenant = $1 AND seq IN (SELECT c.seq FROM change c WHERE c.tenant = $1 LIMIT $2);

@@ -1,0 +1,1 @@
+"""The proof of scimsrv: unit/ pure code, store/ on Postgres, wire/ the application, artefact/ the installed wheel."""

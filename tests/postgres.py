@@ -1,0 +1,90 @@
+"""Real Postgres servers for tests, and cheap fresh databases on them."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from scimsrv.embedded import Cluster, start_cluster
+from scimsrv.store.migrate import migrate
+
+# Tests end with their server, so only speed counts; what a crash leaves is tested with servers that keep the real settings.
+_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "512MB", "shared_buffers": "64MB"}
+_TEMPLATE = "migrated"
+
+
+def binaries(version: str) -> Path | None:
+    """Return the folder of a Postgres by name: None (the wheel's) for "embedded", a system installation's for a major version."""
+    return None if version == "embedded" else Path(f"/usr/lib/postgresql/{version}/bin")
+
+
+def versions() -> list[str]:
+    """Return the servers found here: the embedded one, and a system Postgres 15, the oldest that is supported."""
+    old = binaries("15")
+    return ["embedded", "15"] if old is not None and (old / "postgres").exists() else ["embedded"]
+
+
+def with_database(dsn: str, name: str) -> str:
+    """Return the URL of another database of the same server."""
+    head, _, options = dsn.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}?{options}"
+
+
+@dataclass
+class TestServer:
+    """A running server with a migrated template from which databases are copied in milliseconds."""
+
+    __test__ = False
+
+    cluster: Cluster
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def create(self, *, migrated: bool = True) -> str:
+        """Create a database, migrated or empty, and return its URL."""
+        name = f"test_{next(self._numbers)}"
+        asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE if migrated else 'template0'}"))
+        return with_database(self.cluster.dsn, name)
+
+    def drop(self, dsn: str) -> None:
+        """Drop a database that create() made, whoever is still connected to it."""
+        name = dsn.partition("?")[0].rpartition("/")[2]
+        asyncio.run(self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+    async def prepare(self) -> None:
+        """Make the template."""
+        await self._execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
+        await migrate(with_database(self.cluster.dsn, _TEMPLATE))
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.cluster.dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def test_server(version: str) -> Iterator[TestServer]:
+    """Run a server of a version in a temporary folder for as long as the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="scimsrv-test-"))
+    folder.chmod(0o755)
+    try:
+        cluster = start_cluster(folder / f"pg-{os.getpid()}", binaries(version), _OPTIONS)
+        try:
+            server = TestServer(cluster)
+            asyncio.run(server.prepare())
+            yield server
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+test_server.__test__ = False  # type: ignore[attr-defined]

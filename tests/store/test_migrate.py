@@ -1,0 +1,111 @@
+"""Migrations: they add up to sql/schema.sql, run once, and keep each other out."""
+
+import asyncio
+import dataclasses
+
+import asyncpg
+import pytest
+
+from scimsrv import assets
+from scimsrv.store import migrate as subject
+from scimsrv.store.queries import statements
+
+# Everything that makes up a schema, as rows that do not depend on object numbers or on the order of creation.
+_DESCRIPTION = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, co.collname,
+               pg_get_expr(d.adbin, d.adrelid)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum LEFT JOIN pg_collation co ON co.oid = a.attcollation
+        WHERE n.nspname = 'public' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY 1, 2""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2, 3""",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    "options": """
+        SELECT relname, relkind::text, relpersistence::text, coalesce(reloptions::text, '') FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace ORDER BY 1""",
+    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
+    "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
+}
+
+
+async def _describe(dsn: str) -> dict[str, list[tuple[object, ...]]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return {name: [tuple(row) for row in await connection.fetch(query)] for name, query in _DESCRIPTION.items()}
+    finally:
+        await connection.close()
+
+
+async def test_migrations_equal_schema(database: str, empty_database: str) -> None:
+    """A database made from sql/schema.sql and one made by migrating do not differ in anything."""
+    connection = await asyncpg.connect(empty_database)
+    for statement in statements(assets.text("sql/schema.sql")):
+        await connection.execute(statement)
+    await connection.close()
+    migrated, written = await _describe(database), await _describe(empty_database)
+    assert migrated == written
+    assert {row[0] for row in migrated["columns"]} >= {"tenant", "resource", "migration_lock"}
+    assert migrated["triggers"] == []
+
+
+async def test_second_run_does_nothing(empty_database: str) -> None:
+    """The first run applies everything in order, the second nothing, and the status agrees."""
+    before = await subject.status(empty_database)
+    assert (before.version, len(before.pending)) == (0, before.expected)
+    assert [one.number for one in await subject.migrate(empty_database)] == list(range(1, before.expected + 1))
+    assert await subject.migrate(empty_database) == []
+    after = await subject.status(empty_database)
+    assert (after.version, after.pending) == (after.expected, ())
+
+
+async def test_migrators_exclude_each_other(empty_database: str) -> None:
+    """Of several migrators that start at once on an empty database one does the work and none fails."""
+    done = await asyncio.gather(*(subject.migrate(empty_database) for _ in range(5)))
+    assert sorted(len(one) for one in done) == [0, 0, 0, 0, subject.expected_version()]
+
+
+async def test_dead_migrator_is_taken_over(empty_database: str) -> None:
+    """The lock of a migrator that has not been heard of for a minute is taken over, a fresh one is not."""
+    await subject.migrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("TRUNCATE schema_migration")
+    await connection.execute("INSERT INTO migration_lock VALUES ('schema', 'someone', now())")
+    with pytest.raises(subject.MigrationError, match="Another migration is running"):
+        await subject.migrate(empty_database, wait_seconds=0.1)
+    await connection.execute("UPDATE migration_lock SET taken = now() - interval '61 seconds'")
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await subject.migrate(empty_database, wait_seconds=0.1)
+    assert await connection.fetchval("SELECT count(*) FROM migration_lock") == 0
+    await connection.close()
+
+
+async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails in its last statement leaves the database as it was, and can be run again."""
+    first = subject.migrations()[0]
+    broken = dataclasses.replace(first, statements=(*first.statements, "SELECT 1 / 0"))
+    monkeypatch.setattr(subject, "migrations", lambda: (broken,))
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await subject.migrate(empty_database)
+    assert {row[0] for row in (await _describe(empty_database))["columns"]} == {"migration_lock"}
+    monkeypatch.undo()
+    assert await subject.migrate(empty_database)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE schema_migration SET checksum = 'other'", "never edited"),
+        ("INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
+    ],
+)
+async def test_history_that_differs_is_refused(empty_database: str, change: str, message: str) -> None:
+    """An edited migration, and a database that a newer program has migrated, are refused by name."""
+    await subject.migrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(change)
+    await connection.close()
+    for call in (subject.migrate, subject.status):
+        with pytest.raises(subject.MigrationError, match=message):
+            await call(empty_database)
