@@ -22,7 +22,7 @@ ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 SCIM_JSON = "application/scim+json"
 
 
-class Failed(AssertionError):
+class Failed(AssertionError):  # noqa: N818 - a verdict, not an error of the client
     """The server did not do what the check claims."""
 
 
@@ -98,7 +98,7 @@ class Scim:
 
     def user_body(self, **attributes: Json) -> Json:
         """The body `user` would send. An attribute given as None is left out. Extension attributes go under their URN."""
-        body: dict[str, Json | None] = {"schemas": [CORE_USER], "userName": rand("user")} | attributes
+        body: dict[str, Json] = {"schemas": [CORE_USER], "userName": rand("user"), **attributes}
         if any(key.startswith("urn:") for key in body):
             body["schemas"] = [CORE_USER, *[key for key in body if key.startswith("urn:")]]
         return {key: value for key, value in body.items() if value is not None}

@@ -93,9 +93,7 @@ class App:
         if self.settings.database_url is None:
             raise ValueError("the settings name no database")
         peppers = ServerKeys.load(self.settings).derive_all(TOKEN_PEPPER)
-        self.pool = await open_pool(
-            self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache
-        )
+        self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
         self.authenticator = Authenticator(self.pool, peppers)
 
     async def close(self) -> None:
@@ -131,9 +129,7 @@ class App:
         if found.version != "v2":
             raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
         catalog = await guarded(lambda: self._catalog(principal))
-        scope = Scope(
-            self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits
-        )
+        scope = Scope(self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits)
         schema = self._resource_type(found, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": found.allow})

@@ -97,10 +97,22 @@ class DirectoryLock:
         self._handle = handle
         return True
 
+    def tell(self, text: str) -> None:
+        """Leave a line for others, such as the address served; it stays after the lock is released."""
+        if self._handle is not None:
+            os.write(self._handle, f"{text}\n".encode())
+
     def holder(self) -> str:
         """Return "role pid" of whoever took the lock last, or an empty text."""
-        with contextlib.suppress(OSError):
-            return self._path.read_text().strip()
+        return self._line(0)
+
+    def told(self) -> str:
+        """Return what the last holder left with tell(), or an empty text."""
+        return self._line(1)
+
+    def _line(self, number: int) -> str:
+        with contextlib.suppress(OSError, IndexError):
+            return self._path.read_text().splitlines()[number]
         return ""
 
     def release(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,8 +22,6 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 
 _LINGER_SECONDS = 1.0
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -148,8 +145,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer and close. Behind a response in progress nothing can be said without garbling it: then only close after it."""
         self._refused = True
         self._disarm()
-        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.disconnected:
-            self.cycle.keep_alive = False
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.disconnected:
+            cycle.keep_alive = False
             return
         body = _error(kind, detail)
         lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
@@ -164,7 +162,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-async def _overloaded(scope: Any, receive: Any, send: Send) -> None:
+async def _overloaded(scope: Any, receive: Any, send: Any) -> None:
     body = _error(Kind.UNAVAILABLE, "The server has more requests in progress than it can serve; try again shortly.")
     headers = [*_headers(body), (b"retry-after", b"2")]
     await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
@@ -172,9 +170,7 @@ async def _overloaded(scope: Any, receive: Any, send: Send) -> None:
 
 
 def _error(kind: Kind, detail: str) -> bytes:
-    return orjson.dumps(
-        {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": detail}
-    )
+    return orjson.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": detail})
 
 
 def _headers(body: bytes) -> list[tuple[bytes, bytes]]:

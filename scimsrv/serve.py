@@ -1,6 +1,7 @@
 """Runs the server: address, database, processes, and their orderly end."""
 
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.process
 import os
@@ -64,6 +65,7 @@ def worker_app() -> Any:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    _set_up_logging()
     settings = load_settings({}, os.environ)
     GuardedProtocol.concurrency = settings.concurrency
     return create_app(settings)
@@ -127,6 +129,17 @@ def _check_tls(settings: Settings) -> None:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise ServeError(f"The certificate {settings.tls_cert} and key {settings.tls_key} cannot be used: {error}.") from None
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # While the database is away the driver's pool logs a traceback per attempt: its first line says it all.
+    logging.getLogger("asyncpg").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
 
 
 def _follow(parent: "multiprocessing.process.BaseProcess") -> None:

@@ -204,7 +204,8 @@ def _conforms(value: Json, fact: Fact, where: str, *, closed: bool) -> None:
     for element in elements:
         kind = _JSON_KINDS.get(fact.type, str)
         ensure(type(element) is kind, f"{where}: expected {fact.type}, got {element!r}")
-        if closed and fact.canonical:
+        if closed and fact.canonical and not (element == "complex" and where.endswith(" attributes.subAttributes.type")):
+            # The schema of schemas is the one that nests two deep: its attributes have subAttributes, which are complex.
             ensure(element in fact.canonical, f"{where}: {element!r} is not one of {', '.join(fact.canonical)}")
         for sub in fact.subs:
             _conforms(element.get(sub.name), sub, f"{where}.{sub.name}", closed=closed)

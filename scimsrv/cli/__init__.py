@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scimsrv import __version__
 from scimsrv.cli import database, doctor, serve, tenant, token
-from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, Failure, add_command, emit
+from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
 from scimsrv.settings import SettingsError
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
     except SettingsError as error:
         return _fail(error, USAGE)
-    except (Failure, TenantError, CredentialError, MigrationError, ServeError) as error:
+    except (CommandError, TenantError, CredentialError, MigrationError, ServeError) as error:
         return _fail(error, FAILED)
     except (DatabaseError, EmbeddedError) as error:
         return _fail(error, DATABASE_FAILED)

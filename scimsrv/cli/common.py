@@ -34,13 +34,11 @@ _WAIT_SECONDS = 30.0
 _T = TypeVar("_T")
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """A command cannot do what was asked; the message says why and what to do."""
 
 
-def add_command(
-    commands: Any, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
+def add_command(commands: Any, name: str, summary: str, example: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
     """Add a command with its example and exit codes to a parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -140,6 +138,15 @@ def on_database(settings: Settings, work: Callable[[Connection], Awaitable[_T]])
 
     with database_url(settings) as dsn:
         return asyncio.run(connected(dsn))
+
+
+def tenant_url(settings: Settings, slug: str) -> str:
+    """Return the base URL to enter at the identity provider."""
+    base = settings.base_url
+    if settings.embedded and settings.public_url is None:
+        # The server that runs on the same data directory may have been given another port than this command.
+        base = DirectoryLock(settings.data_dir.absolute(), "").told() or base
+    return f"{base}/scim/{slug}/v2"
 
 
 def _cell(value: object) -> str:

@@ -4,9 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from scimsrv.cli.common import Failure, add_command, add_common, add_group, emit, on_database, settings_of, table
+from scimsrv.cli.common import CommandError, add_command, add_common, add_group, emit, on_database, settings_of, table, tenant_url
 from scimsrv.schema.policy import PROFILES
-from scimsrv.settings import Settings
 from scimsrv.store import tenants
 
 
@@ -30,11 +29,6 @@ def register(commands: Any) -> None:
     delete.add_argument("slug")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     add_common(delete)
-
-
-def tenant_url(settings: Settings, slug: str) -> str:
-    """Return the base URL to enter at the identity provider."""
-    return f"{settings.base_url}/scim/{slug}/v2"
 
 
 def _create(arguments: argparse.Namespace) -> int:
@@ -81,11 +75,11 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _delete(arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise Failure("Deleting a tenant cannot be undone: confirm with --yes.")
+            raise CommandError("Deleting a tenant cannot be undone: confirm with --yes.")
         sys.stderr.write(f"Delete tenant {arguments.slug!r} with everything in it? Type its name: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip() != arguments.slug:
-            raise Failure("Nothing was deleted.")
+            raise CommandError("Nothing was deleted.")
     gone = on_database(settings_of(arguments), lambda connection: tenants.delete_tenant(connection, arguments.slug))
     emit(arguments, {"deleted": arguments.slug, "resources": gone}, f"deleted {arguments.slug} with {gone} resources")
     return 0

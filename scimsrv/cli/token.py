@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scimsrv import tokens
-from scimsrv.cli.common import add_command, add_common, add_group, emit, note, on_database, settings_of, table
-from scimsrv.cli.tenant import tenant_url
+from scimsrv.cli.common import add_command, add_common, add_group, emit, note, on_database, settings_of, table, tenant_url
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
 from scimsrv.scopes import ALIASES, SCOPES, expand
 from scimsrv.settings import Settings
@@ -25,9 +24,7 @@ def register(commands: Any) -> None:
         group, "create", "create a token and print it, this once", "scimsrv token create --tenant acme --label entra", _create
     )
     create.add_argument("--label", default="default", help="what it is for; two live tokens per label (default: default)")
-    create.add_argument(
-        "--scope", action="append", metavar="SCOPE", help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim)"
-    )
+    create.add_argument("--scope", action="append", metavar="SCOPE", help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim)")
     rotate = add_command(
         group, "rotate", "create a label's next token; the old one works 7 more days", "scimsrv token rotate --tenant acme", _rotate
     )

@@ -138,17 +138,13 @@ def parse_filter(text: str) -> Filter:
 
 
 def parse_path(text: str) -> PatchPath:
-    """The tree of a PATCH path. Raises ScimError invalidPath, or invalidFilter when the place is within the brackets of the
-    path's filter (RFC 7644 §3.5.2, Figure 7)."""
+    """The tree of a PATCH path. Raises ScimError invalidPath when it cannot be read (RFC 7644 §3.5.2, Figure 7)."""
     literals, skeleton = _split(text, Kind.INVALID_PATH, "path")
     try:
         template = _kept_path(skeleton) if len(skeleton) <= _KEPT_LENGTH else _read_path(skeleton)
         return Refill(literals).path(template) if literals else template
     except UnreadableError as problem:
-        offset = problem.place(skeleton, literals)
-        before = split(text[:offset])[1]
-        kind = Kind.INVALID_FILTER if before.rfind("[") > before.rfind("]") else Kind.INVALID_PATH
-        raise refusal(kind, problem.sentence, text, offset) from None
+        raise refusal(Kind.INVALID_PATH, problem.sentence, text, problem.place(skeleton, literals)) from None
 
 
 def _split(text: str, kind: Kind, what: str) -> tuple[list[str], str]:

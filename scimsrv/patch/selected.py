@@ -82,9 +82,7 @@ def _edit_matches(work: Work, target: Selected, edit: Callable[[Any], Any], meth
     return bool(matches)
 
 
-def _edit(
-    work: Work, place: Resolved, present: list[Any], positions: Iterable[int], edit: Callable[[Any], Any], method: Method
-) -> None:
+def _edit(work: Work, place: Resolved, present: list[Any], positions: Iterable[int], edit: Callable[[Any], Any], method: Method) -> None:
     """Puts what the edit makes of the elements at these positions in their place; None drops an element."""
     touched = set(positions)
     if not touched:

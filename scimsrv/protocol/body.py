@@ -92,5 +92,3 @@ def _walk(value: Any, depth: int) -> None:
             raise invalid_syntax("The body is nested too deeply")
         for member in value:
             _walk(member, depth - 1)
-
-

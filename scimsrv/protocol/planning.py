@@ -95,5 +95,3 @@ def _sort(name: str, schema: EffectiveSchema, *, optional: bool) -> Resolved | N
     if Returned.NEVER in (place.attribute.returned, place.leaf.returned):
         raise invalid_value(f"sortBy: {schema.name} cannot be sorted by {place.name}")
     return place
-
-

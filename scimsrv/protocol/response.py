@@ -115,9 +115,7 @@ class Renderer:
     def _body(self, stored: Stored, view: View) -> bytes | AsyncIterator[bytes]:
         return self.resource(stored, view) if stored.streamed is None else self._stream(stored, view, stored.streamed)
 
-    async def _stream(
-        self, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]
-    ) -> AsyncIterator[bytes]:
+    async def _stream(self, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]) -> AsyncIterator[bytes]:
         """The representation in pieces: everything else first, then the elements of the long link, batch by batch."""
         key, batches = streamed
         place = stored.schema.writable_links[key]
@@ -134,9 +132,12 @@ class Renderer:
 
     def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes:
         resources = b",".join(self.resource(stored, view) for stored, view in rows)
-        return (
-            b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}'
-            % (LIST_RESPONSE.encode(), total, start, len(rows), resources)
+        return b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}' % (
+            LIST_RESPONSE.encode(),
+            total,
+            start,
+            len(rows),
+            resources,
         )
 
 

@@ -64,6 +64,11 @@ class Resolved:
         return (fold_name(self.extension), self.attribute.key) if self.extension else (self.attribute.key,)
 
     @property
+    def whole(self) -> Resolved:
+        """The place of the attribute itself."""
+        return self if self.sub is None else Resolved(self.extension, self.attribute)
+
+    @property
     def key(self) -> str:
         """Folded name, unique within the resource type: names the attribute in unique_key, reference and secret rows."""
         return fold_name(self.name)
@@ -189,9 +194,7 @@ class EffectiveSchema:
     @cached_property
     def secrets(self) -> tuple[Resolved, ...]:
         """Simple attributes that are never returned: kept as hashes, apart from the document."""
-        return tuple(
-            Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.NEVER
-        )
+        return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.NEVER)
 
     @cached_property
     def served_as_stored(self) -> bool:

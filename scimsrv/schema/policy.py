@@ -52,9 +52,7 @@ PROFILES: Final[dict[str, Policy]] = {
     "standard": Policy(),
     "entra": Policy(patch_replace_upsert=True, parse_json_strings=True),
     "okta": Policy(),
-    "strict": Policy(
-        strict_attributes=True, strict_schemas=True, strict_operations=True, strict_uris=True, unique_group_names=False
-    ),
+    "strict": Policy(strict_attributes=True, strict_schemas=True, strict_operations=True, strict_uris=True, unique_group_names=False),
 }
 
 

@@ -43,9 +43,8 @@ def replaced(sent: Document, body: Document, stored: Document, schema: Effective
         before, after = doc.get(stored, place), doc.get(document, place)
         if before is None:
             continue
-        if attribute.mutability is Mutability.READ_ONLY:
-            document = doc.put(document, place, before)
-        elif attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY) and after is None:
+        kept_unsent = attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY) and after is None
+        if attribute.mutability is Mutability.READ_ONLY or kept_unsent:
             document = doc.put(document, place, before)
         elif attribute.mutability is Mutability.IMMUTABLE and not same(attribute, before, after):
             raise mutability(f"{place.name} is immutable and has another value")

@@ -56,7 +56,7 @@ async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
     schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
 
     def edit(stored: Document, _rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
-        document = replaced(draft.document, plan.body, stored, schema, policy)
+        document = replaced(draft.document, dict(plan.body), stored, schema, policy)
         links = {
             key: LinkChange(cleared=True, added=draft.links.get(key, ()), removed=())
             for key in schema.writable_links
@@ -97,5 +97,3 @@ def _touches_links(operations: Iterable[Operation]) -> bool:
         _touches_links(operation.value) if isinstance(operation.target, Root) else operation.target.place.attribute.is_link
         for operation in operations
     )
-
-

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
 _MAX_PARAMETERS: Final = 4_000
-_NUMBERED: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(_MAX_PARAMETERS))  # type: ignore[misc]  # digits only
+_NUMBERED: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(_MAX_PARAMETERS))
 
 
 @dataclass(slots=True)

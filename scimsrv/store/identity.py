@@ -34,9 +34,7 @@ async def find_credential(pool: asyncpg.Pool, digest: bytes) -> Credential | Non
         return None
     if row["stale"]:
         await pool.execute(_SQL["mark_used"], row["tenant"], row["kid"])
-    return Credential(
-        row["tenant"], row["slug"], row["status"] == "active", row["revision"], row["kid"], frozenset(row["scopes"])
-    )
+    return Credential(row["tenant"], row["slug"], row["status"] == "active", row["revision"], row["kid"], frozenset(row["scopes"]))
 
 
 async def load_catalog(pool: asyncpg.Pool, tenant: int) -> tuple[int, Catalog]:
@@ -45,6 +43,9 @@ async def load_catalog(pool: asyncpg.Pool, tenant: int) -> tuple[int, Catalog]:
     if row is None:
         raise LookupError(f"tenant {tenant} does not exist")
     catalog = build_catalog(
-        orjson.loads(row["schemas"]), orjson.loads(row["resource_types"]), load_definitions().common, parse_policy(orjson.loads(row["policy"]))
+        orjson.loads(row["schemas"]),
+        orjson.loads(row["resource_types"]),
+        load_definitions().common,
+        parse_policy(orjson.loads(row["policy"])),
     )
     return row["revision"], catalog

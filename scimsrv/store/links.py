@@ -18,9 +18,7 @@ _SQL = load("resources")
 _FEW = 100
 
 
-async def change_links(
-    scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange
-) -> bool:
+async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange) -> bool:
     """Bring the rows of one link of `source` up to date inside a transaction that holds the lock on it; True if any row changed.
 
     Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself.

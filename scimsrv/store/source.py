@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -30,24 +31,15 @@ _DOWNWARDS: LiteralString = """(WITH RECURSIVE down (target) AS (
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """The elements of a multi-valued (or single complex) attribute of r, as a FROM item."""
+    """The elements of a multi-valued (or single complex) attribute of r, as a FROM item; `parts` makes the expression of one of
+    their sub-attributes (None: of the element itself), so that only parameters in use are sent."""
 
     from_: LiteralString
-    parts: dict[str, Value] | None
-    args: Arguments
+    value: Callable[[Attribute | None], Value]
 
     def exists(self, condition: LiteralString) -> LiteralString:
         """True when some element satisfies the condition."""
         return "EXISTS (SELECT FROM " + self.from_ + " WHERE " + condition + ")"
-
-    def value(self, sub: Attribute | None) -> Value:
-        """An element's sub-attribute, or the element itself."""
-        if self.parts is not None:
-            return self.parts[sub.key if sub is not None else "value"]
-        if sub is None:
-            return Value("(e.v #>> '{}')", "e.v")
-        name = self.args.add(sub.key)
-        return Value("(e.v ->> " + name + "::text)", "(e.v -> " + name + "::text)")
 
 
 @dataclass(slots=True)
@@ -116,28 +108,37 @@ class Sources:
 
     def elements(self, place: Resolved) -> Elements:
         """The elements of the attribute."""
-        if not place.attribute.refers:
-            path = self.args.add(list(place.search_path))
-            return Elements("jsonb_path_query(r.search #> " + path + "::text[], '$[*]') e(v)", None, self.args)
-        prefixes = self.args.add(orjson.dumps({type_.name: f"{self.base_url}{type_.endpoint}/" for type_ in self.catalog.types()}).decode())
-        if place.attribute.is_link:
+        whole = place.whole
+        if not whole.attribute.refers:
+            path = self.args.add(list(whole.search_path))
+            return Elements("jsonb_path_query(r.search #> " + path + "::text[], '$[*]') e(v)", self._json_part)
+        if whole.attribute.is_link:
             rows: LiteralString = (
                 "reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
-                " AND ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + self.args.add(place.key)
+                " AND ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + self.args.add(whole.key)
             )
-            value: LiteralString = "ref.target"
-            kind: LiteralString = "t.type"
-        else:
-            links = self.args.add(list(self.catalog.links_behind(self.schema, place)))
-            rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
-            value, kind = "ref.source", "ref.type"
-        parts = {
-            "value": Value(value),
-            "type": Value(self._folded_type(kind, place)),
-            "display": Value("(t.search ->> '$display')"),
-            "$ref": Value("((" + prefixes + "::jsonb ->> t.type) || t.id)"),
-        }
-        return Elements(rows, parts, self.args)
+            return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.target", "t.type"))
+        links = self.args.add(list(self.catalog.links_behind(self.schema, whole)))
+        rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+        return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"))
+
+    def _json_part(self, sub: Attribute | None) -> Value:
+        if sub is None:
+            return Value("(e.v #>> '{}')", "e.v")
+        name = self.args.add(sub.key)
+        return Value("(e.v ->> " + name + "::text)", "(e.v -> " + name + "::text)")
+
+    def _row_part(self, place: Resolved, sub: Attribute | None, id_: LiteralString, kind: LiteralString) -> Value:
+        match sub.key if sub is not None else "value":
+            case "type":
+                return Value(self._folded_type(kind, place))
+            case "display":
+                return Value("(t.search ->> '$display')")
+            case "$ref":
+                bases = {type_.name: f"{self.base_url}{type_.endpoint}/" for type_ in self.catalog.types()}
+                return Value("((" + self.args.add(orjson.dumps(bases).decode()) + "::text::jsonb ->> t.type) || t.id)")
+            case _:
+                return Value(id_)
 
     def _folded_type(self, kind: LiteralString, place: Resolved) -> LiteralString:
         """The type's key: names are few and known, so they are folded here and looked up there."""
@@ -145,13 +146,22 @@ class Sources:
         if part is None or part.case_exact:
             return kind
         names = ("direct", "indirect", *(type_.name for type_ in self.catalog.types()))
-        return "(" + self.args.add(orjson.dumps({name: name.casefold() for name in names}).decode()) + "::jsonb ->> " + kind + ")"
+        return "(" + self.args.add(orjson.dumps({name: name.casefold() for name in names}).decode()) + "::text::jsonb ->> " + kind + ")"
+
+    def canonical_url(self, url: str) -> str:
+        """The URL with the version segment that `$ref` has here: URLs are equal without regard to it (RFC 7643 §2.4)."""
+        unversioned = self.base_url.removesuffix("/v2") + "/"
+        return (
+            self.base_url + "/" + url[len(unversioned) :]
+            if url.startswith(unversioned) and not url.startswith(self.base_url + "/")
+            else url
+        )
 
     def refers_to(self, place: Resolved, id_: str) -> LiteralString:
         """True when r refers to the resource (a link), or is referred to by it through any number of links (a backlink)."""
         target = self.args.add(id_)
         if place.attribute.is_link:
-            attribute = self.args.add(place.key)
+            attribute = self.args.add(place.whole.key)
             return (
                 "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
                 + attribute
@@ -159,5 +169,5 @@ class Sources:
                 + target
                 + ")"
             )
-        links = self.args.add(list(self.catalog.links_behind(self.schema, place)))
+        links = self.args.add(list(self.catalog.links_behind(self.schema, place.whole)))
         return "r.id IN " + _DOWNWARDS.replace("{id}", target).replace("{links}", links)

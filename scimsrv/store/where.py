@@ -141,10 +141,11 @@ class Where:
                 return any_of([self.sources.refers_to(Resolved(place.extension, attribute, attribute.value_part), id_) for id_ in ids])
             elements = self.sources.elements(place)
             return elements.exists(self._in_element(elements, inner))
-        elements = self.sources.elements(place)
-        exact = _equalities(inner)
-        full = elements.exists(self._in_element(elements, inner))
-        if exact is None or attribute.type is not Type.COMPLEX:
+        exact = _equalities(inner) if attribute.type is Type.COMPLEX else None
+        if exact is None or not exact.complete:
+            elements = self.sources.elements(place)
+            full = elements.exists(self._in_element(elements, inner))
+        if exact is None:
             return full
         element = {sub.key: [key] if sub.multi_valued else key for sub, key in exact.parts}
         contained = self._contains(place, [element] if attribute.multi_valued else element)
@@ -172,6 +173,8 @@ class Where:
         """The test on one element; with `absent`, an element without the value differs from every literal (`ne`)."""
         leaf = place.leaf
         value = elements.value(place.sub)
+        if place.attribute.refers and leaf.key == "$ref":
+            key = self.sources.canonical_url(str(key))
         if place.sub is not None and leaf.multi_valued and value.json is not None:
             part = Value("(part.v #>> '{}')", "part.v")
             stream: LiteralString = "EXISTS (SELECT FROM jsonb_path_query(" + value.json + ", '$[*]') part(v)"

@@ -81,9 +81,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     return Written(id_, 1)
 
 
-async def change(
-    scope: Scope, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor, *, links: bool
-) -> Written:
+async def change(scope: Scope, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor, *, links: bool) -> Written:
     """Apply an edit to the resource as it is; nothing is written when it changes nothing. `links`: the edit may touch link rows.
 
     Without links: optimistic, the version is part of the UPDATE's condition; a lost race is 412 under If-Match and else tried again
@@ -105,9 +103,7 @@ async def change(
         return await _locked(scope, conn, schema, id_, if_match, edit)
 
 
-async def _locked(
-    scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor
-) -> Written:
+async def _locked(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor) -> Written:
     current = _checked(await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name), schema, id_, if_match)
     document = orjson.loads(current["document"])
     try:
@@ -129,7 +125,7 @@ def _checked(row: asyncpg.Record | None, schema: EffectiveSchema, id_: str, if_m
     if row is None:
         raise not_found(schema, id_)
     if if_match is not None and not if_match.permits(row["version"]):
-        raise ScimError(Kind.PRECONDITION_FAILED, f"{schema.name} {shorten(id_)} has the version W/\"{row['version']}\"")
+        raise ScimError(Kind.PRECONDITION_FAILED, f'{schema.name} {shorten(id_)} has the version W/"{row["version"]}"')
     return row
 
 
@@ -211,5 +207,3 @@ def _text(document: Document) -> str:
 
 def _search(document: Document, schema: EffectiveSchema) -> str:
     return orjson.dumps(search_document(document, schema)).decode()
-
-

