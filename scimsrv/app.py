@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Disconnected, read_body, request_id, send_reply
+from scimsrv.http import Disconnected, Fields, read_body, request_id, send_reply
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.protocol import discovery, planning
@@ -101,11 +100,11 @@ class App:
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=connection)
+        headers = Fields(connection["headers"])
         request = request_id(headers)
         media_type = _SCIM_JSON
         try:
-            media_type = answer_type(headers.get("accept"))
+            media_type = answer_type(headers.get(b"accept"))
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
             reply = refusal(error, request)
@@ -116,19 +115,21 @@ class App:
             reply = refusal(ScimError(Kind.INTERNAL), request)
         await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
 
-    async def respond(self, connection: Connection, headers: Headers, receive: Receive) -> Reply:
+    async def respond(self, connection: Connection, headers: Fields, receive: Receive) -> Reply:
         """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
         found = route(connection["raw_path"])
         method = connection["method"]
-        given = headers.getlist("authorization")
+        given = headers.all(b"authorization")
         if found.endpoint is Endpoint.CONFIG and not given:
             return self._generic_config(found, connection)
-        principal = await guarded(lambda: self.authenticator.principal([header.encode("latin-1") for header in given]))
+        principal = self.authenticator.known(given)
+        if principal is None:
+            principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         if found.version != "v2":
             raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
-        catalog = await guarded(lambda: self._catalog(principal))
+        catalog = await self._catalog(principal)
         scope = Scope(self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits)
         schema = self._resource_type(found, catalog)
         if method == "OPTIONS":
@@ -154,10 +155,10 @@ class App:
 
     async def _catalog(self, principal: Principal) -> Catalog:
         """The tenant's catalogue, read again when the credential shows a newer revision."""
-        tenant, revision = principal.credential.tenant, principal.credential.revision
+        tenant = principal.credential.tenant
         kept = self._catalogs.get(tenant)
-        if kept is None or kept[0] < revision:
-            kept = self._catalogs[tenant] = await load_catalog(self.pool, tenant)
+        if kept is None or kept[0] < principal.credential.revision:
+            kept = self._catalogs[tenant] = await guarded(lambda: load_catalog(self.pool, tenant))
         return kept[1]
 
     @staticmethod
@@ -176,14 +177,14 @@ class App:
         schema: EffectiveSchema | None,
         scope: Scope,
         connection: Connection,
-        headers: Headers,
+        headers: Fields,
         receive: Receive,
     ) -> Plan:
         """What the request asks for; its body is read only here."""
         catalog, limits = scope.catalog, self.limits
 
         async def body(limit: int) -> dict[str, Any]:
-            check_content_type(headers.get("content-type"))
+            check_content_type(headers.get(b"content-type"))
             return read_object(await read_body(headers, receive, limit), limits)
 
         match found.endpoint:
@@ -206,10 +207,10 @@ class App:
             return planning.query([schema], search_by_query(asked, limits))
         shown = projection(asked, limits)
         if method in ("GET", "HEAD"):
-            return Read(schema, found.id, view(shown, schema), if_none_match(headers.get("if-none-match")))
+            return Read(schema, found.id, view(shown, schema), if_none_match(headers.get(b"if-none-match")))
         if method == "POST":
             return planning.insert(await body(limits.body_bytes), schema, catalog, shown, limits)
-        condition = if_match(headers.get("if-match"))
+        condition = if_match(headers.get(b"if-match"))
         if condition is None and catalog.policy.require_if_match:
             raise ScimError(Kind.PRECONDITION_REQUIRED)
         match method:

@@ -28,6 +28,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.01
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
+_NO_PROCESS = 2**31 - 1  # above the highest process id of any system
 _LOG_LIMIT = 10 * 1024 * 1024
 
 # Listens on a socket in a folder that nobody else may enter, never on the network; the rest are sizes. fsync stays on.
@@ -317,17 +318,19 @@ def _pid_file(directory: Path) -> list[str]:
 
 
 def _drop_stale_marks(directory: Path) -> None:
-    """Remove the marks of a server that is gone where its process id lives on: as another program's, or as a process not yet reaped.
+    """Correct the marks of a server that is gone while its process id lives on: as another program's, or as a process not yet reaped.
 
-    Postgres itself can only ask whether a process of that number exists, and would refuse to start.
+    Postgres can only ask whether a process of that number exists, and would refuse to start. The data's own mark is not removed: it
+    names the shared memory too, by which Postgres sees that processes of the dead server are still at work, and then rightly refuses.
     """
     lines = _pid_file(directory)
-    folder = Path(lines[4].strip()) if len(lines) > 4 else directory
-    for mark in (directory / "postmaster.pid", folder / f".s.PGSQL.{_PORT}.lock"):
-        with contextlib.suppress(OSError):
-            first = mark.read_text().partition("\n")[0]
-            if first.isdigit() and _alive(int(first)) and str(directory) not in _command_line(int(first)):
-                mark.unlink()
+    if lines and lines[0].isdigit() and str(directory) not in _command_line(int(lines[0])):
+        (directory / "postmaster.pid").write_text("\n".join([str(_NO_PROCESS), *lines[1:]]) + "\n")
+    with contextlib.suppress(OSError):
+        mark = Path(lines[4].strip() if len(lines) > 4 else directory) / f".s.PGSQL.{_PORT}.lock"
+        first = mark.read_text().partition("\n")[0]
+        if first.isdigit() and str(directory) not in _command_line(int(first)):
+            mark.unlink()
 
 
 def _command_line(pid: int) -> str:

@@ -10,6 +10,7 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from scimsrv.cork import CorkedTransport
 from scimsrv.errors import Kind
 
 HEAD_SECONDS: Final = 5.0
@@ -21,6 +22,7 @@ BODY_SECONDS: Final = 30.0
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 
+_SLICE_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
 
 
@@ -41,7 +43,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]  # a transport in all but name
         self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,11 +51,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
         self._unset_keepalive_if_required()
-        if self._in_head:
-            self._head_bytes += len(data)
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self._refused:
+                return
+            self._feed(data[start : start + _SLICE_BYTES] if len(data) > _SLICE_BYTES else data)
+
+    def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -65,7 +69,10 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(Kind.BAD_REQUEST, "The request is not valid HTTP.")
         if self._refused:
             return
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if self._in_head:
+            self._head_bytes += len(data)
+        # The slice in which a message begins may hold the end of another, hence the allowance; the exact count follows at their end.
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES + _SLICE_BYTES:
             self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
         elif self._in_head and self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
@@ -88,7 +95,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._in_body = True
         self._disarm()
         if self._refused:
             return
@@ -96,6 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
             return
         super().on_headers_complete()
+        self._in_body = True
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -131,22 +138,23 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(BODY_SECONDS - quiet, self._body_is_late)
             return
         self._timer = None
-        if self.cycle.response_started:
-            self.transport.close()
-            return
-        # The application waits for the body: to it the client is gone, and what it may still send is dropped.
-        self.cycle.disconnected = True
-        self.cycle.message_event.set()
         self._refuse(Kind.REQUEST_TIMEOUT, f"The body stopped arriving for {BODY_SECONDS:g} seconds.")
 
     # Answers
 
     def _refuse(self, kind: Kind, detail: str) -> None:
-        """Answer and close. Behind a response in progress nothing can be said without garbling it: then only close after it."""
+        """Answer and close, unless a response is in progress: to say anything then would garble it."""
         self._refused = True
         self._disarm()
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete and not cycle.disconnected:
+        if self._in_body and cycle is not None:
+            # The application waits for the rest of this body: to it the client is gone, and what it may still send is dropped.
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
+        elif cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
             return
         body = _error(kind, detail)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import secrets
 import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from scimsrv.errors import Kind, ScimError
@@ -19,8 +19,15 @@ from scimsrv.protocol.response import Reply
 BODY_IDLE: Final = 10.0
 BODY_TOTAL: Final = 30.0
 
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
+
 #: Bodies above this many bytes are compressed for clients that accept it.
 _COMPRESSED_ABOVE: Final = 1_024
+
+#: Ids of requests are unique, not secret: a random part for the process, then a number.
+_PROCESS: Final = secrets.token_hex(8)
+_NUMBERS: Final = itertools.count()
 
 _REQUEST_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
 
@@ -29,18 +36,37 @@ class Disconnected(Exception):  # noqa: N818 - not an error of ours
     """The client went away before its request was complete."""
 
 
-def request_id(headers: Headers) -> str:
+class Fields:
+    """A request's header fields by lower-case name, as ASGI gives them."""
+
+    __slots__ = ("_pairs", "_values")
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        self._pairs = pairs
+        self._values = dict(pairs)
+
+    def get(self, name: bytes) -> str | None:
+        """The field's value, or None; of several the last."""
+        value = self._values.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of the field."""
+        return [value for key, value in self._pairs if key == name] if name in self._values else []
+
+
+def request_id(headers: Fields) -> str:
     """The client's X-Request-Id if it is harmless, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    given = headers.get(b"x-request-id") or ""
+    return given if _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_NUMBERS):012x}"
 
 
-async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
     """The request's body. Raises ScimError 413 beyond `limit` bytes, 415 for a content encoding, 408 when it comes too slowly."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = (headers.get(b"content-encoding") or "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise ScimError(Kind.UNSUPPORTED_MEDIA, "Content-Encoding is not supported")
-    length = headers.get("content-length", "")
+    length = headers.get(b"content-length") or ""
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
@@ -66,18 +92,15 @@ def _too_large(limit: int) -> ScimError:
     return ScimError(Kind.PAYLOAD_TOO_LARGE, f"The request body is larger than {limit} bytes", headers={"Connection": "close"})
 
 
-async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Headers) -> None:
+async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Fields) -> None:
     """Send the reply; a HEAD gets the headers that the GET would have."""
-    fields = [
-        (b"x-request-id", request.encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        *((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in reply.headers.items()),
-    ]
+    fields = [(b"x-request-id", request.encode()), _NO_STORE, _NO_SNIFF]
+    for name, value in reply.headers.items():
+        fields.append((name.lower().encode(), value.encode("latin-1", "replace")))
     body = reply.body
     if body is not None:
         fields.append((b"content-type", media_type.encode()))
-    if isinstance(body, bytes) and len(body) > _COMPRESSED_ABOVE and "gzip" in headers.get("accept-encoding", ""):
+    if isinstance(body, bytes) and len(body) > _COMPRESSED_ABOVE and "gzip" in (headers.get(b"accept-encoding") or ""):
         body = _gzip(body)
         fields += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
     if isinstance(body, bytes):

@@ -250,7 +250,9 @@ def filters_have_limits(scim: Scim) -> None:
     wide = " or ".join(['userName eq "a"'] * 2000)
     nested = "not (" * 2500 + "userName pr" + ")" * 2500
     began = time.monotonic()
-    _refused_for_size(scim.get("/Users", params={"filter": deep, "count": 1}), deep)
+    by_url = scim.get("/Users", params={"filter": deep, "count": 1})
+    if by_url.status_code != 414:  # a server may find the whole URL too long before it looks at the filter
+        _refused_for_size(by_url, deep)
     for filter_ in (deep * 5, "(" * 10_000, wide, nested):
         _refused_for_size(scim.post("/Users/.search", {"schemas": [SEARCH_REQUEST], "filter": filter_, "count": 1}), filter_)
     # Far above the need of a bounded parser, also on a busy machine, and far below that of one that backtracks.

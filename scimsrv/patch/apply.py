@@ -54,7 +54,8 @@ def apply(
     current rows {value, type, display, $ref} of a reference attribute, by its key; it is needed after NeedsLinks was raised.
     Raises ScimError (with the operation's index, unless the resource as a whole is at fault) and NeedsLinks.
     """
-    work = Work(schema, policy, limits, loaded or {}, document)
+    known = {key: {row["value"]: row for row in rows} for key, rows in (loaded or {}).items()}
+    work = Work(schema, policy, limits, known, document)
     for operation in operations:
         try:
             perform(work, operation)

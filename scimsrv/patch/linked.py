@@ -8,7 +8,7 @@ from scimsrv.errors import ScimError, invalid_value, mutability
 from scimsrv.filter.bind import BoundConstant
 from scimsrv.patch.elements import from_filter
 from scimsrv.patch.links import Ledger, direct_ids, selected_ids
-from scimsrv.patch.operation import Selected
+from scimsrv.patch.operation import Selected, comparisons
 from scimsrv.patch.work import Work, no_target
 from scimsrv.schema.attribute import Mutability, fold_name
 from scimsrv.schema.document import values
@@ -50,7 +50,7 @@ def add_selected(work: Work, target: Selected, value: Any) -> None:
             raise _immutable(place)
         ledger.add(direct)
         return
-    held = selected_ids(ledger, place, target.filter, work.loaded)
+    held = _selected(work, target)
     if held:
         if given is not None and set(given) != set(held):
             raise _immutable(place)
@@ -64,7 +64,7 @@ def replace_selected(work: Work, target: Selected, value: Any) -> None:
     """The references that match give way to those that the value names (RFC 7644 §3.5.2.3: noTarget when there are none)."""
     place, ledger = target.place, work.ledger(target.place)
     given = () if value is None else _named(work, place, value)
-    held = selected_ids(ledger, place, target.filter, work.loaded)
+    held = _selected(work, target)
     if not held:
         if not work.policy.patch_replace_upsert:
             raise no_target(f"No value of {place.name} matches the filter")
@@ -77,7 +77,7 @@ def replace_selected(work: Work, target: Selected, value: Any) -> None:
 def remove_selected(work: Work, target: Selected, value: Any) -> None:
     """Removes the references that match; none need to (RFC 7644 §3.5.2.2)."""
     ledger, direct = work.ledger(target.place), direct_ids(target.filter)
-    ledger.remove(selected_ids(ledger, target.place, target.filter, work.loaded) if direct is None else direct)
+    ledger.remove(_selected(work, target) if direct is None else direct)
 
 
 def refuse_changed_immutable(work: Work) -> None:
@@ -88,6 +88,13 @@ def refuse_changed_immutable(work: Work) -> None:
             before = selected_ids(Ledger(), place, BoundConstant(True), work.loaded)
             if before and set(ledger.change().applied(before)) != set(before):
                 raise _immutable(place)
+
+
+def _selected(work: Work, target: Selected) -> tuple[str, ...]:
+    """The ids of the references that match."""
+    if direct_ids(target.filter) is None:
+        work.scan(len(work.loaded.get(target.place.key, ())) * comparisons(target.tree))
+    return selected_ids(work.ledger(target.place), target.place, target.filter, work.loaded)
 
 
 def _ids(work: Work, place: Resolved, value: Any) -> tuple[str, ...]:

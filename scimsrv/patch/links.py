@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from scimsrv.schema.effective import Resolved
 from scimsrv.schema.semantics import Op
 
 Row = Mapping[str, Any]
+#: The current rows by the key of their attribute, then by id.
+Loaded = Mapping[str, Mapping[str, Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,8 @@ class Ledger:
         """The net change so far."""
         return LinkChange(self.cleared, tuple(self._added), tuple(self._removed))
 
-    def rows(self, loaded: Sequence[Row]) -> list[Row]:
-        """The loaded rows as the request has changed them so far; of a target that is new only its `value` is known."""
-        known = {row["value"]: row for row in loaded}
+    def rows(self, known: Mapping[str, Row]) -> list[Row]:
+        """The rows, known by id, as the request has changed them so far; of a target that is new only its `value` is known."""
         return [known.get(id_, {"value": id_}) for id_ in self.change().applied(known)]
 
 
@@ -99,16 +100,18 @@ def direct_ids(bound: Bound) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
-def selected_ids(ledger: Ledger, place: Resolved, bound: Bound, loaded: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
-    """The ids of the current targets that satisfy the filter. `loaded` has rows by the key of their attribute.
-
-    Raises NeedsLinks when they are not loaded and the request itself does not tell.
-    """
-    ids = direct_ids(bound)
+def selected_ids(ledger: Ledger, place: Resolved, bound: Bound, loaded: Loaded) -> tuple[str, ...]:
+    """The ids of the current targets that satisfy the filter. Raises NeedsLinks when the rows are needed to tell and not loaded."""
+    ids, known = direct_ids(bound), loaded.get(place.key)
     if ids is not None:
-        verdicts = {id_: ledger.holds(id_) for id_ in ids}
+        verdicts = {id_: ledger.holds(id_) if known is None else _held(ledger, id_, known) for id_ in ids}
         if None not in verdicts.values():
             return tuple(id_ for id_, held in verdicts.items() if held)
-    if place.key not in loaded:
+    if known is None:
         raise NeedsLinks(place)
-    return tuple(row["value"] for row in ledger.rows(loaded[place.key]) if match_element(bound, row))
+    return tuple(row["value"] for row in ledger.rows(known) if match_element(bound, row))
+
+
+def _held(ledger: Ledger, id_: str, known: Mapping[str, Row]) -> bool:
+    held = ledger.holds(id_)
+    return id_ in known if held is None else held

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from scimsrv.filter.bind import Bound
-from scimsrv.filter.tree import Filter
+from scimsrv.filter.tree import And, Compare, Filter, Not, Or, Present, ValuePath
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.effective import Resolved
 
@@ -79,3 +79,16 @@ class Operation:
     target: Target
     value: Any
     index: int
+
+
+def comparisons(tree: Filter) -> int:
+    """How many comparisons it takes at most to tell whether one value satisfies the filter."""
+    match tree:
+        case And(parts) | Or(parts):
+            return sum(map(comparisons, parts))
+        case Not(inner):
+            return comparisons(inner)
+        case Compare() | Present() | ValuePath():
+            return 1
+        case other:
+            assert_never(other)

@@ -11,12 +11,15 @@ from scimsrv.filter.bind import bind_element
 from scimsrv.filter.parse import parse_path
 from scimsrv.filter.tree import Compare, Filter, Or
 from scimsrv.limits import Limits
-from scimsrv.patch.operation import NO_VALUE, Action, Operation, Part, Root, Selected, Target, Whole
+from scimsrv.patch.operation import NO_VALUE, Action, Operation, Part, Root, Selected, Target, Whole, comparisons
 from scimsrv.schema.attribute import Returned, Type, fold_name
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.semantics import Op
 from scimsrv.schema.validate import SCHEMAS, in_operation, shorten
+
+#: Comparisons in the filters of all paths of a request: each is made with every value of the attribute that it selects from.
+MAX_COMPARISONS: Final = 5_000
 
 _ACTIONS: Final = {action.value: action for action in Action}
 #: Members of a value without path that clients repeat from a GET and that say nothing (RFC 7643 §3.1).
@@ -26,9 +29,10 @@ _SAYS_NOTHING: Final = frozenset({SCHEMAS, "meta"})
 def parse_operations(raw: Any, schema: EffectiveSchema, policy: Policy, limits: Limits) -> tuple[Operation, ...]:
     """The operations that a PatchOp's `Operations` array (standard spelling, see `dialects`) means for resources of this type.
 
-    Raises ScimError, with the operation's index where it concerns one: tooMany; invalidSyntax for a wrong structure or an unknown
-    `op`; invalidPath for a path that cannot be read or names nothing; invalidFilter for a filter in it that does not fit the
-    schema; invalidValue where the value is missing or cannot be taken apart (RFC 7644 §3.5.2, Table 9).
+    Raises ScimError, with the operation's index where it concerns one: tooMany for too many operations or comparisons;
+    invalidSyntax for a wrong structure or an unknown `op`; invalidPath for a path that cannot be read or names nothing;
+    invalidFilter for a filter in it that does not fit the schema; invalidValue where the value is missing or cannot be taken
+    apart (RFC 7644 §3.5.2, Table 9).
     """
     if not isinstance(raw, list):
         raise invalid_syntax("Operations must be an array")
@@ -37,21 +41,24 @@ def parse_operations(raw: Any, schema: EffectiveSchema, policy: Policy, limits: 
     if len(raw) > limits.patch_operations:
         raise ScimError(Kind.TOO_MANY, f"A request may have at most {limits.patch_operations} operations")
     found = []
+    parser = _Parser(schema, policy)
     for index, operation in enumerate(raw):
+        parser.index = index
         try:
-            found.append(_Parser(schema, policy, index).operation(operation))
+            found.append(parser.operation(operation))
         except ScimError as problem:
             raise in_operation(problem, index) from problem
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Parser:
-    """Parses the operation with this index."""
+    """Parses one request's operations in turn; `index` is that of the present one, `comparisons` counts those of all filters."""
 
     schema: EffectiveSchema
     policy: Policy
-    index: int
+    index: int = 0
+    comparisons: int = 0
 
     def operation(self, raw: Any) -> Operation:
         if not isinstance(raw, dict):
@@ -96,7 +103,9 @@ class _Parser:
                 continue
             try:
                 target = self.target(f"{within.urn}:{key}" if within else key)
-            except ScimError:
+            except ScimError as problem:
+                if problem.kind is Kind.TOO_MANY:
+                    raise
                 if self.policy.strict_attributes:
                     raise invalid_syntax(f"{self.schema.name} has no attribute {shorten(key)}") from None
                 continue
@@ -139,6 +148,9 @@ class _Parser:
             sub = attribute.sub(tree.sub.text)
             if sub is None:
                 raise ScimError(Kind.INVALID_PATH, f"{place.name} has no sub-attribute {shorten(tree.sub.text)}")
+        self.comparisons += comparisons(tree.filter)
+        if self.comparisons > MAX_COMPARISONS:
+            raise ScimError(Kind.TOO_MANY, f"The filters of a request may have at most {MAX_COMPARISONS} comparisons")
         return Selected(place, bind_element(tree.filter, place, path, Kind.INVALID_FILTER), tree.filter, sub)
 
 

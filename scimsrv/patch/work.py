@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from scimsrv.errors import Kind, ScimError, invalid_value, mutability
 from scimsrv.limits import Limits
 from scimsrv.patch.elements import same
-from scimsrv.patch.links import Ledger, Row
+from scimsrv.patch.links import Ledger, Loaded
 from scimsrv.patch.operation import NO_VALUE
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Returned
@@ -18,6 +17,9 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.validate import SCHEMAS, Coercer
+
+#: Comparisons with rows of references that one request may cause.
+MAX_SCANNED: Final = 500_000
 
 
 class Storage(Enum):
@@ -45,10 +47,11 @@ class Work:
     schema: EffectiveSchema
     policy: Policy
     limits: Limits
-    loaded: Mapping[str, Sequence[Row]]
+    loaded: Loaded
     document: Document
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     secrets: dict[str, str | None] = field(default_factory=dict)
+    scanned: int = 0
 
     @property
     def coercer(self) -> Coercer:
@@ -62,6 +65,12 @@ class Work:
     def ledger(self, place: Resolved) -> Ledger:
         """The accumulated change of the reference attribute."""
         return self.ledgers.setdefault(place.key, Ledger())
+
+    def scan(self, comparisons: int) -> None:
+        """Counts comparisons with rows of references. Raises ScimError tooMany when a request causes too many."""
+        self.scanned += comparisons
+        if self.scanned > MAX_SCANNED:
+            raise ScimError(Kind.TOO_MANY, "The filters of this request cost too much for references that are so many")
 
     def write(self, place: Resolved, value: Any, *, removing: bool) -> None:
         """Puts a coerced value (None or [] to unassign) into the document.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.limits import Limits
@@ -35,9 +36,12 @@ def parameters(query: bytes) -> Parameters:
     if not query:
         return {}
     try:
-        pairs = parse_qsl(query.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=100)
+        fields = query.decode("utf-8").replace("+", " ").split("&", _MOST_PARAMETERS)
+        pairs = [(unquote(name, errors="strict"), unquote(value, errors="strict")) for name, _, value in (f.partition("=") for f in fields)]
     except ValueError as problem:
-        raise invalid_value("The query string cannot be read: it must be percent-encoded UTF-8 with at most 100 parameters") from problem
+        raise invalid_value("The query string must be percent-encoded UTF-8") from problem
+    if len(fields) > _MOST_PARAMETERS:
+        raise invalid_value(f"The query string may have at most {_MOST_PARAMETERS} parameters")
     found: dict[str, str] = {}
     for name, value in pairs:
         key = fold_name(name)
@@ -49,6 +53,7 @@ def parameters(query: bytes) -> Parameters:
     return found
 
 
+_MOST_PARAMETERS = 100
 _KNOWN = frozenset({"filter", "sortby", "sortorder", "startindex", "count", "attributes", "excludedattributes"})
 
 
@@ -160,6 +165,7 @@ def _opaque(tag: str) -> str:
 
 
 _SCIM = ("application/scim+json", "application/json")
+_ACCEPT_LENGTH = 1_000
 
 
 def check_content_type(header: str | None) -> None:
@@ -175,10 +181,13 @@ def check_content_type(header: str | None) -> None:
             raise ScimError(Kind.UNSUPPORTED_MEDIA, "The body must be UTF-8")
 
 
+@lru_cache(maxsize=256)
 def answer_type(accept: str | None) -> str:
     """The media type of the answer: SCIM JSON unless Accept permits only JSON. Raises ScimError 406 (RFC 7644 §3.1)."""
     if accept is None or not accept.strip():
         return _SCIM[0]
+    if len(accept) > _ACCEPT_LENGTH:
+        raise ScimError(Kind.NOT_ACCEPTABLE)
     quality: dict[str, float] = {}
     for part in accept.split(","):
         kind, *options = (piece.strip().lower() for piece in part.split(";"))

@@ -39,12 +39,14 @@ class Renderer:
         """The answer to a request that succeeded."""
         match outcome:
             case Shown(stored, view, if_none_match):
-                tag = self.etag(stored, view)
+                meta = self._meta(stored, view)
+                tag = meta["version"]
                 if if_none_match and ("*" in if_none_match or tag[3:-1] in if_none_match):
                     return Reply(304, headers={"ETag": tag})
-                return Reply(200, self._body(stored, view), {"ETag": tag, "Location": self.location(stored)})
+                return Reply(200, self._body(stored, view, meta), {"ETag": tag, "Location": meta["location"]})
             case Created(stored, view):
-                return Reply(201, self._body(stored, view), {"ETag": self.etag(stored, view), "Location": self.location(stored)})
+                meta = self._meta(stored, view)
+                return Reply(201, self._body(stored, view, meta), {"ETag": meta["version"], "Location": meta["location"]})
             case Done(version):
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page(total, start, rows):
@@ -59,12 +61,9 @@ class Renderer:
 
     def etag(self, stored: Stored, view: View) -> str:
         """The weak tag: the version, and a digest of the backlinks where they are shown, since they change without it."""
-        derived = [
-            (element.id, element.kind, element.display)
-            for place in stored.schema.backlinks
-            if view.shows(place)
-            for element in stored.linked.get(place.key, ())
-        ]
+        if not (view.backlinks and stored.linked):
+            return f'W/"{stored.version}"'
+        derived = [(element.id, element.kind, element.display) for place in view.backlinks for element in stored.linked.get(place.key, ())]
         return f'W/"{stored.version}-{zlib.crc32(orjson.dumps(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
     def _meta(self, stored: Stored, view: View) -> dict[str, str]:
@@ -81,8 +80,8 @@ class Renderer:
             return []
         return [
             (place, [self._element(element) for element in stored.linked[place.key]])
-            for place in (*stored.schema.links, *stored.schema.backlinks)
-            if stored.linked.get(place.key) and view.shows(place)
+            for place in (*view.links, *view.backlinks)
+            if stored.linked.get(place.key)
         ]
 
     def _element(self, element: Linked) -> dict[str, str]:
@@ -95,31 +94,36 @@ class Renderer:
             shown["display"] = element.display
         return shown
 
-    def resource(self, stored: Stored, view: View) -> bytes:
+    def resource(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes:
         """The representation as JSON."""
         linked = self._linked(stored, view)
         if not view.as_stored:
-            return orjson.dumps(self._projected(stored, view, linked))
-        parts = [stored.document.encode()[:-1]]
+            return orjson.dumps(self._projected(stored, view, linked, meta))
+        parts = [stored.document[:-1].encode()]
         parts += [b"," + orjson.dumps({place.attribute.name: elements})[1:-1] for place, elements in linked]
-        parts.append(b',"meta":' + orjson.dumps(self._meta(stored, view)) + b"}")
+        parts.append(b',"meta":' + orjson.dumps(meta) + b"}")
         return b"".join(parts)
 
-    def _projected(self, stored: Stored, view: View, linked: list[tuple[Resolved, list[dict[str, str]]]]) -> dict[str, Any]:
+    def _projected(
+        self, stored: Stored, view: View, linked: list[tuple[Resolved, list[dict[str, str]]]], meta: dict[str, str]
+    ) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
         for place, elements in linked:
             whole[place.attribute.name] = elements
-        whole["meta"] = self._meta(stored, view)
+        whole["meta"] = meta
         return project(whole, stored.schema, view)
 
-    def _body(self, stored: Stored, view: View) -> bytes | AsyncIterator[bytes]:
-        return self.resource(stored, view) if stored.streamed is None else self._stream(stored, view, stored.streamed)
+    def _body(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes | AsyncIterator[bytes]:
+        whole = self.resource(stored, view, meta)
+        return whole if stored.streamed is None else self._stream(whole, stored, view, stored.streamed)
 
-    async def _stream(self, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]) -> AsyncIterator[bytes]:
+    async def _stream(
+        self, whole: bytes, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]
+    ) -> AsyncIterator[bytes]:
         """The representation in pieces: everything else first, then the elements of the long link, batch by batch."""
         key, batches = streamed
         place = stored.schema.writable_links[key]
-        yield self.resource(stored, view)[:-1] + b"," + orjson.dumps(place.attribute.name) + b":["
+        yield whole[:-1] + b"," + orjson.dumps(place.attribute.name) + b":["
         first = True
         async for batch in batches:
             elements = [self._element(element) for element in batch]
@@ -131,7 +135,7 @@ class Renderer:
         yield b"]}"
 
     def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes:
-        resources = b",".join(self.resource(stored, view) for stored, view in rows)
+        resources = b",".join(self.resource(stored, view, self._meta(stored, view)) for stored, view in rows)
         return b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}' % (
             LIST_RESPONSE.encode(),
             total,

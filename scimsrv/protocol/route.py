@@ -68,7 +68,10 @@ def route(raw_path: bytes) -> Route:
     Raises ScimError 404 for anything else.
     """
     try:
-        segments = [unquote_to_bytes(part).decode("utf-8") for part in raw_path.split(b"/") if part]
+        if b"%" in raw_path:
+            segments = [unquote_to_bytes(part).decode("utf-8") for part in raw_path.split(b"/") if part]
+        else:
+            segments = [part for part in raw_path.decode("utf-8").split("/") if part]
     except UnicodeDecodeError as problem:
         raise _nothing() from problem
     if not segments or segments[0] != "scim" or any("\x00" in segment for segment in segments):

@@ -36,7 +36,7 @@ def parse_schema(definition: Mapping[str, Any]) -> Schema:
     return Schema(definition["id"], tuple(map(parse_attribute, definition["attributes"])))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolved:
     """A place that a name stands for: an attribute or sub-attribute, in the core or in an extension's object.
 
@@ -68,7 +68,7 @@ class Resolved:
         """The place of the attribute itself."""
         return self if self.sub is None else Resolved(self.extension, self.attribute)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Folded name, unique within the resource type: names the attribute in unique_key, reference and secret rows."""
         return fold_name(self.name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from scimsrv.schema.attribute import Attribute, Returned, fold_name
@@ -31,12 +32,15 @@ EVERYTHING = Projection()
 class View:
     """A projection bound to a schema. `only` and `without` hold the keys of places; `only` is None when nothing was named.
 
+    `links` and `backlinks` are those that are shown.
     `as_stored`: the stored document is what is shown (links and backlinks apart, which are read separately).
     """
 
     only: frozenset[str] | None
     without: frozenset[str]
     as_stored: bool
+    links: tuple[Resolved, ...] = ()
+    backlinks: tuple[Resolved, ...] = ()
 
     def shows(self, place: Resolved) -> bool:
         """Whether a top-level attribute is part of the answer, at least in part."""
@@ -80,13 +84,19 @@ class View:
         return self.only is not None and place.key not in self.only and bool(self._named_parts(place))
 
 
+@lru_cache(maxsize=1024)
 def view(projection: Projection, schema: EffectiveSchema) -> View:
     """Bind the projection's names to the schema; names that mean nothing here are ignored."""
     only = None if projection.only is None else _keys(projection.only, schema)
     without = _keys(projection.without, schema)
     derived = {place.key for place in (*schema.links, *schema.backlinks)}
     as_stored = only is None and schema.served_as_stored and without <= derived
-    return View(only, without, as_stored)
+    bound = View(only, without, as_stored)
+    return replace(
+        bound,
+        links=tuple(place for place in schema.links if bound.shows(place)),
+        backlinks=tuple(place for place in schema.backlinks if bound.shows(place)),
+    )
 
 
 def _keys(names: Iterable[str], schema: EffectiveSchema) -> frozenset[str]:

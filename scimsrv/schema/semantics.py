@@ -148,8 +148,9 @@ def instant(text: str) -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """UTC text with milliseconds and Z: fixed width, so that text order is time order."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def _coerce_datetime(value: Any) -> str:

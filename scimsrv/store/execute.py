@@ -31,7 +31,7 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
         case Read():
             return await guarded(lambda: read(scope, plan))
         case Query():
-            return await guarded(lambda: search(scope, plan), search=True)
+            return await search(scope, plan)
         case Insert():
             return await guarded(lambda: _insert(scope, plan))
         case Overwrite():
@@ -75,12 +75,12 @@ async def _modify(scope: Scope, plan: Modify) -> Outcome:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
         return Edit(made.document, made.links, made.secrets)
 
-    written = await change(scope, schema, plan.id, plan.if_match, edit, links=_touches_links(plan.operations))
+    written = await change(scope, schema, plan.id, plan.if_match, edit, links=_touches_links(plan.operations, schema))
     if policy.patch_body == "never" and not plan.body_wanted:
         return Done(written.version)
     most = None if plan.body_wanted or policy.patch_body == "always" else SHOWN_AFTER_PATCH + 1
     shown = await _shown(scope, schema, written, plan.view, most)
-    if most is not None and sum(len(shown.stored.linked.get(place.key, ())) for place in schema.links) > SHOWN_AFTER_PATCH:
+    if most is not None and sum(len(shown.stored.linked.get(place.key, ())) for place in plan.view.links) > SHOWN_AFTER_PATCH:
         return Done(written.version)
     return shown
 
@@ -92,8 +92,12 @@ async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: 
     return Shown(await fetch(scope, scope.pool, schema, written.id, view, most), view)
 
 
-def _touches_links(operations: Iterable[Operation]) -> bool:
+def _touches_links(operations: Iterable[Operation], schema: EffectiveSchema) -> bool:
+    """Whether the operations may change link rows: they name a link, or take away an extension that has one."""
+    in_extension = any(link.extension for link in schema.links)
     return any(
-        _touches_links(operation.value) if isinstance(operation.target, Root) else operation.target.place.attribute.is_link
+        _touches_links(operation.value, schema)
+        if isinstance(operation.target, Root)
+        else operation.target.place.attribute.is_link or (in_extension and operation.target.place.attribute.key == "schemas")
         for operation in operations
     )

@@ -48,22 +48,26 @@ def translated(problem: BaseException, *, search: bool = False) -> ScimError | N
 
     A search that runs out of time is `tooMany`: it costs more than the server allows (RFC 7644 §3.4.2.1).
     """
-    if isinstance(problem, asyncpg.PostgresError):
+    if isinstance(problem, asyncpg.DataError) and problem.sqlstate in (None, "22000"):  # the driver could not encode a parameter
+        kind: Kind | None = Kind.INVALID_VALUE
+    elif isinstance(problem, asyncpg.PostgresError):
         kind = kind_of(problem.sqlstate)
         if search and problem.sqlstate == "57014":
             kind = Kind.TOO_MANY
     elif isinstance(problem, TimeoutError):
         kind = Kind.TOO_MANY if search else Kind.UNAVAILABLE
-    elif isinstance(problem, asyncpg.DataError):
-        kind = Kind.INVALID_VALUE
     elif isinstance(problem, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError):
         kind = Kind.UNAVAILABLE
     else:
         return None
     if kind is None:
         return None
-    headers = {"Retry-After": str(random.randint(2, 5))} if kind is Kind.UNAVAILABLE else {}  # noqa: S311 - jitter, not a secret
-    return ScimError(kind, headers=headers)
+    return unavailable() if kind is Kind.UNAVAILABLE else ScimError(kind)
+
+
+def unavailable() -> ScimError:
+    """503 that asks to come back in a few seconds, not all at once."""
+    return ScimError(Kind.UNAVAILABLE, headers={"Retry-After": str(random.randint(2, 5))})  # noqa: S311 - jitter, not a secret
 
 
 async def guarded(unit: Callable[[], Awaitable[T]], *, search: bool = False) -> T:

@@ -15,7 +15,7 @@ from scimsrv.schema.project import View
 from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments
 from scimsrv.store.queries import load
-from scimsrv.store.rows import COLUMNS, linked_column, stored
+from scimsrv.store.rows import COLUMNS, links_column, referred_column, stored, with_backlinks
 from scimsrv.store.scope import Scope
 
 #: Elements of a link that are read with the resource; with more, the rest is streamed.
@@ -27,11 +27,8 @@ BATCH: Final = 5_000
 
 async def read(scope: Scope, plan: Read) -> Shown:
     """The resource, its long link streamed. Raises ScimError 404."""
-    text, arguments = _statement(scope, plan.schema, plan.view, HELD + 1)
-    row = await scope.pool.fetchrow(text, scope.tenant, plan.id, plan.schema.name, *arguments)
-    if row is None:
-        raise not_found(plan.schema, plan.id)
-    return Shown(_with_stream(scope, stored(row, scope.catalog)), plan.view, plan.if_none_match)
+    found = await fetch(scope, scope.pool, plan.schema, plan.id, plan.view, HELD + 1)
+    return Shown(_with_stream(scope, found), plan.view, plan.if_none_match)
 
 
 async def fetch(scope: Scope, conn: Connection | asyncpg.Pool, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
@@ -40,7 +37,10 @@ async def fetch(scope: Scope, conn: Connection | asyncpg.Pool, schema: Effective
     row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)
     if row is None:
         raise not_found(schema, id_)
-    return stored(row, scope.catalog)
+    found = stored(row, scope.catalog)
+    if not row["referred"]:
+        return found
+    return (await with_backlinks(conn, scope.tenant, scope.catalog, [(found, True, view)]))[0]
 
 
 _Statement = tuple[LiteralString, list[Any]]
@@ -48,16 +48,17 @@ _Statement = tuple[LiteralString, list[Any]]
 
 def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | None) -> _Statement:
     """The statement and its arguments after tenant, id and type; made once per catalogue and set of derived attributes shown."""
-    shown = tuple(place.key for place in (*schema.links, *schema.backlinks) if view.shows(place))
-    made = scope.catalog.statements.get((schema.name, shown, most))
+    shown = (schema.name, view.links, view.backlinks, most)
+    made: _Statement | None = scope.catalog.statements.get(shown)
     if made is None:
         args = Arguments([scope.tenant, None, None])
-        linked = linked_column([(schema, view)], scope.catalog, args, most=most)
+        links = links_column([(schema, view)], args, most=most)
         text: LiteralString = (
-            "SELECT " + COLUMNS + ", " + linked + " AS linked FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
-        )
+            "SELECT " + COLUMNS + ", " + links + " AS links, " + referred_column([(schema, view)]) + " AS referred"
+            " FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
+        )  # fmt: skip
         made = (text, args.values[3:])
-        scope.catalog.statements[(schema.name, shown, most)] = made
+        scope.catalog.statements[shown] = made
     return made
 
 
@@ -67,7 +68,7 @@ def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
 
 
 def _with_stream(scope: Scope, found: Stored) -> Stored:
-    for place in found.schema.links:
+    for place in found.schema.links if found.linked else ():
         elements = found.linked.get(place.key, [])
         if len(elements) > HELD:
             rest = {key: value for key, value in found.linked.items() if key != place.key}

@@ -1,68 +1,94 @@
-"""Which columns a read fetches, and how a row becomes a Stored: links and backlinks come as one JSON array beside the document."""
+"""Which columns a read fetches, and how rows become Stored: links come with the document, backlinks by a statement of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, LiteralString
 
+import asyncpg
 import orjson
 
 from scimsrv.protocol.plan import Linked, Stored
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
+from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments
 from scimsrv.store.source import UPWARDS
 
 COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
 
-def linked_column(
-    shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None
-) -> LiteralString:
-    """An expression for the elements of the links and backlinks that the views show: a JSON array of [attribute, id, resource type,
-    display, kind], as text, or NULL. With `most`, at most so many elements of links, in the order of their ids."""
-    parts: list[LiteralString] = []
-    links = {place.key for schema, view in shown for place in schema.links if view.shows(place)}
-    if links:
-        limit: LiteralString = "" if most is None else " LIMIT " + args.add(most) + "::bigint"
-        parts.append(
-            "SELECT ref.attribute, ref.target, t.type, t.display, t.type FROM reference ref"
-            " JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
-            " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = ANY("
-            + args.add(sorted(links))
-            + "::text[]) ORDER BY ref.attribute, ref.target"
-            + limit
-        )
-    for schema, view in shown:
-        parts += [_backlink(schema, place, catalog, args) for place in schema.backlinks if view.shows(place)]
-    if not parts:
+def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
+    """An expression for the elements of the links that the views show: a JSON array of [attribute, id, resource type, display,
+    kind], as text, or NULL. With `most`, at most so many of them, in the order of their ids."""
+    links = {place.key for _, view in shown for place in view.links}
+    if not links:
         return "NULL"
-    rows: LiteralString = "((" + ") UNION ALL (".join(parts) + ")) l (attribute, id, type, display, kind)"
-    return "(SELECT json_agg(json_build_array(l.attribute, l.id, l.type, l.display, l.kind))::text FROM " + rows + ")"
+    limit: LiteralString = "" if most is None else " LIMIT " + args.add(most) + "::bigint"
+    return (
+        "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM"
+        " (SELECT ref.attribute, ref.target, t.type, t.display FROM reference ref"
+        " JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
+        " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = ANY("
+        + args.add(sorted(links))
+        + "::text[]) ORDER BY ref.attribute, ref.target"
+        + limit
+        + ") l)"
+    )
+
+
+def referred_column(shown: Sequence[tuple[EffectiveSchema, View]]) -> LiteralString:
+    """Whether anything refers to the resource, where the views show backlinks: without it there are none to look for."""
+    if not any(view.backlinks for _, view in shown):
+        return "false"
+    return "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id)"
+
+
+async def with_backlinks(
+    conn: Connection | asyncpg.Pool, tenant: int, catalog: Catalog, found: Sequence[tuple[Stored, bool, View]]
+) -> list[Stored]:
+    """The resources with the elements of the backlinks that their views show. The flag says whether anything refers to one; a
+    statement is sent only for those, since climbing through nested groups costs more than reading the resource itself."""
+    wanted = [(stored_, view) for stored_, referred, view in found if referred and view.backlinks]
+    if not wanted:
+        return [stored_ for stored_, _, _ in found]
+    args = Arguments([tenant, [stored_.id for stored_, _ in wanted]])
+    views = {stored_.schema.name: (stored_.schema, view) for stored_, view in wanted}
+    parts = [_backlink(schema, place, catalog, args) for schema, view in views.values() for place in schema.backlinks if view.shows(place)]
+    rows = await conn.fetch(" UNION ALL ".join(parts), *args.values)
+    elements: dict[str, dict[str, list[Linked]]] = {}
+    for row in rows:
+        element = Linked(row["source"], row["type"], row["display"], row["kind"])
+        elements.setdefault(row["id"], {}).setdefault(row["attribute"], []).append(element)
+    return [
+        replace(stored_, linked={**stored_.linked, **elements[stored_.id]}) if stored_.id in elements else stored_
+        for stored_, _, _ in found
+    ]
 
 
 def _backlink(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
     links = args.add(list(catalog.links_behind(schema, place)))
     return (
-        "SELECT "
+        "(SELECT r.id, "
         + args.add(place.key)
-        + "::text, g.source, t.type, t.display, g.type FROM "
+        + "::text AS attribute, g.source, t.type, t.display, g.type AS kind FROM resource r CROSS JOIN LATERAL "
         + UPWARDS.replace("{links}", links)
-        + " g JOIN resource t ON t.tenant = $1 AND t.id = g.source WHERE r.type = "
+        + " g JOIN resource t ON t.tenant = $1 AND t.id = g.source"
+        + " WHERE r.tenant = $1 AND r.id = ANY ($2::text[]) AND r.type = "
         + args.add(schema.name)
-        + "::text ORDER BY g.source"
+        + "::text ORDER BY r.id, g.source)"
     )
 
 
 def stored(row: Any, catalog: Catalog) -> Stored:
-    """The resource in a row of COLUMNS and linked_column."""
+    """The resource in a row of COLUMNS and links_column (`links`), without its backlinks."""
     schema = catalog.by_name[row["type"]]
-    return Stored(schema, row["id"], row["version"], row["created"], row["modified"], row["document"], linked(row["linked"]))
+    return Stored(schema, row["id"], row["version"], row["created"], row["modified"], row["document"], _linked(row["links"]))
 
 
-def linked(text: str | None) -> dict[str, list[Linked]]:
-    """Elements by attribute from a linked_column's text."""
+def _linked(text: str | None) -> dict[str, list[Linked]]:
     if text is None:
         return {}
     found: dict[str, list[Linked]] = {}

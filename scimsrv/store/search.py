@@ -4,23 +4,77 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from scimsrv.protocol.plan import Page, Query, Target
+import asyncpg
+
+from scimsrv.filter.bind import BoundCompare
+from scimsrv.protocol.plan import Page, Query, Stored, Target
 from scimsrv.schema.attribute import Type
-from scimsrv.schema.effective import Resolved
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.project import View
+from scimsrv.schema.semantics import Op
+from scimsrv.store.connection import Connection
+from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments, any_of
-from scimsrv.store.rows import COLUMNS, linked_column, stored
+from scimsrv.store.pool import connection
+from scimsrv.store.rows import COLUMNS, links_column, referred_column, stored, with_backlinks
 from scimsrv.store.scope import Scope
 from scimsrv.store.source import Sources
 from scimsrv.store.where import Where
 
 
 async def search(scope: Scope, plan: Query) -> Page:
-    """The page that the query asks for; `total` counts all matches."""
+    """The page that the query asks for; `total` counts all matches. Raises ScimError tooMany when it takes too long."""
+    sought = _unique(plan)
+    if sought is not None:
+        return await guarded(lambda: _only(scope, plan, *sought))
     text, arguments = statement(scope, plan)
-    rows = await scope.pool.fetch(text, *arguments)
+
+    async def page() -> Page:
+        async with connection(scope.pool) as conn:
+            rows = await conn.fetch(text, *arguments)
+            return Page(rows[0]["total"], plan.start, await _resources(scope, conn, plan, [row for row in rows if row["id"] is not None]))
+
+    return await guarded(page, search=True)
+
+
+async def _resources(
+    scope: Scope, conn: Connection | asyncpg.Pool, plan: Query, rows: list[asyncpg.Record]
+) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    found = tuple((stored(row, scope.catalog), views[row["type"]]) for row in rows if row["id"] is not None)
-    return Page(rows[0]["total"], plan.start, found)
+    found = [(stored(row, scope.catalog), row["referred"], views[row["type"]]) for row in rows]
+    resources = await with_backlinks(conn, scope.tenant, scope.catalog, found)
+    return tuple((resource, view) for resource, (_, _, view) in zip(resources, found, strict=True))
+
+
+def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
+    """The comparison, if the whole query asks for the only resource that can hold a unique value: what connectors ask most."""
+    if len(plan.targets) != 1:
+        return None
+    target = plan.targets[0]
+    bound = target.filter
+    if isinstance(bound, BoundCompare) and bound.op is Op.EQ and any(bound.place.key == place.key for place in target.schema.unique):
+        return target, bound
+    return None
+
+
+async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare) -> Page:
+    shown = ("only", target.schema.name, target.view.links, target.view.backlinks)
+    made = scope.catalog.statements.get(shown)
+    if made is None:
+        args = Arguments([scope.tenant, None, None, None])
+        text: LiteralString = (
+            "SELECT " + _columns([(target.schema, target.view)], args) + " FROM unique_key u"
+            " JOIN resource r ON r.tenant = $1 AND r.id = u.id"
+            " WHERE u.tenant = $1 AND u.type = $2 AND u.attribute = $3 AND u.key = $4"
+        )  # fmt: skip
+        made = scope.catalog.statements[shown] = (text, args.values[4:])
+    rows = await scope.pool.fetch(made[0], scope.tenant, target.schema.name, sought.place.key, str(sought.key), *made[1])
+    on_page = rows if plan.start == 1 and plan.count > 0 else []
+    return Page(len(rows), plan.start, await _resources(scope, scope.pool, plan, on_page))
+
+
+def _columns(shown: list[tuple[EffectiveSchema, View]], args: Arguments) -> LiteralString:
+    return COLUMNS + ", " + links_column(shown, args) + " AS links, " + referred_column(shown) + " AS referred"
 
 
 def statement(scope: Scope, plan: Query) -> tuple[LiteralString, list[object]]:
@@ -45,11 +99,11 @@ def statement(scope: Scope, plan: Query) -> tuple[LiteralString, list[object]]:
         + args.add(plan.start - 1)
         + "::bigint"
     )
-    linked = linked_column([(target.schema, target.view) for target in plan.targets], scope.catalog, args)
+    columns = _columns([(target.schema, target.view) for target in plan.targets], args)
     text: LiteralString = (
         matched
         + ", page AS (" + page + ") SELECT t.total, p.* FROM (SELECT count(*) AS total FROM matched) t LEFT JOIN ("
-        + "SELECT " + COLUMNS + ", " + linked + " AS linked" + (", page.k" if order is not None else "")
+        + "SELECT " + columns + (", page.k" if order is not None else "")
         + " FROM page JOIN resource r ON r.tenant = $1 AND r.id = page.id"
         + ") p ON true ORDER BY " + ("p.k" + direction + ", " if order is not None else "") + "p.id"
     )  # fmt: skip

@@ -135,6 +135,8 @@ class Where:
 
     def _some_element(self, place: Resolved, inner: Bound) -> LiteralString:
         attribute = place.attribute
+        if attribute.key == "meta" and place.extension is None:
+            return self.condition(inner)  # there is always one meta, and its parts are columns
         if attribute.refers:
             ids = _only_ids(inner)
             if ids is not None:

@@ -32,7 +32,11 @@ def after(before: dict[str, Json], *operations: Json) -> dict[str, Json]:
         ({"codes": ["a"]}, op("add", "codes", value=["a"]), {"codes": ["a"]}),
         ({"codes": ["a"]}, op("remove", "codes", value=["A"]), {"codes": ["a"]}),
         # immutable and readOnly parts of a record
-        ({"parts": [BLADE]}, op("replace", 'parts[number eq "b"]', value={"size": 2}), {"parts": [{"number": "b", "batch": "7", "checked": "yes", "size": 2}]}),
+        (
+            {"parts": [BLADE]},
+            op("replace", 'parts[number eq "b"]', value={"size": 2}),
+            {"parts": [{"number": "b", "batch": "7", "checked": "yes", "size": 2}]},
+        ),
         ({"parts": [BLADE]}, op("replace", 'parts[number eq "b"].batch', value="7"), {"parts": [BLADE]}),
         ({"parts": [{"number": "b"}]}, op("add", 'parts[number eq "b"].batch', value="7"), {"parts": [{"number": "b", "batch": "7"}]}),
         ({"parts": [BLADE]}, op("remove", 'parts[number eq "b"]'), {}),
@@ -43,9 +47,17 @@ def after(before: dict[str, Json], *operations: Json) -> dict[str, Json]:
         ({"parts": [BLADE]}, op("replace", "parts.colours", value=["blue"]), {"parts": [BLADE | {"colours": ["blue"]}]}),
         ({"parts": [BLADE]}, op("remove", "parts.colours", value=["red"]), {"parts": [{k: v for k, v in BLADE.items() if k != "colours"}]}),
         ({"parts": [BLADE]}, op("remove", 'parts[colours eq "RED"]'), {}),
-        ({"parts": [BLADE]}, op("add", "parts", value=[{"number": "B", "batch": "7", "colours": ["red"]}]), {"parts": [BLADE, {"number": "B", "batch": "7", "colours": ["red"]}]}),
+        (
+            {"parts": [BLADE]},
+            op("add", "parts", value=[{"number": "B", "batch": "7", "colours": ["red"]}]),
+            {"parts": [BLADE, {"number": "B", "batch": "7", "colours": ["red"]}]},
+        ),
         # readOnly members that say nothing new
-        ({"stamp": "s", "origin": {"country": "CH"}}, op("add", value={"stamp": "s", "origin": {"country": "CH"}}), {"stamp": "s", "origin": {"country": "CH"}}),
+        (
+            {"stamp": "s", "origin": {"country": "CH"}},
+            op("add", value={"stamp": "s", "origin": {"country": "CH"}}),
+            {"stamp": "s", "origin": {"country": "CH"}},
+        ),
         ({"origin": {"country": "CH"}}, op("add", value={"origin.country": "CH", "stamp": ""}), {"origin": {"country": "CH"}}),
         # what is not there is not missed
         ({}, op("remove", "maker.seal"), {}),
@@ -115,7 +127,9 @@ def test_a_required_sub_attribute_may_not_be_missing_in_the_end(operation: Any) 
 
 
 def test_a_later_operation_may_supply_a_required_sub_attribute() -> None:
-    assert after({}, op("add", "maker.city", value="Aarau"), op("add", "maker.seal", value="s")) == {"maker": {"city": "Aarau", "seal": "s"}}
+    assert after({}, op("add", "maker.city", value="Aarau"), op("add", "maker.seal", value="s")) == {
+        "maker": {"city": "Aarau", "seal": "s"}
+    }
 
 
 def test_dropping_an_extension_drops_its_references_and_secrets_and_keeps_what_the_server_wrote() -> None:

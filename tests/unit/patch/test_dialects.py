@@ -15,7 +15,7 @@ from scimsrv.patch import dialects
 from scimsrv.patch.apply import apply
 from scimsrv.patch.dialects import DIALECTS, Dialect, standard
 from scimsrv.patch.parse import parse_operations
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import Policy, parse_policy
 from scimsrv.schema.validate import Coercer, complete
 from tests.schemas import CORE_GROUP, group_schema, user_schema
 from tests.unit.patch.support import POLICY
@@ -61,7 +61,7 @@ def positions() -> list[Any]:
         found.append(pytest.param(capture, capture, POLICY, id=name))
         for switch, outcome in capture.get("switches", {}).items():
             field = FIELDS.get(switch) or re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), switch)
-            found.append(pytest.param(capture, outcome, Policy(**{field: True}), id=f"{name}-{switch}"))
+            found.append(pytest.param(capture, outcome, parse_policy({field: True}), id=f"{name}-{switch}"))
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.patch.operation import NO_VALUE, Action, Operation, Part, Root, Selected, Whole
-from scimsrv.patch.parse import parse_operations
+from scimsrv.patch.parse import MAX_COMPARISONS, parse_operations
 from scimsrv.schema.policy import Policy
 from tests.schemas import CORE_USER, ENTERPRISE, user_schema
 from tests.unit.patch.support import POLICY, STRICT, op
@@ -93,6 +93,20 @@ def test_too_many_operations() -> None:
     operations = [op("add", "title", value="x")] * 3
     assert len(parse_operations(operations, user_schema(), POLICY, Limits(patch_operations=3))) == 3
     assert kind_of(operations, limits=Limits(patch_operations=2)) == (Kind.TOO_MANY, None)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        op("remove", "emails[" + " or ".join(['(value eq "x" and not (type pr))'] * 50) + "]"),
+        op("add", value={"emails[" + " or ".join(['value eq "x"'] * 100) + "].display": "x"}),
+    ],
+    ids=["path", "key"],
+)
+def test_too_many_comparisons_in_all_filters_together(operation: Any) -> None:
+    """Each costs a look at every value, so their number is limited over the whole request."""
+    assert len(parsed(*[operation] * (MAX_COMPARISONS // 100))) == MAX_COMPARISONS // 100
+    assert kind_of([operation] * (MAX_COMPARISONS // 100 + 1)) == (Kind.TOO_MANY, MAX_COMPARISONS // 100)
 
 
 @pytest.mark.parametrize(

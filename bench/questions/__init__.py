@@ -1,0 +1,33 @@
+"""The questions, one per file, in the order in which they are asked: those that add resources come last."""
+
+from typing import Final
+
+from bench.question import Question
+from bench.questions import (
+    create,
+    deep_page,
+    get,
+    group_without_members,
+    list_100,
+    member_add,
+    member_remove,
+    patch,
+    unindexed,
+    user_name_eq,
+)
+
+QUESTIONS: Final[dict[str, Question]] = {
+    module.QUESTION.name: module.QUESTION
+    for module in (
+        get,
+        user_name_eq,
+        list_100,
+        deep_page,
+        unindexed,
+        group_without_members,
+        patch,
+        member_add,
+        member_remove,
+        create,
+    )
+}

@@ -1,0 +1,113 @@
+"""What the questions are asked of: the servers, and the same users and group on each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.client import Answer, encode, run
+from bench.data import group, user
+
+#: Numbers of users that POST creates start here; those of the data lie below.
+FRESH: Final = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A SCIM server: its port, the path of its base URL, the token it wants, and its data. `users` are in the group, `others` not."""
+
+    port: int
+    base: str
+    token: str
+    users: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """The bytes of a request as an identity provider sends it."""
+        headers = {"Accept": "application/scim+json", "Authorization": f"Bearer {self.token}"}
+        return encode(method, self.base + path, f"127.0.0.1:{self.port}", headers, body)
+
+    @property
+    def group(self) -> str:
+        """The path of the group."""
+        return f"/Groups/{self.groups[0]}"
+
+    def some_users(self, count: int = 2_000) -> list[str]:
+        """Ids of users in a random order that is the same for every server and run."""
+        return random.Random(7).sample(self.users, min(count, len(self.users)))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`size` users are in the group; `fresh` gives numbers of users that do not exist yet. `peer` is there when a question needs it."""
+
+    size: int
+    ours: Target
+    ceiling: Target
+    peer: Target | None = None
+
+    def scim(self) -> Iterator[tuple[str, Target]]:
+        """The SCIM servers by the name of their side."""
+        yield "ours", self.ours
+        if self.peer is not None:
+            yield "scim2-server", self.peer
+
+
+async def fill(target: Target, size: int, others: int) -> None:
+    """Create the users, and a group of the first `size`. Raises RuntimeError when the server refuses."""
+    numbers = iter(range(size + others))
+    created: dict[str, str] = {}
+
+    def following() -> bytes | None:
+        number = next(numbers, None)
+        return None if number is None else target.request("POST", "/Users", user(number))
+
+    def answered(answer: Answer) -> None:
+        document = _created(answer)
+        created[document["userName"]] = document["id"]
+
+    await run("127.0.0.1", target.port, 8, following, answered)
+    ids = [id_ for _, id_ in sorted(created.items())]
+    target.users.extend(ids[:size])
+    target.others.extend(ids[size:])
+    answer = await ask(target, target.request("POST", "/Groups", group(target.users)))
+    target.groups.append(_created(answer)["id"])
+
+
+async def ask(target: Target, request: bytes) -> Answer:
+    """Send one request and return its answer."""
+    requests, answers = iter([request]), list[Answer]()
+    await run("127.0.0.1", target.port, 1, lambda: next(requests, None), answers.append)
+    return answers[0]
+
+
+def ask_now(target: Target, request: bytes) -> Answer:
+    """Send one request from code that does not wait."""
+    return asyncio.run(ask(target, request))
+
+
+def _created(answer: Answer) -> dict[str, str]:
+    if answer.status != 201:
+        raise RuntimeError(f"{answer.status} for a creation: {answer.body[:300].decode('utf-8', 'replace')}")
+    body = answer.body
+    if b"transfer-encoding: chunked" in answer.head.lower():
+        body = _joined(body)
+    document: dict[str, str] = json.loads(body)
+    return document
+
+
+def _joined(chunks: bytes) -> bytes:
+    parts = []
+    while chunks:
+        line, _, chunks = chunks.partition(b"\r\n")
+        size = int(line, 16)
+        parts.append(chunks[:size])
+        chunks = chunks[size + 2 :]
+        if not size:
+            break
+    return b"".join(parts)

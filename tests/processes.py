@@ -1,0 +1,67 @@
+"""Real processes of the command line, as a user starts them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_START_SECONDS = 60
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment without settings of ours, plus what is given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SCIMSRV_")} | extra
+
+
+PROGRAM = (sys.executable, "-m", "scimsrv")
+"""The command of the checkout under test."""
+
+
+def run(*arguments: str, cwd: Path, **extra: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end and return it with its output."""
+    return subprocess.run(command(*arguments), cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False, timeout=60)
+
+
+@dataclass
+class Served:
+    """A running `scimsrv serve` and what it printed when it was ready."""
+
+    process: "subprocess.Popen[str]"
+    announced: dict[str, Any]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait, and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def serving(*arguments: str, cwd: Path, program: Sequence[str] = PROGRAM, **extra: str) -> Iterator[Served]:
+    """Run `scimsrv serve --json` until the block ends; what it writes to stderr goes to serve.log in cwd."""
+    with (cwd / "serve.log").open("a") as log:
+        process = subprocess.Popen(
+            [*program, "serve", "--json", "--port", "0", *arguments],
+            cwd=cwd, env=environment(**extra), stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    assert process.stdout is not None
+    patience = threading.Timer(_START_SECONDS, process.kill)
+    patience.start()
+    try:
+        line = process.stdout.readline()
+        patience.cancel()
+        if not line:
+            raise AssertionError(f"serve ended with {process.wait()}:\n{(cwd / 'serve.log').read_text()}")
+        yield Served(process, json.loads(line))
+    finally:
+        patience.cancel()
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        process.stdout.close()

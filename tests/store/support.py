@@ -1,0 +1,197 @@
+"""What the tests of the store share: catalogues, a tenant's scope, rows written without HTTP, and a pool with hooks at named statements."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import pytest
+
+from scimsrv.filter.bind import bind
+from scimsrv.filter.parse import parse_filter
+from scimsrv.limits import Limits
+from scimsrv.protocol.plan import Page, Query, Target
+from scimsrv.schema.catalog import Catalog, Definition, build_catalog
+from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.policy import Policy
+from scimsrv.schema.project import EVERYTHING, view
+from scimsrv.schema.search import display, search_document
+from scimsrv.schema.validate import keys
+from scimsrv.store import links, pointers, remove, write
+from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope
+from scimsrv.store.search import search
+from tests.schemas import SAMPLE_DEFINITION
+
+if TYPE_CHECKING:
+    import asyncpg
+
+BASE_URL: Final = "https://scim.example.com/v2"
+THEN: Final = datetime(2024, 1, 1, 10, tzinfo=UTC)
+
+_tenants = itertools.count(1_000_000)
+
+
+@cache
+def core_catalog() -> Catalog:
+    """The catalogue of a new tenant."""
+    known = load_definitions()
+    return build_catalog(known.schemas.values(), known.resource_types, known.common, Policy())
+
+
+@cache
+def sample_catalog() -> Catalog:
+    """The catalogue of a new tenant whose users have the sample extension too."""
+    known = load_definitions()
+    extension = {"schema": SAMPLE_DEFINITION["id"], "required": False}
+    types = [
+        kind | {"schemaExtensions": [*kind.get("schemaExtensions", []), extension]} if kind["name"] == "User" else kind
+        for kind in known.resource_types
+    ]
+    return build_catalog([*known.schemas.values(), SAMPLE_DEFINITION], types, known.common, Policy())
+
+
+def catalog_of(schemas: Iterable[Definition], resource_types: Iterable[Definition]) -> Catalog:
+    """A catalogue of made-up resource types."""
+    return build_catalog(schemas, resource_types, load_definitions().common, Policy())
+
+
+def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
+    """The scope of a tenant, by default of one that no other test uses. Resources need no row in the table of tenants."""
+    return Scope(pool, next(_tenants) if tenant is None else tenant, catalog, BASE_URL, "tests", Limits())
+
+
+async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Document], **columns: Any) -> None:
+    """Write canonical documents, each with its id, as rows; `columns` are version, created and modified if not the usual ones."""
+    resources, unique = [], []
+    for document in documents:
+        created, modified = columns.get("created", THEN), columns.get("modified", THEN)
+        text = {"schemas": [schema.base.urn]} | {name: value for name, value in document.items() if name != "meta"}
+        resources.append(
+            (
+                *(scope.tenant, document["id"], schema.name, columns.get("version", 1), created, modified, display(document)),
+                *(orjson.dumps(text).decode(), orjson.dumps(search_document(document, schema)).decode()),
+            )
+        )
+        unique += [
+            (scope.tenant, schema.name, place.key, key, document["id"])
+            for place in schema.unique
+            for key in dict.fromkeys(keys(document, place))
+        ]
+    async with scope.pool.acquire() as connection:
+        names = ["tenant", "id", "type", "version", "created", "modified", "display", "document", "search"]
+        await connection.copy_records_to_table("resource", records=resources, columns=names)
+        await connection.copy_records_to_table("unique_key", records=unique, columns=["tenant", "type", "attribute", "key", "id"])
+
+
+async def put_links(scope: Scope, edges: Iterable[tuple[str, str]], attribute: str = "members") -> None:
+    """Write reference rows: (source, target)."""
+    rows = [(scope.tenant, source, attribute, target) for source, target in edges]
+    async with scope.pool.acquire() as connection:
+        await connection.copy_records_to_table("reference", records=rows, columns=["tenant", "source", "attribute", "target"])
+
+
+def query(
+    schema: EffectiveSchema,
+    text: str | None = None,
+    *,
+    sort: Resolved | None = None,
+    descending: bool = False,
+    start: int = 1,
+    count: int = 1_000,
+) -> Query:
+    """The plan of a search by the text of a filter."""
+    bound = None if text is None else bind(parse_filter(text), schema, text, unknown_matches_nothing=False)
+    target = Target(schema, bound, sort, view(EVERYTHING, schema))
+    return Query((target,), descending, start, count, sorted=sort is not None)
+
+
+def ids(page: Page) -> list[str]:
+    """The ids of a page, in its order."""
+    return [stored.id for stored, _ in page.rows]
+
+
+async def found(scope: Scope, schema: EffectiveSchema, text: str) -> set[str]:
+    """The ids that a filter finds; `total` has to agree."""
+    page = await search(scope, query(schema, text))
+    assert page.total == len(page.rows)
+    return set(ids(page))
+
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Hooked:
+    """A pool, or one of its connections, that calls a hook before or after the statements of resources.sql with certain names."""
+
+    def __init__(self, inner: Any, *, before: Mapping[str, Hook] | None = None, after: Mapping[str, Hook] | None = None) -> None:
+        self._inner, self._before, self._after = inner, before or {}, after or {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def execute(self, text: str, *arguments: Any) -> Any:
+        return await self._send("execute", text, arguments)
+
+    async def fetch(self, text: str, *arguments: Any) -> Any:
+        return await self._send("fetch", text, arguments)
+
+    async def fetchrow(self, text: str, *arguments: Any) -> Any:
+        return await self._send("fetchrow", text, arguments)
+
+    async def fetchval(self, text: str, *arguments: Any) -> Any:
+        return await self._send("fetchval", text, arguments)
+
+    async def _send(self, method: str, text: str, arguments: tuple[Any, ...]) -> Any:
+        name = _name_of(text)
+        if name in self._before:
+            await self._before[name]()
+        result = await getattr(self._inner, method)(text, *arguments)
+        if name in self._after:
+            await self._after[name]()
+        return result
+
+    def acquire(self) -> _Acquired:
+        return _Acquired(self._inner.acquire(), self._before, self._after)
+
+
+class _Acquired:
+    """Borrows a connection with the pool's hooks."""
+
+    def __init__(self, inner: Any, before: Mapping[str, Hook], after: Mapping[str, Hook]) -> None:
+        self._inner, self._before, self._after = inner, before, after
+
+    async def __aenter__(self) -> Hooked:
+        return Hooked(await self._inner.__aenter__(), before=self._before, after=self._after)
+
+    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> Any:
+        return await self._inner.__aexit__(kind, problem, trace)
+
+
+def _name_of(text: str) -> str:
+    # The modules of the store share one mapping, which `without` replaces by one with another text under the same name.
+    return next((name for module in _MODULES for name, known in vars(module)["_SQL"].items() if known == text), "")
+
+
+_MODULES: Final = (write, links, remove, pointers)
+
+
+def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str = "") -> None:
+    """Take a part out of a statement of resources.sql, which has to have it, for the length of a test."""
+    text: str = load("resources")[name]
+    assert part in text, f"{name} has no {part!r} to be taken out"
+    for module in _MODULES:
+        monkeypatch.setattr(module, "_SQL", {**vars(module)["_SQL"], name: text.replace(part, instead)})
+
+
+async def count(pool: asyncpg.Pool, table: str, scope: Scope) -> int:
+    """How many rows of a table the tenant has."""
+    number: int = await pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", scope.tenant)
+    return number

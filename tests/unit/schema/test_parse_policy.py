@@ -1,0 +1,73 @@
+"""A tenant's stored policy: profiles, switches that differ from them, and what cannot be one."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, get_args
+
+import pytest
+
+from scimsrv.schema.policy import PROFILES, PatchBody, Policy, parse_policy
+
+_SWITCHES = [field.name for field in fields(Policy) if field.name != "patch_body"]
+
+
+def test_nothing_is_the_standard_profile() -> None:
+    """An empty policy is that of the profile `standard`, whose switches are the defaults."""
+    assert parse_policy({}) == parse_policy({"profile": "standard"}) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("profile", "switches"),
+    [
+        ("standard", {}),
+        ("okta", {}),
+        ("entra", {"patch_replace_upsert": True, "parse_json_strings": True}),
+        (
+            "strict",
+            dict.fromkeys(("strict_attributes", "strict_schemas", "strict_operations", "strict_uris"), True)
+            | {"unique_group_names": False},
+        ),
+    ],
+)
+def test_profiles(profile: str, switches: dict[str, bool]) -> None:
+    """Each profile is the standard one with these switches turned, and there are no other profiles."""
+    assert set(PROFILES) == {"standard", "entra", "okta", "strict"}
+    assert parse_policy({"profile": profile}) == replace(Policy(), **switches)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+@pytest.mark.parametrize("switch", _SWITCHES)
+@pytest.mark.parametrize("position", [True, False])
+def test_a_switch_overrides_its_profile(profile: str, switch: str, position: bool) -> None:
+    """Every switch can be set to either position on top of every profile and changes nothing else."""
+    found = parse_policy({"profile": profile, switch: position})
+    assert getattr(found, switch) is position
+    assert replace(found, **{switch: getattr(PROFILES[profile], switch)}) == PROFILES[profile]
+
+
+@pytest.mark.parametrize("position", get_args(PatchBody))
+def test_the_body_of_patch(position: str) -> None:
+    """patch_body takes each of its words."""
+    assert parse_policy({"patch_body": position}).patch_body == position
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"profile": "azure"}, "profile must be one of standard, entra, okta, strict"),
+        ({"profile": None}, "profile must be one of"),
+        ({"strict_atributes": True}, "strict_atributes is no policy switch; did you mean strict_attributes"),
+        ({"strictAttributes": True}, "strictAttributes is no policy switch"),
+        ({"zzz": True}, r"zzz is no policy switch$"),
+        ({"strict_uris": "true"}, "strict_uris must be true or false"),
+        ({"strict_uris": 1}, "strict_uris must be true or false"),
+        ({"strict_uris": None}, "strict_uris must be true or false"),
+        ({"patch_body": "sometimes"}, "patch_body must be one of auto, always, never"),
+        ({"patch_body": True}, "patch_body must be one of"),
+    ],
+)
+def test_refused(document: dict[str, Any], says: str) -> None:
+    """An unknown profile, an unknown switch (with the nearest known one) and a value of the wrong type name the key at fault."""
+    with pytest.raises(ValueError, match=says):
+        parse_policy(document)
