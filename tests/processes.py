@@ -26,7 +26,9 @@ PROGRAM = (sys.executable, "-m", "scimsrv")
 
 def run(*arguments: str, cwd: Path, **extra: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end and return it with its output."""
-    return subprocess.run(command(*arguments), cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [*PROGRAM, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @dataclass

@@ -30,8 +30,6 @@ class Policy:
     strict_uris: bool = False
     #: Strings that hold JSON objects are parsed in complex values (Entra ID's complex role assignments).
     parse_json_strings: bool = False
-    #: Unquoted words are taken as strings in filters.
-    lenient_literals: bool = False
     #: Two groups of one tenant may not share a displayName.
     unique_group_names: bool = True
     #: Two resources of one type may not share an externalId.

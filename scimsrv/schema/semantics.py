@@ -81,9 +81,19 @@ def _same(_attribute: Attribute, value: Any) -> Key:
     return key
 
 
+#: Longest run of combining marks that is taken: normalisation is quadratic in it, and no language needs more (UAX #15 §13).
+_MOST_MARKS: Final = 30
+
+
 def _coerce_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
+    if len(value) > _MOST_MARKS and not value.isascii():
+        run = 0
+        for char in value:
+            run = run + 1 if unicodedata.combining(char) else 0
+            if run > _MOST_MARKS:
+                raise ValueError(f"must not have more than {_MOST_MARKS} combining marks in a row")
     return value
 
 

@@ -25,7 +25,7 @@ async def _keep(_connection: Connection) -> None:
 class Pool(asyncpg.Pool):
     """A pool whose callers wait for a free connection only so long."""
 
-    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the signature is the driver's
+    def acquire(self, *, timeout: float | None = None) -> Any:
         """A connection, or TimeoutError after ACQUIRE_TIMEOUT when none becomes free."""
         if timeout is None and self.get_idle_size() == 0:
             timeout = ACQUIRE_TIMEOUT

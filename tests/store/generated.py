@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -95,9 +95,9 @@ def examples(number: int) -> Callable[[Test], Test]:
 class World:
     """One tenant's contents: its only resource type, documents with ids, and filters as text."""
 
-    catalog: Catalog
-    documents: list[Document]
-    filters: list[str]
+    catalog: Catalog = field(repr=False)
+    documents: list[Document] = field(repr=False)
+    filters: list[str] = field(repr=False)
 
     @property
     def schema(self) -> EffectiveSchema:
@@ -142,9 +142,10 @@ def _simple(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 
 def _complex(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    subs = []
-    for sub in dict.fromkeys(pick(draw, _SUB_NAMES) for _ in range(5)):
-        subs.append(_simple(draw, sub) | {"uniqueness": "none", "returned": pick(draw, ("default", "default", "default", "never"))})
+    subs = [
+        _simple(draw, sub) | {"uniqueness": "none", "returned": pick(draw, ("default", "default", "default", "never"))}
+        for sub in dict.fromkeys(pick(draw, _SUB_NAMES) for _ in range(5))
+    ]
     multi_valued = pick(draw, (True, False))
     if multi_valued and pick(draw, (True, False)):
         subs.append({"name": "primary", "type": "boolean"})

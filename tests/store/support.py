@@ -20,7 +20,7 @@ from scimsrv.schema.catalog import Catalog, Definition, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.schema.search import display, search_document
 from scimsrv.schema.validate import keys
@@ -40,10 +40,10 @@ _tenants = itertools.count(1_000_000)
 
 
 @cache
-def core_catalog() -> Catalog:
+def core_catalog(policy: Policy = PROFILES["standard"]) -> Catalog:
     """The catalogue of a new tenant."""
     known = load_definitions()
-    return build_catalog(known.schemas.values(), known.resource_types, known.common, Policy())
+    return build_catalog(known.schemas.values(), known.resource_types, known.common, policy)
 
 
 @cache

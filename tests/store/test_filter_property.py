@@ -15,6 +15,7 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Returned, Type
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import Resolved
+from scimsrv.schema.policy import PROFILES
 from scimsrv.schema.semantics import Key, key_of
 from scimsrv.store.search import search
 from tests.store.generated import World, examples, places, worlds
@@ -65,9 +66,9 @@ def _sortable(place: Resolved) -> bool:
     return place.leaf.type is not Type.COMPLEX and Returned.NEVER not in (place.attribute.returned, place.leaf.returned)
 
 
-@given(world=worlds(documents=9, filters=1), data=st.data())
+@given(world=worlds(documents=9, filters=1), start=st.integers(1, 10), count=st.integers(0, 4))
 @examples(60)
-async def test_sql_sorts_and_pages_as_python_does(pool: Pool, world: World, data: st.DataObject) -> None:
+async def test_sql_sorts_and_pages_as_python_does(pool: Pool, world: World, start: int, count: int) -> None:
     """Missing values last (first when descending), ties by id, pages that are slices of the whole, an exact total on each."""
     scope = scope_on(pool, world.catalog)
     await put_rows(scope, world.schema, world.documents)
@@ -78,8 +79,7 @@ async def test_sql_sorts_and_pages_as_python_does(pool: Pool, world: World, data
         for descending in (False, True):
             everything = await search(scope, query(world.schema, sort=place, descending=descending))
             expected = _in_order(world.documents, place, descending=descending)
-            assert ids(everything) == expected, (place.name, descending)
-            start, count = data.draw(st.integers(1, 10)), data.draw(st.integers(0, 4))
+            assert ids(everything) == expected, (place.name, descending, world.documents, place.leaf)
             page = await search(scope, query(world.schema, text, sort=place, descending=descending, start=start, count=count))
             expected = _in_order(chosen, place, descending=descending)
             assert (ids(page), page.total) == (expected[start - 1 : start - 1 + count], len(expected)), (place.name, descending, text)
@@ -117,16 +117,14 @@ async def test_memberships_are_filtered_as_if_they_were_in_the_document(
     pool: Pool, edges: set[tuple[str, str]], shown: list[str | None]
 ) -> None:
     """members and the derived groups, nested and in cycles: the rows mean what the representation shows."""
-    catalog = core_catalog()
+    catalog = core_catalog(PROFILES["strict"])  # in which groups may share a name
     scope = scope_on(pool, catalog)
     names = dict(zip(_PEOPLE + _TEAMS, shown, strict=True))
     users: dict[str, Document] = {id_: _named(id_, names[id_], "userName") for id_ in _PEOPLE}
     teams: dict[str, Document] = {id_: _named(id_, names[id_], None) for id_ in _TEAMS}
     user, group = catalog.by_name["User"], catalog.by_name["Group"]
     await put_rows(scope, user, users.values())
-    async with pool.acquire() as connection:  # groups of one name cannot be unique, which is not what is tried here
-        await put_rows(scope, group, teams.values())
-        await connection.execute("DELETE FROM unique_key WHERE tenant = $1", scope.tenant)
+    await put_rows(scope, group, teams.values())
     await put_links(scope, edges)
     for id_, document in teams.items():
         document["members"] = [_element(target, names, catalog_type(target)) for source, target in sorted(edges) if source == id_]
