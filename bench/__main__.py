@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     rounds, seconds, users = (1, 0.2, 200) if options.quick else (options.rounds, options.seconds, options.users)
     asked = [question for name, question in QUESTIONS.items() if not options.only or name in options.only]
     rows: list[Row] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers have to end with this program
     with Generator() as generator, servers(users, min(200, users), peer=not options.no_peer) as world:
         for question in asked:
             print(f"{question.title} ...", file=sys.stderr, flush=True)

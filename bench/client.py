@@ -6,10 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 #: Stands for a number in a request, and is as long as the number will be, so that Content-Length stays true.
 NUMBER: Final = b"@NUMBER@"
+
+
+#: Seconds after which a load is given up.
+_TOO_LONG: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Answer:
     seconds: float
 
 
-class BadAnswer(Exception):
+class AnswerError(Exception):
     """The peer closed a connection or sent what this client cannot delimit."""
 
 
@@ -51,8 +55,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of no class of asyncio's
         self._send()
 
     def _send(self) -> None:
@@ -67,7 +70,7 @@ class _Connection(asyncio.Protocol):
         self._received = self._received + data if self._received else data
         try:
             size = _size(self._received)
-        except BadAnswer as problem:
+        except AnswerError as problem:
             self._end(problem)
             return
         if size is None:
@@ -79,7 +82,7 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(BadAnswer("the connection was closed in the middle of a load"))
+        self._end(AnswerError("the connection was closed in the middle of a load"))
 
     def _end(self, problem: Exception | None) -> None:
         if not self._done.done():
@@ -91,7 +94,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _size(received: bytes) -> int | None:
-    """The length of the first answer in the bytes, None while it is incomplete. Raises BadAnswer."""
+    """The length of the first answer in the bytes, None while it is incomplete. Raises AnswerError."""
     split = received.find(b"\r\n\r\n")
     if split < 0:
         return None
@@ -105,13 +108,16 @@ def _size(received: bytes) -> int | None:
         return split + 4
     if b"\r\ntransfer-encoding: chunked" in head:
         return len(received) if received.endswith(b"\r\n0\r\n\r\n") else None
-    raise BadAnswer("the answer has neither a length nor chunks")
+    raise AnswerError("the answer has neither a length nor chunks")
 
 
 async def run(host: str, port: int, connections: int, following: Callable[[], bytes | None], answered: Callable[[Answer], None]) -> None:
-    """Send what `following` gives, over so many connections, until it gives None. Raises BadAnswer and OSError."""
+    """Send what `following` gives, over so many connections, until it gives None.
+
+    Raises AnswerError, OSError, and TimeoutError when it takes longer than any load is meant to.
+    """
     loop = asyncio.get_running_loop()
     done = [loop.create_future() for _ in range(connections)]
     for one in done:
         await loop.create_connection(lambda one=one: _Connection(following, answered, one), host, port)  # type: ignore[misc]
-    await asyncio.gather(*done)
+    await asyncio.wait_for(asyncio.gather(*done), _TOO_LONG)

@@ -14,11 +14,10 @@ from bench.world import World
 
 def _sides(world: World) -> dict[str, Side]:
     body = patch("replace", "title", f"Analyst {NUMBER.decode()}")
-    sides = {
+    return {
         name: Side(target.port, tuple(target.request("PATCH", f"/Users/{id_}", body) for id_ in target.some_users()))
         for name, target in (*world.scim(), ("bare", world.ceiling))
     }
-    return sides
 
 
 QUESTION: Final = Question("patch", "PATCH one attribute", _sides, (ratio_of_throughput("bare"),))

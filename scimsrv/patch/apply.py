@@ -13,13 +13,13 @@ and required attributes, one primary - is said once: here, in `Work.write` and i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
 from scimsrv.errors import ScimError, mutability
 from scimsrv.limits import Limits
 from scimsrv.patch import elements, extensions, linked, selected
-from scimsrv.patch.links import LinkChange, Row
+from scimsrv.patch.links import LinkChange, Row, direct_ids
 from scimsrv.patch.operation import Action, Operation, Part, Root, Selected, Target, Whole
 from scimsrv.patch.work import Storage, Work, listed, no_target, storage
 from scimsrv.schema.attribute import Mutability
@@ -75,8 +75,16 @@ def perform(work: Work, operation: Operation) -> None:
     handler = HANDLERS.get((operation.action, type(operation.target)))
     if handler is None:
         raise no_target("remove needs a path")
-    _refuse_protected(operation.target)
-    handler(work, operation.target, operation.value)
+    target, value = _restated(operation.target, operation.value)
+    _refuse_protected(target)
+    handler(work, target, value)
+
+
+def _restated(target: Target, value: Any) -> tuple[Target, Any]:
+    """`members[value eq "x"].value` given the value x names the reference itself: the same value of an immutable part is no change."""
+    if not (isinstance(target, Selected) and target.place.attribute.is_link and target.sub is target.place.attribute.value_part):
+        return target, value
+    return (replace(target, sub=None), {"value": value}) if direct_ids(target.filter) == (value,) else (target, value)
 
 
 def _refuse_protected(target: Target) -> None:

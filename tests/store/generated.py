@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -91,13 +91,14 @@ def examples(number: int) -> Callable[[Test], Test]:
     return decorate
 
 
-@dataclass(frozen=True)
 class World:
     """One tenant's contents: its only resource type, documents with ids, and filters as text."""
 
-    catalog: Catalog = field(repr=False)
-    documents: list[Document] = field(repr=False)
-    filters: list[str] = field(repr=False)
+    def __init__(self, catalog: Catalog, documents: list[Document], filters: list[str]) -> None:
+        self.catalog, self.documents, self.filters = catalog, documents, filters
+
+    def __repr__(self) -> str:
+        return f"<{len(self.documents)} documents, {len(self.filters)} filters>"
 
     @property
     def schema(self) -> EffectiveSchema:

@@ -29,7 +29,8 @@ BELOW: dict[str, set[str]] = {
     "system_user": set(),
     "embedded": {"system_user"},
     "keys": {"settings"},
-    "guard": {"errors"},
+    "cork": set(),
+    "guard": {"errors", "cork"},
 }
 
 # Who may import a library that shapes what surrounds it; a name ending with "." stands for a package.

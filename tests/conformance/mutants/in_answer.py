@@ -865,4 +865,4 @@ def one_result_is_no_list() -> None:
     )
 
 
-assert (Endpoint, Shown, response_module)
+

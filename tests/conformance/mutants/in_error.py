@@ -570,4 +570,4 @@ def switched_off_endpoints_take_everything() -> None:
     replace(App, "respond", made)
 
 
-assert (app_module, guard)
+

@@ -185,6 +185,13 @@ def test_refused(operation: Any, kind: Kind) -> None:
     refused(kind, group_schema(), GROUP, operation, loaded=LOADED)
 
 
+def test_the_same_value_of_an_immutable_part_is_no_change() -> None:
+    """Decision 15."""
+    for action in ("add", "replace"):
+        assert change(op(action, 'members[value eq "a"].value', value="a"), loaded=LOADED).applied(["a", "b"]) == ("a", "b")
+    refused(Kind.NO_TARGET, group_schema(), GROUP, op("replace", 'members[value eq "z"].value', value="z"), loaded=LOADED)
+
+
 def test_add_to_matching_references_changes_nothing_when_it_says_nothing_new() -> None:
     everyone = [{"value": row["value"]} for row in ROWS[:2]]
     assert change(op("add", 'members[type eq "User"]', value={"type": "User"}), loaded=LOADED) == LinkChange(False, (), ())

@@ -1,0 +1,50 @@
+"""Fixtures of the tests over the wire: the application in this process, over a real Postgres, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from scimsrv.app import App
+from scimsrv.settings import Settings
+from tests.wire.support import KEY, PUBLIC, Client, Server
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Starter = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture
+def start(database: str, pool: asyncpg.Pool[asyncpg.Record]) -> Starter:
+    """Start a server with these settings, for as long as the block lasts."""
+
+    @asynccontextmanager
+    async def starter(**settings: Any) -> AsyncIterator[Server]:
+        made = Settings(database_url=database, secret_key=KEY, public_url=PUBLIC, **settings)
+        app = App(made)
+        await app.open()
+        try:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scim.test") as http:
+                yield Server(http, pool, made)
+        finally:
+            await app.close()
+
+    return starter
+
+
+@pytest.fixture
+async def server(start: Starter) -> AsyncIterator[Server]:
+    """Yield a server with the default settings."""
+    async with start() as made:
+        yield made
+
+
+@pytest.fixture
+async def client(server: Server) -> Client:
+    """Return a client of a fresh tenant with the standard policy, whose token has all rights."""
+    return await server.tenant()
