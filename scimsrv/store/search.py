@@ -52,9 +52,9 @@ def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
         return None
     target = plan.targets[0]
     bound = target.filter
-    if isinstance(bound, BoundCompare) and bound.op is Op.EQ and any(bound.place.key == place.key for place in target.schema.unique):
-        return target, bound
-    return None
+    if not isinstance(bound, BoundCompare) or bound.op is not Op.EQ or bound.key == "":  # an empty string is no unique key
+        return None
+    return (target, bound) if any(bound.place.key == place.key for place in target.schema.unique) else None
 
 
 async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare) -> Page:

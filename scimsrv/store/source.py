@@ -81,8 +81,10 @@ class Sources:
         column = self.column(place)
         if column is not None:
             return column
+        tail = [] if place.sub is None else [place.sub.key, "0"] if place.sub.multi_valued else [place.sub.key]
         if not place.attribute.multi_valued:
-            return self.single(place)
+            inside = self.args.add([*place.search_path, *tail])
+            return Value("(r.search #>> " + inside + "::text[])", "(r.search #> " + inside + "::text[])")
         if place.attribute.refers:
             elements = self.elements(place)
             return Value("(SELECT min(" + elements.value(place.sub).text + ' COLLATE "C") FROM ' + elements.from_ + ")")
@@ -91,7 +93,7 @@ class Sources:
         chosen: LiteralString = (
             "coalesce(jsonb_path_query_first(" + array + ", '$[*] ? (@.primary == true)'), jsonb_path_query_first(" + array + ", '$[*]'))"
         )
-        inner = self.args.add([place.sub.key] if place.sub is not None else [])
+        inner = self.args.add(tail)
         return Value("(" + chosen + " #>> " + inner + "::text[])", "(" + chosen + " #> " + inner + "::text[])")
 
     def unique(self, schema: EffectiveSchema, place: Resolved, key: Key) -> LiteralString:

@@ -62,7 +62,7 @@ class Where:
         column = self.sources.column(place)
         if column is not None:
             return self._test(place.leaf, column, op, key)
-        if not place.attribute.multi_valued:
+        if not (place.attribute.multi_valued or place.leaf.multi_valued):
             if op is Op.EQ:
                 return self._holds(place, key)
             if op is Op.NE:
@@ -79,7 +79,7 @@ class Where:
 
     def _holds(self, place: Resolved, key: Key) -> LiteralString:
         """Equality on any value: the unique key's row where there is one, else containment, which the GIN index serves."""
-        if any(place.key == unique.key for unique in self.schema.unique):
+        if key != "" and any(place.key == unique.key for unique in self.schema.unique):
             return self.sources.unique(self.schema, place, key)
         value: Any = key
         if place.sub is not None:

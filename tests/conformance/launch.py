@@ -1,7 +1,7 @@
 """A process that runs servers for tests: each is a fork of it, with a mutation applied before it serves.
 
 Reads one JSON object per line: {"start": mutant name or null} answers {"pid", "url"} once the server answers requests,
-{"stop": pid} answers {}. The end of the input ends every server. The settings come from the environment.
+or {"problem"}; {"stop": pid} answers {}. The end of the input ends every server. The settings come from the environment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def main() -> None:
             if "start" in command:
                 name = command["start"]
                 answer = _start(settings, None if name is None else mutants[name].apply)
-                servers.add(answer["pid"])
+                if "pid" in answer:
+                    servers.add(answer["pid"])
             else:
                 _stop(command["stop"])
                 servers.discard(command["stop"])
@@ -58,7 +59,7 @@ def _start(settings: Settings, mutate: Any) -> dict[str, Any]:
     with os.fdopen(heard, "rb") as pipe:
         if pipe.read(1) != b"+":
             os.waitpid(pid, 0)
-            raise RuntimeError("the server did not start; its message is above")
+            return {"problem": "the server did not start; its message is above"}
     return {"pid": pid, "url": f"http://127.0.0.1:{port}"}
 
 

@@ -58,6 +58,8 @@ class Launcher:
         if not line:
             raise RuntimeError("the launcher ended; its message is above")
         answer: dict[str, Any] = json.loads(line)
+        if "problem" in answer:
+            raise RuntimeError(f"{command}: {answer['problem']}")
         return answer
 
 

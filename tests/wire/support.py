@@ -64,7 +64,7 @@ class Client:
         content: bytes | None = None,
     ) -> httpx.Response:
         """Send a request; `path` is below the tenant, `body` is sent as SCIM JSON, `content` as it is."""
-        sent = httpx.Headers(headers)
+        sent = httpx.Headers(headers, encoding="latin-1")
         if self.token is not None and "authorization" not in sent:
             sent["Authorization"] = f"Bearer {self.token}"
         if body is not None:

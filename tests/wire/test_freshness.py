@@ -1,0 +1,104 @@
+"""Changes behind the protocol are seen at once: revoked tokens, suspended tenants, new policies, all within a second."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scimsrv.store.credentials import revoke_credential
+from scimsrv.store.tenants import delete_tenant, resume_tenant, suspend_tenant
+from tests.wire.support import Client, Server, assert_error, until_seen, user
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_revoked_token_is_refused_within_a_second(server: Server, client: Client) -> None:
+    """A token in constant use stops working at most a second after it was revoked; the tenant's others go on."""
+    assert client.token is not None
+    other = client.with_token(await server.token(client))
+    assert (await client.get("/Users")).status_code == 200
+    async with server.pool.acquire() as connection:
+        await revoke_credential(connection, client.id, client.token.split("_")[1])
+    await until_seen(_now())
+    assert_error(await client.get("/Users"), 401)
+    assert (await other.get("/Users")).status_code == 200
+
+
+async def test_use_does_not_keep_a_revoked_token_alive(server: Server, client: Client) -> None:
+    """Asking again and again does not prolong what is believed of a token."""
+    assert client.token is not None
+    await client.get("/Users")
+    async with server.pool.acquire() as connection:
+        await revoke_credential(connection, client.id, client.token.split("_")[1])
+    revoked, answer = _now(), await client.get("/Users")
+    while answer.status_code == 200 and _now() - revoked < 3:
+        await asyncio.sleep(0.02)
+        answer = await client.get("/Users")
+    assert answer.status_code == 401
+    assert _now() - revoked < 1.1
+
+
+async def test_a_new_token_works_within_a_second(server: Server, client: Client) -> None:
+    """A token that was refused before it was issued is believed soon after."""
+    token = await server.token(client)
+    row = await server.pool.fetchrow("DELETE FROM credential WHERE kid = $1 RETURNING *", token.split("_")[1])
+    assert row is not None
+    late = client.with_token(token)
+    assert_error(await late.get("/Users"), 401)
+    await server.pool.execute("INSERT INTO credential SELECT ($1::credential).*", tuple(row))
+    await until_seen(_now())
+    assert (await late.get("/Users")).status_code == 200
+
+
+async def test_a_suspended_tenant_is_refused_within_a_second(server: Server, client: Client) -> None:
+    """Its tokens are good, yet everything is 403 until it is resumed; nothing is lost."""
+    ada = await client.new_user()
+    async with server.pool.acquire() as connection:
+        await suspend_tenant(connection, client.slug)
+    await until_seen(_now())
+    for answer in (
+        await client.get("/Users"),
+        await client.get("/ServiceProviderConfig"),
+        await client.post("/Users", user()),
+        await client.delete(f"/Users/{ada['id']}"),
+        await client.request("OPTIONS", "/Users"),
+    ):
+        assert_error(answer, 403, None, "suspended")
+    async with server.pool.acquire() as connection:
+        await resume_tenant(connection, client.slug)
+    await until_seen(_now())
+    assert (await client.get(f"/Users/{ada['id']}")).json()["userName"] == ada["userName"]
+
+
+async def test_a_deleted_tenant_is_gone_within_a_second(server: Server, client: Client) -> None:
+    """Its tokens are refused, and its rows are gone from every table."""
+    await client.new_group((await client.new_user(password="correct horse"))["id"])
+    async with server.pool.acquire() as connection:
+        await delete_tenant(connection, client.slug)
+    await until_seen(_now())
+    assert_error(await client.get("/Users"), 401)
+    for table in ("resource", "unique_key", "reference", "secret", "change", "credential", "tenant_config", "tenant_schema"):
+        assert await server.pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", client.id) == 0
+
+
+async def test_a_new_policy_holds_within_a_second(server: Server, client: Client) -> None:
+    """A change of the catalogue's revision reaches a process that has the catalogue in memory."""
+    assert (await client.post("/Users", user(shoeSize=44))).status_code == 201
+    await server.set_policy(client, {"profile": "strict"})
+    await until_seen(_now())
+    assert_error(await client.post("/Users", user(shoeSize=44)), 400, "invalidSyntax", "shoeSize")
+    await server.set_policy(client, {})
+    await until_seen(_now())
+    assert (await client.post("/Users", user(shoeSize=44))).status_code == 201
+
+
+async def test_a_policy_that_cannot_be_read_is_a_refusal(server: Server, client: Client) -> None:
+    """A catalogue that fails to load opens nothing and tells nothing; other tenants do not notice."""
+    broken = await server.tenant()
+    await server.pool.execute("""UPDATE tenant_config SET policy = '{"profile": "secret-name"}' WHERE tenant = $1""", broken.id)
+    for _ in range(2):
+        answer = await broken.get("/Users")
+        assert_error(answer, 500)
+        assert "secret-name" not in answer.text
+    assert (await client.get("/Users")).status_code == 200
