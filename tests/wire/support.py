@@ -99,7 +99,7 @@ class Client:
         assert answer.status_code == 200, answer.text
         return [resource["id"] for resource in answer.json()["Resources"]]
 
-    async def new_user(self, name: str | None = None, **attributes: Any) -> dict[str, Any]:
+    async def new_user(self, name: str | None = None, /, **attributes: Any) -> dict[str, Any]:
         """Create a user and return it."""
         answer = await self.post("/Users", user(name, **attributes))
         assert answer.status_code == 201, answer.text
@@ -173,7 +173,7 @@ def text(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-def user(name: str | None = None, **attributes: Any) -> dict[str, Any]:
+def user(name: str | None = None, /, **attributes: Any) -> dict[str, Any]:
     """The body of a user; without a name it gets one of its own."""
     return {"schemas": [USER], "userName": name or f"user-{next(_NUMBERS)}@example.com"} | attributes
 

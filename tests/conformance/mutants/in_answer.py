@@ -17,7 +17,6 @@ from scimsrv.protocol.route import Endpoint
 from scimsrv.schema import project
 from scimsrv.schema.attribute import Returned
 from scimsrv.schema.project import EVERYTHING, Projection, View
-from scimsrv.store import rows
 from scimsrv.store import source as source_module
 from tests.conformance.mutants.registry import mutant, variant
 from tests.conformance.mutants.tools import answer, everywhere, headers, listed, replace, shown
@@ -387,10 +386,12 @@ def groups_are_all_direct() -> None:
 @mutant
 def groups_vanish_with_projection() -> None:
     """Asking for groups alone shows none."""
-    original = rows.linked_column
+    original = project.view
     everywhere(
         original,
-        lambda shown_, catalog, args, **more: "NULL" if shown_[0][1].only is not None else original(shown_, catalog, args, **more),
+        lambda projection, schema: changed(original(projection, schema), backlinks=())
+        if projection.only is not None
+        else original(projection, schema),
     )
 
 

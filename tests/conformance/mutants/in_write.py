@@ -436,16 +436,13 @@ def delete_keeps_memberships() -> None:
     from scimsrv.store import rows
 
     sql(remove, "delete_resource", "AND target = $2 AND source <> $2", "AND target = $2 AND source <> $2 AND false")
-    original = rows.linked_column
-    everywhere(original, lambda *args, **more: original(*args, **more).replace(" JOIN resource t ON", " LEFT JOIN resource t ON"))
-    from scimsrv.store import rows as rows_module
+    original = rows.links_column
 
-    read = rows_module.linked
+    def links_column(*args: Any, **more: Any) -> str:
+        text = original(*args, **more).replace(" JOIN resource t ON", " LEFT JOIN resource t ON")
+        return text.replace("ref.target, t.type,", "ref.target, coalesce(t.type, 'User') AS type,")
 
-    def linked(text: Any) -> Any:
-        return read(text.replace(", null, null, null]", ', "User", null, "User"]') if text else text)
-
-    everywhere(read, linked)
+    everywhere(original, links_column)
 
 
 @mutant

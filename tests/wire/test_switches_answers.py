@@ -1,0 +1,151 @@
+"""Policy switches about uniqueness, preconditions, filters and answers in every position; and that no switch is without its tests."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
+import httpx
+
+from scimsrv.schema.policy import PatchBody, Policy
+from tests.wire.support import GROUP, Client, Server, assert_error, group, user
+
+
+def test_every_switch_has_a_test_in_each_position() -> None:
+    """For each field of Policy there is a named test for each of its positions, and there is none for a switch that is gone."""
+    named = {
+        node.name
+        for path in Path(__file__).parent.glob("test_switches_*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+    positions = {field.name: get_args(PatchBody) if field.name == "patch_body" else ("on", "off") for field in fields(Policy)}
+    assert named == {f"test_{name}_{position}" for name, words in positions.items() for position in words}
+
+
+async def test_unique_group_names_on(server: Server) -> None:
+    """Two groups cannot share a name, in any case, by POST, PUT or PATCH; /Schemas says so."""
+    client = await server.tenant(unique_group_names=True)
+    await client.new_group(displayName="Admins")
+    other = await client.new_group()
+    path = f"/Groups/{other['id']}"
+    for answer in (
+        await client.post("/Groups", group(displayName="ADMINS")),
+        await client.put(path, group(displayName="admins")),
+        await client.patch(path, {"op": "replace", "path": "displayName", "value": "admins"}),
+    ):
+        assert_error(answer, 409, "uniqueness", "displayName")
+    assert await _uniqueness(client) == "server"
+
+
+async def test_unique_group_names_off(server: Server) -> None:
+    """Two groups may share a name; /Schemas says so."""
+    client = await server.tenant(unique_group_names=False)
+    for _ in range(2):
+        await client.new_group(displayName="Admins")
+    assert await _uniqueness(client) == "none"
+
+
+async def _uniqueness(client: Client) -> str:
+    schema = (await client.get(f"/Schemas/{GROUP}")).json()
+    found: str = next(one["uniqueness"] for one in schema["attributes"] if one["name"] == "displayName")
+    return found
+
+
+async def test_unique_external_ids_on(server: Server) -> None:
+    """Two users cannot share an externalId, but a user and a group can; case counts."""
+    client = await server.tenant(unique_external_ids=True)
+    await client.new_user(externalId="x")
+    assert_error(await client.post("/Users", user(externalId="x")), 409, "uniqueness", "externalId")
+    await client.new_user(externalId="X")
+    await client.new_group(externalId="x")
+
+
+async def test_unique_external_ids_off(server: Server) -> None:
+    """Two users may share an externalId."""
+    client = await server.tenant(unique_external_ids=False)
+    for _ in range(2):
+        await client.new_user(externalId="x")
+
+
+async def _changes(client: Client, headers: dict[str, str]) -> list[httpx.Response]:
+    """The answers to a PUT, a PATCH and a DELETE under these headers."""
+    ada = await client.new_user()
+    path = f"/Users/{ada['id']}"
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": []}
+    return [
+        await client.request("PUT", path, user(ada["userName"]), headers=headers),
+        await client.request("PATCH", path, body, headers=headers),
+        await client.request("DELETE", path, headers=headers),
+    ]
+
+
+async def test_require_if_match_on(server: Server) -> None:
+    """PUT, PATCH and DELETE without If-Match are 428; with it they go on. POST needs none."""
+    client = await server.tenant(require_if_match=True)
+    for answer in await _changes(client, {}):
+        assert_error(answer, 428)
+    assert all(answer.is_success for answer in await _changes(client, {"If-Match": "*"}))
+
+
+async def test_require_if_match_off(server: Server) -> None:
+    """Changes without If-Match go on."""
+    client = await server.tenant(require_if_match=False)
+    assert all(answer.is_success for answer in await _changes(client, {}))
+
+
+_DESCRIPTIONS = ("/Schemas", f"/Schemas/{GROUP}", "/ResourceTypes", "/ResourceTypes/User")
+
+
+async def test_open_schemas_on(server: Server) -> None:
+    """/Schemas and /ResourceTypes answer without credentials; resources do not."""
+    client = (await server.tenant(open_schemas=True)).with_token(None)
+    for path in _DESCRIPTIONS:
+        assert (await client.get(path)).status_code == 200
+    assert_error(await client.get("/Users"), 401)
+
+
+async def test_open_schemas_off(server: Server) -> None:
+    """/Schemas and /ResourceTypes need a token."""
+    client = (await server.tenant(open_schemas=False)).with_token(None)
+    for path in _DESCRIPTIONS:
+        assert_error(await client.get(path), 401)
+
+
+async def _patched(server: Server, position: str, members: int, query: str = "") -> httpx.Response:
+    """The answer to a PATCH of a group with so many members under this policy."""
+    client = await server.tenant(patch_body=position)
+    ada = await client.new_user()
+    await server.pool.execute(
+        "INSERT INTO resource SELECT tenant, 'm-' || n, type, 1, created, modified, 'M', document, search"
+        " FROM resource, generate_series(1, $2) n WHERE tenant = $1",
+        *(client.id, members),
+    )
+    admins = await client.new_group(*(f"m-{number}" for number in range(1, members + 1)))
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}
+    operation = {"op": "add", "path": "members", "value": [{"value": ada["id"]}]}
+    answer = await client.request("PATCH", f"/Groups/{admins['id']}{query}", body | {"Operations": [operation]})
+    assert (await client.get(f"/Groups/{admins['id']}")).headers["etag"] == answer.headers["etag"] == 'W/"2"'
+    return answer
+
+
+async def test_patch_body_auto(server: Server) -> None:
+    """The result is shown up to 100 members and left out beyond, unless the client asks for attributes."""
+    assert len((await _patched(server, "auto", 99)).json()["members"]) == 100
+    beyond = await _patched(server, "auto", 100)
+    assert (beyond.status_code, beyond.content) == (204, b"")
+    assert set((await _patched(server, "auto", 100, "?attributes=displayName")).json()) == {"schemas", "id", "displayName"}
+
+
+async def test_patch_body_always(server: Server) -> None:
+    """The result is shown however many members it has."""
+    assert len((await _patched(server, "always", 100)).json()["members"]) == 101
+
+
+async def test_patch_body_never(server: Server) -> None:
+    """The result is left out, unless the client asks for attributes."""
+    answer = await _patched(server, "never", 0)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await _patched(server, "never", 0, "?attributes=members")).status_code == 200
