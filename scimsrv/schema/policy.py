@@ -40,8 +40,6 @@ class Policy:
     require_if_match: bool = False
     #: manager and the like must name an existing resource.
     require_pointer_targets: bool = False
-    #: /Schemas and /ResourceTypes answer without credentials.
-    open_schemas: bool = False
     #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
     patch_body: PatchBody = "auto"
 

@@ -15,7 +15,6 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments
-from scimsrv.store.source import UPWARDS
 
 COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
@@ -68,18 +67,22 @@ async def with_backlinks(
     ]
 
 
+#: Everything above the resources $2 of one type, all of them climbed in one recursion; UNION ends cycles.
+_ABOVE: LiteralString = """(WITH RECURSIVE up (id, source, direct) AS (
+  SELECT ref.target, ref.source, true FROM reference ref
+  WHERE ref.tenant = $1 AND ref.target = ANY ($2::text[]) AND ref.attribute = ANY ({links}::text[])
+  UNION SELECT up.id, ref.source, false FROM up JOIN reference ref
+    ON ref.tenant = $1 AND ref.target = up.source AND ref.attribute = ANY ({links}::text[])
+), above AS (SELECT up.id, up.source, bool_or(up.direct) AS direct FROM up GROUP BY up.id, up.source)
+SELECT above.id, {key}::text AS attribute, above.source, t.type, t.display,
+       CASE WHEN above.direct THEN 'direct' ELSE 'indirect' END AS kind
+FROM above JOIN resource t ON t.tenant = $1 AND t.id = above.source
+JOIN resource r ON r.tenant = $1 AND r.id = above.id AND r.type = {type}::text ORDER BY above.id, above.source)"""
+
+
 def _backlink(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
     links = args.add(list(catalog.links_behind(schema, place)))
-    return (
-        "(SELECT r.id, "
-        + args.add(place.key)
-        + "::text AS attribute, g.source, t.type, t.display, g.type AS kind FROM resource r CROSS JOIN LATERAL "
-        + UPWARDS.replace("{links}", links)
-        + " g JOIN resource t ON t.tenant = $1 AND t.id = g.source"
-        + " WHERE r.tenant = $1 AND r.id = ANY ($2::text[]) AND r.type = "
-        + args.add(schema.name)
-        + "::text ORDER BY r.id, g.source)"
-    )
+    return _ABOVE.replace("{links}", links).replace("{key}", args.add(place.key)).replace("{type}", args.add(schema.name))
 
 
 def stored(row: Any, catalog: Catalog) -> Stored:

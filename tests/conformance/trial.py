@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
+
+from conformance.client import CORE_GROUP, CORE_USER, PATCH_OP
 from conformance.registry import CHECKS, Check
 from conformance.runner import Result, load_checks, run
 from tests.conformance.servers import Launcher
@@ -38,11 +42,45 @@ class Trial:
         plain, extended = f"plain-{number}", f"extended-{number}"
         tokens = asyncio.run(make_tenants(self.database_url, self.secret_key, [plain], [extended]))
         with self.launcher.server(mutant) as url:
+            _check_soundness(f"{url}/scim/{plain}/v2", tokens[plain])
             return [*_run(alone, url, plain, tokens, 1), *_run(others, url, extended, tokens, jobs)]
 
 
 def _run(checks: Sequence[Check], url: str, tenant: str, tokens: dict[str, str], jobs: int) -> list[Result]:
     return run(checks, f"{url}/scim/{tenant}/v2", tokens[tenant], jobs=jobs) if checks else []
+
+
+class UnsoundError(Exception):
+    """A mutant makes ordinary requests fail with 500: it is no mistake that a check could tell from another."""
+
+
+def _check_soundness(base_url: str, token: str) -> None:
+    """Raise UnsoundError when ordinary requests make the server fail, as a mutant does that does not fit the program any more."""
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+
+        def ask(method: str, path: str, body: Any = None) -> Any:
+            answer = http.request(method, path, json=body)
+            if answer.status_code == 500:
+                raise UnsoundError(f"{method} {path}: {answer.text}")
+            try:
+                return answer.json()
+            except ValueError:
+                return {}
+
+        user = ask("POST", "/Users", {"schemas": [CORE_USER], "userName": "Ada", "name": {"familyName": "L"}, "emails": [{"value": "a@example.com"}]})
+        member = [{"value": user.get("id", "")}]
+        group = ask("POST", "/Groups", {"schemas": [CORE_GROUP], "displayName": "Team", "members": member})
+        title = {"op": "add", "path": "title", "value": "x"}
+        for path, resource in (("/Users", user), ("/Groups", group)):
+            place = f"{path}/{resource.get('id', '')}"
+            ask("GET", place)
+            ask("GET", f'{path}?filter=displayName eq "x" or id pr&sortBy=id&attributes=displayName')
+            ask("PUT", place, {"schemas": [CORE_USER], "userName": "Ada", "displayName": "y", "members": member})
+            ask("PATCH", place, {"schemas": [PATCH_OP], "Operations": [title if path == "/Users" else title | {"path": "displayName"}]})
+        for path in ("/Users", "/Groups", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Users/0"):
+            ask("GET", path)
+        for path, resource in (("/Groups", group), ("/Users", user)):
+            ask("DELETE", f"{path}/{resource.get('id', '')}")
 
 
 def failed(results: Iterable[Result]) -> set[str]:

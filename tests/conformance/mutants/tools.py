@@ -75,8 +75,8 @@ def shown(edit: Callable[[Json], Json | None]) -> None:
     """Edit every representation of a resource; `edit` changes the object, or returns another."""
 
     def made(original: Callable[..., bytes]) -> Callable[..., bytes]:
-        def resource(self: Renderer, stored: Any, view: Any) -> bytes:
-            document = orjson.loads(original(self, stored, view))
+        def resource(self: Renderer, *args: Any) -> bytes:
+            document = orjson.loads(original(self, *args))
             edited = edit(document)
             return orjson.dumps(document if edited is None else edited)
 

@@ -1,0 +1,48 @@
+"""Each check notices a mistake: a server with a mutant in it fails the checks that killed.json assigns to the mutant."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conformance.mutants.matrix import BROAD, killed, kills
+from tests.conformance.mutants.registry import load
+from tests.conformance.trial import Trial, all_checks, failed
+
+_AT_ONCE = 2
+
+
+def test_every_check_has_a_mutant() -> None:
+    assert killed().keys() == {check.id for check in all_checks()}
+
+
+def test_no_mutant_of_the_table_is_unknown() -> None:
+    assert set(killed().values()) <= load().keys()
+
+
+def test_no_mutant_of_the_table_is_broad() -> None:
+    """A mistake that a large part of all checks notices says little about any one of them."""
+    most = len(killed()) * BROAD
+    assert {name: len(ids) for name, ids in kills().items() if len(ids) > most} == {}
+
+
+@pytest.fixture(scope="module")
+def survivors(trial: Trial) -> dict[str, set[str]]:
+    """For each mutant of the table the checks that it is assigned to and that did not fail on it."""
+    checks = {check.id: check for check in all_checks()}
+    table = kills()
+    numbers = {name: number for number, name in enumerate(table, 1)}
+    slots = threading.Semaphore(_AT_ONCE)
+
+    def attempt(name: str) -> tuple[str, set[str]]:
+        with slots:
+            return name, table[name] - failed(trial.mutated(numbers[name], name, [checks[id_] for id_ in table[name]]))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return {name: left for name, left in pool.map(attempt, table) if left}
+
+
+def test_every_mutant_is_killed_by_its_checks(survivors: dict[str, set[str]]) -> None:
+    assert survivors == {}
