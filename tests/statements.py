@@ -20,10 +20,10 @@ TENANT_TABLES: Final = {
 
 #: What no statement may hold: folding (the application folds), locks and state that outlive a transaction or a pooler's patience.
 FORBIDDEN: Final = {
-    "folding in SQL": r"\b(lower|upper|initcap|casefold|normalize|unaccent)\s*\(|\bI?LIKE\b|\bcitext\b|~~?\*|\bSIMILAR\s+TO\b",
+    "folding in SQL": r"\b(lower|upper|initcap|casefold|normalize|unaccent)\s*\(|\bI?LIKE\b|\bcitext\b|~\s?\*|~~|\bSIMILAR\s+TO\b",
     "advisory lock": r"\bpg_(try_)?advisory",
     "LISTEN or NOTIFY": r"\b(UN)?LISTEN\b|\bNOTIFY\b|\bpg_notify\b",
-    "session state": r"^\s*(SET(?!\s+LOCAL\b)|RESET|DISCARD|PREPARE|DECLARE|LOAD)\b|\bset_config\b|\bTEMP(ORARY)?\s+TABLE\b|\b(curr|last)val\b",
+    "session state": r"^\s*(SET(?!\s+LOCAL\b)|RESET|DISCARD|PREPARE|DECLARE|LOAD)\b|\bset_config\b|\bTEMP(ORARY)?\s+TABLE\b|\blastval\b",
     "trigger or procedure": r"\bCREATE\s+(OR\s+REPLACE\s+)?(CONSTRAINT\s+)?(TRIGGER|FUNCTION|PROCEDURE|RULE)\b|^\s*(DO|CALL)\b",
 }
 
@@ -108,7 +108,7 @@ def _faults(part: Group) -> Iterator[str]:
         if _says(conjunct, name, TENANT_TABLES.get(table, "tenant"), len(query.tables) == 1)
     }
     for _ in query.tables:  # equality hands the tenant on, along any chain of tables
-        for left, right in map(_equal, query.conjuncts):
+        for left, right in (_equal(conjunct, query.tables) for conjunct in query.conjuncts):
             if left in bound and right in query.tables:
                 bound.add(right)
             elif right in bound and left in query.tables:
@@ -125,13 +125,13 @@ def _says(conjunct: Group, name: str, column: str, alone: bool) -> bool:
     return conjunct == qualified or (alone and conjunct == qualified[2:])
 
 
-def _equal(conjunct: Group) -> tuple[str, str]:
-    """The two tables that the conjunct ties to one tenant."""
+def _equal(conjunct: Group, tables: dict[str, str]) -> tuple[str, str]:
+    """The two tables that the conjunct ties to one tenant: their columns for it are demanded to be equal."""
     match conjunct:
-        case [str(left), ".", str(a), "=", str(right), ".", str(b)] if {a, b} <= {"tenant", "id"} and "tenant" in (a, b):
-            # tenant.id and another table's tenant are the same number; any other id is not.
-            if (a == "tenant" or left == "t") and (b == "tenant" or right == "t"):
-                return left, right
+        case [str(left), ".", str(a), "=", str(right), ".", str(b)] if a == TENANT_TABLES.get(
+            tables.get(left, "")
+        ) and b == TENANT_TABLES.get(tables.get(right, "")):
+            return left, right
     return "", ""
 
 
@@ -148,7 +148,7 @@ def _read(part: Group) -> _Query:
         if word == "ON" and _word(part[at + 1]) != "CONFLICT":
             clause, at = _clause(part, at + 1, _ENDS | _JOINS)
             # What an outer join demands leaves rows of the other side in: only equality with a bound table counts there.
-            query.conjuncts += [one for one in clause if not optional or _equal(one) != ("", "")]
+            query.conjuncts += [one for one in clause if not optional or _equal(one, query.tables) != ("", "")]
             optional = False
             continue
         if word == "WHERE":

@@ -123,7 +123,7 @@ class Linked:
 class Stored:
     """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
 
-    `streamed` yields further elements of one link (its key first) when a resource has too many to hold at once.
+    `streamed` yields the elements of the links (by key) that have too many to hold at once.
     """
 
     schema: EffectiveSchema
@@ -133,7 +133,7 @@ class Stored:
     modified: datetime
     document: str
     linked: Mapping[str, list[Linked]] = field(default_factory=dict)
-    streamed: tuple[str, AsyncIterator[list[Linked]]] | None = None
+    streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from scimsrv.patch.parse import parse_operations
 from scimsrv.protocol.messages import PatchOp
 from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Target
 from scimsrv.protocol.request import Search
-from scimsrv.schema.attribute import Returned, Type
+from scimsrv.schema.attribute import Mutability, Returned, Type
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import Projection, view
@@ -25,7 +25,8 @@ from scimsrv.schema.validate import Coercer, Draft, shorten
 
 def insert(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, projection: Projection, limits: Limits) -> Insert:
     """POST of a resource (RFC 7644 §3.3)."""
-    draft = _draft(body, schema, catalog, limits)
+    draft = Coercer(catalog.policy, limits).resource(body, schema)
+    _check_required(draft, schema, kept=frozenset())
     draft = replace(draft, document=with_defaults(draft.document, body, schema))
     return Insert(schema, draft, view(projection, schema))
 
@@ -40,15 +41,20 @@ def overwrite(
     if_match: IfMatch | None,
 ) -> Overwrite:
     """PUT of a resource (RFC 7644 §3.5.1). What the stored resource keeps is merged in when it has been read."""
-    return Overwrite(schema, id_, body, _draft(body, schema, catalog, limits), view(projection, schema), if_match)
-
-
-def _draft(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, limits: Limits) -> Draft:
     draft = Coercer(catalog.policy, limits).resource(body, schema)
-    for key, links in draft.links.items():
-        if schema.writable_links[key].attribute.required and not links:
-            raise invalid_value(f"{schema.writable_links[key].name} is required")
-    return draft
+    keeps = catalog.policy.put_keeps_omitted_members
+    kept = {link.key for link in schema.links if keeps or link.attribute.mutability is Mutability.IMMUTABLE}
+    _check_required(draft, schema, kept=frozenset(kept - draft.links.keys()) | {place.key for place in schema.secrets})
+    return Overwrite(schema, id_, body, draft, view(projection, schema), if_match)
+
+
+def _check_required(draft: Draft, schema: EffectiveSchema, *, kept: frozenset[str]) -> None:
+    """Demand the required attributes that are not in the document, but for those (by key) whose stored values are kept."""
+    sent = {key for key, ids in draft.links.items() if ids} | draft.secrets.keys()
+    for place in (*schema.links, *schema.secrets):
+        needed = place.extension is None or place.extension in draft.document
+        if place.attribute.required and needed and place.key not in sent and place.key not in kept:
+            raise invalid_value(f"{place.name} is required")
 
 
 def modify(

@@ -13,6 +13,7 @@ import orjson
 from scimsrv.errors import ScimError
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
 from scimsrv.protocol.plan import Answer, Created, Done, Linked, Outcome, Page, Shown, Stored
+from scimsrv.schema import document
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
@@ -51,8 +52,8 @@ class Renderer:
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page(total, start, rows):
                 return Reply(200, self._page(total, start, rows))
-            case Answer(document):
-                return Reply(200, orjson.dumps(document))
+            case Answer(answer):
+                return Reply(200, orjson.dumps(answer))
         assert_never(outcome)
 
     def location(self, stored: Stored) -> str:
@@ -79,25 +80,27 @@ class Renderer:
         if not stored.linked:
             return []
         return [
-            (place, [self._element(element) for element in stored.linked[place.key]])
+            (place, [self._element(place, element) for element in stored.linked[place.key]])
             for place in (*view.links, *view.backlinks)
             if stored.linked.get(place.key)
         ]
 
-    def _element(self, element: Linked) -> dict[str, str]:
+    def _element(self, place: Resolved, element: Linked) -> dict[str, str]:
+        """One element with the parts that the attribute has."""
         schema = self.catalog.by_name.get(element.resource_type)
         shown = {"value": element.id}
         if schema is not None:
             shown["$ref"] = f"{self.base_url}{schema.endpoint}/{quote(element.id, safe='')}"
-        shown["type"] = element.kind
-        if element.display is not None:
+        if place.attribute.sub("type") is not None:
+            shown["type"] = element.kind
+        if element.display is not None and place.attribute.sub("display") is not None:
             shown["display"] = element.display
         return shown
 
     def resource(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes:
         """The representation as JSON."""
         linked = self._linked(stored, view)
-        if not view.as_stored:
+        if not view.as_stored or any(place.extension for place, _ in linked):
             return orjson.dumps(self._projected(stored, view, linked, meta))
         parts = [stored.document[:-1].encode()]
         parts += [b"," + orjson.dumps({place.attribute.name: elements})[1:-1] for place, elements in linked]
@@ -109,30 +112,32 @@ class Renderer:
     ) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
         for place, elements in linked:
-            whole[place.attribute.name] = elements
+            whole = document.put(whole, place, elements)
+            if place.extension is not None and place.extension not in whole["schemas"]:
+                whole["schemas"] = [*whole["schemas"], place.extension]
         whole["meta"] = meta
         return project(whole, stored.schema, view)
 
     def _body(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes | AsyncIterator[bytes]:
         whole = self.resource(stored, view, meta)
-        return whole if stored.streamed is None else self._stream(whole, stored, view, stored.streamed)
+        return self._stream(whole, stored, view) if stored.streamed else whole
 
-    async def _stream(
-        self, whole: bytes, stored: Stored, view: View, streamed: tuple[str, AsyncIterator[list[Linked]]]
-    ) -> AsyncIterator[bytes]:
-        """The representation in pieces: everything else first, then the elements of the long link, batch by batch."""
-        key, batches = streamed
-        place = stored.schema.writable_links[key]
-        yield whole[:-1] + b"," + orjson.dumps(place.attribute.name) + b":["
-        first = True
-        async for batch in batches:
-            elements = [self._element(element) for element in batch]
-            if not view.as_stored:
-                elements = view.value(place, elements) or []
-            if elements:
-                yield (b"" if first else b",") + orjson.dumps(elements)[1:-1]
-                first = False
-        yield b"]}"
+    async def _stream(self, whole: bytes, stored: Stored, view: View) -> AsyncIterator[bytes]:
+        """The representation in pieces: everything else first, then the elements of the long links, batch by batch."""
+        yield whole[:-1]
+        for key, batches in stored.streamed:
+            place = stored.schema.writable_links[key]
+            yield b"," + orjson.dumps(place.attribute.name) + b":["
+            first = True
+            async for batch in batches:
+                elements = [self._element(place, element) for element in batch]
+                if not view.as_stored:
+                    elements = view.value(place, elements) or []
+                if elements:
+                    yield (b"" if first else b",") + orjson.dumps(elements)[1:-1]
+                    first = False
+            yield b"]"
+        yield b"}"
 
     def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes:
         resources = b",".join(self.resource(stored, view, self._meta(stored, view)) for stored, view in rows)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, assert_never
 
+from scimsrv.errors import mutability
 from scimsrv.patch.apply import apply
-from scimsrv.patch.links import LinkChange
+from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.patch.operation import Operation, Root
 from scimsrv.protocol.plan import Answer, Created, Done, Insert, Modify, Outcome, Overwrite, Plan, Query, Read, Remove, Shown
+from scimsrv.schema.attribute import Mutability
 from scimsrv.schema.document import Document
-from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
@@ -55,17 +57,29 @@ async def _insert(scope: Scope, plan: Insert) -> Outcome:
 async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
     schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
 
-    def edit(stored: Document, _rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
+    def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         document = replaced(draft.document, dict(plan.body), stored, schema, policy)
-        links = {
-            key: LinkChange(cleared=True, added=draft.links.get(key, ()), removed=())
-            for key in schema.writable_links
-            if key in draft.links or not policy.put_keeps_omitted_members
-        }
+        links = {}
+        for key, place in schema.writable_links.items():
+            sent = draft.links.get(key)
+            if place.attribute.mutability is Mutability.IMMUTABLE:
+                if sent is not None and not _first_or_same(place, sent, rows):
+                    raise mutability(f"{place.name} is immutable and has other values")
+                links[key] = LinkChange(cleared=False, added=sent or (), removed=())
+            elif sent is not None or not policy.put_keeps_omitted_members:
+                links[key] = LinkChange(cleared=True, added=sent or (), removed=())
         return Edit(complete(document, schema, scope.limits), links, draft.secrets)
 
     written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links))
     return await _shown(scope, schema, written, plan.view)
+
+
+def _first_or_same(place: Resolved, sent: tuple[str, ...], rows: Mapping[str, list[dict[str, Any]]] | None) -> bool:
+    """Whether an immutable link may be set to these ids. Raises NeedsLinks until its rows are known."""
+    if rows is None:
+        raise NeedsLinks(place)
+    held = {row["value"] for row in rows[place.key]}
+    return not held or held == set(sent)
 
 
 async def _modify(scope: Scope, plan: Modify) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scimsrv.errors import invalid_value
+from scimsrv.errors import invalid_value, mutability
 from scimsrv.patch.links import LinkChange
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.validate import shorten
@@ -21,7 +21,8 @@ _FEW = 100
 async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange) -> bool:
     """Bring the rows of one link of `source` up to date inside a transaction that holds the lock on it; True if any row changed.
 
-    Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself.
+    Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself;
+    mutability when a required link would be left without values.
     """
     await _check_targets(scope, conn, source, place, change.added)
     changed = 0
@@ -31,6 +32,8 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
         changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed)))
     if change.added:
         changed += _count(await conn.execute(_SQL["add_links"], scope.tenant, source, place.key, list(change.added)))
+    if place.attribute.required and not await conn.fetch(_SQL["links_of"], scope.tenant, source, place.key, "", 1):
+        raise mutability(f"{place.name} is required; its last value cannot be removed")
     return changed > 0
 
 

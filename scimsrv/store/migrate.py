@@ -115,8 +115,8 @@ async def _history(connection: Connection) -> list[asyncpg.Record]:
 
 
 async def _make_lock_table(connection: Connection) -> None:
-    # IF NOT EXISTS does not keep two first migrators apart: the loser meets the catalogue's own unique index.
-    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+    # IF NOT EXISTS does not keep two first migrators apart: the loser meets the catalogue's own rows.
+    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError):
         await connection.execute(queries.load("migration")["make_lock_table"])
 
 

@@ -68,12 +68,13 @@ def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
 
 
 def _with_stream(scope: Scope, found: Stored) -> Stored:
-    for place in found.schema.links if found.linked else ():
-        elements = found.linked.get(place.key, [])
-        if len(elements) > HELD:
-            rest = {key: value for key, value in found.linked.items() if key != place.key}
-            return replace(found, linked=rest, streamed=(place.key, _batches(scope, found.id, place.key, elements)))
-    return found
+    held = {place.key for place in found.schema.links if place.extension is None} & found.linked.keys()
+    long = [key for key in sorted(held) if len(found.linked[key]) > HELD]
+    if not long:
+        return found
+    rest = {key: elements for key, elements in found.linked.items() if key not in long}
+    streams = tuple((key, _batches(scope, found.id, key, found.linked[key])) for key in long)
+    return replace(found, linked=rest, streamed=streams)
 
 
 async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]) -> AsyncIterator[list[Linked]]:

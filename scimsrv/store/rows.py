@@ -21,19 +21,24 @@ COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.docu
 
 def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
     """An expression for the elements of the links that the views show: a JSON array of [attribute, id, resource type, display,
-    kind], as text, or NULL. With `most`, at most so many of them, in the order of their ids."""
-    links = {place.key for _, view in shown for place in view.links}
+    kind], as text, or NULL. With `most`, at most so many of each link, in the order of their ids (but all of one in an extension,
+    which cannot be streamed)."""
+    links = {place.key: place for _, view in shown for place in view.links}
     if not links:
         return "NULL"
-    limit: LiteralString = "" if most is None else " LIMIT " + args.add(most) + "::bigint"
-    return (
-        "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM"
-        " (SELECT ref.attribute, ref.target, t.type, t.display FROM reference ref"
+    parts: list[LiteralString] = [
+        "(SELECT ref.attribute, ref.target, t.type, t.display FROM reference ref"
         " JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
-        " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = ANY("
-        + args.add(sorted(links))
-        + "::text[]) ORDER BY ref.attribute, ref.target"
-        + limit
+        " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
+        + args.add(key)
+        + " ORDER BY ref.target"
+        + ("" if most is None or place.extension else " LIMIT " + args.add(most) + "::bigint")
+        + ")"
+        for key, place in sorted(links.items())
+    ]
+    return (
+        "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM ("
+        + " UNION ALL ".join(parts)
         + ") l)"
     )
 

@@ -28,7 +28,8 @@ def _commands(document: Path) -> list[str]:
     """Return the commands of a document's ```sh blocks; a line that ends with a backslash goes on in the next."""
     text = document.read_text(encoding="utf-8")
     lines = [line for block in _BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    bare = [re.sub(r"(^|\s+)# .*$", "", line).strip() for line in lines]
+    return [line for line in bare if line]
 
 
 @pytest.fixture(scope="module")

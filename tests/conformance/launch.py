@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from scimsrv.serve import run, worker_app
@@ -67,7 +68,7 @@ def _serve(settings: Settings, listening: socket.socket, said: int, mutate: Any)
     """Be a server until the signal to stop; never returns."""
     code = 1
     try:
-        with open(os.devnull) as nothing:
+        with Path(os.devnull).open() as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
         if mutate is not None:
@@ -79,7 +80,7 @@ def _serve(settings: Settings, listening: socket.socket, said: int, mutate: Any)
 
         run(settings, listening, ready)
         code = 0
-    except BaseException as problem:  # noqa: BLE001 - a child must not go on with its parent's work
+    except BaseException as problem:
         print(f"server: {type(problem).__name__}: {problem}", file=sys.stderr, flush=True)
     finally:
         os._exit(code)

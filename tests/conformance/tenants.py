@@ -48,7 +48,9 @@ async def _extend(connection: Connection, slug: str) -> None:
     """Add the schemas and the resource type, and the extension to users, by data alone; the revision tells the servers."""
     tenant = await connection.fetchval("SELECT id FROM tenant WHERE slug = $1", slug)
     for schema in EXTENSION["schemas"]:
-        await connection.execute("INSERT INTO tenant_schema VALUES ($1, $2, $3::text::json)", tenant, schema["id"].lower(), json.dumps(schema))
+        await connection.execute(
+            "INSERT INTO tenant_schema VALUES ($1, $2, $3::text::json)", tenant, schema["id"].lower(), json.dumps(schema)
+        )
     for kind in EXTENSION["resourceTypes"]:
         await connection.execute(
             "INSERT INTO tenant_resource_type VALUES ($1, $2, $3::text::json)", tenant, kind["name"].lower(), json.dumps(kind)

@@ -67,7 +67,11 @@ def _check_soundness(base_url: str, token: str) -> None:
             except ValueError:
                 return {}
 
-        user = ask("POST", "/Users", {"schemas": [CORE_USER], "userName": "Ada", "name": {"familyName": "L"}, "emails": [{"value": "a@example.com"}]})
+        user = ask(
+            "POST",
+            "/Users",
+            {"schemas": [CORE_USER], "userName": "Ada", "name": {"familyName": "L"}, "emails": [{"value": "a@example.com"}]},
+        )
         member = [{"value": user.get("id", "")}]
         group = ask("POST", "/Groups", {"schemas": [CORE_GROUP], "displayName": "Team", "members": member})
         title = {"op": "add", "path": "title", "value": "x"}

@@ -158,8 +158,8 @@ class Hooked:
             await self._after[name]()
         return result
 
-    def acquire(self) -> _Acquired:
-        return _Acquired(self._inner.acquire(), self._before, self._after)
+    def acquire(self, *, timeout: float | None = None) -> _Acquired:
+        return _Acquired(self._inner.acquire(timeout=timeout), self._before, self._after)
 
 
 class _Acquired:

@@ -182,9 +182,7 @@ async def _patch_8(scope: Scope) -> tuple[list[Kind | str], int]:
     user = await made(scope, {"userName": "ada@example.com"})
     crowded = hooked(scope, after={"read_document": meeting(8)})
     results = await together(*(patch(crowded, user, {"op": "add", "path": name, "value": "x"}) for name in _ATTRIBUTES))
-    document = orjson.loads(
-        await scope.pool.fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, user)
-    )
+    document = orjson.loads(await scope.pool.fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, user))
     return kinds(results), len(document.keys() & set(_ATTRIBUTES))
 
 
@@ -225,10 +223,9 @@ async def test_members_written_back_as_a_whole_would_be_lost(scope: Scope, monke
     async def written_back(scope: Scope, conn: Any, schema: Any, source: str, place: Any, change: Any) -> bool:
         before = [row["target"] for row in await conn.fetch(write._SQL["links_of"], scope.tenant, source, place.key, "", 100)]
         await read()
-        async with one_by_one:
-            async with scope.pool.acquire() as other:
-                await other.execute(write._SQL["keep_links"], scope.tenant, source, place.key, [*before, *change.added])
-                await other.execute(write._SQL["add_links"], scope.tenant, source, place.key, [*before, *change.added])
+        async with one_by_one, scope.pool.acquire() as other:
+            await other.execute(write._SQL["keep_links"], scope.tenant, source, place.key, [*before, *change.added])
+            await other.execute(write._SQL["add_links"], scope.tenant, source, place.key, [*before, *change.added])
         return True
 
     monkeypatch.setattr(write, "change_links", written_back)

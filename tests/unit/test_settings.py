@@ -1,9 +1,11 @@
 """Where settings come from, in which order, and how mistakes are answered."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from scimsrv import assets
 from scimsrv.settings import SECRETS, Settings, SettingsError, load_settings, to_environment
 
 
@@ -107,3 +109,10 @@ def test_base_url(given: dict[str, object], expected: str) -> None:
 def test_loopback(host: str, expected: bool) -> None:
     """Only addresses of this machine count as loopback; a wildcard address does not."""
     assert Settings(host=host).loopback is expected
+
+
+def test_every_setting_is_documented() -> None:
+    """The table in docs/configuration.md names each setting with its variable and meaning, and no other."""
+    text = Path(str(assets.ROOT), "docs", "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \| `(SCIMSRV_[A-Z_]+)`.* \| .* \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [(name, f"SCIMSRV_{name.upper()}", field.description) for name, field in Settings.model_fields.items()]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,12 +11,10 @@ import pytest
 
 from scimsrv.app import App
 from scimsrv.settings import Settings
-from tests.wire.support import KEY, PUBLIC, Client, Server
+from tests.wire.support import KEY, PUBLIC, Client, Server, Starter
 
 if TYPE_CHECKING:
     import asyncpg
-
-    Starter = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @pytest.fixture

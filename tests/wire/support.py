@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -166,6 +167,10 @@ class Server:
                 *(client.id, resource_type["name"].lower(), text(resource_type)),
             )
             await connection.execute("UPDATE tenant SET revision = revision + 1 WHERE id = $1", client.id)
+
+
+#: Starts a server with settings of its own, for as long as the block lasts.
+Starter = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 def text(document: Any) -> str:

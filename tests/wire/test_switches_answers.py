@@ -96,24 +96,6 @@ async def test_require_if_match_off(server: Server) -> None:
     assert all(answer.is_success for answer in await _changes(client, {}))
 
 
-_DESCRIPTIONS = ("/Schemas", f"/Schemas/{GROUP}", "/ResourceTypes", "/ResourceTypes/User")
-
-
-async def test_open_schemas_on(server: Server) -> None:
-    """/Schemas and /ResourceTypes answer without credentials; resources do not."""
-    client = (await server.tenant(open_schemas=True)).with_token(None)
-    for path in _DESCRIPTIONS:
-        assert (await client.get(path)).status_code == 200
-    assert_error(await client.get("/Users"), 401)
-
-
-async def test_open_schemas_off(server: Server) -> None:
-    """/Schemas and /ResourceTypes need a token."""
-    client = (await server.tenant(open_schemas=False)).with_token(None)
-    for path in _DESCRIPTIONS:
-        assert_error(await client.get(path), 401)
-
-
 async def _patched(server: Server, position: str, members: int, query: str = "") -> httpx.Response:
     """The answer to a PATCH of a group with so many members under this policy."""
     client = await server.tenant(patch_body=position)

@@ -42,6 +42,11 @@ def everywhere(original: Any, replacement: Any) -> None:
         raise ValueError(f"{original!r} is in no module of scimsrv")
 
 
+def instead(owner: Any, name: str, value: Any) -> None:
+    """Put another value in the place of a module's own attribute. Raises KeyError for a name that it does not have."""
+    replace(owner, name, lambda _: value)
+
+
 def rule(type_: Type, **changes: Any) -> None:
     """Change the meaning of one attribute type."""
     SEMANTICS[type_] = dataclasses.replace(SEMANTICS[type_], **changes)
