@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from bench.load import Generator
 from bench.measure import Row, measure
@@ -28,7 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="few users and short rounds: shows that it works, measures nothing")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds per question (default 5)")
     parser.add_argument("--seconds", type=float, default=1.5, metavar="S", help="length of a side's turn (default 1.5)")
-    parser.add_argument("--users", type=int, default=10_000, metavar="N", help="users, all of them in the group (default 10000)")
+    parser.add_argument(
+        "--users", type=int, default=10_000, metavar="N", help="users in the group, to which a fifth comes that is in none (default 10000)"
+    )
     parser.add_argument("--no-peer", action="store_true", help="leave out the comparison with scim2-server")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
     options = parser.parse_args(argv)
@@ -38,8 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     rounds, seconds, users = (1, 0.2, 200) if options.quick else (options.rounds, options.seconds, options.users)
     asked = [question for name, question in QUESTIONS.items() if not options.only or name in options.only]
     rows: list[Row] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers have to end with this program
-    with Generator() as generator, servers(users, min(200, users), peer=not options.no_peer) as world:
+    signal.signal(signal.SIGTERM, _end)
+    with Generator() as generator, servers(users, users // 5, peer=not options.no_peer) as world:
         for question in asked:
             print(f"{question.title} ...", file=sys.stderr, flush=True)
             rows += measure(question, world, generator, rounds, seconds)
@@ -49,6 +52,11 @@ def main(argv: list[str] | None = None) -> int:
         settings: dict[str, object] = {"rounds": rounds, "seconds": seconds, "users": users, "only": options.only}
         options.json.write_text(as_json(rows, settings), encoding="utf-8")
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Leave by the blocks that stop the servers."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from starlette.routing import Route
 from bench.data import user
 from bench.uvicorn_options import serve_like_ours
 from scimsrv.settings import Settings
-from scimsrv.store.pool import open_pool
+from scimsrv.store.connection import Connection
+from scimsrv.store.pool import STATEMENT_TIMEOUT
 
 TENANT: Final = "BENCH_TENANT"
 DATABASE: Final = "BENCH_DATABASE"
@@ -30,6 +31,11 @@ DATABASE: Final = "BENCH_DATABASE"
 #: Rows that the ceiling inserts belong to a tenant that does not exist, so that the measured tenant's data stay what they were.
 _NOWHERE: Final = 1_000_000
 
+_GROUPS: Final = (
+    "SELECT document, (SELECT json_agg(json_build_array(t.id, t.type, t.display))::text FROM reference ref"
+    " JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+    " WHERE ref.tenant = $1 AND ref.target = r.id AND ref.attribute = 'members') FROM resource r WHERE tenant = $1 AND id = $2"
+)
 _DOCUMENT: Final = "SELECT document FROM resource WHERE tenant = $1 AND id = $2"
 _FIRST: Final = "SELECT document FROM resource WHERE tenant = $1 AND type = 'User' ORDER BY id LIMIT 100"
 _CONTAINS: Final = (
@@ -57,15 +63,28 @@ class Bare:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Open the pool that the server would open."""
+        """Open the driver's own pool, of the size and with the options of the server's, and without the round trip of a reset."""
         usual = Settings()
-        self.pool = await open_pool(self._dsn, size=usual.pool_size, statement_cache=usual.statement_cache)
+        self.pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=2,
+            max_size=usual.pool_size,
+            statement_cache_size=usual.statement_cache,
+            command_timeout=STATEMENT_TIMEOUT,
+            reset=_keep,
+        )
         yield
         await self.pool.close()
 
     async def read(self, request: Request) -> Response:
         """One document by primary key."""
         return _json(await self.pool.fetchval(_DOCUMENT, self._tenant, request.path_params["id"]))
+
+    async def with_groups(self, request: Request) -> Response:
+        """One document by primary key and the groups that it is a direct member of."""
+        row = await self.pool.fetchrow(_GROUPS, self._tenant, request.path_params["id"])
+        assert row is not None
+        return _json(row[0][:-1] + ',"groups":' + (row[1] or "[]") + "}")
 
     async def first(self, request: Request) -> Response:
         """The first hundred documents by id."""
@@ -91,6 +110,10 @@ class Bare:
         return _json(_PREBUILT)
 
 
+async def _keep(connection: Connection) -> None:
+    """Nothing to reset."""
+
+
 def _json(text: str, status: int = 200) -> Response:
     return Response(text, status, media_type="application/scim+json")
 
@@ -101,6 +124,7 @@ def make() -> Starlette:
     routes = [
         Route("/first", bare.first),
         Route("/contains", bare.contains),
+        Route("/WithGroups/{id}", bare.with_groups),
         Route("/Users/{id}", bare.read, methods=["GET"]),
         Route("/Users/{id}", bare.update, methods=["PATCH"]),
         Route("/Users", bare.insert, methods=["POST"]),

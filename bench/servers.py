@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         for target in targets:
             asyncio.run(fill(target, size, others))
         asyncio.run(_settle(cluster.dsn))
-        yield World(size, targets[0], Target(bare, "", token, targets[0].users), targets[1] if peer else None)
+        yield World(size, targets[0], replace(targets[0], port=bare, base=""), targets[1] if peer else None)
 
 
 async def _prepare(dsn: str, key: str) -> tuple[int, str]:

@@ -18,7 +18,8 @@ FRESH: Final = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A SCIM server: its port, the path of its base URL, the token it wants, and its data. `users` are in the group, `others` not."""
+    """A SCIM server: its port, the path of its base URL, the token it wants, and its data: `users`, who are
+    in the group, `others`, who are in none, and the group."""
 
     port: int
     base: str
@@ -37,9 +38,13 @@ class Target:
         """The path of the group."""
         return f"/Groups/{self.groups[0]}"
 
-    def some_users(self, count: int = 2_000) -> list[str]:
-        """Ids of users in a random order that is the same for every server and run."""
-        return random.Random(7).sample(self.users, min(count, len(self.users)))
+    def some_users(self) -> list[str]:
+        """Ids of members of the group in a random order that is the same for every server and run."""
+        return random.Random(7).sample(self.users, min(2_000, len(self.users)))
+
+    def some_others(self) -> list[str]:
+        """Ids of users in no group, in such an order."""
+        return random.Random(7).sample(self.others, len(self.others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from bench.questions import (
     create,
     deep_page,
     get,
+    get_member,
     group_without_members,
     list_100,
     member_add,
@@ -14,13 +15,16 @@ from bench.questions import (
     patch,
     unindexed,
     user_name_eq,
+    user_name_eq_member,
 )
 
 QUESTIONS: Final[dict[str, Question]] = {
     module.QUESTION.name: module.QUESTION
     for module in (
         get,
+        get_member,
         user_name_eq,
+        user_name_eq_member,
         list_100,
         deep_page,
         unindexed,

@@ -1,7 +1,7 @@
-"""How much of a bare route's throughput is left of GET by id?
+"""How much of a bare route's throughput is left of GET by id, for a user who is in no group?
 
-Ceiling: a Starlette route that selects the document by primary key and sends its text. The server also authenticates, knows the
-groups of the user, builds meta and an ETag.
+Ceiling: a Starlette route that selects the document by primary key and sends its text. The server also authenticates, looks for
+groups, builds meta and an ETag.
 """
 
 from typing import Final
@@ -11,12 +11,10 @@ from bench.world import World
 
 
 def _sides(world: World) -> dict[str, Side]:
-    bare = tuple(world.ceiling.request("GET", f"/Users/{id_}") for id_ in world.ceiling.some_users())
-    sides = {
-        name: Side(target.port, tuple(target.request("GET", f"/Users/{id_}") for id_ in target.some_users()), b'"nickName":"nick-')
-        for name, target in world.scim()
+    return {
+        name: Side(target.port, tuple(target.request("GET", f"/Users/{id_}") for id_ in target.some_others()), b'"nickName":"nick-')
+        for name, target in (*world.scim(), ("bare", world.ceiling))
     }
-    return sides | {"bare": Side(world.ceiling.port, bare, b'"nickName":"nick-')}
 
 
 QUESTION: Final = Question("get", "GET user by id", _sides, (ratio_of_throughput("bare", 0.8),))

@@ -15,8 +15,8 @@ def _side(target: Target) -> Side:
     def step(body: bytes) -> bytes:
         return target.request("PATCH", target.group, body)
 
-    adds = tuple(step(patch("add", "members", [{"value": id_}])) for id_ in target.others)
-    removes = tuple(step(patch("remove", f'members[value eq "{id_}"]')) for id_ in target.others)
+    adds = tuple(step(patch("add", "members", [{"value": id_}])) for id_ in target.others[:200])
+    removes = tuple(step(patch("remove", f'members[value eq "{id_}"]')) for id_ in target.others[:200])
     return Side(target.port, adds, undo=removes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
@@ -28,6 +29,11 @@ class Value:
     text: LiteralString
     json: LiteralString | None = None
     instant: LiteralString | None = None
+
+
+def one_of(column: LiteralString, names: Iterable[str], args: Arguments) -> LiteralString:
+    """Equality with one of a few names. An array parameter would do, but with one Postgres plans the statement anew each time."""
+    return any_of([column + " = " + args.add(name) for name in names])
 
 
 def any_of(parts: list[LiteralString]) -> LiteralString:

@@ -15,7 +15,7 @@ from scimsrv.schema.project import View
 from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments
 from scimsrv.store.queries import load
-from scimsrv.store.rows import COLUMNS, links_column, referred_column, stored, with_backlinks
+from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 
 #: Elements of a link that are read with the resource; with more, the rest is streamed.
@@ -37,10 +37,7 @@ async def fetch(scope: Scope, conn: Connection | asyncpg.Pool, schema: Effective
     row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)
     if row is None:
         raise not_found(schema, id_)
-    found = stored(row, scope.catalog)
-    if not row["referred"]:
-        return found
-    return (await with_backlinks(conn, scope.tenant, scope.catalog, [(found, True, view)]))[0]
+    return (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
 
 
 _Statement = tuple[LiteralString, list[Any]]
@@ -52,11 +49,8 @@ def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | No
     made: _Statement | None = scope.catalog.statements.get(shown)
     if made is None:
         args = Arguments([scope.tenant, None, None])
-        links = links_column([(schema, view)], args, most=most)
-        text: LiteralString = (
-            "SELECT " + COLUMNS + ", " + links + " AS links, " + referred_column([(schema, view)]) + " AS referred"
-            " FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
-        )  # fmt: skip
+        selected = columns([(schema, view)], scope.catalog, args, most=most)
+        text: LiteralString = "SELECT " + selected + " FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
         made = (text, args.values[3:])
         scope.catalog.statements[shown] = made
     return made

@@ -9,14 +9,14 @@ import asyncpg
 from scimsrv.filter.bind import BoundCompare
 from scimsrv.protocol.plan import Page, Query, Stored, Target
 from scimsrv.schema.attribute import Type
-from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.semantics import Op
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments, any_of
 from scimsrv.store.pool import connection
-from scimsrv.store.rows import COLUMNS, links_column, referred_column, stored, with_backlinks
+from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.source import Sources
 from scimsrv.store.where import Where
@@ -41,9 +41,8 @@ async def _resources(
     scope: Scope, conn: Connection | asyncpg.Pool, plan: Query, rows: list[asyncpg.Record]
 ) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    found = [(stored(row, scope.catalog), row["referred"], views[row["type"]]) for row in rows]
-    resources = await with_backlinks(conn, scope.tenant, scope.catalog, found)
-    return tuple((resource, view) for resource, (_, _, view) in zip(resources, found, strict=True))
+    found = await resources(conn, scope.tenant, scope.catalog, [(row, views[row["type"]]) for row in rows])
+    return tuple((resource, views[resource.schema.name]) for resource in found)
 
 
 def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
@@ -63,7 +62,7 @@ async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare)
     if made is None:
         args = Arguments([scope.tenant, None, None, None])
         text: LiteralString = (
-            "SELECT " + _columns([(target.schema, target.view)], args) + " FROM unique_key u"
+            "SELECT " + columns([(target.schema, target.view)], scope.catalog, args) + " FROM unique_key u"
             " JOIN resource r ON r.tenant = $1 AND r.id = u.id"
             " WHERE u.tenant = $1 AND u.type = $2 AND u.attribute = $3 AND u.key = $4"
         )  # fmt: skip
@@ -73,39 +72,32 @@ async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare)
     return Page(len(rows), plan.start, await _resources(scope, scope.pool, plan, on_page))
 
 
-def _columns(shown: list[tuple[EffectiveSchema, View]], args: Arguments) -> LiteralString:
-    return COLUMNS + ", " + links_column(shown, args) + " AS links, " + referred_column(shown) + " AS referred"
-
-
 def statement(scope: Scope, plan: Query) -> tuple[LiteralString, list[object]]:
-    """The statement's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`."""
+    """The statement's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`.
+
+    A query for everything counts and pages on the index; any other one finds the matching ids first, once for both.
+    """
     args = Arguments([scope.tenant])
-    conditions = any_of([_target(scope, target, args) for target in plan.targets])
+    condition: LiteralString = "r.tenant = $1 AND " + any_of([_target(scope, target, args) for target in plan.targets])
     order = _order(scope, plan, args)
     direction: LiteralString = " DESC NULLS FIRST" if plan.descending else " ASC NULLS LAST"
-    by: LiteralString = ("k" + direction + ", " if order is not None else "") + "id"
-    key: LiteralString = ", " + order + " AS k" if order is not None else ""
-    matched: LiteralString = (
-        "WITH matched AS MATERIALIZED (SELECT r.id" + key + " FROM resource r WHERE r.tenant = $1 AND " + conditions + ")"
-    )
+    everything = order is None and all(target.filter is None for target in plan.targets)
+    matched: LiteralString = "SELECT r.id" + (", " + order + " AS k" if order is not None else "") + " FROM resource r WHERE " + condition
     if plan.count == 0:
-        return matched + " SELECT count(*) AS total, NULL AS id FROM matched", args.values
-    page: LiteralString = (
-        "SELECT * FROM matched ORDER BY "
-        + by
-        + " LIMIT "
-        + args.add(plan.count)
-        + "::bigint OFFSET "
-        + args.add(plan.start - 1)
-        + "::bigint"
-    )
-    columns = _columns([(target.schema, target.view) for target in plan.targets], args)
+        return "SELECT count(*) AS total, NULL AS id FROM (" + matched + ") m", args.values
+    size: LiteralString = " LIMIT " + args.add(plan.count) + "::bigint OFFSET " + args.add(plan.start - 1) + "::bigint"
+    ctes: LiteralString = (
+        "WITH page AS (" + matched + " ORDER BY r.id" + size + ")"
+        if everything
+        else "WITH matched AS MATERIALIZED (" + matched + "), page AS (SELECT * FROM matched ORDER BY "
+        + ("k" + direction + ", " if order is not None else "") + "id" + size + ")"
+    )  # fmt: skip
+    counted: LiteralString = "(SELECT count(*) AS total FROM " + ("resource r WHERE " + condition if everything else "matched") + ") t"
+    selected = columns([(target.schema, target.view) for target in plan.targets], scope.catalog, args)
     text: LiteralString = (
-        matched
-        + ", page AS (" + page + ") SELECT t.total, p.* FROM (SELECT count(*) AS total FROM matched) t LEFT JOIN ("
-        + "SELECT " + columns + (", page.k" if order is not None else "")
-        + " FROM page JOIN resource r ON r.tenant = $1 AND r.id = page.id"
-        + ") p ON true ORDER BY " + ("p.k" + direction + ", " if order is not None else "") + "p.id"
+        ctes + " SELECT t.total, p.* FROM " + counted + " LEFT JOIN (SELECT " + selected + (", page.k" if order is not None else "")
+        + " FROM page JOIN resource r ON r.tenant = $1 AND r.id = page.id) p ON true ORDER BY "
+        + ("p.k" + direction + ", " if order is not None else "") + "p.id"
     )  # fmt: skip
     return text, args.values
 

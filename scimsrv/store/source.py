@@ -12,20 +12,18 @@ from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.semantics import Key
-from scimsrv.store.fragment import Arguments, Value
+from scimsrv.store.fragment import Arguments, Value, one_of
 
 #: The groups above r: `source` refers to r, directly or through others; UNION ends cycles.
-UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
-  SELECT ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND ref.attribute = ANY({links}::text[])
-  UNION SELECT ref.source, false FROM up JOIN reference ref
-    ON ref.tenant = $1 AND ref.target = up.source AND ref.attribute = ANY({links}::text[])
+_UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
+  SELECT ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links}
+  UNION SELECT ref.source, false FROM up JOIN reference ref ON ref.tenant = $1 AND ref.target = up.source AND {links}
 ) SELECT up.source, CASE WHEN bool_or(up.direct) THEN 'direct' ELSE 'indirect' END AS type FROM up GROUP BY up.source)"""
 
 #: Everything below one resource.
 _DOWNWARDS: LiteralString = """(WITH RECURSIVE down (target) AS (
-  SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = {id} AND ref.attribute = ANY({links}::text[])
-  UNION SELECT ref.target FROM down JOIN reference ref
-    ON ref.tenant = $1 AND ref.source = down.target AND ref.attribute = ANY({links}::text[])
+  SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = {id} AND {links}
+  UNION SELECT ref.target FROM down JOIN reference ref ON ref.tenant = $1 AND ref.source = down.target AND {links}
 ) SELECT down.target FROM down)"""
 
 
@@ -120,8 +118,8 @@ class Sources:
                 " AND ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + self.args.add(whole.key)
             )
             return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.target", "t.type"))
-        links = self.args.add(list(self.catalog.links_behind(self.schema, whole)))
-        rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+        links = one_of("ref.attribute", self.catalog.links_behind(self.schema, whole), self.args)
+        rows = _UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
         return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"))
 
     def _json_part(self, sub: Attribute | None) -> Value:
@@ -171,5 +169,5 @@ class Sources:
                 + target
                 + ")"
             )
-        links = self.args.add(list(self.catalog.links_behind(self.schema, place.whole)))
+        links = one_of("ref.attribute", self.catalog.links_behind(self.schema, place.whole), self.args)
         return "r.id IN " + _DOWNWARDS.replace("{id}", target).replace("{links}", links)

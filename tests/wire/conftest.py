@@ -23,7 +23,7 @@ def start(database: str, pool: asyncpg.Pool[asyncpg.Record]) -> Starter:
 
     @asynccontextmanager
     async def starter(**settings: Any) -> AsyncIterator[Server]:
-        made = Settings(database_url=database, secret_key=KEY, public_url=PUBLIC, **settings)
+        made = Settings(**{"database_url": database, "secret_key": KEY, "public_url": PUBLIC} | settings)
         app = App(made)
         await app.open()
         try:

@@ -169,7 +169,9 @@ async def test_forms_of_a_good_header(client: Client, form: str) -> None:
     assert (await client.with_token(None).request("GET", "/Users", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["", " ", "Bearer ", "x", "Digest username=ada", "Bearer éé", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."])
+@pytest.mark.parametrize(
+    "value", ["", " ", "Bearer ", "x", "Digest username=ada", "Bearer éé", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."]
+)
 async def test_odd_headers(client: Client, value: str) -> None:
     """Headers of other schemes, of no scheme, without a token or with one that nobody could have issued are 401, whoever else vouches."""
     headers = {"Authorization": value, "Cookie": "session=x", "X-Forwarded-User": "ada"}

@@ -84,7 +84,9 @@ async def test_what_changes_nothing_is_not_noted(server: Server, client: Client)
         await client.post("/Users", user("ADA")),
         await client.post("/Groups", group("nobody")),
         await client.patch(user_path, {"op": "add", "path": "title", "value": "Dr"}, {"op": "add", "path": "nothing", "value": 1}),
-        await client.patch(group_path, {"op": "replace", "path": "displayName", "value": "B"}, {"op": "add", "path": "members", "value": "x"}),
+        await client.patch(
+            group_path, {"op": "replace", "path": "displayName", "value": "B"}, {"op": "add", "path": "members", "value": "x"}
+        ),
         await client.request("DELETE", user_path, headers={"If-Match": 'W/"99"'}),
         await client.delete("/Users/nobody"),
     ):

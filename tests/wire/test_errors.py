@@ -10,7 +10,7 @@ import pytest
 
 from scimsrv.errors import Kind
 from scimsrv.store import execute, failure
-from tests.wire.support import ERROR, SCIM, SEARCH, Client, Server, assert_error, patch, user
+from tests.wire.support import ERROR, SCIM, SEARCH, Client, Server, Starter, assert_error, patch, user
 
 _REQUESTS: list[tuple[Kind, str, str, Any, dict[str, str]]] = [
     (Kind.INVALID_FILTER, "GET", "/Users?filter=x", None, {}),
@@ -87,7 +87,7 @@ _SECRET = "postgresql://scim:hunter2@db.example.com/scim"
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_a_bug_is_500(client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str) -> None:
-    """An exception that nobody foresaw is an Error too: its text goes to the log, under the id that the client is told, and nowhere else."""
+    """An exception that nobody foresaw is an Error too: its text goes to the log, under the id that the client is told, and nowhere."""
 
     async def fail(*_: object) -> None:
         raise RuntimeError(_SECRET)
@@ -154,14 +154,17 @@ async def test_failures_of_the_database(
     assert calls == (3 if getattr(problem, "sqlstate", None) in failure.RETRIED else 1)
 
 
-async def test_a_search_that_takes_too_long(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that is cut off costs too much: 400 tooMany (RFC 7644 §3.4.2.1)."""
-
-    async def fail(*_: object) -> None:
-        raise _sqlstate("57014")
-
-    monkeypatch.setattr(execute, "search", fail)
-    assert_error(await client.get("/Users"), 400, "tooMany")
+async def test_a_statement_that_takes_too_long(start: Starter, database: str) -> None:
+    """What the database cuts off is 503 where the client can only wait, and 400 tooMany for a search, which can ask for less."""
+    async with start(database_url=f"{database}&statement_timeout=150") as server:
+        client = await server.tenant()
+        ada = await client.new_user()
+        async with server.pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE resource IN ACCESS EXCLUSIVE MODE")
+            assert_error(await client.get("/Users", filter="title pr"), 400, "tooMany")
+            assert_error(await client.get(f"/Users/{ada['id']}"), 503)
+            assert_error(await client.post("/Users", user()), 503)
+        assert (await client.get(f"/Users/{ada['id']}")).json() == ada
 
 
 async def test_a_database_that_is_gone(server: Server, client: Client) -> None:

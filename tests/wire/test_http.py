@@ -11,7 +11,9 @@ from scimsrv.protocol.route import METHODS, Endpoint
 from tests.wire.support import PUBLIC, SCIM, Client, Server, user
 
 
-@pytest.mark.parametrize("path", ["", "/Users", "/Users/{id}", "/Groups?count=0", "/Schemas", "/ServiceProviderConfig", "/Users/nobody", "/x"])
+@pytest.mark.parametrize(
+    "path", ["", "/Users", "/Users/{id}", "/Groups?count=0", "/Schemas", "/ServiceProviderConfig", "/Users/nobody", "/x"]
+)
 async def test_head_is_get_without_body(client: Client, path: str) -> None:
     """HEAD has the status and the headers of GET, the length of the body included, and no body."""
     path = path.format(id=(await client.new_user())["id"])
@@ -51,7 +53,15 @@ async def test_options_and_allow(client: Client, path: str, endpoint: Endpoint) 
 
 @pytest.mark.parametrize(
     ("accepted", "packed"),
-    [("gzip", True), ("deflate, gzip;q=0.5", True), ("GZIP", True), ("identity", False), ("br", False), ("gzip;q=0", False), ("gzip;q=0.0, *", False)],
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("GZIP", True),
+        ("identity", False),
+        ("br", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0.0, *", False),
+    ],
 )
 async def test_compression(client: Client, accepted: str, packed: bool) -> None:
     """A large body is compressed for a client that accepts gzip, and only then; a small one never is."""
@@ -108,7 +118,9 @@ async def test_locations_do_not_depend_on_the_request(client: Client, host: str)
         assert "evil" not in str(answer.headers)
 
 
-@pytest.mark.parametrize("base", ["/scim/{slug}", "/scim/endpoints/{slug}", "/scim/v2/endpoints/{slug}", "//scim//{slug}/v2/", "/scim/{slug}/V2"])
+@pytest.mark.parametrize(
+    "base", ["/scim/{slug}", "/scim/endpoints/{slug}", "/scim/v2/endpoints/{slug}", "//scim//{slug}/v2/", "/scim/{slug}/V2"]
+)
 async def test_aliases_give_the_canonical_location(server: Server, client: Client, base: str) -> None:
     """Every form of the base URL reaches the tenant; what is answered names the canonical one."""
     ada = await client.new_user()

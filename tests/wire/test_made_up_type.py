@@ -126,7 +126,12 @@ async def test_replaced_and_patched(fleet: Client) -> None:
     assert_error(await fleet.patch(path, {"op": "replace", "path": "rating", "value": "B"}), 400, "mutability")
     assert_error(await fleet.patch(path, {"op": "remove", "path": "label"}), 400, "mutability")
     changed = (await fleet.put(path, {"label": "Tern", "rating": "B"})).json()
-    assert {name: changed[name] for name in changed if name != "meta"} == {"schemas": [BOAT], "id": made["id"], "label": "Tern", "yard": "Kiel"}
+    assert {name: changed[name] for name in changed if name != "meta"} == {
+        "schemas": [BOAT],
+        "id": made["id"],
+        "label": "Tern",
+        "yard": "Kiel",
+    }
     added = (await fleet.patch(path, {"op": "add", "path": f"{CREW}:captain", "value": "Ada"})).json()
     assert (added["schemas"], added[CREW]) == ([BOAT, CREW], {"captain": "Ada"})
 
@@ -134,7 +139,13 @@ async def test_replaced_and_patched(fleet: Client) -> None:
 async def test_found(fleet: Client) -> None:
     """Filters and sorting follow the types and case rules of its attributes, in extensions too."""
     for number, (label, miles) in enumerate([("Ä", 9), ("b", 10), ("C", 2)]):
-        body = {"label": label, "hull": label, "depths": [number, 20], "launched": f"2026-01-0{3 - number}T00:00:00Z", LOG: {"miles": miles}}
+        body = {
+            "label": label,
+            "hull": label,
+            "depths": [number, 20],
+            "launched": f"2026-01-0{3 - number}T00:00:00Z",
+            LOG: {"miles": miles},
+        }
         assert (await fleet.post("/Boats", body)).status_code == 201
 
     async def labels(**parameters: str) -> list[str]:

@@ -34,15 +34,13 @@ async def test_a_password_is_only_a_hash_in_one_table(server: Server, client: Cl
     caplog.set_level(logging.DEBUG)
     created = await client.post("/Users", user("ada", password=_FIRST))
     path = f"/Users/{created.json()['id']}"
-    answers = [created]
-    for answer, password in (
-        (created, _FIRST),
-        (await client.put(path, user("ada", password=_SECOND)), _SECOND),
-        (await client.patch(path, {"op": "replace", "path": "password", "value": _THIRD}), _THIRD),
-        (await client.patch(path, {"op": "replace", "value": {"password": _FIRST}}), _FIRST),
-    ):
-        assert answer.is_success, answer.text
-        answers.append(answer)
+    answers = [
+        created,
+        await client.put(path, user("ada", password=_SECOND)),
+        await client.patch(path, {"op": "replace", "path": "password", "value": _THIRD}),
+        await client.patch(path, {"op": "replace", "value": {"password": _FIRST}}),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200]
     stored = await _hash(server, client, created.json()["id"])
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert argon2.PasswordHasher().verify(stored, _FIRST)
@@ -62,7 +60,9 @@ async def test_a_password_is_only_a_hash_in_one_table(server: Server, client: Cl
     assert await _found(server, "$argon2id$") == {"secret": 1}
 
 
-@pytest.mark.parametrize("filter_", ['password eq "x"', "password pr", 'not (password co "a")', f'password sw "x" or userName eq "{_FIRST}"'])
+@pytest.mark.parametrize(
+    "filter_", ['password eq "x"', "password pr", 'not (password co "a")', f'password sw "x" or userName eq "{_FIRST}"']
+)
 async def test_a_password_is_no_oracle(client: Client, filter_: str) -> None:
     """Filters on the password are refused, at a type and at the root, and so is sorting by it."""
     await client.new_user(password=_FIRST)

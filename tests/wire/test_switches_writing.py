@@ -74,7 +74,10 @@ async def test_strict_attributes_off(server: Server) -> None:
     client = await server.tenant(strict_attributes=False)
     ada = await client.new_user("ada", shoeSize=44, name={"nick": "x"})
     path = f"/Users/{ada['id']}"
-    for answer in (await client.put(path, user("ada", shoeSize=44)), await client.patch(path, {"op": "replace", "value": {"shoeSize": 44}})):
+    for answer in (
+        await client.put(path, user("ada", shoeSize=44)),
+        await client.patch(path, {"op": "replace", "value": {"shoeSize": 44}}),
+    ):
         assert answer.json() == ada
     assert_error(await client.patch(path, {"op": "replace", "path": "shoeSize", "value": 44}), 400, "invalidPath")
 

@@ -15,7 +15,7 @@ from scimsrv.schema import semantics
 from scimsrv.schema.attribute import Type, fold_name
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.semantics import Op
-from scimsrv.store import search, source, where
+from scimsrv.store import source, where
 from scimsrv.store.source import Sources
 from scimsrv.store.where import Where
 from tests.conformance.mutants.registry import mutant
@@ -242,12 +242,6 @@ def references_have_no_parts() -> None:
         return part
 
     replace(Sources, "_row_part", made)
-
-
-@mutant
-def queries_mix_types() -> None:
-    """A query of one type lists resources of others, too."""
-    replace(search, "_target", lambda original: lambda scope, target, args: f"({original(scope, target, args)} OR r.type = 'Group')")
 
 
 @mutant

@@ -277,4 +277,9 @@ def last_modified_is_a_day_old() -> None:
 @mutant
 def new_resources_are_modified_later() -> None:
     """lastModified of a new resource differs from its creation."""
-    sql(write, "insert_resource", "VALUES ($1, $2, $3, 1, $4, $4,", "VALUES ($1, $2, $3, 1, $4, $4 + interval '5 seconds',")
+    sql(
+        write,
+        "insert_resource",
+        "VALUES ($1, $2, $3, 1, $4, $4,",
+        "VALUES ($1, $2, $3, 1, $4::timestamptz, $4::timestamptz + interval '5 seconds',",
+    )
