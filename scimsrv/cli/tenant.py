@@ -15,6 +15,9 @@ def register(commands: Any) -> None:
     create = add_command(group, "create", "create a tenant", "scimsrv tenant create acme --profile entra", _create)
     create.add_argument("slug", help="name in URLs: lower-case letters, digits and hyphens")
     create.add_argument("--profile", choices=sorted(PROFILES), default="standard", help="how it treats choices the RFCs leave open")
+    create.add_argument(
+        "--set", action="append", default=[], metavar="SWITCH=VALUE", help="repeatable: a policy switch that differs from the profile"
+    )
     add_common(create)
     add_common(add_command(group, "list", "list all tenants", "scimsrv tenant list --json", _list))
     for name, summary, run in (
@@ -33,10 +36,21 @@ def register(commands: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    made = on_database(settings, lambda connection: tenants.create_tenant(connection, arguments.slug, arguments.profile))
+    switches = _switches(arguments.set)
+    made = on_database(settings, lambda connection: tenants.create_tenant(connection, arguments.slug, arguments.profile, switches))
     url = tenant_url(settings, made.slug)
     emit(arguments, {"tenant": made, "url": url}, url)
     return 0
+
+
+def _switches(given: list[str]) -> dict[str, object]:
+    """The switches of --set; true and false are booleans, anything else is text."""
+    words: dict[str, object] = {"true": True, "false": False}
+    pairs = [one.partition("=") for one in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise CommandError(f"--set {name!r} has no value; write SWITCH=VALUE, such as empty_string_clears=true.")
+    return {name.strip(): words.get(value.strip().lower(), value.strip()) for name, _, value in pairs}
 
 
 def _list(arguments: argparse.Namespace) -> int:

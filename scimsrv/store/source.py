@@ -15,7 +15,7 @@ from scimsrv.schema.semantics import Key
 from scimsrv.store.fragment import Arguments, Value, one_of
 
 #: The groups above r: `source` refers to r, directly or through others; UNION ends cycles.
-_UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
+UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
   SELECT ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links}
   UNION SELECT ref.source, false FROM up JOIN reference ref ON ref.tenant = $1 AND ref.target = up.source AND {links}
 ) SELECT up.source, CASE WHEN bool_or(up.direct) THEN 'direct' ELSE 'indirect' END AS type FROM up GROUP BY up.source)"""
@@ -119,7 +119,7 @@ class Sources:
             )
             return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.target", "t.type"))
         links = one_of("ref.attribute", self.catalog.links_behind(self.schema, whole), self.args)
-        rows = _UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+        rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
         return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"))
 
     def _json_part(self, sub: Attribute | None) -> Value:

@@ -1,5 +1,6 @@
 """Tenants: created with their schemas, resource types and policy, listed, suspended, resumed, and deleted with all that is theirs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import orjson
 
 from scimsrv.schema.definitions import load_definitions
-from scimsrv.schema.policy import PROFILES
+from scimsrv.schema.policy import parse_policy
 from scimsrv.slugs import slug_problem
 from scimsrv.store.connection import Connection
 from scimsrv.store.queries import load
@@ -34,23 +35,29 @@ class Tenant:
     profile: str
 
 
-async def create_tenant(connection: Connection, slug: str, profile: str = "standard") -> Tenant:
+async def create_tenant(
+    connection: Connection, slug: str, profile: str = "standard", switches: Mapping[str, object] | None = None
+) -> Tenant:
     """Create a tenant and seed its policy, schemas and resource types, all or nothing.
 
-    Raises TenantError when the slug is malformed, reserved or taken, or the profile unknown.
+    `switches` are the policy switches that differ from the profile. Raises TenantError when the slug is malformed, reserved or
+    taken, or the profile or a switch unknown.
     """
     problem = slug_problem(slug)
     if problem is not None:
         raise TenantError(problem)
-    if profile not in PROFILES:
-        raise TenantError(f"Unknown profile {profile!r}; known are {', '.join(PROFILES)}.")
+    policy = {"profile": profile, **(switches or {})}
+    try:
+        parse_policy(policy)
+    except ValueError as wrong:
+        raise TenantError(f"Policy: {wrong}.") from wrong
     sql = load("tenants")
     definitions = load_definitions()
     async with connection.transaction():
         tenant = await connection.fetchval(sql["create"], slug)
         if tenant is None:
             raise TenantError(f"Tenant {slug!r} already exists.")
-        await connection.execute(sql["add_config"], tenant, _json({"profile": profile}))
+        await connection.execute(sql["add_config"], tenant, _json(policy))
         await connection.executemany(
             sql["add_schema"], [(tenant, urn.lower(), _json(schema)) for urn, schema in definitions.schemas.items()]
         )

@@ -192,6 +192,7 @@ def test_database_of_ones_own(cluster: TestServer, folder: Path) -> None:
         (["serve", "--config", "none.toml"], 2, "none.toml cannot be read"),
         (["tenant", "list"], 3, "There is no database in .scimsrv"),
         (["tenant", "delete", "acme"], 1, "confirm with --yes"),
+        (["tenant", "create", "acme", "--set", "require_if_match"], 1, "write SWITCH=VALUE"),
         (["tenant", "list", "--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], 3, "Cannot connect to the database 127.0.0.1:1/x"),
         (["tenant", "list", "--database-url", "nonsense"], 3, "Cannot connect"),
         (["token", "create", "--tenant", "acme", "--expires", "soon"], 2, "no lifetime"),

@@ -44,7 +44,8 @@ def _user(number: int) -> dict[str, Any]:
 
 
 async def _fill(dsn: str) -> None:
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=1) as pool:
+    # Rows whose commit has not reached the disk do not count as visible to all, and VACUUM would leave nothing to index-only scans.
+    async with asyncpg.create_pool(dsn, min_size=0, max_size=1, server_settings={"synchronous_commit": "on"}) as pool:
         for tenant, users in ((_TENANT, _USERS), (_TENANT + 1, 2_000)):
             scope = scope_on(pool, core_catalog(), tenant)
             await put_rows(scope, _USER, (_user(number) for number in range(users)))
@@ -123,12 +124,12 @@ async def searched(connection: Connection, scope: Scope, plan: Query) -> Shape:
 
 
 async def test_a_resource_is_read_by_the_primary_key(connection: Connection, scope: Scope) -> None:
-    """GET of a user and of a group: one look-up in the primary key, memberships by the indexes of references."""
+    """GET of a user and of a group: look-ups by tenant and id, memberships by the indexes of references."""
     for schema, id_ in ((_USER, "u-000042"), (_GROUP, "g-000")):
         text, arguments = _statement(scope, schema, view(EVERYTHING, schema), 101)
         found = await shape(connection, text, [_TENANT, id_, schema.name, *arguments])
-        assert "resource_pkey" in found.indexes()
-        assert found.indexes() <= {"resource_pkey", "reference_pkey", "reference_by_target"}
+        assert found.indexes() <= {"resource_pkey", "resource_by_type", "reference_pkey", "reference_by_target"}
+        assert all("(id = " in condition for condition in found.conditions("resource_pkey") + found.conditions("resource_by_type"))
         assert not found.sequential()
 
 
@@ -157,7 +158,7 @@ async def test_deleting_a_user_reads_no_table(connection: Connection) -> None:
     found = await shape(connection, load("resources")["delete_resource"], arguments)
     assert not found.sequential() & {"resource", "reference", "unique_key"}
     pointers = await shape(connection, load("resources")["pointing_at"], [_TENANT, "User", '{"urn:x": {"manager": {"value": "u-000042"}}}'])
-    assert pointers.indexes() == {"resource_search"}
+    assert "resource_search" in pointers.indexes()
 
 
 async def test_a_user_name_is_found_by_its_key(connection: Connection, scope: Scope) -> None:
@@ -180,10 +181,14 @@ async def test_equality_is_found_by_the_index_of_search_documents(connection: Co
 async def test_an_id_is_found_by_the_primary_key(connection: Connection, scope: Scope, text: str) -> None:
     """A filter on id is a look-up too."""
     found = await searched(connection, scope, query(_USER, text, count=100))
-    assert found.indexes() & {"resource_pkey", "resource_by_type"}
+    conditions = found.conditions("resource_pkey") + found.conditions("resource_by_type")
+    assert conditions
+    assert all("(id = " in condition for condition in conditions)
     assert not found.sequential()
 
 
+# A plan for any parameters has to guess how long a page is; Postgres keeps to those made for them, which are cheaper.
+@pytest.mark.parametrize("connection", ["force_custom_plan"], indirect=True)
 @pytest.mark.parametrize("start", [1, 15_001])
 async def test_a_page_is_read_in_the_order_of_an_index(connection: Connection, scope: Scope, start: int) -> None:
     """A list without filter counts in the index by type, and fetches only the documents of its page."""

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.policy import PROFILES, parse_policy
 from scimsrv.store import tenants
 from scimsrv.store.connection import Connection
 
@@ -52,7 +54,7 @@ async def test_creation_seeds_everything(connection: Connection) -> None:
 
 @pytest.mark.parametrize(
     ("slug", "profile", "message"),
-    [("acme", "standard", "already exists"), ("v2", "standard", "reserved"), ("A", "standard", "cannot be"), ("b", "odd", "profile 'odd'")],
+    [("acme", "standard", "already exists"), ("v2", "standard", "reserved"), ("A", "standard", "cannot be"), ("b", "odd", "profile must be one of")],
 )
 async def test_creation_is_refused(connection: Connection, slug: str, profile: str, message: str) -> None:
     """A taken, reserved or malformed slug and an unknown profile are refused, and leave nothing behind."""
@@ -108,3 +110,19 @@ async def test_every_table_is_emptied_or_follows(connection: Connection) -> None
         " WHERE contype = 'f' AND confrelid = 'tenant'::regclass AND confdeltype = 'c'"
     )
     assert {row["table_name"] for row in owned} == {*tenants.TABLES, *(row["name"] for row in following)}
+
+
+async def test_a_tenant_can_differ_from_its_profile(connection: Connection) -> None:
+    """Switches given on creation are kept beside the profile; an unknown one, or a value of another kind, creates nothing."""
+    made = await tenants.create_tenant(connection, "differing", "entra", {"require_if_match": True})
+    policy = await connection.fetchval("SELECT policy::text FROM tenant_config WHERE tenant = $1", made.id)
+    assert parse_policy(json.loads(policy)) == replace(PROFILES["entra"], require_if_match=True)
+    wrong: list[tuple[dict[str, object], str]] = [
+        ({"require_ifmatch": True}, "did you mean require_if_match"),
+        ({"patch_body": "often"}, "patch_body must be one of"),
+        ({"strict_uris": "perhaps"}, "strict_uris must be true or false"),
+    ]
+    for switches, message in wrong:
+        with pytest.raises(tenants.TenantError, match=message):
+            await tenants.create_tenant(connection, "refused", "entra", switches)
+    assert [one.slug for one in await tenants.list_tenants(connection)] == ["differing"]

@@ -165,7 +165,7 @@ async def test_found(fleet: Client) -> None:
 
 async def test_links_both_ways(fleet: Client) -> None:
     """References are rows, and what refers back shows them from the other side, direct and indirect."""
-    ids = []
+    ids: list[str] = []
     for label in ("a", "b", "c"):
         members = [{"value": ids[-1]}] if ids else []
         ids.append((await fleet.post("/Boats", {"label": label, "fleet": members})).json()["id"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.wire.support import ENTERPRISE, USER, Server, assert_error, patch, user
@@ -115,7 +117,7 @@ async def test_strict_operations_off(server: Server) -> None:
     assert (answer.status_code, answer.json()) == (200, ada)
 
 
-_LINKS = [{"profileUrl": "home"}, {"photos": [{"value": "me.png"}]}]
+_LINKS: list[dict[str, Any]] = [{"profileUrl": "home"}, {"photos": [{"value": "me.png"}]}]
 
 
 async def test_strict_uris_on(server: Server) -> None:
