@@ -71,10 +71,12 @@ async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + BODY_TOTAL
     try:
-        async with asyncio.timeout(BODY_TOTAL):
+        async with asyncio.timeout(BODY_IDLE) as patience:
             while True:
-                message = await asyncio.wait_for(receive(), BODY_IDLE)
+                message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Disconnected
                 chunk = message.get("body", b"")
@@ -84,6 +86,7 @@ async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
+                patience.reschedule(min(clock() + BODY_IDLE, deadline))
     except TimeoutError as problem:
         raise ScimError(Kind.REQUEST_TIMEOUT) from problem
 

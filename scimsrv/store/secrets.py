@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -16,8 +17,8 @@ from scimsrv.schema.effective import EffectiveSchema
 #: OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-#: Hashes computed at the same time by one process, so that sign-ups cannot take all memory and cores.
-_SLOTS: Final = asyncio.Semaphore(2)
+#: Hashes computed at the same time by one process, so that many at once cannot take all memory and cores.
+_WORKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 
 def prepared(text: str) -> str:
@@ -39,6 +40,5 @@ async def hashed(plain: Mapping[str, str | None], schema: EffectiveSchema, limit
             raise invalid_value(f"{names[key]} must have at least {limits.password_min} characters")
         if len(secret.encode()) > limits.password_bytes:
             raise invalid_value(f"{names[key]} must have at most {limits.password_bytes} bytes")
-        async with _SLOTS:
-            result[key] = await asyncio.to_thread(_HASHER.hash, secret)
+        result[key] = await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, secret)
     return result

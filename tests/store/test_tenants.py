@@ -54,7 +54,12 @@ async def test_creation_seeds_everything(connection: Connection) -> None:
 
 @pytest.mark.parametrize(
     ("slug", "profile", "message"),
-    [("acme", "standard", "already exists"), ("v2", "standard", "reserved"), ("A", "standard", "cannot be"), ("b", "odd", "profile must be one of")],
+    [
+        ("acme", "standard", "already exists"),
+        ("v2", "standard", "reserved"),
+        ("A", "standard", "cannot be"),
+        ("b", "odd", "profile must be one of"),
+    ],
 )
 async def test_creation_is_refused(connection: Connection, slug: str, profile: str, message: str) -> None:
     """A taken, reserved or malformed slug and an unknown profile are refused, and leave nothing behind."""
