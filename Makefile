@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERVE_ARGS ?=
 
-.PHONY: help install serve test check format bench build lock clean
+.PHONY: help install serve test test-mutants check format bench build lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 install: $(STAMP) ## make .venv with everything that is needed to run, test, lint and bench
 
@@ -30,6 +30,9 @@ serve: install ## start an embedded Postgres and the server, print URL, token an
 
 test: install check ## lint, types, and every test against a Postgres of its own
 	$(BIN)/python -m pytest
+
+test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json anew
+	$(BIN)/python -m tests.conformance.mutants.matrix
 
 check: install ## formatter leaves no diff, linter and types are clean
 	$(BIN)/ruff format --check .

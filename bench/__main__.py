@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
     options = parser.parse_args(argv)
     if options.list:
-        print("\n".join(f"{name:16} {question.title}" for name, question in QUESTIONS.items()))
+        print("\n".join(f"{name:20} {question.title}" for name, question in QUESTIONS.items()))
         return 0
     rounds, seconds, users = (1, 0.2, 200) if options.quick else (options.rounds, options.seconds, options.users)
     asked = [question for name, question in QUESTIONS.items() if not options.only or name in options.only]

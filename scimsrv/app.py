@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
@@ -36,11 +36,8 @@ from scimsrv.settings import Settings
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.pool import open_pool
+from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
-
-if TYPE_CHECKING:
-    import asyncpg
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -63,7 +60,7 @@ class App:
             page=settings.max_page,
             default_page=settings.default_page,
         )
-        self.pool: asyncpg.Pool
+        self.pool: Pool
         self.authenticator: Authenticator
         self._catalogs: dict[int, tuple[int, Catalog]] = {}
 
@@ -127,8 +124,7 @@ class App:
             principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
-        if found.version != "v2":
-            raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
+        _check_version(found)
         catalog = await self._catalog(principal)
         scope = Scope(self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits)
         schema = self._resource_type(found, catalog)
@@ -147,6 +143,7 @@ class App:
             return Reply(204, headers={"Allow": found.allow})
         if connection["method"] not in METHODS[found.endpoint]:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
+        _check_version(found)
         base_url = self._base_url(found.tenant)
         return Renderer(base_url, _NOTHING).reply(_config(self.limits, base_url, connection))
 
@@ -223,6 +220,12 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
+
+
+def _check_version(found: Route) -> None:
+    """Only version 2 is served (RFC 7644 §3.13)."""
+    if found.version != "v2":
+        raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
 
 
 def _refuse_filter(connection: Connection) -> None:

@@ -7,14 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from scimsrv import tokens
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.identity import Credential, find_credential
-
-if TYPE_CHECKING:
-    import asyncpg
+from scimsrv.store.pool import Queries
 
 #: Longest Authorization header that is looked at, in bytes.
 MAX_HEADER: Final = 16_384
@@ -50,7 +48,7 @@ class Authenticator:
     """Finds the principal behind a header. A good answer is believed for less than a second; a bad one costs one indexed look-up,
     or none for what cannot be a token."""
 
-    def __init__(self, pool: asyncpg.Pool, peppers: Sequence[bytes]) -> None:
+    def __init__(self, pool: Queries, peppers: Sequence[bytes]) -> None:
         self._pool = pool
         self._peppers = tuple(peppers)
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()

@@ -103,9 +103,11 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str,
     body = reply.body
     if body is not None:
         fields.append((b"content-type", media_type.encode()))
-    if isinstance(body, bytes) and len(body) > _COMPRESSED_ABOVE and "gzip" in (headers.get(b"accept-encoding") or ""):
-        body = _gzip(body)
-        fields += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+    if isinstance(body, bytes) and len(body) > _COMPRESSED_ABOVE:
+        fields.append((b"vary", b"Accept-Encoding"))
+        if _accepts_gzip(headers.get(b"accept-encoding") or ""):
+            body = _gzip(body)
+            fields.append((b"content-encoding", b"gzip"))
     if isinstance(body, bytes):
         fields.append((b"content-length", str(len(body)).encode()))
     elif body is None and reply.status not in (204, 304):
@@ -117,6 +119,15 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str,
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         body = None
     await send({"type": "http.response.body", "body": body or b"" if scope["method"] != "HEAD" else b""})
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """Whether the client takes gzip (RFC 9110 §12.5.3): named or covered by `*`, and not with a weight of nothing."""
+    weights = {}
+    for part in accepted.lower().split(",")[:20]:
+        coding, _, weight = part.partition(";")
+        weights[coding.strip()] = weight.replace(" ", "").removeprefix("q=").strip("0.") != "" or not weight
+    return weights.get("gzip", weights.get("*", False))
 
 
 def _gzip(body: bytes) -> bytes:

@@ -174,7 +174,7 @@ def distinct(elements: list[Any]) -> list[Any]:
     """The elements without exact repetitions, in order (RFC 7643 §2.4)."""
     if len(elements) < 2:
         return elements
-    if all(isinstance(element, dict) and element.keys() == {"value"} for element in elements):
+    if all(isinstance(element, dict) and element.keys() == {"value"} and isinstance(element["value"], str) for element in elements):
         return [{"value": value} for value in dict.fromkeys(element["value"] for element in elements)]
     kept: list[Any] = []
     for element in elements:

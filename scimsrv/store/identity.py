@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import asyncpg
 import orjson
 
 from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.policy import parse_policy
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 
 _SQL = load("identity")
@@ -27,7 +27,7 @@ class Credential:
     scopes: frozenset[str]
 
 
-async def find_credential(pool: asyncpg.Pool, digest: bytes) -> Credential | None:
+async def find_credential(pool: Queries, digest: bytes) -> Credential | None:
     """The live credential with this digest, or None. Its last use is noted once a minute."""
     row = await pool.fetchrow(_SQL["credential"], digest)
     if row is None:
@@ -37,7 +37,7 @@ async def find_credential(pool: asyncpg.Pool, digest: bytes) -> Credential | Non
     return Credential(row["tenant"], row["slug"], row["status"] == "active", row["revision"], row["kid"], frozenset(row["scopes"]))
 
 
-async def load_catalog(pool: asyncpg.Pool, tenant: int) -> tuple[int, Catalog]:
+async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
     """The tenant's catalogue and the revision it is of, read by one statement. Raises LookupError when the tenant is gone."""
     row = await pool.fetchrow(_SQL["catalog"], tenant)
     if row is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 import orjson
 
 from scimsrv.errors import invalid_value
@@ -17,13 +16,14 @@ from scimsrv.schema.search import display, search_document
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
 
 
-async def with_refs(scope: Scope, conn: Connection | asyncpg.Pool, schema: EffectiveSchema, document: Document) -> Document:
+async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document) -> Document:
     """The document with the `$ref` of every pointer that names an existing resource; others have none.
 
     Raises ScimError invalidValue for one that names nothing, where the policy demands integrity.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Protocol
 
 import asyncpg
 
@@ -12,54 +13,127 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
 
 #: Seconds after which a statement is cancelled.
-STATEMENT_TIMEOUT = 5.0
+STATEMENT_TIMEOUT: Final = 5.0
 
 #: Seconds that a request waits for a connection.
-ACQUIRE_TIMEOUT = 1.0
+ACQUIRE_TIMEOUT: Final = 1.0
+
+
+class Queries(Protocol):
+    """What runs single statements: a connection inside a transaction, or a pool."""
+
+    async def execute(self, query: str, /, *args: Any) -> str:
+        """Run a statement; returns its command tag."""
+
+    async def fetch(self, query: str, /, *args: Any) -> list[asyncpg.Record]:
+        """Run a statement; returns its rows."""
+
+    async def fetchrow(self, query: str, /, *args: Any) -> asyncpg.Record | None:
+        """Run a statement; returns its first row."""
+
+
+class Database(Queries, Protocol):
+    """A pool: single statements, and connections for transactions."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the length of a block."""
+
+
+class Pool:
+    """The driver's pool behind a list of connections kept at hand.
+
+    Handing a connection back to the driver's pool costs a task and several timers, more than a point read's own work, so one whose
+    statement ended well is kept for the next request instead. While anybody waits, connections go back to the driver's pool, which
+    hands them out in order; so do those whose statement did not end well, for it to look after.
+    """
+
+    def __init__(self, driver: asyncpg.Pool) -> None:
+        self._driver = driver
+        self._free: list[Any] = []
+        self._waiting = 0
+
+    async def _take(self) -> Any:
+        while self._free:
+            connection = self._free.pop()
+            if not connection.is_closed():
+                return connection
+            await self._driver.release(connection)
+        self._waiting += 1
+        try:
+            return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
+        except TimeoutError as problem:
+            raise unavailable() from problem
+        finally:
+            self._waiting -= 1
+
+    async def _give_back(self, connection: Any) -> None:
+        if self._waiting or connection.is_closed() or connection.is_in_transaction():
+            await self._driver.release(connection)
+        else:
+            self._free.append(connection)
+
+    async def _run(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
+        connection = await self._take()
+        try:
+            result = await getattr(connection, method)(query, *args)
+        except asyncpg.PostgresError:  # the server answered, so the connection is in order
+            await self._give_back(connection)
+            raise
+        except BaseException:  # cancelled, timed out, broken: its state is not known
+            await asyncio.shield(self._driver.release(connection))
+            raise
+        if self._waiting:
+            await self._driver.release(connection)
+        else:
+            self._free.append(connection)
+        return result
+
+    async def execute(self, query: str, /, *args: Any) -> str:
+        """Run a statement; returns its command tag."""
+        tag: str = await self._run("execute", query, args)
+        return tag
+
+    async def fetch(self, query: str, /, *args: Any) -> list[asyncpg.Record]:
+        """Run a statement; returns its rows."""
+        rows: list[asyncpg.Record] = await self._run("fetch", query, args)
+        return rows
+
+    async def fetchrow(self, query: str, /, *args: Any) -> asyncpg.Record | None:
+        """Run a statement; returns its first row, or None."""
+        row: asyncpg.Record | None = await self._run("fetchrow", query, args)
+        return row
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """A connection for the length of a block. Raises ScimError 503 when none becomes free in time."""
+        connection = await self._take()
+        try:
+            yield connection
+        except (Exception, asyncio.CancelledError):
+            await asyncio.shield(self._driver.release(connection))
+            raise
+        await self._give_back(connection)
+
+    async def close(self) -> None:
+        """Close every connection once its statement has ended."""
+        while self._free:
+            await self._driver.release(self._free.pop())
+        await self._driver.close()
 
 
 async def _keep(_connection: Connection) -> None:
     """Nothing to reset: no statement here leaves session state behind, so the driver's extra round trip is saved."""
 
 
-class Pool(asyncpg.Pool):
-    """A pool whose callers wait for a free connection only so long."""
-
-    def acquire(self, *, timeout: float | None = None) -> Any:
-        """A connection, or TimeoutError after ACQUIRE_TIMEOUT when none becomes free."""
-        if timeout is None and self.get_idle_size() == 0:
-            timeout = ACQUIRE_TIMEOUT
-        return super().acquire(timeout=timeout)
-
-
-@asynccontextmanager
-async def connection(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
-    """A connection of the pool. Raises ScimError 503 when none becomes free, as opposed to a statement that takes too long."""
-    try:
-        borrowed = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
-    except TimeoutError as problem:
-        raise unavailable() from problem
-    try:
-        yield borrowed
-    finally:
-        await pool.release(borrowed)
-
-
-async def open_pool(dsn: str, *, size: int, statement_cache: int) -> asyncpg.Pool:
+async def open_pool(dsn: str, *, size: int, statement_cache: int) -> Pool:
     """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements."""
-    return await Pool(
-        dsn,
-        min_size=min(2, size),
-        max_size=size,
-        max_queries=50_000,
-        max_inactive_connection_lifetime=300.0,
-        connection_class=asyncpg.Connection,
-        record_class=asyncpg.Record,
-        connect=None,
-        setup=None,
-        init=None,
-        reset=_keep,
-        loop=None,
-        statement_cache_size=statement_cache,
-        command_timeout=STATEMENT_TIMEOUT,
+    return Pool(
+        await asyncpg.create_pool(
+            dsn,
+            min_size=min(2, size),
+            max_size=size,
+            statement_cache_size=statement_cache,
+            command_timeout=STATEMENT_TIMEOUT,
+            reset=_keep,
+        )
     )

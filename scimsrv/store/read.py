@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Final, LiteralString
 
-import asyncpg
-
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.plan import Linked, Read, Shown, Stored
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
-from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
@@ -31,7 +29,7 @@ async def read(scope: Scope, plan: Read) -> Shown:
     return Shown(_with_stream(scope, found), plan.view, plan.if_none_match)
 
 
-async def fetch(scope: Scope, conn: Connection | asyncpg.Pool, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
+async def fetch(scope: Scope, conn: Queries, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
     """The resource as this connection sees it, with at most `most` elements of its links. Raises ScimError 404."""
     text, arguments = _statement(scope, schema, view, most)
     row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)

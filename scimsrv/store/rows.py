@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, LiteralString
 
-import asyncpg
 import orjson
 
 from scimsrv.protocol.plan import Linked, Stored
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
-from scimsrv.store.connection import Connection
 from scimsrv.store.fragment import Arguments, one_of
+from scimsrv.store.pool import Queries
 
 COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
@@ -74,7 +73,7 @@ def columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, arg
     return COLUMNS + ", " + links + " AS links, " + backlinks + " AS backlinks"
 
 
-async def resources(conn: Connection | asyncpg.Pool, tenant: int, catalog: Catalog, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
+async def resources(conn: Queries, tenant: int, catalog: Catalog, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
     """The resources in rows of `columns`. Only where a group is itself a member of something does another statement climb on."""
     found = [_stored(row, catalog) for row, _ in rows]
     nested = [(stored, view) for (stored, climbs), (_, view) in zip(found, rows, strict=True) if climbs]

@@ -6,20 +6,17 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
-
-if TYPE_CHECKING:
-    import asyncpg
+from scimsrv.store.pool import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id."""
 
-    pool: asyncpg.Pool
+    pool: Database
     tenant: int
     catalog: Catalog
     base_url: str

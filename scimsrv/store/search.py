@@ -12,10 +12,9 @@ from scimsrv.schema.attribute import Type
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.semantics import Op
-from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments, any_of
-from scimsrv.store.pool import connection
+from scimsrv.store.pool import Queries
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.source import Sources
@@ -30,16 +29,14 @@ async def search(scope: Scope, plan: Query) -> Page:
     text, arguments = statement(scope, plan)
 
     async def page() -> Page:
-        async with connection(scope.pool) as conn:
+        async with scope.pool.acquire() as conn:
             rows = await conn.fetch(text, *arguments)
             return Page(rows[0]["total"], plan.start, await _resources(scope, conn, plan, [row for row in rows if row["id"] is not None]))
 
     return await guarded(page, search=True)
 
 
-async def _resources(
-    scope: Scope, conn: Connection | asyncpg.Pool, plan: Query, rows: list[asyncpg.Record]
-) -> tuple[tuple[Stored, View], ...]:
+async def _resources(scope: Scope, conn: Queries, plan: Query, rows: list[asyncpg.Record]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
     found = await resources(conn, scope.tenant, scope.catalog, [(row, views[row["type"]]) for row in rows])
     return tuple((resource, views[resource.schema.name]) for resource in found)

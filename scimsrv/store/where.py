@@ -60,8 +60,10 @@ class Where:
 
     def _compare(self, place: Resolved, op: Op, key: Key) -> LiteralString:
         column = self.sources.column(place)
-        if column is not None:
-            return self._test(place.leaf, column, op, key)
+        if column is not None:  # never NULL, and bare so that its index serves it
+            if op is Op.NE:
+                return "NOT (" + self._plain(place.leaf, column, Op.EQ, key) + ")"
+            return "(" + self._plain(place.leaf, column, op, key) + ")"
         if not (place.attribute.multi_valued or place.leaf.multi_valued):
             if op is Op.EQ:
                 return self._holds(place, key)
@@ -210,6 +212,8 @@ class Where:
             case Op.EW:
                 size = self.args.add(len(literal))
                 return "right(" + value.text + ", " + size + "::int) = " + self.args.add(literal) + "::text"
+            case Op.EQ | Op.NE:
+                return value.text + _SIGNS[op] + self.args.add(literal) + "::text"
             case _:
                 return value.text + ' COLLATE "C"' + _SIGNS[op] + self.args.add(literal) + "::text"
 

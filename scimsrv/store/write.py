@@ -21,6 +21,7 @@ from scimsrv.schema.validate import complete, keys, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
 from scimsrv.store.pointers import with_refs
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
 from scimsrv.store.scope import Scope, new_id, now
@@ -131,7 +132,7 @@ def _checked(row: asyncpg.Record | None, schema: EffectiveSchema, id_: str, if_m
 
 async def _store(
     scope: Scope,
-    conn: Connection | asyncpg.Pool,
+    conn: Queries,
     schema: EffectiveSchema,
     current: asyncpg.Record,
     made: Edit,

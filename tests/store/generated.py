@@ -70,25 +70,27 @@ def pick(draw: st.DrawFn, items: Sequence[Item]) -> Item:
     return items[draw(_below(len(items)))]
 
 
-def examples(number: int) -> Callable[[Test], Test]:
-    """Run a property on so many examples: the same ones at every run, or, with HYPOTHESIS_SEED set to a number, others.
-
-    HYPOTHESIS_EXAMPLES multiplies their number. Failures are not shrunk, which would take minutes: a filter and a document are told.
-    """
-    chosen = os.environ.get("HYPOTHESIS_SEED")
-    wanted = settings(
+def configured(number: int, *, shrink: bool = False) -> settings:
+    """So many examples: the same ones at every run, unless HYPOTHESIS_SEED is a number. HYPOTHESIS_EXAMPLES multiplies how many."""
+    return settings(
         max_examples=number * int(os.environ.get("HYPOTHESIS_EXAMPLES", "1")),
         deadline=None,
-        derandomize=chosen is None,
+        derandomize="HYPOTHESIS_SEED" not in os.environ,
         database=None,
-        phases=[Phase.explicit, Phase.generate],
+        phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if shrink else [])],
         suppress_health_check=list(HealthCheck),
     )
 
-    def decorate(test: Test) -> Test:
-        return wanted(test if chosen is None else seed(int(chosen))(test))
 
-    return decorate
+def seeded(test: Test) -> Test:
+    """The property, or state machine, with the seed from HYPOTHESIS_SEED if there is one."""
+    chosen = os.environ.get("HYPOTHESIS_SEED")
+    return test if chosen is None else seed(int(chosen))(test)
+
+
+def examples(number: int) -> Callable[[Test], Test]:
+    """Run a property on so many examples. Failures are not shrunk, which would take minutes: a filter and a document are told."""
+    return lambda test: configured(number)(seeded(test))
 
 
 class World:

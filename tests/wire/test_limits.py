@@ -122,7 +122,7 @@ async def test_unique_texts(client: Client, name: str, endpoint: str, value: str
 
 @pytest.mark.parametrize(("length", "fits"), [(65_536, True), (65_537, False)])
 async def test_other_texts(client: Client, length: int, fits: bool) -> None:
-    """Any other text has at most 65,536 characters, of whatever bytes, and can be found whole."""
+    """Any other text has at most 65,536 characters, of whatever bytes."""
     for attributes in ({"title": _CJK * length}, {"externalId": _CJK * length}, {"emails": [{"value": _CJK * length}]}):
         answer = await client.post("/Users", user(**attributes))
         if fits:

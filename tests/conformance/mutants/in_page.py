@@ -101,6 +101,19 @@ def count_without_maximum() -> None:
 
 
 @mutant
+def count_above_the_maximum_refused() -> None:
+    """A count above the maximum is an error."""
+    original = request._search
+
+    def _search(filter_: Any, sort_by: Any, order: Any, start: Any, count: Any, *rest: Any) -> Any:
+        if count is not None and count > 1000:
+            raise invalid_value("count is too large")
+        return original(filter_, sort_by, order, start, count, *rest)
+
+    everywhere(original, _search)
+
+
+@mutant
 def counts_of_any_form() -> None:
     """A startIndex or count that is no number is ignored."""
     original = request._integer

@@ -114,6 +114,24 @@ def trailing_slashes_are_404() -> None:
 
 
 @mutant
+def other_spellings_are_redirected_as_found() -> None:
+    """A path with a slash too many is redirected with 302, after which clients send GET."""
+
+    def made(original: Any) -> Any:
+        async def respond(self: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
+            path = connection["path"]
+            tidy = "/" + "/".join(part for part in path.split("/") if part)
+            if tidy != path:
+                return Reply(302, headers={"Location": tidy})
+            reply: Reply = await original(self, connection, headers_, receive)
+            return reply
+
+        return respond
+
+    replace(App, "respond", made)
+
+
+@mutant
 def quotes_in_urls_are_refused() -> None:
     """A URL with a quotation mark that is not encoded is refused."""
     original = request.parameters

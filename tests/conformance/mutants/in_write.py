@@ -72,7 +72,7 @@ def second_create_returns_the_first() -> None:
             if error.kind is not Kind.UNIQUENESS:
                 raise
             for name, key in write._unique_keys(plan.draft.document, plan.schema):
-                id_ = await scope.pool.fetchval(
+                id_ = await _one(scope.pool, 
                     "SELECT id FROM unique_key WHERE tenant = $1 AND type = $2 AND attribute = $3 AND key = $4",
                     scope.tenant, plan.schema.name, name, key,
                 )  # fmt: skip

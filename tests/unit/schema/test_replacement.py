@@ -76,6 +76,8 @@ def test_immutable(stored: dict[str, Any], body: dict[str, Any], says: str) -> N
         ({"active": False}, {"ACTIVE": True}, True, True),
         ({"active": True}, {"active": False}, False, False),
         ({"active": True}, {"active": None}, True, None),
+        ({}, {}, True, None),
+        ({}, {}, False, True),
     ],
 )
 def test_active(stored: dict[str, Any], body: dict[str, Any], keeps: bool, active: bool | None) -> None:
