@@ -9,7 +9,7 @@ from scimsrv.protocol.plan import Done
 from scimsrv.store import pointers, remove, search, write
 from scimsrv.store.read import not_found
 from tests.conformance.mutants.registry import mutant
-from tests.conformance.mutants.tools import everywhere, replace, sql
+from tests.conformance.mutants.tools import everywhere, one, replace, sql
 
 # -- delete ----------------------------------------------------------------------------------------------------------------
 
@@ -19,8 +19,8 @@ def delete_keeps() -> None:
     """DELETE is answered with 204 and deletes nothing."""
 
     async def nothing(scope: Any, plan: Any) -> None:
-        found = await _one(scope.pool, 
-            "SELECT version FROM resource WHERE tenant = $1 AND id = $2 AND type = $3", scope.tenant, plan.id, plan.schema.name
+        found = await one(
+            scope.pool, "SELECT version FROM resource WHERE tenant = $1 AND id = $2 AND type = $3", scope.tenant, plan.id, plan.schema.name
         )
         if found is None:
             raise not_found(plan.schema, plan.id)
@@ -179,7 +179,7 @@ def deleted_ids_come_back() -> None:
         written = await original(scope, plan)
         name = str(plan.draft.document.get("userName"))
         kept = names.setdefault(name, written.id)
-        if kept != written.id and not await _one(scope.pool, "SELECT 1 FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, kept):
+        if kept != written.id and not await one(scope.pool, "SELECT 1 FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, kept):
             for table in ("resource", "unique_key", "secret"):
                 await scope.pool.execute(f"UPDATE {table} SET id = $3 WHERE tenant = $1 AND id = $2", scope.tenant, written.id, kept)
             return write.Written(kept, 1)

@@ -60,6 +60,12 @@ def sql(module: Any, statement: str, old: str, new: str) -> None:
     module._SQL = {**texts, statement: texts[statement].replace(old, new)}
 
 
+async def one(pool: Any, query: str, *args: Any) -> Any:
+    """The first value that a statement returns, None when it returns no row."""
+    row = await pool.fetchrow(query, *args)
+    return None if row is None else row[0]
+
+
 def answer(edit: Callable[[Any, Reply], Reply]) -> None:
     """Edit the reply to every request that succeeds; `edit` gets the outcome and the reply."""
 
