@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import asyncpg
@@ -78,12 +79,12 @@ def _by_the_program(text: str) -> bool:
     """Whether the nearest caller is a module of the program, one that has to keep to its tenant, and not a test."""
     if "pg_advisory_unlock_all" in text:  # how the driver's pools tidy up by default, which the program's pool is told not to do
         return False
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = Path(frame.f_code.co_filename)
         if _PROGRAM in file.parents:
             return file.name not in _ABOUT_THE_DATABASE
         if _TESTS in file.parents and file.name not in _PASSING_ON:
             return False
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False

@@ -34,8 +34,10 @@ def replaced(sent: Document, body: Document, stored: Document, schema: Effective
     named = {fold_name(name) for name in body}
     for name in defaults:
         if fold_name(name) not in named:
-            kept = policy.put_keeps_omitted_active and name in stored
-            document[name] = stored[name] if kept else defaults[name]
+            if not policy.put_keeps_omitted_active:
+                document[name] = defaults[name]
+            elif name in stored:
+                document[name] = stored[name]
     for extension, attribute in schema.top_level():
         place = Resolved(extension, attribute)
         if attribute.key == "schemas":

@@ -206,7 +206,7 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
         for key in keys(document, place):
             if len(key) > limits.key_length or len(key.encode()) > limits.key_bytes:
                 raise invalid_value(f"{place.name} is longer than {limits.key_length} characters")
-            if any(ord(char) < 32 for char in key):
+            if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key):
                 raise invalid_value(f"{place.name} must not have control characters")
     urns = [schema.base.urn, *(extension.urn for extension, _ in schema.extensions if extension.urn in document)]
     return {SCHEMAS: urns} | {name: value for name, value in document.items() if name != SCHEMAS}

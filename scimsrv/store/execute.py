@@ -50,8 +50,7 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
 
 async def _insert(scope: Scope, plan: Insert) -> Outcome:
     written = await insert(scope, plan)
-    shown = await _shown(scope, plan.schema, written, plan.view)
-    return Created(shown.stored, shown.view)
+    return Created((await _shown(scope, plan.schema, written, plan.view, HELD + 1)).stored, plan.view)
 
 
 async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
@@ -70,8 +69,8 @@ async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
                 links[key] = LinkChange(cleared=True, added=sent or (), removed=())
         return Edit(complete(document, schema, scope.limits), links, draft.secrets)
 
-    written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links))
-    return await _shown(scope, schema, written, plan.view)
+    written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=HELD + 1)
+    return await _shown(scope, schema, written, plan.view, HELD + 1)
 
 
 def _first_or_same(place: Resolved, sent: tuple[str, ...], rows: Mapping[str, list[dict[str, Any]]] | None) -> bool:
@@ -89,21 +88,26 @@ async def _modify(scope: Scope, plan: Modify) -> Outcome:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
         return Edit(made.document, made.links, made.secrets)
 
-    written = await change(scope, schema, plan.id, plan.if_match, edit, links=_touches_links(plan.operations, schema))
+    always = plan.body_wanted or policy.patch_body == "always"
+    most = (HELD if always else SHOWN_AFTER_PATCH) + 1
+    links = _touches_links(plan.operations, schema)
+    written = await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)
     if policy.patch_body == "never" and not plan.body_wanted:
         return Done(written.version)
-    most = None if plan.body_wanted or policy.patch_body == "always" else SHOWN_AFTER_PATCH + 1
     shown = await _shown(scope, schema, written, plan.view, most)
-    if most is not None and sum(len(shown.stored.linked.get(place.key, ())) for place in plan.view.links) > SHOWN_AFTER_PATCH:
+    if not always and sum(len(shown.stored.linked.get(place.key, ())) for place in plan.view.links) > SHOWN_AFTER_PATCH:
         return Done(written.version)
     return shown
 
 
-async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: View, most: int | None = None) -> Shown:
-    """The resource as it is after the write, in the form of a GET."""
-    if most is None or most > HELD:
+async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: View, most: int) -> Shown:
+    """The resource as it is after the write, in the form of a GET: read again only where the write does not know all of it."""
+    stored = written.stored
+    if stored is None and most <= HELD:
+        stored = await fetch(scope, scope.pool, schema, written.id, view, most)
+    if stored is None or any(len(elements) > HELD for elements in stored.linked.values()):
         return await read(scope, Read(schema, written.id, view))
-    return Shown(await fetch(scope, scope.pool, schema, written.id, view, most), view)
+    return Shown(stored, view)
 
 
 def _touches_links(operations: Iterable[Operation], schema: EffectiveSchema) -> bool:

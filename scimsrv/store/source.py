@@ -27,17 +27,44 @@ _DOWNWARDS: LiteralString = """(WITH RECURSIVE down (target) AS (
 ) SELECT down.target FROM down)"""
 
 
-@dataclass(frozen=True, slots=True)
+#: Everything below the resources t that satisfy a condition, found from them: once, not for every r.
+_BELOW: LiteralString = """(WITH RECURSIVE down (target) AS (
+  SELECT ref.target FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source
+  WHERE ref.tenant = $1 AND {links} AND {condition}
+  UNION SELECT ref.target FROM down JOIN reference ref ON ref.tenant = $1 AND ref.source = down.target AND {links}
+) SELECT down.target FROM down)"""
+
+
+@dataclass(slots=True)
 class Elements:
-    """The elements of a multi-valued (or single complex) attribute of r, as a FROM item; `parts` makes the expression of one of
-    their sub-attributes (None: of the element itself), so that only parameters in use are sent."""
+    """The elements of a multi-valued (or single complex) attribute of r, as a FROM item; `value` makes the expression of one of
+    their sub-attributes (None: of the element itself), so that only parameters in use are sent.
+
+    For a backlink `links` is the condition on its links' rows: unless a condition looks at `type`, which depends on r, it is
+    better asked from the other side.
+    """
 
     from_: LiteralString
-    value: Callable[[Attribute | None], Value]
+    part: Callable[[Attribute | None], Value]
+    links: LiteralString | None = None
+    _looks_at_type: bool = False
+
+    def value(self, sub: Attribute | None) -> Value:
+        """An element's sub-attribute, or the element itself."""
+        self._looks_at_type = self._looks_at_type or (sub is not None and sub.key == "type")
+        return self.part(sub)
 
     def exists(self, condition: LiteralString) -> LiteralString:
-        """True when some element satisfies the condition."""
+        """True when some element satisfies the condition, which was made from `value`."""
+        if self.links is not None and not self._looks_at_type:
+            return "r.id IN " + _BELOW.replace("{links}", self.links).replace("{condition}", condition)
         return "EXISTS (SELECT FROM " + self.from_ + " WHERE " + condition + ")"
+
+    def any(self) -> LiteralString:
+        """True when there is an element."""
+        if self.links is not None:
+            return "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND " + self.links + ")"
+        return "EXISTS (SELECT FROM " + self.from_ + ")"
 
 
 @dataclass(slots=True)
@@ -120,7 +147,7 @@ class Sources:
             return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.target", "t.type"))
         links = one_of("ref.attribute", self.catalog.links_behind(self.schema, whole), self.args)
         rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
-        return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"))
+        return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"), links)
 
     def _json_part(self, sub: Attribute | None) -> Value:
         if sub is None:

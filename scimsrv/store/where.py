@@ -101,6 +101,8 @@ class Where:
 
     def _any_value(self, place: Resolved) -> LiteralString:
         elements = self.sources.elements(place)
+        if place.attribute.refers and place.sub is place.attribute.value_part:
+            return elements.any()
         value = elements.value(place.sub)
         return elements.exists(value.text + " IS NOT NULL")
 
@@ -115,8 +117,8 @@ class Where:
             return "true"
         if attribute.multi_valued:
             elements = self.sources.elements(place)
-            if attribute.refers and place.sub is None:
-                return elements.exists("true")
+            if attribute.refers and place.leaf in (attribute, attribute.value_part):
+                return elements.any()
             return elements.exists(self._element_present(elements, place))
         if place.leaf.type is Type.COMPLEX:
             return any_of([self._present(Resolved(place.extension, attribute, sub)) for sub in _visible(attribute)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import asyncpg
@@ -13,9 +13,10 @@ import orjson
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.patch.links import LinkChange, NeedsLinks
-from scimsrv.protocol.plan import IfMatch, Insert
+from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.project import View
 from scimsrv.schema.search import display, search_document
 from scimsrv.schema.validate import complete, keys, shorten
 from scimsrv.store.connection import Connection
@@ -23,7 +24,7 @@ from scimsrv.store.links import change_links
 from scimsrv.store.pointers import with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
-from scimsrv.store.read import not_found
+from scimsrv.store.read import fetch, not_found
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
 
@@ -48,10 +49,11 @@ Editor = Callable[[Document, Mapping[str, list[dict[str, Any]]] | None], Edit]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The resource's id and the version that a write left."""
+    """The resource's id and the version that a write left; `stored` is the resource itself where the write knows it."""
 
     id: str
     version: int
+    stored: Stored | None = None
 
 
 async def insert(scope: Scope, plan: Insert) -> Written:
@@ -62,8 +64,9 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     document = {"schemas": document["schemas"], "id": id_} | document
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
     claimed = _unique_keys(document, schema)
+    created, text = now(), _text(document)
     values = (
-        *(scope.tenant, id_, schema.name, now(), display(document), _text(document), _search(document, schema)),
+        *(scope.tenant, id_, schema.name, created, display(document), text, _search(document, schema)),
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor),
     )
@@ -79,24 +82,35 @@ async def insert(scope: Scope, plan: Insert) -> Written:
                     await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, claimed) from problem
-    return Written(id_, 1)
+    return Written(id_, 1, None if links else Stored(schema, id_, 1, created, created, text))
 
 
-async def change(scope: Scope, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor, *, links: bool) -> Written:
+async def change(
+    scope: Scope,
+    schema: EffectiveSchema,
+    id_: str,
+    if_match: IfMatch | None,
+    edit: Editor,
+    *,
+    links: bool,
+    view: View,
+    most: int,
+) -> Written:
     """Apply an edit to the resource as it is; nothing is written when it changes nothing. `links`: the edit may touch link rows.
 
     Without links: optimistic, the version is part of the UPDATE's condition; a lost race is 412 under If-Match and else tried again
-    on the newer document. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
+    on the newer document; the resource is read as the view shows it, with at most `most` elements of each link, so that it need not
+    be read again. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
     whatever `edit` raises.
     """
     if not links:
         for attempt in range(_RACES):
-            row = await scope.pool.fetchrow(_SQL["read_document"], scope.tenant, id_, schema.name)
-            current = _checked(row, schema, id_, if_match)
-            made = edit(orjson.loads(current["document"]), None)
-            written = await _store(scope, scope.pool, schema, current, made, linked=False)
+            current = await fetch(scope, scope.pool, schema, id_, view, most)
+            _check_version(current.version, schema, id_, if_match)
+            before = orjson.loads(current.document)
+            written = await _store(scope, scope.pool, schema, _Current(id_, current.version, before), edit(before, None), [])
             if written is not None:
-                return written
+                return Written(id_, written.version, replace(current, **written.changed))
             if if_match is not None and not if_match.any:
                 raise ScimError(Kind.PRECONDITION_FAILED)
             await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
@@ -105,8 +119,11 @@ async def change(scope: Scope, schema: EffectiveSchema, id_: str, if_match: IfMa
 
 
 async def _locked(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor) -> Written:
-    current = _checked(await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name), schema, id_, if_match)
-    document = orjson.loads(current["document"])
+    row = await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name)
+    if row is None:
+        raise not_found(schema, id_)
+    _check_version(row["version"], schema, id_, if_match)
+    document = orjson.loads(row["document"])
     try:
         made = edit(document, None)
     except NeedsLinks:
@@ -116,58 +133,63 @@ async def _locked(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: 
         for key, place in schema.writable_links.items()
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
-    written = await _store(scope, conn, schema, current, made, linked=bool(touched), touched=touched)
+    written = await _store(scope, conn, schema, _Current(id_, row["version"], document), made, touched)
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
-    return written
+    return Written(id_, written.version)
 
 
-def _checked(row: asyncpg.Record | None, schema: EffectiveSchema, id_: str, if_match: IfMatch | None) -> asyncpg.Record:
-    if row is None:
-        raise not_found(schema, id_)
-    if if_match is not None and not if_match.permits(row["version"]):
-        raise ScimError(Kind.PRECONDITION_FAILED, f'{schema.name} {shorten(id_)} has the version W/"{row["version"]}"')
-    return row
+def _check_version(version: int, schema: EffectiveSchema, id_: str, if_match: IfMatch | None) -> None:
+    if if_match is not None and not if_match.permits(version):
+        raise ScimError(Kind.PRECONDITION_FAILED, f'{schema.name} {shorten(id_)} has the version W/"{version}"')
 
 
-async def _store(
-    scope: Scope,
-    conn: Queries,
-    schema: EffectiveSchema,
-    current: asyncpg.Record,
-    made: Edit,
-    *,
-    linked: bool,
-    touched: list[str] | None = None,
-) -> Written | None:
-    """Write what differs; None when the version is not the present one any more."""
-    id_, version = current["id"], current["version"]
-    before = orjson.loads(current["document"])
-    document = made.document
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """The resource that a write starts from."""
+
+    id: str
+    version: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The version after a write, and what it changed of the Stored."""
+
+    version: int
+    changed: dict[str, Any] = field(default_factory=dict)
+
+
+async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: _Current, made: Edit, touched: list[str]) -> _Result | None:
+    """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
+    id_, before, document = current.id, current.document, made.document
     if document != before:
         document = await with_refs(scope, conn, schema, document)
-    same = document == before
-    if same and not made.secrets:
-        if not linked:
-            return Written(id_, version)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched or [])
-        return None if row is None else Written(id_, row["version"])
+    if document == before and not made.secrets:
+        if not touched:
+            return _Result(current.version)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched)
+        return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits)
     old, new = set(_unique_keys(before, schema)), set(_unique_keys(document, schema))
     released, claimed = sorted(old - new), sorted(new - old)
-    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *(touched or [])})
+    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
+    text = _text(document)
     try:
         row = await conn.fetchrow(
             _SQL["update_resource"],
-            *(scope.tenant, id_, schema.name, version, now()),
-            *(display(document), _text(document), _search(document, schema)),
+            *(scope.tenant, id_, schema.name, current.version, now()),
+            *(display(document), text, _search(document, schema)),
             *([name for name, _ in released], [key for _, key in released]),
             *([name for name, _ in claimed], [key for _, key in claimed]),
             *(list(secrets), list(secrets.values()), scope.actor, names),
         )
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, claimed) from problem
-    return None if row is None else Written(id_, row["version"])
+    if row is None:
+        return None
+    return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": text})
 
 
 async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> dict[str, list[dict[str, Any]]]:

@@ -56,10 +56,6 @@ WITH stored AS (
 )
 SELECT version, modified FROM stored
 
--- name: read_document
--- $2 id, $3 type
-SELECT id, type, version, created, modified, document FROM resource WHERE tenant = $1 AND id = $2 AND type = $3
-
 -- name: lock_document
 -- $2 id, $3 type: other writers of the resource wait; adding it to a group does not
 SELECT id, type, version, created, modified, document FROM resource WHERE tenant = $1 AND id = $2 AND type = $3

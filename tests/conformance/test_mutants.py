@@ -45,4 +45,5 @@ def survivors(trial: Trial) -> dict[str, set[str]]:
 
 
 def test_every_mutant_is_killed_by_its_checks(survivors: dict[str, set[str]]) -> None:
-    assert survivors == {}
+    report = [f"{name}: not noticed by {', '.join(sorted(left))}" for name, left in sorted(survivors.items())]
+    assert not report, "\n".join(report)

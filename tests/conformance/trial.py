@@ -32,7 +32,7 @@ class Trial:
     database_url: str
     secret_key: str
 
-    def mutated(self, number: int, mutant: str | None, checks: Iterable[Check], *, jobs: int = 2) -> list[Result]:
+    def mutated(self, number: int, mutant: str | None, checks: Iterable[Check], *, jobs: int = 1) -> list[Result]:
         """Run checks against a server with this mutant (None: without one) on two new tenants, told apart by the number.
 
         scim2-tester looks at the first page of a list, and cannot read decimals: it gets a plain tenant for itself.

@@ -158,8 +158,8 @@ class Hooked:
             await self._after[name]()
         return result
 
-    def acquire(self, *, timeout: float | None = None) -> _Acquired:
-        return _Acquired(self._inner.acquire(timeout=timeout), self._before, self._after)
+    def acquire(self) -> Any:
+        return _Acquired(self._inner.acquire(), self._before, self._after)
 
 
 class _Acquired:
@@ -191,7 +191,12 @@ def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str 
         monkeypatch.setattr(module, "_SQL", {**vars(module)["_SQL"], name: text.replace(part, instead)})
 
 
-async def count(pool: asyncpg.Pool, table: str, scope: Scope) -> int:
+def driver(scope: Scope) -> Any:
+    """The driver's pool behind a scope of a test, which can do more than the store asks of a pool."""
+    return scope.pool
+
+
+async def count(scope: Scope, table: str) -> int:
     """How many rows of a table the tenant has."""
-    number: int = await pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", scope.tenant)
+    number: int = await driver(scope).fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", scope.tenant)
     return number

@@ -148,7 +148,7 @@ async def a_pool(database: str, monkeypatch: pytest.MonkeyPatch, *, size: int = 
     try:
         yield opened
     finally:
-        opened.terminate()
+        await opened.close()
 
 
 async def _user(scope: Scope) -> str:

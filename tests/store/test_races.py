@@ -20,7 +20,7 @@ from scimsrv.schema.project import EVERYTHING
 from scimsrv.store import failure, write
 from scimsrv.store.execute import execute
 from scimsrv.store.scope import Scope
-from tests.store.support import Hook, Hooked, core_catalog, count, scope_on, without
+from tests.store.support import Hook, Hooked, core_catalog, count, driver, scope_on, without
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -39,7 +39,8 @@ def scope(pool: Pool) -> Scope:
 
 def hooked(scope: Scope, *, before: dict[str, Hook] | None = None, after: dict[str, Hook] | None = None) -> Scope:
     """The same tenant, with hooks at named statements."""
-    return Scope(Hooked(scope.pool, before=before, after=after), scope.tenant, scope.catalog, scope.base_url, scope.actor, scope.limits)
+    pool: Any = Hooked(scope.pool, before=before, after=after)
+    return Scope(pool, scope.tenant, scope.catalog, scope.base_url, scope.actor, scope.limits)
 
 
 def meeting(parties: int) -> Hook:
@@ -96,13 +97,13 @@ async def delete(scope: Scope, id_: str) -> Outcome:
 
 
 async def members(scope: Scope, group: str) -> set[str]:
-    rows = await scope.pool.fetch("SELECT target FROM reference WHERE tenant = $1 AND source = $2", scope.tenant, group)
+    rows = await driver(scope).fetch("SELECT target FROM reference WHERE tenant = $1 AND source = $2", scope.tenant, group)
     return {row["target"] for row in rows}
 
 
 async def dangling(scope: Scope) -> int:
     """Reference rows whose target or source is gone."""
-    number: int = await scope.pool.fetchval(
+    number: int = await driver(scope).fetchval(
         "SELECT count(*) FROM reference ref WHERE ref.tenant = $1 AND (SELECT count(*) FROM resource r"
         " WHERE r.tenant = $1 AND r.id IN (ref.source, ref.target)) < 2",
         scope.tenant,
@@ -135,11 +136,11 @@ async def _post_64(scope: Scope) -> list[Kind | str]:
 async def test_of_64_identical_posts_one_creates(scope: Scope) -> None:
     """One 201, 63 times 409, one row."""
     for _ in range(3):
-        await scope.pool.execute("DELETE FROM resource WHERE tenant = $1", scope.tenant)
-        await scope.pool.execute("DELETE FROM unique_key WHERE tenant = $1", scope.tenant)
+        await driver(scope).execute("DELETE FROM resource WHERE tenant = $1", scope.tenant)
+        await driver(scope).execute("DELETE FROM unique_key WHERE tenant = $1", scope.tenant)
         results = await _post_64(scope)
         assert (results.count("ok"), results.count(Kind.UNIQUENESS)) == (1, 63)
-        assert await count(scope.pool, "resource", scope) == 1
+        assert await count(scope, "resource") == 1
 
 
 async def test_without_the_unique_key_several_create(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +183,7 @@ async def _patch_8(scope: Scope) -> tuple[list[Kind | str], int]:
     user = await made(scope, {"userName": "ada@example.com"})
     crowded = hooked(scope, after={"read_document": meeting(8)})
     results = await together(*(patch(crowded, user, {"op": "add", "path": name, "value": "x"}) for name in _ATTRIBUTES))
-    document = orjson.loads(await scope.pool.fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, user))
+    document = orjson.loads(await driver(scope).fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, user))
     return kinds(results), len(document.keys() & set(_ATTRIBUTES))
 
 
@@ -210,7 +211,7 @@ async def test_20_parallel_adds_leave_20_members(scope: Scope) -> None:
     group = await made(scope, {"displayName": "Staff"})
     assert kinds(await together(*(add(scope, group, person) for person in people))) == ["ok"] * 20
     assert await members(scope, group) == set(people)
-    assert await scope.pool.fetchval("SELECT version FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, group) == 21
+    assert await driver(scope).fetchval("SELECT version FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, group) == 21
 
 
 async def test_members_written_back_as_a_whole_would_be_lost(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +237,7 @@ async def test_members_written_back_as_a_whole_would_be_lost(scope: Scope, monke
 
 
 def _same_database(scope: Scope) -> dict[str, Any]:
-    return {"dsn": scope.pool._connect_args[0]}
+    return {"dsn": driver(scope)._connect_args[0]}
 
 
 # -- a member that is deleted --------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ async def _deleted_during_the_add(scope: Scope) -> list[Kind | str]:
 
     async def begin_to_delete() -> None:
         deleting.append(asyncio.create_task(delete(scope, user)))
-        await asyncio.wait([deleting[0], asyncio.create_task(until_blocked(scope.pool))], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([deleting[0], asyncio.create_task(until_blocked(driver(scope)))], return_when=asyncio.FIRST_COMPLETED)
 
     adding = add(hooked(scope, after={"lock_targets": begin_to_delete}), group, user)
     return kinds(await together(adding, _joined(deleting)))
@@ -264,7 +265,7 @@ async def _joined(tasks: list[asyncio.Task[Outcome]]) -> Outcome:
 async def test_a_user_deleted_while_being_added_leaves_no_row(scope: Scope) -> None:
     """The delete waits for the add and takes the new membership with it."""
     assert await _deleted_during_the_add(scope) == ["ok", "ok"]
-    assert (await dangling(scope), await count(scope.pool, "reference", scope)) == (0, 0)
+    assert (await dangling(scope), await count(scope, "reference")) == (0, 0)
 
 
 async def test_without_the_lock_on_the_member_a_row_dangles(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +282,7 @@ async def _added_during_the_delete(scope: Scope) -> list[Kind | str]:
 
     async def begin_to_add() -> None:
         adding.append(asyncio.create_task(add(scope, group, user)))
-        await asyncio.wait([adding[0], asyncio.create_task(until_blocked(scope.pool))], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([adding[0], asyncio.create_task(until_blocked(driver(scope)))], return_when=asyncio.FIRST_COMPLETED)
 
     deleting = delete(hooked(scope, after={"lock_for_deletion": begin_to_add}), user)
     return kinds(await together(_joined(adding), deleting))
@@ -290,7 +291,7 @@ async def _added_during_the_delete(scope: Scope) -> list[Kind | str]:
 async def test_a_user_added_while_being_deleted_is_refused(scope: Scope) -> None:
     """The add waits for the delete, and then there is no such user."""
     assert await _added_during_the_delete(scope) == [Kind.INVALID_VALUE, "ok"]
-    assert (await dangling(scope), await count(scope.pool, "reference", scope)) == (0, 0)
+    assert (await dangling(scope), await count(scope, "reference")) == (0, 0)
 
 
 async def _delete_meets_an_uncommitted_add(scope: Scope) -> list[Kind | str]:
@@ -300,7 +301,7 @@ async def _delete_meets_an_uncommitted_add(scope: Scope) -> list[Kind | str]:
 
     async def begin_to_delete() -> None:
         deleting.append(asyncio.create_task(delete(scope, user)))
-        await until_blocked(scope.pool)
+        await until_blocked(driver(scope))
 
     return kinds(await together(add(hooked(scope, after={"add_links": begin_to_delete}), group, user), _joined(deleting)))
 
@@ -359,7 +360,7 @@ async def _delete_and_change(scope: Scope) -> list[Kind | str]:
     async def group_is_locked() -> None:
         locked.set()
         for _ in range(50):
-            if found.is_set() or await _blocked(scope.pool):
+            if found.is_set() or await _blocked(driver(scope)):
                 break
             await asyncio.sleep(0.01)
 

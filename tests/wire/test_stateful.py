@@ -209,7 +209,7 @@ class Model(RuleBasedStateMachine):
         tenant, id_ = self.tenants[at], _one(self.tenants[at].groups, pick)
         members = self._members(at, picks, foreign and op != "remove")
         if op == "remove":
-            operations = [{"op": "remove", "path": f'members[value eq "{member}"]'} for member in members]
+            operations: list[dict[str, Any]] = [{"op": "remove", "path": f'members[value eq "{member}"]'} for member in members]
         else:
             operations = [{"op": op, "path": "members", "value": [{"value": member} for member in members]}]
         if not operations or id_ == _NOBODY:

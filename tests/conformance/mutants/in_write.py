@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextvars import ContextVar
 from dataclasses import replace as changed
 from typing import Any
 
@@ -21,18 +21,13 @@ from tests.conformance.mutants.tools import everywhere, instead, one, replace, s
 
 @mutant
 def create_stores_nothing() -> None:
-    """A create is answered with 201 and stored under another id."""
-    original = write.insert
+    """A create is answered with 201 and forgotten."""
+    original = execute_module._insert
 
     async def insert(scope: Any, plan: Any) -> Any:
-        written = await original(scope, plan)
-        asyncio.get_running_loop().call_later(
-            0.01,
-            lambda: asyncio.ensure_future(
-                scope.pool.execute("DELETE FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, written.id)
-            ),
-        )
-        return written
+        created = await original(scope, plan)
+        await scope.pool.execute("DELETE FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, created.stored.id)
+        return created
 
     everywhere(original, insert)
 
@@ -43,19 +38,19 @@ def create_echoes_the_body() -> None:
     from scimsrv.protocol.plan import Created
     from tests.conformance.mutants.tools import answer
 
-    bodies: list[Any] = []
+    sent: ContextVar[Any] = ContextVar("sent")
     original = planning.insert
 
     def insert(body: Any, *rest: Any) -> Any:
-        bodies[:] = [body]
+        sent.set(body)
         return original(body, *rest)
 
     everywhere(original, insert)
 
     def edit(outcome: Any, reply: Any) -> Any:
-        if not isinstance(outcome, Created) or not isinstance(reply.body, bytes) or not bodies:
+        if not isinstance(outcome, Created) or not isinstance(reply.body, bytes):
             return reply
-        return changed(reply, body=orjson.dumps(orjson.loads(reply.body) | bodies[0]))
+        return changed(reply, body=orjson.dumps(orjson.loads(reply.body) | sent.get()))
 
     answer(edit)
 
