@@ -17,7 +17,7 @@ from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
 from scimsrv.store.failure import guarded
-from scimsrv.store.read import HELD, fetch, read
+from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
@@ -94,10 +94,9 @@ async def _modify(scope: Scope, plan: Modify) -> Outcome:
     written = await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)
     if policy.patch_body == "never" and not plan.body_wanted:
         return Done(written.version)
-    shown = await _shown(scope, schema, written, plan.view, most)
-    if not always and sum(len(shown.stored.linked.get(place.key, ())) for place in plan.view.links) > SHOWN_AFTER_PATCH:
+    if not always and await exceeds(scope, plan.id, plan.view, SHOWN_AFTER_PATCH):
         return Done(written.version)
-    return shown
+    return await _shown(scope, schema, written, plan.view, most)
 
 
 async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: View, most: int) -> Shown:

@@ -38,6 +38,15 @@ async def fetch(scope: Scope, conn: Queries, schema: EffectiveSchema, id_: str, 
     return (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
 
 
+async def exceeds(scope: Scope, id_: str, view: View, number: int) -> bool:
+    """Whether the links that the view shows of the resource have more elements than this in all; looks at no more of them."""
+    keys = [place.key for place in view.links]
+    if not keys:
+        return False
+    row = await scope.pool.fetchrow(load("resources")["count_links"], scope.tenant, id_, keys, number + 1)
+    return row is not None and row["links"] > number
+
+
 _Statement = tuple[LiteralString, list[Any]]
 
 

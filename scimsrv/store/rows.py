@@ -25,16 +25,15 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
     links = {place.key: place for _, view in shown for place in view.links}
     if not links:
         return "NULL"
-    parts: list[LiteralString] = [
-        "(SELECT ref.attribute, ref.target, t.type, t.display FROM reference ref"
-        " JOIN resource t ON t.tenant = $1 AND t.id = ref.target"
-        " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
-        + args.add(key)
-        + " ORDER BY ref.target"
-        + ("" if most is None or place.extension else " LIMIT " + args.add(most) + "::bigint")
-        + ")"
-        for key, place in sorted(links.items())
-    ]
+    parts: list[LiteralString] = []
+    for key, place in sorted(links.items()):
+        limit: LiteralString = "" if most is None or place.extension else " LIMIT " + args.add(most) + "::bigint"
+        # The limit is inside, so that only the rows within it are joined.
+        parts.append(
+            "(SELECT ref.attribute, ref.target, t.type, t.display FROM (SELECT ref.attribute, ref.target FROM reference ref"
+            " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + args.add(key) + " ORDER BY ref.target" + limit
+            + ") ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target ORDER BY ref.target)"
+        )  # fmt: skip
     return (
         "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM ("
         + " UNION ALL ".join(parts)

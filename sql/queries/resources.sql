@@ -103,6 +103,12 @@ AND NOT EXISTS (SELECT FROM unnest($4::text[]) given (target) WHERE given.target
 SELECT ref.target, t.type, t.display FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target
 WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 AND ref.target > $4 ORDER BY ref.target LIMIT $5
 
+-- name: count_links
+-- $2 source, $3 attributes, $4 how many to count at most
+SELECT count(*) AS links FROM (
+    SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = ANY ($3::text[]) LIMIT $4
+) l
+
 -- name: lock_referring
 -- $2 target: the resources that refer to it, in one order for everybody
 SELECT r.id FROM resource r WHERE r.tenant = $1 AND r.id IN (SELECT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2)

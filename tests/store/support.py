@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -29,9 +29,6 @@ from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
 from tests.schemas import SAMPLE_DEFINITION
-
-if TYPE_CHECKING:
-    import asyncpg
 
 BASE_URL: Final = "https://scim.example.com/v2"
 THEN: Final = datetime(2024, 1, 1, 10, tzinfo=UTC)

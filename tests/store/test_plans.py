@@ -137,7 +137,6 @@ async def test_a_user_is_written_by_the_primary_key(connection: Connection) -> N
     """Reading before a change, locking, and what refers to a user: no statement of a write reads more than it needs."""
     statements = load("resources")
     for name, arguments in (
-        ("read_document", [_TENANT, "u-000042", "User"]),
         ("lock_document", [_TENANT, "u-000042", "User"]),
         ("lock_for_deletion", [_TENANT, "u-000042", "User"]),
         ("lock_referring", [_TENANT, "u-000042"]),

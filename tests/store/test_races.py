@@ -155,7 +155,7 @@ async def test_without_the_unique_key_several_create(scope: Scope, monkeypatch: 
 async def _write_10(scope: Scope) -> list[Kind | str]:
     """Ten writers that have all read version 1 before the first of them writes."""
     user = await made(scope, {"userName": "ada@example.com"})
-    crowded = hooked(scope, after={"read_document": meeting(10)})
+    crowded = hooked(scope, before={"update_resource": meeting(10)})
     seen = IfMatch(any=False, versions=frozenset({1}))
     writers = (patch(crowded, user, {"op": "replace", "path": "title", "value": f"{n}"}, if_match=seen) for n in range(10))
     return kinds(await together(*writers))
@@ -181,7 +181,7 @@ _ATTRIBUTES = ("title", "nickName", "userType", "locale", "timezone", "preferred
 async def _patch_8(scope: Scope) -> tuple[list[Kind | str], int]:
     """Eight writers without precondition that have all read the same document; how many changes are left."""
     user = await made(scope, {"userName": "ada@example.com"})
-    crowded = hooked(scope, after={"read_document": meeting(8)})
+    crowded = hooked(scope, before={"update_resource": meeting(8)})
     results = await together(*(patch(crowded, user, {"op": "add", "path": name, "value": "x"}) for name in _ATTRIBUTES))
     document = orjson.loads(await driver(scope).fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, user))
     return kinds(results), len(document.keys() & set(_ATTRIBUTES))

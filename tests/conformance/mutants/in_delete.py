@@ -65,8 +65,7 @@ def delete_leaves_it_in_lists() -> None:
 
     everywhere(original, statement)
     sql(remove, "lock_for_deletion", "AND type = $3", "AND type = $3 AND display IS DISTINCT FROM 'deleted'")
-    for name in ("read_document", "lock_document"):
-        sql(write, name, "AND type = $3", "AND type = $3 AND display IS DISTINCT FROM 'deleted'")
+    sql(write, "lock_document", "AND type = $3", "AND type = $3 AND display IS DISTINCT FROM 'deleted'")
 
 
 @mutant

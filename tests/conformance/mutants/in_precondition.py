@@ -76,16 +76,19 @@ def if_match_takes_older_versions() -> None:
 
 
 @mutant
-def if_match_star_creates() -> None:
-    """If-Match on what does not exist is answered with 412."""
-    original = write._checked
+def if_match_on_nothing_is_412() -> None:
+    """A write with If-Match on what does not exist is answered with 412."""
+    original = write.change
 
-    def checked(row: Any, schema: Any, id_: str, if_match: Any) -> Any:
-        if row is None and if_match is not None:
-            raise ScimError(Kind.PRECONDITION_FAILED)
-        return original(row, schema, id_, if_match)
+    async def change(scope: Any, schema: Any, id_: str, if_match: Any, *rest: Any, **more: Any) -> Any:
+        try:
+            return await original(scope, schema, id_, if_match, *rest, **more)
+        except ScimError as error:
+            if error.kind is not Kind.NOT_FOUND or if_match is None:
+                raise
+            raise ScimError(Kind.PRECONDITION_FAILED) from error
 
-    everywhere(original, checked)
+    everywhere(original, change)
 
 
 @mutant

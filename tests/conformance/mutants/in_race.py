@@ -10,8 +10,6 @@ from scimsrv.store import links, write
 from tests.conformance.mutants.registry import mutant
 from tests.conformance.mutants.tools import everywhere, instead, replace, sql
 
-# -- races -----------------------------------------------------------------------------------------------------------------
-
 
 @mutant
 def uniqueness_is_asked_before() -> None:
@@ -88,19 +86,3 @@ def groups_are_not_locked() -> None:
 
     everywhere(original, change_links)
     sql(write, "lock_document", "FOR NO KEY UPDATE", "")
-    write._store.__kwdefaults__  # noqa: B018 - the row's version may change meanwhile
-
-
-@mutant
-def second_write_with_a_tag_is_accepted() -> None:
-    """Of several writes with one ETag at once more than one succeeds."""
-    sql(write, "update_resource", "AND version = $4", "AND $4::bigint IS NOT NULL")
-
-    def made(original: Any) -> Any:
-        def checked(row: Any, schema: Any, id_: str, if_match: Any) -> Any:
-            return original(row, schema, id_, if_match)
-
-        return checked
-
-    replace(write, "_checked", made)
-    _slow()

@@ -25,7 +25,7 @@ def create_stores_nothing() -> None:
     original = execute_module._insert
 
     async def insert(scope: Any, plan: Any) -> Any:
-        created = await original(scope, plan)
+        created: Any = await original(scope, plan)
         await scope.pool.execute("DELETE FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, created.stored.id)
         return created
 
@@ -226,8 +226,8 @@ def writes_without_change_raise_the_version() -> None:
     """A write that changes nothing raises the version."""
 
     def made(original: Any) -> Any:
-        async def store(scope: Any, conn: Any, schema: Any, current: Any, made_: Any, *, linked: bool, touched: Any = None) -> Any:
-            return await original(scope, conn, schema, current, made_, linked=True, touched=touched)
+        async def store(scope: Any, conn: Any, schema: Any, current: Any, edit: Any, touched: Any) -> Any:
+            return await original(scope, conn, schema, current, edit, touched or ["schemas"])
 
         return store
 
