@@ -14,6 +14,7 @@ class Limits:
     search_body_bytes: int = 64 * 1024
     json_depth: int = 16
     json_keys: int = 2_000
+    document_bytes: int = 1024 * 1024
     string_length: int = 65_536
     key_length: int = 256
     key_bytes: int = 1_024

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import TestServer, test_server, versions
+from tests.recorder import faults, recording
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -46,3 +47,12 @@ async def pool(database: str) -> "AsyncIterator[Pool]":
     """Yield a pool on the module's database."""
     async with asyncpg.create_pool(database, min_size=1, max_size=10) as made:
         yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_sent() -> Iterator[set[str]]:
+    """Yield the distinct statements that the program has sent so far; at the end of the run they are checked."""
+    with recording() as sent:
+        yield sent
+    wrong = {text: found for text in sorted(sent) if (found := faults(text))}
+    assert not wrong, "\n\n".join(f"{', '.join(found)}:\n{text}" for text, found in wrong.items())

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from scimsrv.schema.attribute import Attribute, Type, Uniqueness
@@ -54,8 +55,12 @@ class Rule:
 
 def fold(text: str) -> str:
     """Comparison form of text that is not case-exact: NFC, full case folding, NFC again (so folding twice changes nothing)."""
-    if text.isascii():
-        return text.lower()
+    return text.lower() if text.isascii() else _folded(text)
+
+
+@lru_cache(maxsize=128)
+def _folded(text: str) -> str:
+    """Kept for a while: a PATCH of many operations compares the same long values again and again."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 

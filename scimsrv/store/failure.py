@@ -23,7 +23,9 @@ KINDS: Final[dict[str, Kind]] = {
     "57": Kind.UNAVAILABLE,
     "08": Kind.UNAVAILABLE,
     "40": Kind.UNAVAILABLE,
-    "55P03": Kind.UNAVAILABLE,
+    "28": Kind.UNAVAILABLE,
+    "3D": Kind.UNAVAILABLE,
+    "55": Kind.UNAVAILABLE,
     "25006": Kind.UNAVAILABLE,
     "23505": Kind.UNIQUENESS,
     "23503": Kind.INVALID_VALUE,
@@ -33,7 +35,8 @@ KINDS: Final[dict[str, Kind]] = {
     "54000": Kind.INVALID_VALUE,
 }
 
-_ATTEMPTS: Final = 3
+#: The first attempt and three more.
+_ATTEMPTS: Final = 4
 
 
 def kind_of(sqlstate: str | None) -> Kind | None:

@@ -5,6 +5,7 @@ The search document and the literals are folded by the same functions, so SQL co
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, LiteralString, assert_never
 
@@ -60,6 +61,8 @@ class Where:
 
     def _compare(self, place: Resolved, op: Op, key: Key) -> LiteralString:
         column = self.sources.column(place)
+        if place.attribute.key == "meta" and place.leaf.key == "version":
+            key = _DIGEST.sub('"', str(key))
         if column is not None:  # never NULL, and bare so that its index serves it
             if op is Op.NE:
                 return "NOT (" + self._plain(place.leaf, column, Op.EQ, key) + ")"
@@ -219,6 +222,9 @@ class Where:
             case _:
                 return value.text + ' COLLATE "C"' + _SIGNS[op] + self.args.add(literal) + "::text"
 
+
+#: The part of a version that stands for what is derived; two versions of one resource differ in the counter before it.
+_DIGEST = re.compile(r'-[0-9a-f]{8}"$')
 
 _SIGNS: dict[Op, LiteralString] = {
     Op.EQ: " = ",

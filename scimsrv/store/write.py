@@ -11,7 +11,8 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.limits import Limits
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.document import Document
@@ -64,7 +65,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     document = {"schemas": document["schemas"], "id": id_} | document
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
     claimed = _unique_keys(document, schema)
-    created, text = now(), _text(document)
+    created, text = now(), _text(document, scope.limits)
     values = (
         *(scope.tenant, id_, schema.name, created, display(document), text, _search(document, schema)),
         *([name for name, _ in claimed], [key for _, key in claimed]),
@@ -175,7 +176,7 @@ async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: 
     old, new = set(_unique_keys(before, schema)), set(_unique_keys(document, schema))
     released, claimed = sorted(old - new), sorted(new - old)
     names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
-    text = _text(document)
+    text = _text(document, scope.limits)
     try:
         row = await conn.fetchrow(
             _SQL["update_resource"],
@@ -224,8 +225,11 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
     return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
 
 
-def _text(document: Document) -> str:
-    return orjson.dumps(document).decode()
+def _text(document: Document, limits: Limits) -> str:
+    text = orjson.dumps(document)
+    if len(text) > limits.document_bytes:
+        raise invalid_value(f"The resource would have more than {limits.document_bytes} bytes")
+    return text.decode()
 
 
 def _search(document: Document, schema: EffectiveSchema) -> str:

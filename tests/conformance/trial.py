@@ -42,7 +42,7 @@ class Trial:
         plain, extended = f"plain-{number}", f"extended-{number}"
         tokens = asyncio.run(make_tenants(self.database_url, self.secret_key, [plain], [extended]))
         with self.launcher.server(mutant) as url:
-            _check_soundness(f"{url}/scim/{plain}/v2", tokens[plain])
+            _check_soundness(mutant, f"{url}/scim/{plain}/v2", tokens[plain])
             return [*_run(alone, url, plain, tokens, 1), *_run(others, url, extended, tokens, jobs)]
 
 
@@ -54,14 +54,14 @@ class UnsoundError(Exception):
     """A mutant makes ordinary requests fail with 500: it is no mistake that a check could tell from another."""
 
 
-def _check_soundness(base_url: str, token: str) -> None:
+def _check_soundness(mutant: str | None, base_url: str, token: str) -> None:
     """Raise UnsoundError when ordinary requests make the server fail, as a mutant does that does not fit the program any more."""
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
 
         def ask(method: str, path: str, body: Any = None) -> Any:
             answer = http.request(method, path, json=body)
             if answer.status_code == 500:
-                raise UnsoundError(f"{method} {path}: {answer.text}")
+                raise UnsoundError(f"{mutant}: {method} {path}: {answer.text}")
             try:
                 return answer.json()
             except ValueError:

@@ -151,7 +151,7 @@ async def test_failures_of_the_database(
     assert ("retry-after" in answer.headers) is (status == 503)
     if status == 503:
         assert 2 <= int(answer.headers["retry-after"]) <= 5
-    assert calls == (3 if getattr(problem, "sqlstate", None) in failure.RETRIED else 1)
+    assert calls == (4 if getattr(problem, "sqlstate", None) in failure.RETRIED else 1)
 
 
 async def test_a_statement_that_takes_too_long(start: Starter, database: str) -> None:

@@ -59,7 +59,7 @@ def projection_excludes_always() -> None:
     """excludedAttributes takes away what is always returned."""
     replace(View, "shows", lambda original: lambda self, place: place.key not in self.without and bool(original(self, place)))
     original = project.view
-    everywhere(original, lambda projection, schema: changed(original(projection, schema), as_stored=not projection.asked))
+    everywhere(original, lambda projection, schema, *sent: changed(original(projection, schema, *sent), as_stored=not projection.asked))
 
 
 @mutant
@@ -85,8 +85,8 @@ def projection_cannot_exclude_parts() -> None:
     original = project.view
     everywhere(
         original,
-        lambda projection, schema: original(
-            changed(projection, without=frozenset(name for name in projection.without if "." not in name.rpartition(":")[2])), schema
+        lambda projection, schema, *sent: original(
+            changed(projection, without=frozenset(name for name in projection.without if "." not in name.rpartition(":")[2])), schema, *sent
         ),
     )
 

@@ -116,8 +116,10 @@ def groups_vanish_with_projection() -> None:
     original = project.view
     everywhere(
         original,
-        lambda projection, schema: (
-            changed(original(projection, schema), backlinks=()) if projection.only is not None else original(projection, schema)
+        lambda projection, schema, *sent: (
+            changed(original(projection, schema, *sent), backlinks=())
+            if projection.only is not None
+            else original(projection, schema, *sent)
         ),
     )
 
