@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Send
@@ -10,7 +11,7 @@ from starlette.types import Scope as Connection
 
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Disconnected, Fields, read_body, request_id, send_reply
+from scimsrv.http import Disconnected, Fields, read_body, send_reply
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.protocol import discovery, planning
@@ -28,6 +29,7 @@ from scimsrv.protocol.request import (
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, route
+from scimsrv.request_id import request_id
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
@@ -98,7 +100,7 @@ class App:
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
-        request = request_id(headers)
+        request = request_id(headers.get(b"x-request-id") or "")
         media_type = _SCIM_JSON
         try:
             media_type = answer_type(headers.get(b"accept"))
@@ -135,7 +137,8 @@ class App:
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         principal.require(Right.READ if reads else Right.WRITE)
         plan = await self._plan(found, method, schema, scope, connection, headers, receive)
-        return Renderer(scope.base_url, catalog).reply(await execute(scope, plan))
+        reply = Renderer(scope.base_url, catalog).reply(await execute(scope, plan))
+        return reply if reads or principal.may(Right.READ) else _without_body(reply)
 
     def _generic_config(self, found: Route, connection: Connection) -> Reply:
         """ServiceProviderConfig without credentials: the same for every tenant, existing or not."""
@@ -220,6 +223,11 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
+
+
+def _without_body(reply: Reply) -> Reply:
+    """The answer to a write for a token that may not read: where the resource is and its version, not what it holds."""
+    return replace(reply, status=204 if reply.status == 200 else reply.status, body=None)
 
 
 def _check_version(found: Route) -> None:

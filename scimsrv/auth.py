@@ -37,9 +37,13 @@ class Principal:
 
     credential: Credential
 
+    def may(self, right: Right) -> bool:
+        """Whether one of the token's scopes grants the right."""
+        return not right.value.isdisjoint(self.credential.scopes)
+
     def require(self, right: Right) -> None:
         """Raises ScimError 403 unless one of the token's scopes grants the right."""
-        if right.value.isdisjoint(self.credential.scopes):
+        if not self.may(right):
             needed = " or ".join(sorted(right.value))
             raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {needed}")
 

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from scimsrv.cork import CorkedTransport
 from scimsrv.errors import Kind
+from scimsrv.request_id import request_id
 
 HEAD_SECONDS: Final = 5.0
 """Time from a message's first byte (or from connecting) until its headers are complete."""
@@ -101,6 +102,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
             return
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            self._refuse(Kind.BAD_REQUEST, "The request needs exactly one Host header.")
+            return
         super().on_headers_complete()
         self._in_body = True
 
@@ -157,9 +162,10 @@ class GuardedProtocol(HttpToolsProtocol):
         elif cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
             return
-        body = _error(kind, detail)
+        request = request_id()
+        body = _error(kind, detail, request)
         lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
-        for name, value in (*self.server_state.default_headers, *_headers(body)):
+        for name, value in (*self.server_state.default_headers, *_headers(body, request)):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
         if self.transport.can_write_eof():
@@ -171,18 +177,21 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 async def _overloaded(scope: Any, receive: Any, send: Any) -> None:
-    body = _error(Kind.UNAVAILABLE, "The server has more requests in progress than it can serve; try again shortly.")
-    headers = [*_headers(body), (b"retry-after", b"2")]
+    request = request_id()
+    body = _error(Kind.UNAVAILABLE, "The server has more requests in progress than it can serve; try again shortly.", request)
+    headers = [*_headers(body, request), (b"retry-after", b"2")]
     await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def _error(kind: Kind, detail: str) -> bytes:
-    return orjson.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": detail})
+def _error(kind: Kind, detail: str, request: str) -> bytes:
+    shown = f"{detail} (request {request})"
+    return orjson.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": shown})
 
 
-def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+def _headers(body: bytes, request: str) -> list[tuple[bytes, bytes]]:
     return [
+        (b"x-request-id", request.encode()),
         (b"content-type", b"application/scim+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),

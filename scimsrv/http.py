@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
-import secrets
 import zlib
 from collections.abc import AsyncIterator
 from typing import Final
@@ -24,12 +21,6 @@ _NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 
 #: Bodies above this many bytes are compressed for clients that accept it.
 _COMPRESSED_ABOVE: Final = 1_024
-
-#: Ids of requests are unique, not secret: a random part for the process, then a number.
-_PROCESS: Final = secrets.token_hex(8)
-_NUMBERS: Final = itertools.count()
-
-_REQUEST_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 
 class Disconnected(Exception):  # noqa: N818 - not an error of ours
@@ -53,12 +44,6 @@ class Fields:
     def all(self, name: bytes) -> list[bytes]:
         """Every value of the field."""
         return [value for key, value in self._pairs if key == name] if name in self._values else []
-
-
-def request_id(headers: Fields) -> str:
-    """The client's X-Request-Id if it is harmless, else a new one."""
-    given = headers.get(b"x-request-id") or ""
-    return given if _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_NUMBERS):012x}"
 
 
 async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
@@ -88,7 +73,7 @@ async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
                     return b"".join(chunks)
                 patience.reschedule(min(clock() + BODY_IDLE, deadline))
     except TimeoutError as problem:
-        raise ScimError(Kind.REQUEST_TIMEOUT) from problem
+        raise ScimError(Kind.REQUEST_TIMEOUT, headers={"Connection": "close"}) from problem
 
 
 def _too_large(limit: int) -> ScimError:

@@ -134,7 +134,8 @@ def _check_tls(settings: Settings) -> None:
 def _set_up_logging() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # While the database is away the driver's pool logs a traceback per attempt: its first line says it all.
-    logging.getLogger("asyncpg").addFilter(_without_traceback)
+    for name in ("asyncpg", "asyncpg.pool"):  # a logger's filter is not its children's
+        logging.getLogger(name).addFilter(_without_traceback)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from scimsrv.errors import invalid_syntax, invalid_value
 
@@ -59,8 +59,8 @@ class SearchRequest(_Message):
     filter: str | None = None
     sort_by: str | None = Field(None, alias="sortBy")
     sort_order: str | None = Field(None, alias="sortOrder")
-    start_index: int | None = Field(None, alias="startIndex")
-    count: int | None = None
+    start_index: StrictInt | None = Field(None, alias="startIndex")
+    count: StrictInt | None = None
 
     @model_validator(mode="after")
     def _is_search(self) -> Self:

@@ -61,7 +61,8 @@ class Renderer:
         return f"{self.base_url}{stored.schema.endpoint}/{quote(stored.id, safe='')}"
 
     def etag(self, stored: Stored, view: View) -> str:
-        """The weak tag: the version, and a digest of the backlinks where they are shown, since they change without it."""
+        """The weak tag: the version, and a digest of the backlinks where they are shown, since they change without it. What the
+        targets of links are called is not covered: it is the text of other resources, and the tag is weak."""
         if not (view.backlinks and stored.linked):
             return f'W/"{stored.version}"'
         derived = [(element.id, element.kind, element.display) for place in view.backlinks for element in stored.linked.get(place.key, ())]
@@ -139,15 +140,27 @@ class Renderer:
             yield b"]"
         yield b"}"
 
-    def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes:
-        resources = b",".join(self.resource(stored, view, self._meta(stored, view)) for stored, view in rows)
-        return b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}' % (
-            LIST_RESPONSE.encode(),
-            total,
-            start,
-            len(rows),
-            resources,
+    def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes | AsyncIterator[bytes]:
+        head = b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[' % (
+            *(LIST_RESPONSE.encode(), total, start, len(rows)),
         )
+        if any(stored.streamed for stored, _ in rows):
+            return self._streamed_page(head, rows)
+        return head + b",".join(self.resource(stored, view, self._meta(stored, view)) for stored, view in rows) + b"]}"
+
+    async def _streamed_page(self, head: bytes, rows: tuple[tuple[Stored, View], ...]) -> AsyncIterator[bytes]:
+        """The page in pieces, so that resources with long links are never held whole."""
+        yield head
+        for number, (stored, view) in enumerate(rows):
+            if number:
+                yield b","
+            whole = self.resource(stored, view, self._meta(stored, view))
+            if not stored.streamed:
+                yield whole
+                continue
+            async for piece in self._stream(whole, stored, view):
+                yield piece
+        yield b"]}"
 
 
 def refusal(error: ScimError, request_id: str) -> Reply:

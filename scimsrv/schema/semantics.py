@@ -93,13 +93,21 @@ _MOST_MARKS: Final = 30
 def _coerce_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
-    if len(value) > _MOST_MARKS and not value.isascii():
-        run = 0
-        for char in value:
-            run = run + 1 if unicodedata.combining(char) else 0
-            if run > _MOST_MARKS:
-                raise ValueError(f"must not have more than {_MOST_MARKS} combining marks in a row")
+    if "\x00" in value:
+        raise ValueError("must not have the character U+0000")
+    if not value.isascii():
+        _check_unicode(value)
     return value
+
+
+def _check_unicode(value: str) -> None:
+    run = 0
+    for char in value:
+        run = run + 1 if unicodedata.combining(char) else 0
+        if run > _MOST_MARKS:
+            raise ValueError(f"must not have more than {_MOST_MARKS} combining marks in a row")
+        if "\ud800" <= char <= "\udfff":
+            raise ValueError("must not have half of a surrogate pair")
 
 
 _BOOLEANS: Final = {"true": True, "false": False}

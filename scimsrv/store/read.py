@@ -19,6 +19,9 @@ from scimsrv.store.scope import Scope
 #: Elements of a link that are read with the resource; with more, the rest is streamed.
 HELD: Final = 1_000
 
+#: The same for each resource of a list.
+HELD_IN_LIST: Final = 100
+
 #: Elements of a link in one batch of a stream.
 BATCH: Final = 5_000
 
@@ -26,7 +29,7 @@ BATCH: Final = 5_000
 async def read(scope: Scope, plan: Read) -> Shown:
     """The resource, its long link streamed. Raises ScimError 404."""
     found = await fetch(scope, scope.pool, plan.schema, plan.id, plan.view, HELD + 1)
-    return Shown(_with_stream(scope, found), plan.view, plan.if_none_match)
+    return Shown(with_streams(scope, found, HELD), plan.view, plan.if_none_match)
 
 
 async def fetch(scope: Scope, conn: Queries, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
@@ -68,9 +71,10 @@ def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
     return ScimError(Kind.NOT_FOUND, f"{schema.name} {id_[:64]!r} not found")
 
 
-def _with_stream(scope: Scope, found: Stored) -> Stored:
+def with_streams(scope: Scope, found: Stored, most: int) -> Stored:
+    """The resource with those of its links streamed of which more than `most` elements were read."""
     held = {place.key for place in found.schema.links if place.extension is None} & found.linked.keys()
-    long = [key for key in sorted(held) if len(found.linked[key]) > HELD]
+    long = [key for key in sorted(held) if len(found.linked[key]) > most]
     if not long:
         return found
     rest = {key: elements for key, elements in found.linked.items() if key not in long}

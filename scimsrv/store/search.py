@@ -15,6 +15,7 @@ from scimsrv.schema.semantics import Op
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments, any_of
 from scimsrv.store.pool import Queries
+from scimsrv.store.read import HELD_IN_LIST, with_streams
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.source import Sources
@@ -39,7 +40,7 @@ async def search(scope: Scope, plan: Query) -> Page:
 async def _resources(scope: Scope, conn: Queries, plan: Query, rows: list[asyncpg.Record]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
     found = await resources(conn, scope.tenant, scope.catalog, [(row, views[row["type"]]) for row in rows])
-    return tuple((resource, views[resource.schema.name]) for resource in found)
+    return tuple((with_streams(scope, resource, HELD_IN_LIST), views[resource.schema.name]) for resource in found)
 
 
 def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
@@ -59,7 +60,7 @@ async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare)
     if made is None:
         args = Arguments([scope.tenant, None, None, None])
         text: LiteralString = (
-            "SELECT " + columns([(target.schema, target.view)], scope.catalog, args) + " FROM unique_key u"
+            "SELECT " + columns([(target.schema, target.view)], scope.catalog, args, most=HELD_IN_LIST + 1) + " FROM unique_key u"
             " JOIN resource r ON r.tenant = $1 AND r.id = u.id"
             " WHERE u.tenant = $1 AND u.type = $2 AND u.attribute = $3 AND u.key = $4"
         )  # fmt: skip
@@ -90,7 +91,7 @@ def statement(scope: Scope, plan: Query) -> tuple[LiteralString, list[object]]:
         + ("k" + direction + ", " if order is not None else "") + "id" + size + ")"
     )  # fmt: skip
     counted: LiteralString = "(SELECT count(*) AS total FROM " + ("resource r WHERE " + condition if everything else "matched") + ") t"
-    selected = columns([(target.schema, target.view) for target in plan.targets], scope.catalog, args)
+    selected = columns([(target.schema, target.view) for target in plan.targets], scope.catalog, args, most=HELD_IN_LIST + 1)
     text: LiteralString = (
         ctes + " SELECT t.total, p.* FROM " + counted + " LEFT JOIN (SELECT " + selected + (", page.k" if order is not None else "")
         + " FROM page JOIN resource r ON r.tenant = $1 AND r.id = page.id) p ON true ORDER BY "

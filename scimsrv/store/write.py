@@ -104,6 +104,31 @@ async def change(
     be read again. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
     whatever `edit` raises.
     """
+    try:
+        return await _change(scope, schema, id_, if_match, edit, links=links, view=view, most=most)
+    except _Taken as problem:  # asked here, when no connection is held any more
+        raise await _taken(scope, schema, id_, problem.claimed) from problem
+
+
+class _Taken(Exception):  # noqa: N818 - carries a fact out of a transaction
+    """One of these unique keys (attribute, key) is held by another resource."""
+
+    def __init__(self, claimed: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self.claimed = claimed
+
+
+async def _change(
+    scope: Scope,
+    schema: EffectiveSchema,
+    id_: str,
+    if_match: IfMatch | None,
+    edit: Editor,
+    *,
+    links: bool,
+    view: View,
+    most: int,
+) -> Written:
     if not links:
         for attempt in range(_RACES):
             current = await fetch(scope, scope.pool, schema, id_, view, most)
@@ -187,7 +212,7 @@ async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: 
             *(list(secrets), list(secrets.values()), scope.actor, names),
         )
     except asyncpg.UniqueViolationError as problem:
-        raise await _taken(scope, schema, id_, claimed) from problem
+        raise _Taken(claimed) from problem
     if row is None:
         return None
     return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": text})

@@ -30,7 +30,8 @@ BELOW: dict[str, set[str]] = {
     "embedded": {"system_user"},
     "keys": {"settings"},
     "cork": set(),
-    "guard": {"errors", "cork"},
+    "request_id": set(),
+    "guard": {"errors", "cork", "request_id"},
 }
 
 # Who may import a library that shapes what surrounds it; a name ending with "." stands for a package.

@@ -293,7 +293,7 @@ class Model(RuleBasedStateMachine):
         tag = resource["meta"]["version"]
         content = {name: value for name, value in resource.items() if name != "meta"}
         content["members"] = sorted(one["value"] for one in content.get("members", ()))
-        content["groups"] = sorted((one["value"], one["type"], one.get("display")) for one in content.get("groups", ()))
+        content["groups"] = sorted((one["value"], one["type"], one.get("display", "")) for one in content.get("groups", ()))
         if id_ in tenant.seen:
             before, tag_before = tenant.seen[id_]
             assert (content == before) is (tag == tag_before), (before, content, tag_before, tag)

@@ -1,0 +1,40 @@
+"""Versions and tags: they change with what is shown, are found by filters, and cost no more than what they cover."""
+
+from __future__ import annotations
+
+import time
+
+from tests.wire.support import Client, assert_error
+
+
+async def test_a_version_is_found_by_a_filter_as_it_is_served(client: Client) -> None:
+    """Decision 30, also where the version has a part for what is derived from groups."""
+    ada = await client.new_user()
+    await client.new_group(ada["id"])
+    shown = (await client.get(f"/Users/{ada['id']}")).json()
+    assert "-" in shown["meta"]["version"]
+    literal = shown["meta"]["version"].replace('"', '\\"')
+    assert await client.search(f'id eq "{ada["id"]}" and meta.version eq "{literal}"') == [ada["id"]]
+    assert await client.search(f'id eq "{ada["id"]}" and meta.version ne "{literal}"') == []
+    assert await client.search(f'id eq "{ada["id"]}" and meta.version eq "W/\\"99\\""') == []
+
+
+async def test_a_resource_has_a_largest_size(client: Client) -> None:
+    """What one resource holds in all is limited, on creation and on change; what was there stays."""
+    large = [{"value": "x" * 60_000 + str(number)} for number in range(18)]
+    body = {"userName": "large@example.com", "emails": large}
+    assert_error(await client.post("/Users", body), 400, "invalidValue", "1048576 bytes")
+    ada = await client.new_user(emails=large[:9])
+    for operation in ({"op": "add", "path": "emails", "value": large[9:]}, {"op": "add", "path": "ims", "value": large[9:]}):
+        assert_error(await client.patch(f"/Users/{ada['id']}", operation), 400, "invalidValue", "1048576 bytes")
+    assert len((await client.get(f"/Users/{ada['id']}")).json()["emails"]) == 9
+
+
+async def test_many_operations_on_long_values_stay_cheap(client: Client) -> None:
+    """Long values are folded once for a request, not once for each of its operations."""
+    ada = await client.new_user(emails=[{"value": "é" * 10_000 + str(number)} for number in range(45)])
+    operations = [{"op": "add", "path": "emails", "value": [{"value": "x"}]}] * 1_000
+    began = time.process_time()
+    assert (await client.patch(f"/Users/{ada['id']}", *operations)).status_code == 200
+    # Folding anew each time takes minutes; a fraction of that shows the difference on any machine.
+    assert time.process_time() - began < 30
