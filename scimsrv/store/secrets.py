@@ -27,8 +27,13 @@ def prepared(text: str) -> str:
     return unicodedata.normalize("NFC", spaced)
 
 
-async def hashed(plain: Mapping[str, str | None], schema: EffectiveSchema, limits: Limits) -> dict[str, str | None]:
-    """The hash of each secret by the key of its attribute; None stays None. Raises ScimError invalidValue, never showing a secret."""
+async def hashed(
+    plain: Mapping[str, str | None], schema: EffectiveSchema, limits: Limits, known: dict[str, str] | None = None
+) -> dict[str, str | None]:
+    """The hash of each secret by the key of its attribute; None stays None. `known` keeps hashes by secret from one attempt of a
+    write to the next, since they are costly on purpose. Raises ScimError invalidValue, never showing a secret.
+    """
+    made = known if known is not None else {}
     names = {place.key: place.name for place in schema.secrets}
     result: dict[str, str | None] = {}
     for key, text in plain.items():
@@ -40,5 +45,7 @@ async def hashed(plain: Mapping[str, str | None], schema: EffectiveSchema, limit
             raise invalid_value(f"{names[key]} must have at least {limits.password_min} characters")
         if len(secret.encode()) > limits.password_bytes:
             raise invalid_value(f"{names[key]} must have at most {limits.password_bytes} bytes")
-        result[key] = await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, secret)
+        if secret not in made:
+            made[secret] = await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, secret)
+        result[key] = made[secret]
     return result

@@ -129,22 +129,31 @@ async def _change(
     view: View,
     most: int,
 ) -> Written:
+    hashes: dict[str, str] = {}
     if not links:
         for attempt in range(_RACES):
             current = await fetch(scope, scope.pool, schema, id_, view, most)
             _check_version(current.version, schema, id_, if_match)
             before = orjson.loads(current.document)
-            written = await _store(scope, scope.pool, schema, _Current(id_, current.version, before), edit(before, None), [])
+            written = await _store(scope, scope.pool, schema, _Current(id_, current.version, before), edit(before, None), [], hashes)
             if written is not None:
                 return Written(id_, written.version, replace(current, **written.changed))
             if if_match is not None and not if_match.any:
                 raise ScimError(Kind.PRECONDITION_FAILED)
             await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
     async with scope.pool.acquire() as conn, conn.transaction():
-        return await _locked(scope, conn, schema, id_, if_match, edit)
+        return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
 
 
-async def _locked(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, if_match: IfMatch | None, edit: Editor) -> Written:
+async def _locked(
+    scope: Scope,
+    conn: Connection,
+    schema: EffectiveSchema,
+    id_: str,
+    if_match: IfMatch | None,
+    edit: Editor,
+    hashes: dict[str, str],
+) -> Written:
     row = await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name)
     if row is None:
         raise not_found(schema, id_)
@@ -159,7 +168,7 @@ async def _locked(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: 
         for key, place in schema.writable_links.items()
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
-    written = await _store(scope, conn, schema, _Current(id_, row["version"], document), made, touched)
+    written = await _store(scope, conn, schema, _Current(id_, row["version"], document), made, touched, hashes)
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
     return Written(id_, written.version)
@@ -187,7 +196,15 @@ class _Result:
     changed: dict[str, Any] = field(default_factory=dict)
 
 
-async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: _Current, made: Edit, touched: list[str]) -> _Result | None:
+async def _store(
+    scope: Scope,
+    conn: Queries,
+    schema: EffectiveSchema,
+    current: _Current,
+    made: Edit,
+    touched: list[str],
+    hashes: dict[str, str],
+) -> _Result | None:
     """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
     id_, before, document = current.id, current.document, made.document
     if document != before:
@@ -197,7 +214,7 @@ async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: 
             return _Result(current.version)
         row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched)
         return None if row is None else _Result(row["version"])
-    secrets = await hashed(made.secrets, schema, scope.limits)
+    secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     old, new = set(_unique_keys(before, schema)), set(_unique_keys(document, schema))
     released, claimed = sorted(old - new), sorted(new - old)
     names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
@@ -219,10 +236,16 @@ async def _store(scope: Scope, conn: Queries, schema: EffectiveSchema, current: 
 
 
 async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> dict[str, list[dict[str, Any]]]:
-    """Every element of every link, as a client would see it: only for operations that select references by more than their ids."""
+    """Every element of every link, as a client would see it: only for operations that select references by more than their ids.
+
+    Raises ScimError tooMany where there are more than may be read for that.
+    """
     result: dict[str, list[dict[str, Any]]] = {}
     for key in schema.writable_links:
-        rows = await conn.fetch(_SQL["links_of"], scope.tenant, id_, key, "", scope.limits.links)
+        rows = await conn.fetch(_SQL["links_of"], scope.tenant, id_, key, "", scope.limits.links + 1)
+        if len(rows) > scope.limits.links:
+            name = schema.writable_links[key].name
+            raise ScimError(Kind.TOO_MANY, f"{name} has more than {scope.limits.links} values: select them by value alone")
         types = scope.catalog.by_name
         result[key] = [
             {

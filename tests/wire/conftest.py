@@ -28,7 +28,7 @@ def start(database: str, pool: asyncpg.Pool[asyncpg.Record]) -> Starter:
         await app.open()
         try:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scim.test") as http:
-                yield Server(http, pool, made)
+                yield Server(http, pool, made, app)
         finally:
             await app.close()
 

@@ -14,6 +14,7 @@ import httpx
 import orjson
 
 from scimsrv import tokens
+from scimsrv.app import App
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
 from scimsrv.settings import Settings
 from scimsrv.store.credentials import create_credential
@@ -122,6 +123,7 @@ class Server:
     http: httpx.AsyncClient
     pool: asyncpg.Pool[asyncpg.Record]
     settings: Settings
+    app: App
     labels: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def tenant(self, profile: str = "standard", **switches: Any) -> Client:

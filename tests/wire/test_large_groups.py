@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scimsrv.store.read import BATCH, HELD
-from tests.wire.support import Client, Server, group
+from tests.wire.support import Client, Server, assert_error, group
 
 _PATH = "/Groups/{}"
 
@@ -106,3 +108,15 @@ async def test_deleted(server: Server, client: Client) -> None:
     assert (await client.delete(path)).status_code == 204
     assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", client.id) == 0
     assert (await client.get("/Users", count=0)).json()["totalResults"] == len(ids) + 1
+
+
+async def test_members_beyond_what_is_looked_at_are_not_missed(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation that has to look at every member says so when there are too many; it never succeeds on a part of them."""
+    users = [(await client.new_user())["id"] for _ in range(4)]
+    group = await client.new_group(*users)
+    path, last = f"/Groups/{group['id']}", max(users)
+    monkeypatch.setattr(server.app, "limits", replace(server.app.limits, links=3))
+    for selector in (f'value eq "{last}" and type eq "User"', 'display eq "nobody"'):
+        assert_error(await client.patch(path, {"op": "remove", "path": f"members[{selector}]"}), 400, "tooMany", "by value alone")
+    assert (await client.patch(path, {"op": "remove", "path": f'members[value eq "{last}"]'})).status_code == 200
+    assert {one["value"] for one in (await client.get(path)).json()["members"]} == {*users} - {last}
