@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from dataclasses import replace
 from typing import Any, Final
 
@@ -43,6 +44,9 @@ from scimsrv.store.scope import Scope
 
 log: Final = logging.getLogger("scimsrv")
 
+#: Catalogues kept per process, the oldest going first.
+_CATALOGS: Final = 500
+
 _SCIM_JSON: Final = "application/scim+json"
 
 
@@ -64,7 +68,7 @@ class App:
         )
         self.pool: Pool
         self.authenticator: Authenticator
-        self._catalogs: dict[int, tuple[int, Catalog]] = {}
+        self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
@@ -159,6 +163,8 @@ class App:
         kept = self._catalogs.get(tenant)
         if kept is None or kept[0] < principal.credential.revision:
             kept = self._catalogs[tenant] = await guarded(lambda: load_catalog(self.pool, tenant))
+            if len(self._catalogs) > _CATALOGS:
+                self._catalogs.popitem(last=False)
         return kept[1]
 
     @staticmethod

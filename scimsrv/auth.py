@@ -20,8 +20,9 @@ MAX_HEADER: Final = 16_384
 #: Seconds for which an answer of the database is believed: a revoked token works no longer than this.
 _BELIEVED: Final = 0.9
 
-#: Answers kept per process, the oldest going first.
+#: Answers kept per process, the oldest going first; and the longest header kept, in bytes: a token of ours has 65.
 _KEPT: Final = 10_000
+_KEPT_LENGTH: Final = 128
 
 
 class Right(Enum):
@@ -71,6 +72,8 @@ class Authenticator:
         if not credential.active:
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
         principal = Principal(credential)
+        if len(headers[0]) > _KEPT_LENGTH:
+            return principal
         self._known[headers[0]] = (time.monotonic() + _BELIEVED, principal)
         self._known.move_to_end(headers[0])
         if len(self._known) > _KEPT:

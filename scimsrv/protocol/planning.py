@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,12 @@ from scimsrv.filter.bind import bind
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
 from scimsrv.patch.dialects import standard
+from scimsrv.patch.operation import Operation, Root
 from scimsrv.patch.parse import parse_operations
 from scimsrv.protocol.messages import PatchOp
 from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Target
 from scimsrv.protocol.request import Search
+from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability, Returned, Type
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
@@ -28,7 +30,7 @@ def insert(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, proj
     draft = Coercer(catalog.policy, limits).resource(body, schema)
     _check_required(draft, schema, kept=frozenset())
     draft = replace(draft, document=with_defaults(draft.document, body, schema))
-    return Insert(schema, draft, view(projection, schema))
+    return Insert(schema, draft, view(projection, schema, _sent(draft, schema)))
 
 
 def overwrite(
@@ -45,7 +47,7 @@ def overwrite(
     keeps = catalog.policy.put_keeps_omitted_members
     kept = {link.key for link in schema.links if keeps or link.attribute.mutability is Mutability.IMMUTABLE}
     _check_required(draft, schema, kept=frozenset(kept - draft.links.keys()) | {place.key for place in schema.secrets})
-    return Overwrite(schema, id_, body, draft, view(projection, schema), if_match)
+    return Overwrite(schema, id_, body, draft, view(projection, schema, _sent(draft, schema)), if_match)
 
 
 def _check_required(draft: Draft, schema: EffectiveSchema, *, kept: frozenset[str]) -> None:
@@ -55,6 +57,24 @@ def _check_required(draft: Draft, schema: EffectiveSchema, *, kept: frozenset[st
         needed = place.extension is None or place.extension in draft.document
         if place.attribute.required and needed and place.key not in sent and place.key not in kept:
             raise invalid_value(f"{place.name} is required")
+
+
+def _sent(draft: Draft, schema: EffectiveSchema) -> frozenset[str]:
+    """Keys of what a body sets and is returned on request only."""
+    return frozenset(place.key for place in schema.on_request if doc.get(draft.document, place) is not None)
+
+
+def _named(operations: Iterable[Operation], schema: EffectiveSchema) -> frozenset[str]:
+    """Keys of what operations write and is returned on request only."""
+    if not schema.on_request:
+        return frozenset()
+    found: frozenset[str] = frozenset()
+    for operation in operations:
+        if isinstance(operation.target, Root):
+            found |= _named(operation.value, schema)
+        elif operation.target.place.attribute.returned is Returned.REQUEST:
+            found |= {operation.target.place.whole.key}
+    return found
 
 
 def modify(
@@ -70,7 +90,7 @@ def modify(
     message = PatchOp.read(body)
     raw = standard(message.operations, catalog.policy)
     operations = parse_operations(raw, schema, catalog.policy, limits)
-    return Modify(schema, id_, operations, view(projection, schema), if_match, body_wanted=projection.asked)
+    return Modify(schema, id_, operations, view(projection, schema, _named(operations, schema)), if_match, body_wanted=projection.asked)
 
 
 def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:

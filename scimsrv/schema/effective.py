@@ -206,6 +206,11 @@ class EffectiveSchema:
         )
 
     @cached_property
+    def on_request(self) -> tuple[Resolved, ...]:
+        """The attributes that are returned on request only."""
+        return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.REQUEST)
+
+    @cached_property
     def writable_links(self) -> dict[str, Resolved]:
         """The links by the folded name of their attribute."""
         return {link.key: link for link in self.links}

@@ -32,7 +32,8 @@ EVERYTHING = Projection()
 class View:
     """A projection bound to a schema. `only` and `without` hold the keys of places; `only` is None when nothing was named.
 
-    `links` and `backlinks` are those that are shown.
+    `links` and `backlinks` are those that are shown. `sent` has the keys of what the client wrote: the answer to a write shows it
+    even where it is returned on request only (RFC 7643 §7).
     `as_stored`: the stored document is what is shown (links and backlinks apart, which are read separately).
     """
 
@@ -41,6 +42,7 @@ class View:
     as_stored: bool
     links: tuple[Resolved, ...] = ()
     backlinks: tuple[Resolved, ...] = ()
+    sent: frozenset[str] = frozenset()
 
     def shows(self, place: Resolved) -> bool:
         """Whether a top-level attribute is part of the answer, at least in part."""
@@ -50,7 +52,7 @@ class View:
         if returned is Returned.NEVER or place.key in self.without:
             return False
         if self.only is None:
-            return returned is Returned.DEFAULT
+            return returned is Returned.DEFAULT or place.key in self.sent
         return place.key in self.only or bool(self._named_parts(place))
 
     def _named_parts(self, place: Resolved) -> list[Attribute]:
@@ -85,13 +87,13 @@ class View:
 
 
 @lru_cache(maxsize=1024)
-def view(projection: Projection, schema: EffectiveSchema) -> View:
-    """Bind the projection's names to the schema; names that mean nothing here are ignored."""
+def view(projection: Projection, schema: EffectiveSchema, sent: frozenset[str] = frozenset()) -> View:
+    """Bind the projection's names to the schema; names that mean nothing here are ignored. `sent`: see View."""
     only = None if projection.only is None else _keys(projection.only, schema)
     without = _keys(projection.without, schema)
     derived = {place.key for place in (*schema.links, *schema.backlinks)}
     as_stored = only is None and schema.served_as_stored and without <= derived
-    bound = View(only, without, as_stored)
+    bound = View(only, without, as_stored, sent=sent)
     return replace(
         bound,
         links=tuple(place for place in schema.links if bound.shows(place)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -22,20 +22,41 @@ from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
 
+#: Resources whose pointer is cleared by one exchange with the database.
+_BATCH: Final = 500
 
-async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document) -> Document:
+
+def new_pointers(schema: EffectiveSchema, before: Document, document: Document) -> dict[Resolved, str]:
+    """The pointers that name another resource than before, with its id."""
+    found = {}
+    for place in schema.pointers:
+        value, old = doc.get(document, place), doc.get(before, place)
+        if value and value.get("value") and (old is None or old.get("value") != value["value"]):
+            found[place] = value["value"]
+    return found
+
+
+async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, before: Document, document: Document) -> Document:
     """The document with the `$ref` of every pointer that names an existing resource; others have none.
 
-    Raises ScimError invalidValue for one that names nothing, where the policy demands integrity.
+    Where there are `new_pointers`, `conn` must be in a transaction: what they name is locked, so that it cannot be deleted before
+    the pointer is stored. Raises ScimError invalidValue for one that names nothing, where the policy demands integrity.
     """
-    named = {place: value["value"] for place in schema.pointers if (value := doc.get(document, place)) and value.get("value")}
-    if not named:
-        return document
-    rows = await conn.fetch(_SQL["existing_targets"], scope.tenant, list(named.values()))
-    types = {row["id"]: row["type"] for row in rows}
-    for place, id_ in named.items():
-        kept = {name: part for name, part in doc.get(document, place).items() if name != "$ref"}
-        if types.get(id_) in place.attribute.resource_types:
+    named = new_pointers(schema, before, document)
+    types: dict[str, str] = {}
+    if named:
+        rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, list(named.values()))
+        types = {row["id"]: row["type"] for row in rows}
+    for place in schema.pointers:
+        value = doc.get(document, place)
+        if not value:
+            continue
+        kept = {name: part for name, part in value.items() if name != "$ref"}
+        id_ = named.get(place)
+        if id_ is None:
+            old = doc.get(before, place) or {}
+            kept |= {"$ref": old["$ref"]} if "$ref" in old and kept.get("value") else {}
+        elif types.get(id_) in place.attribute.resource_types:
             kept["$ref"] = f"{scope.base_url}{scope.catalog.by_name[types[id_]].endpoint}/{quote(id_, safe='')}"
         elif scope.catalog.policy.require_pointer_targets:
             raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
@@ -62,12 +83,12 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
     sought: Any = {part.key: key_of(part, id_)}
     for name in reversed(place.search_path):
         sought = {name: sought}
-    for row in await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode()):
-        document = complete(doc.put(orjson.loads(row["document"]), place, None), schema, scope.limits)
-        await conn.execute(
-            _SQL["update_resource"],
-            *(scope.tenant, row["id"], schema.name, row["version"], now(), display(document)),
-            *(orjson.dumps(document).decode(), orjson.dumps(search_document(document, schema)).decode()),
-            *([], [], [], [], [], []),
-            *(scope.actor, [place.name]),
-        )
+    rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode())
+    for start in range(0, len(rows), _BATCH):
+        changes: list[tuple[Any, ...]] = []
+        for row in rows[start : start + _BATCH]:
+            document = complete(doc.put(orjson.loads(row["document"]), place, None), schema, scope.limits)
+            texts = (orjson.dumps(document).decode(), orjson.dumps(search_document(document, schema)).decode())
+            present = (scope.tenant, row["id"], schema.name, row["version"], now())
+            changes.append((*present, display(document), *texts, [], [], [], [], [], [], scope.actor, [place.name]))
+        await conn.executemany(_SQL["update_resource"], changes)

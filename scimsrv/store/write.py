@@ -22,7 +22,7 @@ from scimsrv.schema.search import display, search_document
 from scimsrv.schema.validate import complete, keys, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
-from scimsrv.store.pointers import with_refs
+from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
@@ -61,29 +61,34 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     """Create the resource. Raises ScimError uniqueness, or invalidValue for links to what does not exist."""
     schema = plan.schema
     id_ = new_id()
-    document = complete(await with_refs(scope, scope.pool, schema, plan.draft.document), schema, scope.limits)
+    document = complete(plan.draft.document, schema, scope.limits)
     document = {"schemas": document["schemas"], "id": id_} | document
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
+    links = {key: ids for key, ids in plan.draft.links.items() if ids}
+    try:
+        if not links and not new_pointers(schema, {}, document):
+            return Written(id_, 1, await _insert(scope, scope.pool, schema, document, secrets))
+        async with scope.pool.acquire() as conn, conn.transaction():
+            document = await with_refs(scope, conn, schema, {}, document)
+            stored = await _insert(scope, conn, schema, document, secrets)
+            for key, ids in links.items():
+                change = LinkChange(cleared=False, added=ids, removed=())
+                await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
+        return Written(id_, 1, None if links else stored)
+    except asyncpg.UniqueViolationError as problem:
+        raise await _taken(scope, schema, id_, _unique_keys(document, schema)) from problem
+
+
+async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, secrets: Mapping[str, str | None]) -> Stored:
+    id_, created, text = document["id"], now(), _text(document, scope.limits)
     claimed = _unique_keys(document, schema)
-    created, text = now(), _text(document, scope.limits)
-    values = (
+    await conn.execute(
+        _SQL["insert_resource"],
         *(scope.tenant, id_, schema.name, created, display(document), text, _search(document, schema)),
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor),
     )
-    links = {key: ids for key, ids in plan.draft.links.items() if ids}
-    try:
-        if not links:
-            await scope.pool.execute(_SQL["insert_resource"], *values)
-        else:
-            async with scope.pool.acquire() as conn, conn.transaction():
-                await conn.execute(_SQL["insert_resource"], *values)
-                for key, ids in links.items():
-                    change = LinkChange(cleared=False, added=ids, removed=())
-                    await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
-    except asyncpg.UniqueViolationError as problem:
-        raise await _taken(scope, schema, id_, claimed) from problem
-    return Written(id_, 1, None if links else Stored(schema, id_, 1, created, created, text))
+    return Stored(schema, id_, 1, created, created, text)
 
 
 async def change(
@@ -135,7 +140,13 @@ async def _change(
             current = await fetch(scope, scope.pool, schema, id_, view, most)
             _check_version(current.version, schema, id_, if_match)
             before = orjson.loads(current.document)
-            written = await _store(scope, scope.pool, schema, _Current(id_, current.version, before), edit(before, None), [], hashes)
+            made = edit(before, None)
+            start = _Current(id_, current.version, before)
+            if new_pointers(schema, before, made.document):
+                async with scope.pool.acquire() as conn, conn.transaction():
+                    written = await _store(scope, conn, schema, start, made, [], hashes)
+            else:
+                written = await _store(scope, scope.pool, schema, start, made, [], hashes)
             if written is not None:
                 return Written(id_, written.version, replace(current, **written.changed))
             if if_match is not None and not if_match.any:
@@ -208,7 +219,7 @@ async def _store(
     """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
     id_, before, document = current.id, current.document, made.document
     if document != before:
-        document = await with_refs(scope, conn, schema, document)
+        document = await with_refs(scope, conn, schema, before, document)
     if document == before and not made.secrets:
         if not touched:
             return _Result(current.version)

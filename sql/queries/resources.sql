@@ -65,10 +65,6 @@ FOR NO KEY UPDATE
 -- $2 ids: what is to be referred to cannot be deleted until this transaction ends
 SELECT id, type FROM resource WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY id FOR KEY SHARE
 
--- name: existing_targets
--- $2 ids
-SELECT id, type FROM resource WHERE tenant = $1 AND id = ANY ($2::text[])
-
 -- name: held_keys
 -- $2 type, $3 id of the writer, $4/$5 attributes and keys: which of them another resource holds
 SELECT held.attribute FROM unnest($4::text[], $5::text[]) WITH ORDINALITY given (attribute, key, position)

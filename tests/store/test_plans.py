@@ -141,7 +141,6 @@ async def test_a_user_is_written_by_the_primary_key(connection: Connection) -> N
         ("lock_for_deletion", [_TENANT, "u-000042", "User"]),
         ("lock_referring", [_TENANT, "u-000042"]),
         ("lock_targets", [_TENANT, ["u-000042", "u-000043"]]),
-        ("existing_targets", [_TENANT, ["u-000042", "u-000043"]]),
         ("links_of", [_TENANT, "g-000", "members", "u-000100", 100]),
         ("remove_links", [_TENANT, "g-000", "members", ["u-000042"]]),
         ("not_yet_linked", [_TENANT, "g-000", "members", ["u-000042", "u-000043"]]),

@@ -423,3 +423,33 @@ async def test_a_value_is_taken_by_one_of_two(scope: Scope, change: str) -> None
     other = rename(second) if change == "patch" else create(scope, {"userName": "eve"})
     results = kinds(await asyncio.gather(rename(first), other, return_exceptions=True))
     assert sorted(map(str, results)) == [str(Kind.UNIQUENESS), "ok"]
+
+
+async def _deleted_while_becoming_manager(scope: Scope) -> tuple[list[Kind | str], str]:
+    """The change has found the manager; the delete comes before the pointer is written."""
+    ada, ben = await made(scope, {"userName": "ada@example.com"}), await made(scope, {"userName": "ben@example.com"})
+    deleting: list[asyncio.Task[Outcome]] = []
+
+    async def begin_to_delete() -> None:
+        deleting.append(asyncio.create_task(delete(scope, ben)))
+        await asyncio.wait([deleting[0], asyncio.create_task(until_blocked(driver(scope)))], return_when=asyncio.FIRST_COMPLETED)
+
+    managed = patch(hooked(scope, after={"lock_targets": begin_to_delete}), ada, {"op": "add", "path": "manager", "value": {"value": ben}})
+    results = kinds(await together(managed, _joined(deleting)))
+    async with scope.pool.acquire() as connection:
+        return results, await connection.fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", scope.tenant, ada)
+
+
+async def test_a_user_deleted_while_becoming_manager_is_nobodys(scope: Scope) -> None:
+    """The delete waits for the change and clears the new pointer with the others (decision 55)."""
+    results, document = await _deleted_while_becoming_manager(scope)
+    assert results == ["ok", "ok"]
+    assert "manager" not in document
+
+
+async def test_without_the_lock_on_the_manager_the_pointer_dangles(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FOR KEY SHARE on what a pointer names is what makes the delete wait."""
+    without(monkeypatch, "lock_targets", " FOR KEY SHARE")
+    results, document = await _deleted_while_becoming_manager(scope)
+    assert results == ["ok", "ok"]
+    assert "manager" in document

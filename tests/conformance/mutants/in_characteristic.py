@@ -179,7 +179,7 @@ def write_only_is_readable() -> None:
 def password_is_ignored() -> None:
     """A password is taken and not stored."""
 
-    async def hashed(plain: Any, schema: Any, limits: Any) -> Any:
+    async def hashed(plain: Any, schema: Any, limits: Any, *more: Any, **named: Any) -> Any:
         return {}
 
     everywhere(secrets_module.hashed, hashed)
@@ -190,8 +190,8 @@ def password_of_any_length() -> None:
     """A password may be of any length."""
     original = secrets_module.hashed
 
-    async def hashed(plain: Any, schema: Any, limits: Any) -> Any:
-        return await original(plain, schema, changed(limits, password_min=1))
+    async def hashed(plain: Any, schema: Any, limits: Any, *more: Any, **named: Any) -> Any:
+        return await original(plain, schema, changed(limits, password_min=1), *more, **named)
 
     everywhere(original, hashed)
 
@@ -201,9 +201,9 @@ def password_is_repeated_in_the_refusal() -> None:
     """A password that is too weak is repeated in the answer."""
     original = secrets_module.hashed
 
-    async def hashed(plain: Any, schema: Any, limits: Any) -> Any:
+    async def hashed(plain: Any, schema: Any, limits: Any, *more: Any, **named: Any) -> Any:
         try:
-            return await original(plain, schema, limits)
+            return await original(plain, schema, limits, *more, **named)
         except ScimError as error:
             raise invalid_value(f"{error.detail}: {plain}") from error
 
@@ -220,7 +220,7 @@ def password_is_not_prepared() -> None:
 def password_is_always_weak() -> None:
     """No password is good enough."""
 
-    async def hashed(plain: Any, schema: Any, limits: Any) -> Any:
+    async def hashed(plain: Any, schema: Any, limits: Any, *more: Any, **named: Any) -> Any:
         if plain:
             raise invalid_value("password is too weak")
         return {}

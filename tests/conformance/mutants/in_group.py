@@ -144,9 +144,9 @@ def managers_must_exist() -> None:
     """A manager that does not exist is refused."""
     original = pointers.with_refs
 
-    async def strict(scope: Any, conn: Any, schema: Any, document: Any) -> Any:
+    async def strict(scope: Any, conn: Any, schema: Any, before: Any, document: Any) -> Any:
         policy = changed(scope.catalog.policy, require_pointer_targets=True)
-        return await original(changed(scope, catalog=changed(scope.catalog, policy=policy)), conn, schema, document)
+        return await original(changed(scope, catalog=changed(scope.catalog, policy=policy)), conn, schema, before, document)
 
     everywhere(original, strict)
 
