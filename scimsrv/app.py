@@ -107,7 +107,7 @@ class App:
         request = request_id(headers.get(b"x-request-id") or "")
         media_type = _SCIM_JSON
         try:
-            media_type = answer_type(headers.get(b"accept"))
+            media_type = answer_type(headers.joined(b"accept"))
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
             reply = refusal(error, request)
@@ -213,10 +213,10 @@ class App:
             return planning.query([schema], search_by_query(asked, limits))
         shown = projection(asked, limits)
         if method in ("GET", "HEAD"):
-            return Read(schema, found.id, view(shown, schema), if_none_match(headers.get(b"if-none-match")))
+            return Read(schema, found.id, view(shown, schema), if_none_match(headers.joined(b"if-none-match")))
         if method == "POST":
             return planning.insert(await body(limits.body_bytes), schema, catalog, shown, limits)
-        condition = if_match(headers.get(b"if-match"))
+        condition = if_match(headers.joined(b"if-match"))
         if condition is None and catalog.policy.require_if_match:
             raise ScimError(Kind.PRECONDITION_REQUIRED)
         match method:

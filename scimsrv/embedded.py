@@ -42,6 +42,9 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A refused duplicate is the client's business: the log keeps no values and no statements.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 
 
@@ -304,7 +307,7 @@ def _dsn(sockets: Path) -> str:
 def _log(directory: Path) -> IO[bytes]:
     path = directory.with_name(directory.name + ".log")
     mode = "wb" if path.exists() and path.stat().st_size > _LOG_LIMIT else "ab"
-    return path.open(mode)
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _log_tail(directory: Path) -> str:

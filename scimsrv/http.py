@@ -19,8 +19,9 @@ BODY_TOTAL: Final = 30.0
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 
-#: Bodies above this many bytes are compressed for clients that accept it.
+#: Bodies between these sizes in bytes are compressed for clients that accept it; larger ones would hold up everybody else.
 _COMPRESSED_ABOVE: Final = 1_024
+_COMPRESSED_UP_TO: Final = 1024 * 1024
 
 
 class Disconnected(Exception):  # noqa: N818 - not an error of ours
@@ -40,6 +41,10 @@ class Fields:
         """The field's value, or None; of several the last."""
         value = self._values.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def joined(self, name: bytes) -> str | None:
+        """The field's values as one list, as several lines of a list mean (RFC 9110 §5.3), or None."""
+        return b", ".join(self.all(name)).decode("latin-1") if name in self._values else None
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of the field."""
@@ -88,7 +93,7 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str,
     body = reply.body
     if body is not None:
         fields.append((b"content-type", media_type.encode()))
-    if isinstance(body, bytes) and len(body) > _COMPRESSED_ABOVE:
+    if isinstance(body, bytes) and _COMPRESSED_ABOVE < len(body) <= _COMPRESSED_UP_TO:
         fields.append((b"vary", b"Accept-Encoding"))
         if _accepts_gzip(headers.get(b"accept-encoding") or ""):
             body = _gzip(body)

@@ -14,6 +14,8 @@ class Limits:
     search_body_bytes: int = 64 * 1024
     json_depth: int = 16
     json_keys: int = 2_000
+    json_containers: int = 250_000
+    json_values: int = 1_000_000
     document_bytes: int = 1024 * 1024
     string_length: int = 65_536
     key_length: int = 256

@@ -19,7 +19,7 @@ from scimsrv.schema.semantics import Op
 from scimsrv.schema.validate import SCHEMAS, in_operation, shorten
 
 #: Comparisons in the filters of all paths of a request: each is made with every value of the attribute that it selects from.
-MAX_COMPARISONS: Final = 5_000
+MAX_COMPARISONS: Final = 1_000
 
 _ACTIONS: Final = {action.value: action for action in Action}
 #: Members of a value without path that clients repeat from a GET and that say nothing (RFC 7643 §3.1).

@@ -14,10 +14,13 @@ _INT64 = 1 << 63
 
 def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
     """The JSON object in `body`. Raises ScimError invalidSyntax for anything that JSON parsers disagree about: duplicate names (also
-    such as differ only in case, RFC 7644 §3.10), NaN, integers beyond 64 bits, NUL, lone surrogates, more depth or names than allowed.
+    such as differ only in case, RFC 7644 §3.10), NaN, integers beyond 64 bits, NUL, lone surrogates; and for more depth, names or
+    values than allowed.
     """
     if not body.strip():
         raise invalid_syntax("The request needs a JSON body")
+    if body.count(b"{") + body.count(b"[") > limits.json_containers or body.count(b",") > limits.json_values:
+        raise invalid_syntax(f"The body has more than {limits.json_containers} objects and arrays, or {limits.json_values} values")
     reader = _Reader(limits)
     try:
         document = json.loads(

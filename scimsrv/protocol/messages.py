@@ -30,9 +30,9 @@ class _Message(BaseModel):
             return cls.model_validate(given)
         except ValidationError as problem:
             first = problem.errors(include_url=False, include_input=False, include_context=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the body"
+            where = str(first["loc"][0]) if first["loc"] else "the body"
             text = f"{where}: {first['msg'].removeprefix('Value error, ')}"
-            raise (invalid_syntax if where.split(".")[0] in ("schemas", "Operations", "the body") else invalid_value)(text) from None
+            raise (invalid_syntax if where in ("schemas", "Operations", "the body") else invalid_value)(text) from None
 
 
 def _named(schemas: list[str], urn: str) -> bool:

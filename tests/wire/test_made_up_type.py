@@ -48,12 +48,13 @@ async def test_it_is_described(fleet: Client) -> None:
 
 
 async def test_created_and_shown(server: Server, fleet: Client) -> None:
-    """Names are canonical, types coerced, readOnly ignored, `request` hidden until named, `never` kept as a hash."""
+    """Names are canonical, types coerced, readOnly ignored, `request` hidden from reads until named, `never` kept as a hash."""
     answer = await fleet.post("/Boats", _FULL)
     assert answer.status_code == 201, answer.text
     made = answer.json()
     assert made.pop("meta")["resourceType"] == "Boat"
-    assert made == {
+    sent_on_request = {"history": "long", "deck": {"wood": "teak"}, LOG: {"miles": 5, "secretary": "Ben", "seal": "S"}}
+    plain = {
         "schemas": [BOAT, LOG],
         "id": made["id"],
         "label": "Gull",
@@ -65,7 +66,11 @@ async def test_created_and_shown(server: Server, fleet: Client) -> None:
         "engine": {"maker": "M", "number": "7"},
         LOG: {"miles": 5, "seal": "S"},
     }
+    assert made == plain | sent_on_request  # the answer to a write shows what the client sent (decision 49)
     path = f"/Boats/{made['id']}"
+    read = (await fleet.get(path)).json()
+    assert read.pop("meta")["version"] == 'W/"1"'
+    assert read == plain
     shown = (await fleet.get(path, attributes=f"history,sails.maker,deck,{LOG}:secretary,code,label")).json()
     assert shown == {
         "schemas": [BOAT, LOG],

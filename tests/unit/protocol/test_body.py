@@ -120,6 +120,27 @@ def test_number_of_names() -> None:
             read_object(body.encode(), limits)
 
 
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        (b'{"a":[[],[],[]]}', False),
+        (b'{"a":[[],[],[],[]]}', True),
+        (b'{"a":[{},{},{},{}]}', True),
+        (b'{"a":[1,2,3,4,5,6]}', False),
+        (b'{"a":[1,2,3,4,5,6,7]}', True),
+    ],
+)
+def test_number_of_values(body: bytes, refused: bool) -> None:
+    """The objects and arrays, and the values, of a whole body are limited, so that reading one takes no time to speak of."""
+    limits = Limits(json_containers=5, json_values=5)
+    if not refused:
+        read_object(body, limits)
+        return
+    with pytest.raises(ScimError) as caught:
+        read_object(body, limits)
+    assert caught.value.kind is Kind.INVALID_SYNTAX
+
+
 def test_the_place_of_a_mistake_is_named() -> None:
     """A body that is not JSON is answered with line and column, not with its text."""
     with refused(Kind.INVALID_SYNTAX, "at line 2, column 8"):
