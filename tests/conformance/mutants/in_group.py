@@ -133,7 +133,7 @@ def removing_a_stranger_is_refused() -> None:
 def managers_have_no_ref() -> None:
     """The $ref of a manager is what the client sent."""
 
-    async def as_sent(scope: Any, conn: Any, schema: Any, document: Any) -> Any:
+    async def as_sent(scope: Any, conn: Any, schema: Any, before: Any, document: Any) -> Any:
         return document
 
     everywhere(pointers.with_refs, as_sent)
