@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from scimsrv.filter.bind import Bound
 from scimsrv.patch.operation import Operation
@@ -109,8 +109,7 @@ class Answer:
 Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """An element of a link or backlink: the other resource's id, its type, the text that shows it, and what `type` says."""
 
     id: str
