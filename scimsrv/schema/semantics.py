@@ -42,7 +42,7 @@ ORDERING: Final = frozenset({Op.GT, Op.GE, Op.LT, Op.LE})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The meaning of one type: operators it accepts, how JSON becomes a value, how a value becomes its key, whether keys are ordered.
+    """The meaning of one type: operators it accepts, how JSON becomes a value, how a value becomes its key.
 
     `coerce` raises ValueError whose text completes "<attribute> …"; `key` takes a coerced value.
     """
@@ -50,7 +50,6 @@ class Rule:
     accepts: frozenset[Op]
     coerce: Callable[[Any], Any]
     key: Callable[[Attribute, Any], Key]
-    ordered: bool
 
 
 def fold(text: str) -> str:
@@ -210,14 +209,14 @@ _ALL: Final = EQUALITY | SUBSTRING | ORDERING
 
 #: RFC 7643 §2.3 row by row; the operators are those of RFC 7644 Table 3 that make sense for the type.
 SEMANTICS: Final[dict[Type, Rule]] = {
-    Type.STRING: Rule(_ALL, _coerce_text, _text_key, ordered=True),
-    Type.BOOLEAN: Rule(EQUALITY, _coerce_boolean, _same, ordered=False),
-    Type.INTEGER: Rule(EQUALITY | ORDERING, _coerce_integer, _same, ordered=True),
-    Type.DECIMAL: Rule(EQUALITY | ORDERING, _coerce_decimal, _same, ordered=True),
-    Type.DATETIME: Rule(EQUALITY | ORDERING, _coerce_datetime, _datetime_key, ordered=True),
-    Type.BINARY: Rule(EQUALITY, _coerce_binary, _text_key, ordered=False),
-    Type.REFERENCE: Rule(EQUALITY | SUBSTRING, _coerce_text, _text_key, ordered=False),
-    Type.COMPLEX: Rule(frozenset(), _coerce_complex, _no_key, ordered=False),
+    Type.STRING: Rule(_ALL, _coerce_text, _text_key),
+    Type.BOOLEAN: Rule(EQUALITY, _coerce_boolean, _same),
+    Type.INTEGER: Rule(EQUALITY | ORDERING, _coerce_integer, _same),
+    Type.DECIMAL: Rule(EQUALITY | ORDERING, _coerce_decimal, _same),
+    Type.DATETIME: Rule(EQUALITY | ORDERING, _coerce_datetime, _datetime_key),
+    Type.BINARY: Rule(EQUALITY, _coerce_binary, _text_key),
+    Type.REFERENCE: Rule(EQUALITY | SUBSTRING, _coerce_text, _text_key),
+    Type.COMPLEX: Rule(frozenset(), _coerce_complex, _no_key),
 }
 
 
