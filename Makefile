@@ -31,7 +31,7 @@ serve: install ## start an embedded Postgres and the server, print URL, token an
 test: install check ## lint, types, and every test against a Postgres of its own
 	$(BIN)/python -m pytest
 
-test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json anew
+test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix
 
 check: install ## formatter leaves no diff, linter and types are clean

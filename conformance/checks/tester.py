@@ -46,6 +46,9 @@ FIRST_PAGE = {"object_query_without_id", "object_list_with_attributes", "search_
 CROWDED = 60
 """With more resources than this the first page may not hold the tester's own (it makes up to 30, a page holds 100)."""
 
+UNREACHED = "scim2-tester did not come to this checker; see the failures of its discovery checkers"
+"""Why a check failed whose checker did not run."""
+
 _lock = Lock()
 _runs: dict[str, list[Any]] = {}
 
@@ -89,7 +92,7 @@ def _checker(name: str) -> CheckFunction:
     def check(scim: Scim) -> None:
         mine = [result for result in results(scim) if result.title == name]
         if not mine:
-            raise Failed("scim2-tester did not come to this checker; see the failures of its discovery checkers")
+            raise Failed(UNREACHED)
         try:
             demand_success(mine)
         except Failed:

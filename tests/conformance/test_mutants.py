@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conformance.mutants.matrix import killed, kills
+from tests.conformance.mutants.matrix import BROAD, assignment, breadths, killed, kills
 from tests.conformance.mutants.registry import load
 from tests.conformance.trial import Trial, all_checks, failed
 
@@ -20,6 +20,23 @@ def test_every_check_has_a_mutant() -> None:
 
 def test_no_mutant_of_the_table_is_unknown() -> None:
     assert set(killed().values()) <= load().keys()
+
+
+def test_no_mutant_of_the_table_is_broad() -> None:
+    counts, most = breadths(), BROAD * len(all_checks())
+    assert counts.keys() == kills().keys()
+    assert {name: count for name, count in counts.items() if count > most} == {}
+
+
+def test_breadth_counts_at_least_the_checks_of_the_table() -> None:
+    assert {name for name, ids in kills().items() if len(ids) > breadths()[name]} == set()
+
+
+def test_an_assignment_prefers_narrow_mutants_and_takes_no_broad_one() -> None:
+    broad, wide = {f"c{number}" for number in range(101)}, {f"c{number}" for number in range(60)}
+    noticed = {"broad": broad, "wide": wide, "narrow": {"c1", "c2"}, "less": {"c1"}, "unnoticed": set[str]()}
+    table = assignment(noticed, 400)
+    assert table == dict.fromkeys(sorted(wide), "wide") | {"c1": "narrow", "c2": "narrow"}
 
 
 @pytest.fixture(scope="module")

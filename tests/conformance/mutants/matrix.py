@@ -1,4 +1,4 @@
-"""Which check notices which mutant: the committed table, and its computation (`python -m tests.conformance.mutants.matrix`)."""
+"""Which check notices which mutant: the committed tables, and their computation (`python -m tests.conformance.mutants.matrix`)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ from tests.conformance.trial import TESTER, Trial, UnsoundError, all_checks, fai
 from tests.postgres import test_server
 
 TABLE: Final = Path(__file__).parent / "killed.json"
+BREADTHS: Final = Path(__file__).parent / "breadth.json"
 
 BROAD: Final = 0.25
 """Share of all checks above which a mutant counts for none of them: it shows that a server is broken, not what a check is worth."""
+
+
+_NARROW: Final = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2, BROAD)
+"""The table takes what it can from mutants that few checks notice, and only the rest from wider ones."""
 
 
 def killed() -> dict[str, str]:
@@ -37,16 +42,35 @@ def kills() -> dict[str, set[str]]:
     return found
 
 
+def breadths() -> dict[str, int]:
+    """The committed measurement: how many of all checks noticed each mutant of the table."""
+    counts: dict[str, int] = json.loads(BREADTHS.read_text(encoding="utf-8"))
+    return counts
+
+
 def assignment(noticed: Mapping[str, set[str]], checks: int) -> dict[str, str]:
-    """A mutant for every check that any mutant but the broad ones shows to work; few mutants, the narrower of two equal ones."""
-    usable = {name: set(ids) for name, ids in noticed.items() if len(ids) <= checks * BROAD}
-    left = set().union(*usable.values()) if usable else set()
+    """A mutant for every check that any mutant but the broad ones shows to work: few mutants, and narrow ones where there are any."""
+    usable = {name: ids for name, ids in noticed.items() if len(ids) <= checks * BROAD}
+    covered: set[str] = set()
+    few: list[str] = []
+    for share in _NARROW:
+        some = {name: ids for name, ids in usable.items() if len(ids) <= checks * share}
+        while left := set().union(*some.values()) - covered:
+            few.append(min(some, key=lambda name: (-len(some[name] & left), len(some[name]), name)))
+            covered |= some[few[-1]]
     table: dict[str, str] = {}
-    while left:
-        best = min(usable, key=lambda name: (-len(usable[name] & left), len(usable[name]), name))
-        table |= dict.fromkeys(usable[best] & left, best)
-        left -= usable[best]
+    for name in sorted(few, key=lambda name: (-len(usable[name]), name)):  # the narrower come later and take over
+        table |= dict.fromkeys(usable[name], name)
     return dict(sorted(table.items()))
+
+
+def write(noticed: Mapping[str, set[str]], checks: int) -> dict[str, str]:
+    """Write both tables from a measurement; returns the assignment."""
+    table = assignment(noticed, checks)
+    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    counts = {name: len(noticed[name]) for name in sorted(set(table.values()))}
+    BREADTHS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return table
 
 
 def compute(names: list[str], *, at_once: int) -> dict[str, set[str]]:
@@ -80,16 +104,18 @@ def compute(names: list[str], *, at_once: int) -> dict[str, set[str]]:
 
 def main() -> int:
     """Compute the matrix; exit code 1 when a check notices no mutant, or a mutant is noticed by no check."""
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.mutants.matrix", description="Recompute killed.json.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance.mutants.matrix", description="Recompute killed.json and breadth.json."
+    )
     parser.add_argument("--matrix", type=Path, metavar="FILE", help="write every mutant with the checks that notice it")
+    parser.add_argument("--again", action="store_true", help="measure the mutants of the table only")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="servers at the same time (default 2)")
     options = parser.parse_args()
-    noticed = compute(list(load()), at_once=options.jobs)
+    noticed = compute(sorted(kills()) if options.again else list(load()), at_once=options.jobs)
     if options.matrix:
         options.matrix.write_text(json.dumps({name: sorted(ids) for name, ids in sorted(noticed.items())}, indent=1) + "\n")
     checks = {check.id for check in all_checks()}
-    table = assignment(noticed, len(checks))
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    table = write(noticed, len(checks))
     unnoticed = sorted(name for name, ids in noticed.items() if not ids)
     broad = sorted(name for name, ids in noticed.items() if len(ids) > len(checks) * BROAD)
     missing = sorted(checks - table.keys())
