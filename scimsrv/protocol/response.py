@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 from urllib.parse import quote
 
 import orjson
@@ -14,10 +14,14 @@ from scimsrv.errors import ScimError
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
 from scimsrv.protocol.plan import Answer, Created, Done, Linked, Outcome, Page, Shown, Stored
 from scimsrv.schema import document
+from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
 from scimsrv.schema.semantics import timestamp
+
+#: The links and backlinks of a representation, each with its elements.
+_Linked: TypeAlias = list[tuple[Resolved, list[dict[str, str]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,16 @@ class Renderer:
         """The answer to a request that succeeded."""
         match outcome:
             case Shown(stored, view, if_none_match):
-                meta = self._meta(stored, view)
+                linked = self._linked(stored, view)
+                meta = self._meta(stored, linked)
                 tag = meta["version"]
                 if if_none_match and ("*" in if_none_match or tag[3:-1] in if_none_match):
                     return Reply(304, headers={"ETag": tag})
-                return Reply(200, self._body(stored, view, meta), {"ETag": tag, "Location": meta["location"]})
+                return Reply(200, self._body(stored, view, linked, meta), {"ETag": tag, "Location": meta["location"]})
             case Created(stored, view):
-                meta = self._meta(stored, view)
-                return Reply(201, self._body(stored, view, meta), {"ETag": meta["version"], "Location": meta["location"]})
+                linked = self._linked(stored, view)
+                meta = self._meta(stored, linked)
+                return Reply(201, self._body(stored, view, linked, meta), {"ETag": meta["version"], "Location": meta["location"]})
             case Done(version):
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page(total, start, rows):
@@ -56,51 +62,50 @@ class Renderer:
                 return Reply(200, orjson.dumps(answer))
         assert_never(outcome)
 
-    def location(self, stored: Stored) -> str:
-        """The resource's canonical URL."""
-        return f"{self.base_url}{stored.schema.endpoint}/{quote(stored.id, safe='')}"
+    def _location(self, endpoint: str, id_: str) -> str:
+        """A resource's canonical URL."""
+        plain = id_.isascii() and id_.replace("-", "").isalnum()
+        return f"{self.base_url}{endpoint}/{id_ if plain else quote(id_, safe='')}"
 
-    def etag(self, stored: Stored, view: View) -> str:
-        """The weak tag: the version, and a digest of the backlinks where they are shown, since they change without it. What the
-        targets of links are called is not covered: it is the text of other resources, and the tag is weak."""
-        if not (view.backlinks and stored.linked):
-            return f'W/"{stored.version}"'
-        derived = [(element.id, element.kind, element.display) for place in view.backlinks for element in stored.linked.get(place.key, ())]
+    def etag(self, stored: Stored, linked: _Linked) -> str:
+        """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
+        links are called is not covered: it is the text of other resources, and the tag is weak."""
+        derived = [elements for place, elements in linked if place.attribute.is_backlink]
         return f'W/"{stored.version}-{zlib.crc32(orjson.dumps(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
-    def _meta(self, stored: Stored, view: View) -> dict[str, str]:
+    def _meta(self, stored: Stored, linked: _Linked) -> dict[str, str]:
         return {
             "resourceType": stored.schema.name,
             "created": timestamp(stored.created),
             "lastModified": timestamp(stored.modified),
-            "location": self.location(stored),
-            "version": self.etag(stored, view),
+            "location": self._location(stored.schema.endpoint, stored.id),
+            "version": self.etag(stored, linked),
         }
 
-    def _linked(self, stored: Stored, view: View) -> list[tuple[Resolved, list[dict[str, str]]]]:
+    def _linked(self, stored: Stored, view: View) -> _Linked:
+        """The links and backlinks that the view shows, with their elements."""
         if not stored.linked:
             return []
         return [
-            (place, [self._element(place, element) for element in stored.linked[place.key]])
+            (place, [self._element(place.attribute, element) for element in stored.linked[place.key]])
             for place in (*view.links, *view.backlinks)
             if stored.linked.get(place.key)
         ]
 
-    def _element(self, place: Resolved, element: Linked) -> dict[str, str]:
+    def _element(self, attribute: Attribute, element: Linked) -> dict[str, str]:
         """One element with the parts that the attribute has."""
         schema = self.catalog.by_name.get(element.resource_type)
         shown = {"value": element.id}
         if schema is not None:
-            shown["$ref"] = f"{self.base_url}{schema.endpoint}/{quote(element.id, safe='')}"
-        if place.attribute.sub("type") is not None:
+            shown["$ref"] = self._location(schema.endpoint, element.id)
+        if "type" in attribute.parts:
             shown["type"] = element.kind
-        if element.display is not None and place.attribute.sub("display") is not None:
+        if element.display is not None and "display" in attribute.parts:
             shown["display"] = element.display
         return shown
 
-    def resource(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes:
+    def resource(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> bytes:
         """The representation as JSON."""
-        linked = self._linked(stored, view)
         if not view.as_stored or any(place.extension for place, _ in linked):
             return orjson.dumps(self._projected(stored, view, linked, meta))
         parts = [stored.document[:-1].encode()]
@@ -108,9 +113,7 @@ class Renderer:
         parts.append(b',"meta":' + orjson.dumps(meta) + b"}")
         return b"".join(parts)
 
-    def _projected(
-        self, stored: Stored, view: View, linked: list[tuple[Resolved, list[dict[str, str]]]], meta: dict[str, str]
-    ) -> dict[str, Any]:
+    def _projected(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
         for place, elements in linked:
             whole = document.put(whole, place, elements)
@@ -119,9 +122,13 @@ class Renderer:
         whole["meta"] = meta
         return project(whole, stored.schema, view)
 
-    def _body(self, stored: Stored, view: View, meta: dict[str, str]) -> bytes | AsyncIterator[bytes]:
-        whole = self.resource(stored, view, meta)
+    def _body(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> bytes | AsyncIterator[bytes]:
+        whole = self.resource(stored, view, linked, meta)
         return self._stream(whole, stored, view) if stored.streamed else whole
+
+    def _listed(self, stored: Stored, view: View) -> bytes:
+        linked = self._linked(stored, view)
+        return self.resource(stored, view, linked, self._meta(stored, linked))
 
     async def _stream(self, whole: bytes, stored: Stored, view: View) -> AsyncIterator[bytes]:
         """The representation in pieces: everything else first, then the elements of the long links, batch by batch."""
@@ -131,7 +138,7 @@ class Renderer:
             yield b"," + orjson.dumps(place.attribute.name) + b":["
             first = True
             async for batch in batches:
-                elements = [self._element(place, element) for element in batch]
+                elements = [self._element(place.attribute, element) for element in batch]
                 if not view.as_stored:
                     elements = view.value(place, elements) or []
                 if elements:
@@ -146,7 +153,7 @@ class Renderer:
         )
         if any(stored.streamed for stored, _ in rows):
             return self._streamed_page(head, rows)
-        return head + b",".join(self.resource(stored, view, self._meta(stored, view)) for stored, view in rows) + b"]}"
+        return head + b",".join(self._listed(stored, view) for stored, view in rows) + b"]}"
 
     async def _streamed_page(self, head: bytes, rows: tuple[tuple[Stored, View], ...]) -> AsyncIterator[bytes]:
         """The page in pieces, so that resources with long links are never held whole."""
@@ -154,7 +161,7 @@ class Renderer:
         for number, (stored, view) in enumerate(rows):
             if number:
                 yield b","
-            whole = self.resource(stored, view, self._meta(stored, view))
+            whole = self._listed(stored, view)
             if not stored.streamed:
                 yield whole
                 continue

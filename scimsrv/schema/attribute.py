@@ -87,6 +87,11 @@ class Attribute:
         return self._subs.get(fold_name(name))
 
     @cached_property
+    def parts(self) -> frozenset[str]:
+        """The folded names of the sub-attributes."""
+        return frozenset(self._subs)
+
+    @cached_property
     def value_part(self) -> Attribute | None:
         """The sub-attribute `value`, which stands for a complex attribute in comparisons (RFC 7643 §2.4), or None."""
         return self.sub("value")
