@@ -82,7 +82,7 @@ def etag_is_malformed() -> None:
 @mutant
 def etag_is_constant() -> None:
     """Every resource has the same version for ever."""
-    replace(Renderer, "etag", lambda _: lambda self, stored, view: 'W/"1"')
+    replace(Renderer, "etag", lambda _: lambda self, stored, linked: 'W/"1"')
 
 
 @mutant
@@ -90,13 +90,13 @@ def etag_changes_with_every_read() -> None:
     """The version is another one each time it is read."""
     import secrets
 
-    replace(Renderer, "etag", lambda original: lambda self, stored, view: original(self, stored, view)[:-1] + f'-{secrets.token_hex(4)}"')
+    replace(Renderer, "etag", lambda original: lambda self, stored, linked: original(self, stored, linked)[:-1] + f'-{secrets.token_hex(4)}"')
 
 
 @mutant
 def etag_ignores_groups() -> None:
     """A user's version does not show that the groups changed."""
-    replace(Renderer, "etag", lambda _: lambda self, stored, view: f'W/"{stored.version}"')
+    replace(Renderer, "etag", lambda _: lambda self, stored, linked: f'W/"{stored.version}"')
 
 
 @mutant
