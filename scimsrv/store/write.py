@@ -109,8 +109,27 @@ async def change(
     be read again. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
     whatever `edit` raises.
     """
+    hashes: dict[str, str] = {}
     try:
-        return await _change(scope, schema, id_, if_match, edit, links=links, view=view, most=most)
+        if not links:
+            for attempt in range(_RACES):
+                current = await fetch(scope, scope.pool, schema, id_, view, most)
+                _check_version(current.version, schema, id_, if_match)
+                before = orjson.loads(current.document)
+                made = edit(before, None)
+                start = _Current(id_, current.version, before)
+                if new_pointers(schema, before, made.document):
+                    async with scope.pool.acquire() as conn, conn.transaction():
+                        written = await _store(scope, conn, schema, start, made, [], hashes)
+                else:
+                    written = await _store(scope, scope.pool, schema, start, made, [], hashes)
+                if written is not None:
+                    return Written(id_, written.version, replace(current, **written.changed))
+                if if_match is not None and not if_match.any:
+                    raise ScimError(Kind.PRECONDITION_FAILED)
+                await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
+        async with scope.pool.acquire() as conn, conn.transaction():
+            return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
     except _Taken as problem:  # asked here, when no connection is held any more
         raise await _taken(scope, schema, id_, problem.claimed) from problem
 
@@ -121,39 +140,6 @@ class _Taken(Exception):  # noqa: N818 - carries a fact out of a transaction
     def __init__(self, claimed: list[tuple[str, str]]) -> None:
         super().__init__()
         self.claimed = claimed
-
-
-async def _change(
-    scope: Scope,
-    schema: EffectiveSchema,
-    id_: str,
-    if_match: IfMatch | None,
-    edit: Editor,
-    *,
-    links: bool,
-    view: View,
-    most: int,
-) -> Written:
-    hashes: dict[str, str] = {}
-    if not links:
-        for attempt in range(_RACES):
-            current = await fetch(scope, scope.pool, schema, id_, view, most)
-            _check_version(current.version, schema, id_, if_match)
-            before = orjson.loads(current.document)
-            made = edit(before, None)
-            start = _Current(id_, current.version, before)
-            if new_pointers(schema, before, made.document):
-                async with scope.pool.acquire() as conn, conn.transaction():
-                    written = await _store(scope, conn, schema, start, made, [], hashes)
-            else:
-                written = await _store(scope, scope.pool, schema, start, made, [], hashes)
-            if written is not None:
-                return Written(id_, written.version, replace(current, **written.changed))
-            if if_match is not None and not if_match.any:
-                raise ScimError(Kind.PRECONDITION_FAILED)
-            await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
-    async with scope.pool.acquire() as conn, conn.transaction():
-        return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
 
 
 async def _locked(

@@ -90,7 +90,9 @@ def etag_changes_with_every_read() -> None:
     """The version is another one each time it is read."""
     import secrets
 
-    replace(Renderer, "etag", lambda original: lambda self, stored, linked: original(self, stored, linked)[:-1] + f'-{secrets.token_hex(4)}"')
+    replace(
+        Renderer, "etag", lambda original: lambda self, stored, linked: original(self, stored, linked)[:-1] + f'-{secrets.token_hex(4)}"'
+    )
 
 
 @mutant
