@@ -96,7 +96,6 @@ class Query:
     descending: bool
     start: int
     count: int
-    sorted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
         targets.append(Target(schema, bound, sort, view(search.projection, schema)))
     if several and search.sort_by is not None and all(target.sort is None for target in targets):
         raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
-    return Query(tuple(targets), search.descending, search.start, search.count, sorted=search.sort_by is not None)
+    return Query(tuple(targets), search.descending, search.start, search.count)
 
 
 def _sort(name: str, schema: EffectiveSchema, *, optional: bool) -> Resolved | None:

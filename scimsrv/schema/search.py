@@ -32,6 +32,14 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
     return result
 
 
+def containing(place: Resolved, value: Any) -> dict[str, Any]:
+    """The least search document with this value (of keys, by folded names) at the place's attribute: what SQL containment asks for."""
+    for name in reversed(place.search_path):
+        value = {name: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
 def _keyed(attribute: Attribute, value: Any) -> Any:
     if isinstance(value, list):
         return [_keyed(attribute, element) for element in value]

@@ -12,7 +12,7 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.search import display, search_document
+from scimsrv.schema.search import containing, display, search_document
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
@@ -80,9 +80,7 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
     part = place.attribute.value_part
     if part is None:
         return
-    sought: Any = {part.key: key_of(part, id_)}
-    for name in reversed(place.search_path):
-        sought = {name: sought}
+    sought = containing(place, {part.key: key_of(part, id_)})
     rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode())
     for start in range(0, len(rows), _BATCH):
         changes: list[tuple[Any, ...]] = []

@@ -24,6 +24,7 @@ from scimsrv.filter.bind import (
 from scimsrv.schema.attribute import Attribute, Returned, Type
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import Key, Op, instant
 from scimsrv.store.fragment import Arguments, Value, all_of, any_of
 from scimsrv.store.source import Elements, Sources
@@ -94,9 +95,7 @@ class Where:
         return self._contains(place, value)
 
     def _contains(self, place: Resolved, value: Any) -> LiteralString:
-        for name in reversed(place.search_path):
-            value = {name: value}
-        return "r.search @> " + self.args.add(orjson.dumps(value).decode()) + "::jsonb"
+        return "r.search @> " + self.args.add(orjson.dumps(containing(place, value)).decode()) + "::jsonb"
 
     def _some_value(self, place: Resolved, op: Op, key: Key) -> LiteralString:
         elements = self.sources.elements(place)

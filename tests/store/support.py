@@ -107,7 +107,7 @@ def query(
     """The plan of a search by the text of a filter."""
     bound = None if text is None else bind(parse_filter(text), schema, text, unknown_matches_nothing=False)
     target = Target(schema, bound, sort, view(EVERYTHING, schema))
-    return Query((target,), descending, start, count, sorted=sort is not None)
+    return Query((target,), descending, start, count)
 
 
 def ids(page: Page) -> list[str]:

@@ -218,6 +218,6 @@ async def test_a_search_over_all_types_uses_the_same_keys(connection: Connection
         Target(schema, query(schema, 'externalId eq "ext-42"').targets[0].filter, None, view(EVERYTHING, schema))
         for schema in (_USER, _GROUP)
     )
-    found = await searched(connection, scope, Query(targets, False, 1, 100, sorted=False))
+    found = await searched(connection, scope, Query(targets, False, 1, 100))
     assert not found.sequential()
     assert "resource_search" in found.indexes()

@@ -242,7 +242,7 @@ def _plans(catalog: Catalog) -> Iterator[Query]:
         yield query(schema, count=0)
         for asked in ({"attributes": "id"}, {"excludedattributes": "groups,members,above,below"}):
             narrow = view(projection(asked, scope_on(None, catalog).limits), schema)
-            yield Query((Target(schema, None, None, narrow),), False, 1, 10, sorted=False)
+            yield Query((Target(schema, None, None, narrow),), False, 1, 10)
     for name in ("id", "meta.created", "displayName", "externalId"):
         yield _over_all(catalog, f'{name} pr or {name} ne "2024-01-01T00:00:00Z"', name)
 
@@ -252,7 +252,7 @@ def _over_all(catalog: Catalog, text: str, sort: str) -> Query:
         Target(schema, bind(parse_filter(text), schema, text, unknown_matches_nothing=True), schema.resolve(sort), view(EVERYTHING, schema))
         for schema in catalog.types()
     )
-    return Query(targets, True, 1, 10, sorted=True)
+    return Query(targets, True, 1, 10)
 
 
 def _texts(scope: Scope) -> Iterator[tuple[str, list[Any]]]:

@@ -73,6 +73,8 @@ async def _talk(port: int, *pieces: bytes, pause: float = 0.0) -> list[tuple[int
 def _is_refusal(answer: tuple[int, dict[str, str], bytes], status: int) -> bool:
     got, headers, body = answer
     document = json.loads(body)
+    assert headers["x-request-id"]
+    assert document["detail"].endswith(f"(request {headers['x-request-id']})")
     return (
         got == status
         and headers["content-type"] == "application/scim+json"
@@ -184,3 +186,11 @@ async def test_overload(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
             assert _is_refusal(answer, 503)
             assert int(answer[1]["retry-after"]) >= 1
     assert (await _talk(port, slow))[0][0] == 200
+
+
+@pytest.mark.parametrize("lines", [b"", b"Host: a.example\r\nHost: b.example\r\n"])
+async def test_a_request_names_one_host(port: int, lines: bytes) -> None:
+    """RFC 9112 §3.2: HTTP/1.1 without Host, or with two of them, is malformed."""
+    answers = await _talk(port, b"GET / HTTP/1.1\r\n" + lines + b"\r\n")
+    assert len(answers) == 1
+    assert _is_refusal(answers[0], 400)

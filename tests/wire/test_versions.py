@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scimsrv.schema import semantics
-from tests.wire.support import Client, assert_error
+from tests.wire.support import Client, assert_error, patch
 
 
 async def test_a_version_is_found_by_a_filter_as_it_is_served(client: Client) -> None:
@@ -36,3 +36,14 @@ async def test_many_operations_on_long_values_stay_cheap(client: Client) -> None
     before = semantics._folded.cache_info().misses
     assert (await client.patch(f"/Users/{ada['id']}", *operations)).status_code == 200
     assert semantics._folded.cache_info().misses - before <= 45
+
+
+async def test_conditions_over_several_lines_are_one_list(client: Client) -> None:
+    """RFC 9110 §5.3: the order of the lines does not matter, and none of them is lost."""
+    ada = await client.new_user()
+    path = f"/Users/{ada['id']}"
+    for name, status in (("If-None-Match", 304), ("If-Match", 200)):
+        method, body = ("GET", None) if status == 304 else ("PATCH", patch())
+        for tags in (('W/"1"', 'W/"99"'), ('W/"99"', 'W/"1"')):
+            answer = await client.request(method, path, body, headers=[(name, tag) for tag in tags])
+            assert answer.status_code == status, (name, tags)
