@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Send
@@ -13,12 +17,15 @@ from starlette.types import Scope as Connection
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, read_body, send_reply
-from scimsrv.keys import TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import CURSOR_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
+from scimsrv.maintenance import Maintenance
 from scimsrv.protocol import discovery, planning
 from scimsrv.protocol.body import read_object
-from scimsrv.protocol.plan import Answer, Plan, Read, Remove
+from scimsrv.protocol.cursor import Holder, Sealer
+from scimsrv.protocol.plan import Answer, Plan, Query, Read, Remove
 from scimsrv.protocol.request import (
+    Search,
     answer_type,
     check_content_type,
     if_match,
@@ -65,9 +72,12 @@ class App:
             search_body_bytes=settings.max_search_body,
             page=settings.max_page,
             default_page=settings.default_page,
+            cursor_seconds=settings.cursor_timeout,
         )
         self.pool: Pool
         self.authenticator: Authenticator
+        self.sealer: Sealer
+        self.maintenance: Maintenance
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -91,15 +101,19 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def open(self) -> None:
-        """Open the pool and derive the keys."""
+        """Open the pool, derive the keys, and begin the background work."""
         if self.settings.database_url is None:
             raise ValueError("the settings name no database")
-        peppers = ServerKeys.load(self.settings).derive_all(TOKEN_PEPPER)
+        keys = ServerKeys.load(self.settings)
         self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
-        self.authenticator = Authenticator(self.pool, peppers)
+        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
+        self.maintenance = Maintenance(self.pool)
+        self.maintenance.start()
+        self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
-        """Close the pool."""
+        """End the background work and close the pool."""
+        await self.maintenance.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -125,24 +139,48 @@ class App:
         given = headers.all(b"authorization")
         if found.endpoint is Endpoint.CONFIG and not given:
             return self._generic_config(found, connection)
-        principal = self.authenticator.known(given)
-        if principal is None:
-            principal = await guarded(lambda: self.authenticator.principal(given))
-        if principal.credential.slug != found.tenant:
-            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
-        _check_version(found)
+        principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
-        scope = Scope(self.pool, principal.credential.tenant, catalog, self._base_url(found.tenant), principal.credential.kid, self.limits)
-        schema = self._resource_type(found, catalog)
+        self._resource_type(found, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": found.allow})
         if method not in METHODS[found.endpoint]:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         principal.require(Right.READ if reads else Right.WRITE)
-        plan = await self._plan(found, method, schema, scope, connection, headers, receive)
-        reply = Renderer(scope.base_url, catalog).reply(await execute(scope, plan))
+        body = await self._body(found, method, headers, receive)
+        if body is not None:  # which may have taken long: what is planned now rests on what holds now
+            principal = await self._principal(given, found)
+            catalog = await self._catalog(principal)
+        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        count = plan.count if isinstance(plan, Query) else 0
+        reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
         return reply if reads or principal.may(Right.READ) else _without_body(reply)
+
+    async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
+        """Who asks, if they may ask this tenant."""
+        principal = self.authenticator.known(given)
+        if principal is None:
+            principal = await guarded(lambda: self.authenticator.principal(given))
+        if principal.credential.slug != found.tenant:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        _check_version(found)
+        return principal
+
+    def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
+        credential = principal.credential
+        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake)
+
+    async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
+        """The request's body, where it has to have one."""
+        if method not in ("POST", "PUT", "PATCH") or found.endpoint is Endpoint.SWITCHED_OFF:
+            return None
+        searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        check_content_type(headers.get(b"content-type"))
+        return read_object(
+            await read_body(headers, receive, self.limits.search_body_bytes if searches else self.limits.body_bytes), self.limits
+        )
 
     def _generic_config(self, found: Route, connection: Connection) -> Reply:
         """ServiceProviderConfig without credentials: the same for every tenant, existing or not."""
@@ -152,7 +190,10 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return Renderer(base_url, _NOTHING).reply(_config(self.limits, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, base_url, connection))
+
+    def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
+        return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
 
     def _base_url(self, tenant: str) -> str:
         return f"{self.settings.base_url}/scim/{tenant}/v2"
@@ -176,46 +217,49 @@ class App:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         return schema
 
-    async def _plan(
+    def _plan(
         self,
         found: Route,
         method: str,
-        schema: EffectiveSchema | None,
-        scope: Scope,
+        principal: Principal,
+        catalog: Catalog,
+        body: dict[str, Any],
         connection: Connection,
         headers: Fields,
-        receive: Receive,
     ) -> Plan:
-        """What the request asks for; its body is read only here."""
-        catalog, limits = scope.catalog, self.limits
+        """What the request asks for."""
+        limits, base_url = self.limits, self._base_url(found.tenant)
 
-        async def body(limit: int) -> dict[str, Any]:
-            check_content_type(headers.get(b"content-type"))
-            return read_object(await read_body(headers, receive, limit), limits)
+        def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
+            credential = principal.credential
+            holder = Holder(credential.tenant, credential.kid, credential.scopes, credential.revision)
+            plan = planning.query(schemas, search)
+            return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", holder, self.sealer)
 
         match found.endpoint:
             case Endpoint.SWITCHED_OFF:
                 raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
             case Endpoint.CONFIG:
-                return _config(limits, scope.base_url, connection)
+                return _config(limits, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
-                return _described(found, catalog, scope.base_url, connection)
+                return _described(found, catalog, base_url, connection)
             case Endpoint.ROOT:
-                return planning.query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
+                return query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
             case Endpoint.ROOT_SEARCH:
-                return planning.query(list(catalog.types()), search_by_body(await body(limits.search_body_bytes), limits))
+                return query(list(catalog.types()), search_by_body(body, limits))
+        schema = self._resource_type(found, catalog)
         if schema is None:
             raise AssertionError("endpoints of resources have a resource type")
         if found.endpoint is Endpoint.SEARCH:
-            return planning.query([schema], search_by_body(await body(limits.search_body_bytes), limits))
+            return query([schema], search_by_body(body, limits))
         asked = parameters(connection["query_string"])
         if found.endpoint is Endpoint.COLLECTION and method != "POST":
-            return planning.query([schema], search_by_query(asked, limits))
+            return query([schema], search_by_query(asked, limits))
         shown = projection(asked, limits)
         if method in ("GET", "HEAD"):
             return Read(schema, found.id, view(shown, schema), if_none_match(headers.joined(b"if-none-match")))
         if method == "POST":
-            return planning.insert(await body(limits.body_bytes), schema, catalog, shown, limits)
+            return planning.insert(body, schema, catalog, shown, limits)
         condition = if_match(headers.joined(b"if-match"))
         if condition is None and catalog.policy.require_if_match:
             raise ScimError(Kind.PRECONDITION_REQUIRED)
@@ -223,9 +267,9 @@ class App:
             case "DELETE":
                 return Remove(schema, found.id, condition)
             case "PUT":
-                return planning.overwrite(await body(limits.body_bytes), schema, found.id, catalog, shown, limits, condition)
+                return planning.overwrite(body, schema, found.id, catalog, shown, limits, condition)
             case _:
-                return planning.modify(await body(limits.body_bytes), schema, found.id, catalog, shown, limits, condition)
+                return planning.modify(body, schema, found.id, catalog, shown, limits, condition)
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})

@@ -1,4 +1,4 @@
-"""Every way a request can fail, as one exception over one table of kinds (RFC 7644 §3.12)."""
+"""Every way a request can fail, as one exception over one table of kinds (RFC 7644 §3.12, RFC 9865 §2.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """HTTP status, scimType (None where RFC 7644 Table 9 has no word for it) and the sentence used when no detail is given."""
+    """HTTP status, scimType (None where RFC 7644 and RFC 9865 have no word for it) and the sentence used when no detail is given."""
 
     status: int
     scim_type: str | None
@@ -26,6 +26,9 @@ class Kind(Enum):
     INVALID_PATH = Row(400, "invalidPath", "The path cannot be read, or names no attribute of the schema.")
     NO_TARGET = Row(400, "noTarget", "The operation has no target, or its target does not exist.")
     INVALID_VALUE = Row(400, "invalidValue", "A value is missing, or does not fit the attribute.")
+    INVALID_CURSOR = Row(400, "invalidCursor", "The cursor is none of this query's; begin again with an empty one.")
+    EXPIRED_CURSOR = Row(400, "expiredCursor", "The cursor has expired; begin again with an empty one.")
+    INVALID_COUNT = Row(400, "invalidCount", "The count is not an integer, or not that of the first page.")
     INVALID_VERSION = Row(400, "invalidVers", "This version of the protocol is not served.")
     BAD_REQUEST = Row(400, None, "The request is malformed.")
     UNAUTHORIZED = Row(401, None, "A valid bearer token is needed.")

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes are bytes, lengths are characters, counts are items."""
+    """Sizes are bytes, lengths are characters, counts are items, times are seconds."""
 
     body_bytes: int = 4 * 1024 * 1024
     search_body_bytes: int = 64 * 1024
@@ -26,6 +26,7 @@ class Limits:
     projected_names: int = 100
     page: int = 1_000
     default_page: int = 100
+    cursor_seconds: int = 3_600
     password_min: int = 8
     password_bytes: int = 1_024
 

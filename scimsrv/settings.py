@@ -39,6 +39,7 @@ class Settings(BaseModel):
     max_search_body: int = Field(default=64 * 1024, ge=1024, description="largest body of a search in bytes")
     max_page: int = Field(default=1000, ge=1, le=100_000, description="most resources in one page")
     default_page: int = Field(default=100, ge=1, description="resources in a page when the client names no count")
+    cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")

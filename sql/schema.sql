@@ -94,6 +94,50 @@ CREATE TABLE unique_key (
 
 CREATE INDEX unique_key_by_id ON unique_key (tenant, id);
 
+-- An attribute of a tenant's resource type that is indexed. number names it in resource_key. Rows are kept in every state but
+-- 'dropping', and relied on in 'ready' only; position is the last resource that building has reached, done how many it was.
+CREATE TABLE tenant_index (
+    tenant     integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    number     integer     NOT NULL,
+    type       text        COLLATE "C" NOT NULL,
+    attribute  text        COLLATE "C" NOT NULL,
+    substring  boolean     NOT NULL,
+    state      text        NOT NULL CHECK (state IN ('building', 'ready', 'retiring', 'dropping')),
+    since      timestamptz NOT NULL DEFAULT now(),
+    position   text        COLLATE "C" NOT NULL DEFAULT '',
+    done       bigint      NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, number),
+    UNIQUE (tenant, type, attribute)
+);
+
+-- A value of an indexed attribute, as text in the attribute's order; key tells values ('=…') from their absence ('~'). A row with the
+-- number negated marks a resource with a value longer than its key.
+CREATE TABLE resource_key (
+    tenant     integer NOT NULL,
+    attribute  integer NOT NULL,
+    key        text    COLLATE "C" NOT NULL,
+    id         text    COLLATE "C" NOT NULL,
+    substring  boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (tenant, attribute, key, id)
+);
+
+-- How many resources of a type there are: the sum over a few slots, so that writers seldom wait for each other.
+CREATE TABLE resource_count (
+    tenant     integer  NOT NULL,
+    type       text     COLLATE "C" NOT NULL,
+    slot       smallint NOT NULL,
+    resources  bigint   NOT NULL,
+    PRIMARY KEY (tenant, type, slot)
+) WITH (fillfactor = 50);
+
+-- A deleted resource whose many references are still being removed; no statement shows them.
+CREATE TABLE erasure (
+    tenant  integer     NOT NULL,
+    id      text        COLLATE "C" NOT NULL,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
 -- An element of a reference attribute such as Group.members: source refers to target.
 CREATE TABLE reference (
     tenant     integer NOT NULL,

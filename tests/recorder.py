@@ -18,6 +18,7 @@ from tests.statements import forbidden, unbound
 #: Statements that look beyond one tenant, each with its reason. What is not here has to be bound.
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "identity": {"credential": "a token's digest comes before the tenant: this is where the tenant is found"},
+    "indexes": {"with_work": "the background looks for tenants that have something to do"},
     "tenants": {
         "create": "the tenant does not exist yet",
         "list_all": "the operator's list of all tenants",

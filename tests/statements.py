@@ -13,14 +13,14 @@ from typing import Final, TypeAlias
 
 #: Tables with rows of tenants, and the column that says of which.
 TENANT_TABLES: Final = {
-    **dict.fromkeys(("resource", "unique_key", "reference", "secret", "change"), "tenant"),
-    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type"), "tenant"),
+    **dict.fromkeys(("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "secret", "change"), "tenant"),
+    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),
     "tenant": "id",
 }
 
 #: What no statement may hold: folding (the application folds), locks and state that outlive a transaction or a pooler's patience.
 FORBIDDEN: Final = {
-    "folding in SQL": r"\b(lower|upper|initcap|casefold|normalize|unaccent)\s*\(|\bI?LIKE\b|\bcitext\b|~\s?\*|~~|\bSIMILAR\s+TO\b",
+    "folding in SQL": r"\b(lower|upper|initcap|casefold|normalize|unaccent)\s*\(|\bILIKE\b|\bcitext\b|~\s?\*|~~\*|\bSIMILAR\s+TO\b",
     "advisory lock": r"\bpg_(try_)?advisory",
     "LISTEN or NOTIFY": r"\b(UN)?LISTEN\b|\bNOTIFY\b|\bpg_notify\b",
     "session state": r"^\s*(SET(?!\s+LOCAL\b)|RESET|DISCARD|PREPARE|DECLARE|LOAD)\b|\bset_config\b|\bTEMP(ORARY)?\s+TABLE\b|\blastval\b",

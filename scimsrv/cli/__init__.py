@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from scimsrv import __version__
-from scimsrv.cli import database, doctor, serve, tenant, token
+from scimsrv.cli import database, doctor, index, serve, tenant, token
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
 from scimsrv.settings import SettingsError
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.credentials import CredentialError
+from scimsrv.store.indexes import AttributeIndexError
 from scimsrv.store.migrate import MigrationError
 from scimsrv.store.tenants import TenantError
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
     except SettingsError as error:
         return _fail(error, USAGE)
-    except (CommandError, TenantError, CredentialError, MigrationError, ServeError) as error:
+    except (CommandError, TenantError, CredentialError, AttributeIndexError, MigrationError, ServeError) as error:
         return _fail(error, FAILED)
     except (DatabaseError, EmbeddedError) as error:
         return _fail(error, DATABASE_FAILED)
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.register(commands)
     tenant.register(commands)
     token.register(commands)
+    index.register(commands)
     database.register(commands)
     doctor.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)

@@ -25,11 +25,12 @@ def service_provider_config(limits: Limits, base_url: str) -> Definition:
         "sort": {"supported": True},
         "etag": {"supported": True},
         "pagination": {
-            "cursor": False,
+            "cursor": True,
             "index": True,
             "defaultPaginationMethod": "index",
             "defaultPageSize": limits.default_page,
             "maxPageSize": limits.page,
+            "cursorTimeout": limits.cursor_seconds,
         },
         "authenticationSchemes": [
             {

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
-from scimsrv.errors import invalid_syntax, invalid_value
+from scimsrv.errors import Kind, ScimError, invalid_syntax, invalid_value
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -21,7 +21,8 @@ class _Message(BaseModel):
 
     @classmethod
     def read(cls, body: dict[str, Any]) -> Self:
-        """The message in a JSON object. Raises ScimError invalidSyntax (envelope) or invalidValue (a member's value)."""
+        """The message in a JSON object. Raises ScimError invalidSyntax (envelope) or invalidValue (a member's value); what is
+        wrong with a page by cursor has kinds of its own (RFC 9865 §2.1)."""
         canonical = {name.lower(): name for name in cls.model_fields} | {
             field.alias.lower(): field.alias for field in cls.model_fields.values() if field.alias
         }
@@ -32,7 +33,11 @@ class _Message(BaseModel):
             first = problem.errors(include_url=False, include_input=False, include_context=False)[0]
             where = str(first["loc"][0]) if first["loc"] else "the body"
             text = f"{where}: {first['msg'].removeprefix('Value error, ')}"
-            raise (invalid_syntax if where in ("schemas", "Operations", "the body") else invalid_value)(text) from None
+            raise cls._refusal(where, text, given) from None
+
+    @classmethod
+    def _refusal(cls, where: str, text: str, _given: dict[str, Any]) -> ScimError:
+        return (invalid_syntax if where in ("schemas", "Operations", "the body") else invalid_value)(text)
 
 
 def _named(schemas: list[str], urn: str) -> bool:
@@ -52,7 +57,7 @@ class PatchOp(_Message):
 
 
 class SearchRequest(_Message):
-    """The body of POST /.search (RFC 7644 §3.4.3)."""
+    """The body of POST /.search (RFC 7644 §3.4.3, RFC 9865 §3)."""
 
     attributes: list[str] | str | None = None
     excluded_attributes: list[str] | str | None = Field(None, alias="excludedAttributes")
@@ -61,9 +66,18 @@ class SearchRequest(_Message):
     sort_order: str | None = Field(None, alias="sortOrder")
     start_index: StrictInt | None = Field(None, alias="startIndex")
     count: StrictInt | None = None
+    cursor: str | None = None
 
     @model_validator(mode="after")
     def _is_search(self) -> Self:
         if not _named(self.schemas, SEARCH_REQUEST):
             raise ValueError(f"schemas must name {SEARCH_REQUEST}")
         return self
+
+    @classmethod
+    def _refusal(cls, where: str, text: str, given: dict[str, Any]) -> ScimError:
+        if where == "cursor":
+            return ScimError(Kind.INVALID_CURSOR, text)
+        if where == "count" and given.get("cursor") is not None:
+            return ScimError(Kind.INVALID_COUNT, text)
+        return super()._refusal(where, text, given)

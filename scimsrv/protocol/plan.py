@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from scimsrv.filter.bind import Bound
+from scimsrv.filter.tree import Filter
 from scimsrv.patch.operation import Operation
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
@@ -89,13 +90,36 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a query's order: a resource's id and its sort key as text (None where the query is not sorted or it has none)."""
+
+    key: str | None
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a cursor page is: after `position`, or before it when `backwards`; the first page has none.
+
+    `binding` is the digest of the query that its cursors are bound to.
+    """
+
+    binding: bytes
+    position: Position | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A list request. `start` counts from 1; `count` is how many resources at most."""
+    """A list request. `start` counts from 1; `count` is how many resources at most; `cursor` is None for index paging; `tree` is the
+    filter as written."""
 
     targets: tuple[Target, ...]
     descending: bool
     start: int
     count: int
+    cursor: Cursor | None = None
+    tree: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +145,8 @@ class Linked(NamedTuple):
 class Stored:
     """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
 
-    `streamed` yields the elements of the links (by key) that have too many to hold at once.
+    `ready` has the elements of backlinks as JSON text, with commas between them, where the database could write it. `streamed` yields
+    the elements of the links (by key) that have too many to hold at once. `search` is the search document, where it was asked for.
     """
 
     schema: EffectiveSchema
@@ -132,6 +157,8 @@ class Stored:
     document: str
     linked: Mapping[str, list[Linked]] = field(default_factory=dict)
     streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
+    search: str = ""
+    ready: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +186,22 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Cursors:
+    """What a cursor page links to: the position after its last resource and the one before its first; None where there is no such page."""
+
+    binding: bytes
+    next: Position | None
+    previous: Position | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """200 with a ListResponse. `total` is the exact number of matches."""
+    """200 with a ListResponse. `total` is the exact number of matches; `cursors` is None for index paging."""
 
     total: int
     start: int
     rows: tuple[tuple[Stored, View], ...]
+    cursors: Cursors | None = None
 
 
 Outcome: TypeAlias = Created | Shown | Done | Page | Answer

@@ -13,6 +13,7 @@ from scimsrv.limits import Limits
 from scimsrv.patch.dialects import standard
 from scimsrv.patch.operation import Operation, Root
 from scimsrv.patch.parse import parse_operations
+from scimsrv.protocol.cursor import Holder, Sealer, binding
 from scimsrv.protocol.messages import PatchOp
 from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Target
 from scimsrv.protocol.request import Search
@@ -104,7 +105,14 @@ def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
         targets.append(Target(schema, bound, sort, view(search.projection, schema)))
     if several and search.sort_by is not None and all(target.sort is None for target in targets):
         raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
-    return Query(tuple(targets), search.descending, search.start, search.count)
+    return Query(tuple(targets), search.descending, search.start, search.count, tree=tree)
+
+
+def placed(plan: Query, search: Search, endpoint: str, holder: Holder, sealer: Sealer) -> Query:
+    """The query with its place, when the search is paged by cursor (RFC 9865 §2). Raises ScimError as Sealer.open does."""
+    if search.cursor is None:
+        return plan
+    return replace(plan, cursor=sealer.open(search.cursor, binding(holder, endpoint, search), plan.count))
 
 
 def _sort(name: str, schema: EffectiveSchema, *, optional: bool) -> Resolved | None:

@@ -18,7 +18,8 @@ from scimsrv.schema.project import EVERYTHING, Projection
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a query asks: filter and sortBy are still text; start counts from 1."""
+    """What a query asks: filter and sortBy are still text; start counts from 1. `cursor` is still sealed, empty for the first page, and
+    None for index paging."""
 
     filter: str | None = None
     sort_by: str | None = None
@@ -26,6 +27,7 @@ class Search:
     start: int = 1
     count: int = 0
     projection: Projection = EVERYTHING
+    cursor: str | None = None
 
 
 Parameters: TypeAlias = Mapping[str, str]
@@ -54,7 +56,7 @@ def parameters(query: bytes) -> Parameters:
 
 
 _MOST_PARAMETERS = 100
-_KNOWN = frozenset({"filter", "sortby", "sortorder", "startindex", "count", "attributes", "excludedattributes"})
+_KNOWN = frozenset({"filter", "sortby", "sortorder", "startindex", "count", "cursor", "attributes", "excludedattributes"})
 
 
 def projection(given: Parameters, limits: Limits) -> Projection:
@@ -80,15 +82,17 @@ def _names(given: list[str] | str | None, limits: Limits) -> frozenset[str]:
 
 
 def search_by_query(given: Parameters, limits: Limits) -> Search:
-    """The search that a query string asks for (RFC 7644 §3.4.2)."""
+    """The search that a query string asks for (RFC 7644 §3.4.2, RFC 9865 §2)."""
+    cursor = given.get("cursor")
     return _search(
         given.get("filter"),
         given.get("sortby"),
         given.get("sortorder"),
-        _integer("startIndex", given.get("startindex")),
-        _integer("count", given.get("count")),
+        _integer("startIndex", given.get("startindex"), Kind.INVALID_VALUE),
+        _integer("count", given.get("count"), Kind.INVALID_VALUE if cursor is None else Kind.INVALID_COUNT),
         projection(given, limits),
         limits,
+        cursor,
     )
 
 
@@ -103,6 +107,7 @@ def search_by_body(body: dict[str, Any], limits: Limits) -> Search:
         message.count,
         _projection(message.attributes, message.excluded_attributes, limits),
         limits,
+        message.cursor,
     )
 
 
@@ -114,7 +119,10 @@ def _search(
     count: int | None,
     projected: Projection,
     limits: Limits,
+    cursor: str | None,
 ) -> Search:
+    if cursor is not None and start is not None:
+        raise invalid_value("cursor and startIndex exclude each other")
     order = (sort_order or "ascending").lower()
     if order not in ("ascending", "descending"):
         raise invalid_value("sortOrder must be ascending or descending")
@@ -125,15 +133,16 @@ def _search(
         start=max(1, 1 if start is None else start),
         count=limits.default_page if count is None else min(max(0, count), limits.page),
         projection=projected,
+        cursor=cursor,
     )
 
 
-def _integer(name: str, text: str | None) -> int | None:
+def _integer(name: str, text: str | None, kind: Kind) -> int | None:
     if text is None or not text.strip():
         return None
     digits = text.strip().removeprefix("-").removeprefix("+")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        raise invalid_value(f"{name} must be an integer")
+        raise ScimError(kind, f"{name} must be an integer")
     return int(text)
 
 

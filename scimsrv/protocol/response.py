@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import orjson
 
 from scimsrv.errors import ScimError
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
-from scimsrv.protocol.plan import Answer, Created, Done, Linked, Outcome, Page, Shown, Stored
+from scimsrv.protocol.plan import Answer, Created, Cursors, Done, Linked, Outcome, Page, Shown, Stored
 from scimsrv.schema import document
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
@@ -20,8 +20,8 @@ from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
 from scimsrv.schema.semantics import timestamp
 
-#: The links and backlinks of a representation, each with its elements.
-_Linked: TypeAlias = list[tuple[Resolved, list[dict[str, str]]]]
+#: The links and backlinks of a representation, each with its elements as JSON and commas between them.
+_Linked: TypeAlias = list[tuple[Resolved, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders a tenant's outcomes; `base_url` is the tenant's, without a slash at its end."""
+    """Renders a tenant's outcomes; `base_url` is the tenant's, without a slash at its end. `links` makes the members of a list that
+    lead to its neighbours by cursor."""
 
     base_url: str
     catalog: Catalog
+    links: Callable[[Cursors], Mapping[str, str]]
 
     def reply(self, outcome: Outcome) -> Reply:
         """The answer to a request that succeeded."""
@@ -56,8 +58,8 @@ class Renderer:
                 return Reply(201, self._body(stored, view, linked, meta), {"ETag": meta["version"], "Location": meta["location"]})
             case Done(version):
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
-            case Page(total, start, rows):
-                return Reply(200, self._page(total, start, rows))
+            case Page():
+                return Reply(200, self._page(outcome))
             case Answer(answer):
                 return Reply(200, orjson.dumps(answer))
         assert_never(outcome)
@@ -71,7 +73,7 @@ class Renderer:
         """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
         links are called is not covered: it is the text of other resources, and the tag is weak."""
         derived = [elements for place, elements in linked if place.attribute.is_backlink]
-        return f'W/"{stored.version}-{zlib.crc32(orjson.dumps(derived)):08x}"' if derived else f'W/"{stored.version}"'
+        return f'W/"{stored.version}-{zlib.crc32(b";".join(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
     def _meta(self, stored: Stored, linked: _Linked) -> dict[str, str]:
         return {
@@ -84,13 +86,16 @@ class Renderer:
 
     def _linked(self, stored: Stored, view: View) -> _Linked:
         """The links and backlinks that the view shows, with their elements."""
-        if not stored.linked:
+        if not stored.linked and not stored.ready:
             return []
-        return [
-            (place, [self._element(place.attribute, element) for element in stored.linked[place.key]])
-            for place in (*view.links, *view.backlinks)
-            if stored.linked.get(place.key)
-        ]
+        shown: _Linked = []
+        for place in (*view.links, *view.backlinks):
+            ready = stored.ready.get(place.key)
+            if ready is not None:
+                shown.append((place, ready.encode()))
+            elif elements := stored.linked.get(place.key):
+                shown.append((place, orjson.dumps([self._element(place.attribute, element) for element in elements])[1:-1]))
+        return shown
 
     def _element(self, attribute: Attribute, element: Linked) -> dict[str, str]:
         """One element with the parts that the attribute has."""
@@ -109,14 +114,14 @@ class Renderer:
         if not view.as_stored or any(place.extension for place, _ in linked):
             return orjson.dumps(self._projected(stored, view, linked, meta))
         parts = [stored.document[:-1].encode()]
-        parts += [b"," + orjson.dumps({place.attribute.name: elements})[1:-1] for place, elements in linked]
+        parts += [b",%s:[%s]" % (orjson.dumps(place.attribute.name), elements) for place, elements in linked]
         parts.append(b',"meta":' + orjson.dumps(meta) + b"}")
         return b"".join(parts)
 
     def _projected(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
         for place, elements in linked:
-            whole = document.put(whole, place, elements)
+            whole = document.put(whole, place, orjson.loads(b"[" + elements + b"]"))
             if place.extension is not None and place.extension not in whole["schemas"]:
                 whole["schemas"] = [*whole["schemas"], place.extension]
         whole["meta"] = meta
@@ -147,13 +152,17 @@ class Renderer:
             yield b"]"
         yield b"}"
 
-    def _page(self, total: int, start: int, rows: tuple[tuple[Stored, View], ...]) -> bytes | AsyncIterator[bytes]:
-        head = b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[' % (
-            *(LIST_RESPONSE.encode(), total, start, len(rows)),
-        )
+    def _page(self, page: Page) -> bytes | AsyncIterator[bytes]:
+        rows = page.rows
+        head: dict[str, Any] = {"schemas": [LIST_RESPONSE], "totalResults": page.total}
+        if page.cursors is None:
+            head |= {"startIndex": page.start, "itemsPerPage": len(rows)}
+        else:
+            head |= {"itemsPerPage": len(rows), **self.links(page.cursors)}
+        start = orjson.dumps(head)[:-1] + b',"Resources":['
         if any(stored.streamed for stored, _ in rows):
-            return self._streamed_page(head, rows)
-        return head + b",".join(self._listed(stored, view) for stored, view in rows) + b"]}"
+            return self._streamed_page(start, rows)
+        return start + b",".join(self._listed(stored, view) for stored, view in rows) + b"]}"
 
     async def _streamed_page(self, head: bytes, rows: tuple[tuple[Stored, View], ...]) -> AsyncIterator[bytes]:
         """The page in pieces, so that resources with long links are never held whole."""

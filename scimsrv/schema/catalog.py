@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
+from scimsrv.schema.indexing import Index, indexable
 from scimsrv.schema.policy import Policy
 
 Definition = dict[str, Any]
+
+#: A stored index: its number, resource type, attribute, whether pieces of the text are looked for, and its state.
+StoredIndex = tuple[int, str, str, bool, str]
 
 _CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
@@ -24,6 +30,8 @@ class Catalog:
     resource_types: Mapping[str, Definition]
     by_endpoint: Mapping[str, EffectiveSchema]
     by_name: Mapping[str, EffectiveSchema]
+    #: The indexes that writers keep up to date, by resource type.
+    indexes: Mapping[str, tuple[Index, ...]] = field(default_factory=dict)
     #: Texts that are made once per catalogue by those who need them.
     statements: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -34,6 +42,27 @@ class Catalog:
     def types(self) -> Iterable[EffectiveSchema]:
         """Every resource type."""
         return self.by_name.values()
+
+    def indexes_of(self, schema: EffectiveSchema) -> tuple[Index, ...]:
+        """The indexes of a resource type's attributes, those included that are still being built."""
+        return self.indexes.get(schema.name, ())
+
+    def index(self, schema: EffectiveSchema, place: Resolved) -> Index | None:
+        """The index of this place that queries may rely on, or None."""
+        return self._ready.get((schema.name, place.key))
+
+    @cached_property
+    def _ready(self) -> dict[tuple[str, str], Index]:
+        return {(name, index.place.key): index for name, held in self.indexes.items() for index in held if index.ready}
+
+    @cached_property
+    def of_modified(self) -> dict[str, int]:
+        """The number of each resource type's index of meta.lastModified, where it has one."""
+        return {name: index.number for name, held in self.indexes.items() for index in held if index.of_modified}
+
+    def is_building(self, schema: EffectiveSchema) -> bool:
+        """Whether an index of the type is not complete: writers then lock the resource before they look at its rows."""
+        return not all(index.ready for index in self.indexes_of(schema))
 
     def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
         """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
@@ -48,9 +77,13 @@ class Catalog:
 
 
 def build_catalog(
-    schemas: Iterable[Definition], resource_types: Iterable[Definition], common: Iterable[Definition], policy: Policy
+    schemas: Iterable[Definition],
+    resource_types: Iterable[Definition],
+    common: Iterable[Definition],
+    policy: Policy,
+    indexes: Iterable[StoredIndex] = (),
 ) -> Catalog:
-    """The catalog of a tenant from its stored Schema and ResourceType documents (RFC 7643 §6, §7) and its policy.
+    """The catalog of a tenant from its stored Schema and ResourceType documents (RFC 7643 §6, §7), its policy and its indexes.
 
     Raises KeyError when a resource type names a schema that is not there.
     """
@@ -69,7 +102,18 @@ def build_catalog(
         resource_types=documents,
         by_endpoint={effective.endpoint.strip("/"): effective for effective in types.values()},
         by_name=types,
+        indexes=_indexes(indexes, types),
     )
+
+
+def _indexes(stored: Iterable[StoredIndex], types: Mapping[str, EffectiveSchema]) -> dict[str, tuple[Index, ...]]:
+    """Indexes of what the types do not have (any more) are left out."""
+    found: dict[str, tuple[Index, ...]] = {}
+    for number, name, attribute, substring, state in stored:
+        with suppress(KeyError, ValueError):
+            place = indexable(types[name], attribute)
+            found[name] = (*found.get(name, ()), Index(number, place, state == "ready", substring))
+    return found
 
 
 def _effective(definition: Definition, parsed: Mapping[str, Schema], common: tuple[Attribute, ...]) -> EffectiveSchema:

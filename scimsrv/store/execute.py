@@ -41,7 +41,8 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
         case Modify():
             return await guarded(lambda: _modify(scope, plan))
         case Remove():
-            await guarded(lambda: remove(scope, plan))
+            if await guarded(lambda: remove(scope, plan)):
+                scope.wake()
             return Done()
         case Answer():
             return plan

@@ -44,3 +44,12 @@ def any_of(parts: list[LiteralString]) -> LiteralString:
 def all_of(parts: list[LiteralString]) -> LiteralString:
     """The conjunction; of nothing, true."""
     return "(" + " AND ".join(parts) + ")" if parts else "true"
+
+
+def planned_anew(args: Arguments) -> LiteralString:
+    """A condition that is always true, and makes Postgres plan the statement for the parameters of each execution.
+
+    Knowing them it drops the condition; a plan for any parameters has to allow for the costly half, so that it is never the cheaper
+    one. For statements whose best plan depends on how frequent the values are.
+    """
+    return "(" + args.add(True) + "::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)"

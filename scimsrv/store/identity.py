@@ -47,5 +47,6 @@ async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
         orjson.loads(row["resource_types"]),
         load_definitions().common,
         parse_policy(orjson.loads(row["policy"])),
+        orjson.loads(row["indexes"] or "[]"),
     )
     return row["revision"], catalog

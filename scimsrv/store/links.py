@@ -27,9 +27,9 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
     await _check_targets(scope, conn, source, place, change.added)
     changed = 0
     if change.cleared:
-        changed += _count(await conn.execute(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added)))
+        changed += _count(await conn.execute(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added), True))
     elif change.removed:
-        changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed)))
+        changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed), True))
     if change.added:
         changed += _count(await conn.execute(_SQL["add_links"], scope.tenant, source, place.key, list(change.added)))
     if place.attribute.required and not await conn.fetch(_SQL["links_of"], scope.tenant, source, place.key, "", 1):
@@ -46,7 +46,7 @@ async def _check_targets(scope: Scope, conn: Connection, source: str, place: Res
         wanted = [row["target"] for row in rows]
     if not wanted:
         return
-    rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, wanted)
+    rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, sorted(wanted))
     types = {row["id"]: row["type"] for row in rows}
     for id_ in wanted:
         if id_ not in types:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import asyncpg
 from scimsrv import assets
 from scimsrv.store import queries
 from scimsrv.store.connection import Connection, connect
+
+log = logging.getLogger(__name__)
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
@@ -87,6 +90,7 @@ async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
     holder = secrets.token_hex(8)
     async with connect(dsn) as connection:
         if len(await _history(connection)) == len(migrations()):
+            await _make_optional(connection)
             return []
         await _make_lock_table(connection)
         await _take_lock(connection, holder, wait_seconds)
@@ -94,9 +98,23 @@ async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
             pending = migrations()[len(await _history(connection)) :]
             for migration in pending:
                 await _apply(connection, migration, holder)
+            await _make_optional(connection)
             return list(pending)
         finally:
             await connection.execute(sql["release_lock"], holder)
+
+
+async def _make_optional(connection: Connection) -> None:
+    """What makes queries faster where the database permits it; without the right or the extension they are right all the same."""
+    for file in assets.names("sql/optional", ".sql"):
+        for statement in queries.statements(assets.text(f"sql/optional/{file}")):
+            try:
+                await connection.execute(statement)
+            except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.DuplicateTableError):
+                continue  # another migrator made it at the same moment
+            except asyncpg.PostgresError as problem:
+                log.warning("sql/optional/%s: %s; `scimsrv db migrate` tries it again", file, problem)
+                break
 
 
 async def _history(connection: Connection) -> list[asyncpg.Record]:

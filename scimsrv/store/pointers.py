@@ -12,12 +12,13 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.search import containing, display, search_document
+from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
+from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, render
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
@@ -45,7 +46,7 @@ async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, before
     named = new_pointers(schema, before, document)
     types: dict[str, str] = {}
     if named:
-        rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, list(named.values()))
+        rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, sorted(named.values()))
         types = {row["id"]: row["type"] for row in rows}
     for place in schema.pointers:
         value = doc.get(document, place)
@@ -81,12 +82,19 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
     if part is None:
         return
     sought = containing(place, {part.key: key_of(part, id_)})
-    rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode())
+    rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode(), True)
+    rows = [row for row in rows if row["id"] != id_]  # what points at itself goes as it is
+    indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)
     for start in range(0, len(rows), _BATCH):
         changes: list[tuple[Any, ...]] = []
+        dropped: list[tuple[Any, ...]] = []
         for row in rows[start : start + _BATCH]:
             document = complete(doc.put(orjson.loads(row["document"]), place, None), schema, scope.limits)
-            texts = (orjson.dumps(document).decode(), orjson.dumps(search_document(document, schema)).decode())
-            present = (scope.tenant, row["id"], schema.name, row["version"], now())
-            changes.append((*present, display(document), *texts, [], [], [], [], [], [], scope.actor, [place.name]))
+            made = render(document, schema, indexes)
+            had, has = set(keys_held(row["search"], indexes)), set(made.keys)
+            present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
+            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had))
+            changes.append((*present, [], [], [], [], [], [], scope.actor, [place.name], *index))
+            dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]
         await conn.executemany(_SQL["update_resource"], changes)
+        await conn.executemany(_SQL["drop_key"], dropped)

@@ -32,35 +32,45 @@ async def read(scope: Scope, plan: Read) -> Shown:
     return Shown(with_streams(scope, found, HELD), plan.view, plan.if_none_match)
 
 
-async def fetch(scope: Scope, conn: Queries, schema: EffectiveSchema, id_: str, view: View, most: int | None) -> Stored:
-    """The resource as this connection sees it, with at most `most` elements of its links. Raises ScimError 404."""
-    text, arguments = _statement(scope, schema, view, most)
+async def fetch(
+    scope: Scope, conn: Queries, schema: EffectiveSchema, id_: str, view: View, most: int | None, *, search: bool = False
+) -> Stored:
+    """The resource as this connection sees it, with at most `most` elements of its links; with its search document only when
+    `search` says so. Raises ScimError 404."""
+    text, arguments = _statement(scope, schema, view, most, search=search)
     row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)
     if row is None:
         raise not_found(schema, id_)
-    return (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
+    found = (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
+    return replace(found, search=row["search"]) if search else found
 
 
 async def exceeds(scope: Scope, id_: str, view: View, number: int) -> bool:
     """Whether the links that the view shows of the resource have more elements than this in all; looks at no more of them."""
-    keys = [place.key for place in view.links]
-    if not keys:
-        return False
-    row = await scope.pool.fetchrow(load("resources")["count_links"], scope.tenant, id_, keys, number + 1)
-    return row is not None and row["links"] > number
+    for place in view.links:
+        row = await scope.pool.fetchrow(load("resources")["count_links"], scope.tenant, id_, place.key, number + 1)
+        number -= 0 if row is None else row["links"]
+        if number < 0:
+            return True
+    return False
 
 
 _Statement = tuple[LiteralString, list[Any]]
 
 
-def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | None) -> _Statement:
+def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | None, *, search: bool = False) -> _Statement:
     """The statement and its arguments after tenant, id and type; made once per catalogue and set of derived attributes shown."""
-    shown = (schema.name, view.links, view.backlinks, most)
+    shown = (scope.base_url, schema.name, view.links, view.backlinks, most, search)
     made: _Statement | None = scope.catalog.statements.get(shown)
     if made is None:
         args = Arguments([scope.tenant, None, None])
-        selected = columns([(schema, view)], scope.catalog, args, most=most)
-        text: LiteralString = "SELECT " + selected + " FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
+        selected = columns([(schema, view)], scope.catalog, scope.base_url, args, most=most)
+        text: LiteralString = (
+            "SELECT "
+            + selected
+            + (", r.search::text AS search" if search else "")
+            + " FROM resource r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3"
+        )
         made = (text, args.values[3:])
         scope.catalog.statements[shown] = made
     return made
@@ -73,6 +83,8 @@ def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
 
 def with_streams(scope: Scope, found: Stored, most: int) -> Stored:
     """The resource with those of its links streamed of which more than `most` elements were read."""
+    if not found.linked:
+        return found
     held = {place.key for place in found.schema.links if place.extension is None} & found.linked.keys()
     long = [key for key in sorted(held) if len(found.linked[key]) > most]
     if not long:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import orjson
 
@@ -14,6 +14,9 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.store.fragment import Arguments, one_of
 from scimsrv.store.pool import Queries
+
+# Joins are LATERAL with OFFSET 0 where each row has to look up another: Postgres takes any tenant for an average one, and would rather
+# read all of a large one's resources or references to join them at once.
 
 COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
@@ -32,7 +35,8 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
         parts.append(
             "(SELECT ref.attribute, ref.target, t.type, t.display FROM (SELECT ref.attribute, ref.target FROM reference ref"
             " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + args.add(key) + " ORDER BY ref.target" + limit
-            + ") ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target ORDER BY ref.target)"
+            + ") ref CROSS JOIN LATERAL (SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.target OFFSET 0) t"
+            " ORDER BY ref.target)"
         )  # fmt: skip
     return (
         "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM ("
@@ -41,41 +45,70 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
     )
 
 
-def backlinks_column(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments) -> LiteralString:
-    """An expression for the direct elements of the backlinks that the views show: a JSON array of [attribute, id, resource type,
-    display, whether something refers to that one in turn], as text, or NULL."""
-    parts: list[LiteralString] = []
-    for schema, view in shown:
-        for place in view.backlinks:
-            links = catalog.links_behind(schema, place)
-            kind: LiteralString = " AND r.type = " + args.add(schema.name) if len(shown) > 1 else ""
-            parts.append(
-                "(SELECT " + args.add(place.key) + "::text AS attribute, ref.source, t.type, t.display, EXISTS ("
-                "SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND "
-                + one_of("above.attribute", links, args)
-                + ") AS nested FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
-                " WHERE ref.tenant = $1 AND ref.target = r.id AND "
-                + one_of("ref.attribute", links, args) + kind + " ORDER BY ref.source)"
-            )  # fmt: skip
-    if not parts:
-        return "NULL"
+#: Of a resource's backlink at each place in its view: the elements as JSON with commas between them; NULL without any; and this mark
+#: where the database cannot tell, because something refers to what refers to the resource, or an id has to be quoted in a URL.
+_ASK: Final = "?"
+
+_BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for number in range(100))
+
+_ELEMENT: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.element, ',') END FROM (
+SELECT '{"value":"' || ref.source || '","$ref":"' || {base} || ref.source || '"' || {rest} || '}' AS element,
+  ref.source ~ '[^A-Za-z0-9-]'
+  OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above}) AS ask
+FROM reference ref CROSS JOIN LATERAL (
+  SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.source OFFSET 0) t
+WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""
+
+
+def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, base_url: str, args: Arguments) -> LiteralString:
+    """The columns for the direct elements of the backlinks that the views show, each with a comma before it."""
+    text: LiteralString = ""
+    for number in range(max(len(view.backlinks) for _, view in shown)):
+        held = [(schema, view.backlinks[number]) for schema, view in shown if number < len(view.backlinks)]
+        cases = [(schema, _elements(schema, place, catalog, base_url, args)) for schema, place in held]
+        if len(shown) == 1:
+            column = cases[0][1]
+        else:
+            whens: list[LiteralString] = [" WHEN " + args.add(schema.name) + " THEN " + case for schema, case in cases]
+            column = "CASE r.type" + "".join(whens) + " END"
+        text += ", " + column + " AS " + _BACKLINKS[number]
+    return text
+
+
+def _elements(schema: EffectiveSchema, place: Resolved, catalog: Catalog, base_url: str, args: Arguments) -> LiteralString:
+    links = catalog.links_behind(schema, place)
+    bases = {type_.name: _quoted(f"{base_url}{type_.endpoint}/") for type_ in catalog.types() if type_.writable_links.keys() & set(links)}
+    if len(bases) == 1:
+        base: LiteralString = args.add(next(iter(bases.values()))) + "::text"
+    else:
+        base = "(" + args.add(orjson.dumps(bases).decode()) + "::text::jsonb ->> t.type)"
+    rest: LiteralString = """ || ',"type":"direct"'""" if "type" in place.attribute.parts else ""
+    if "display" in place.attribute.parts:
+        rest += """ || coalesce(',"display":' || to_json(t.display)::text, '')"""
     return (
-        "(SELECT json_agg(json_build_array(l.attribute, l.source, l.type, l.display, l.nested))::text FROM ("
-        + " UNION ALL ".join(parts)
-        + ") l)"
+        _ELEMENT.replace("{base}", base)
+        .replace(" || {rest}", rest)
+        .replace("{above}", one_of("above.attribute", links, args))
+        .replace("{links}", one_of("ref.attribute", links, args))
     )
 
 
-def columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None) -> LiteralString:
+def _quoted(text: str) -> str:
+    """The inside of a JSON string."""
+    return orjson.dumps(text)[1:-1].decode()
+
+
+def columns(
+    shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, base_url: str, args: Arguments, *, most: int | None = None
+) -> LiteralString:
     """What a read selects of `resource r`; the rows are for `resources`."""
-    links, backlinks = links_column(shown, args, most=most), backlinks_column(shown, catalog, args)
-    return COLUMNS + ", " + links + " AS links, " + backlinks + " AS backlinks"
+    return COLUMNS + ", " + links_column(shown, args, most=most) + " AS links" + backlink_columns(shown, catalog, base_url, args)
 
 
 async def resources(conn: Queries, tenant: int, catalog: Catalog, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
     """The resources in rows of `columns`. Only where a group is itself a member of something does another statement climb on."""
-    found = [_stored(row, catalog) for row, _ in rows]
-    nested = [(stored, view) for (stored, climbs), (_, view) in zip(found, rows, strict=True) if climbs]
+    found = [_stored(row, view, catalog) for row, view in rows]
+    nested = [(stored, view) for (stored, ask), (_, view) in zip(found, rows, strict=True) if ask]
     if not nested:
         return [stored for stored, _ in found]
     args = Arguments([tenant, [stored.id for stored, _ in nested]])
@@ -85,18 +118,22 @@ async def resources(conn: Queries, tenant: int, catalog: Catalog, rows: Sequence
     for row in await conn.fetch(" UNION ALL ".join(parts), *args.values):
         element = Linked(row["source"], row["type"], row["display"], row["kind"])
         elements.setdefault(row["id"], {}).setdefault(row["attribute"], []).append(element)
-    return [replace(stored, linked={**stored.linked, **elements.get(stored.id, {})}) for stored, _ in found]
+    return [replace(stored, linked={**stored.linked, **elements.get(stored.id, {})}, ready={}) if ask else stored for stored, ask in found]
 
 
 #: Everything above the resources $2 of one type, all of them climbed in one recursion; UNION ends cycles.
 _ABOVE: LiteralString = """(WITH RECURSIVE up (id, source, direct) AS (
-  SELECT ref.target, ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = ANY ($2::text[]) AND {links}
-  UNION SELECT up.id, ref.source, false FROM up JOIN reference ref ON ref.tenant = $1 AND ref.target = up.source AND {links}
+  SELECT given.id, ref.source, true FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (
+    SELECT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = given.id AND {links} OFFSET 0) ref
+  UNION SELECT up.id, ref.source, false FROM up CROSS JOIN LATERAL (
+    SELECT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = up.source AND {links} OFFSET 0) ref
 ), above AS (SELECT up.id, up.source, bool_or(up.direct) AS direct FROM up GROUP BY up.id, up.source)
 SELECT above.id, {key}::text AS attribute, above.source, t.type, t.display,
        CASE WHEN above.direct THEN 'direct' ELSE 'indirect' END AS kind
-FROM above JOIN resource t ON t.tenant = $1 AND t.id = above.source
-JOIN resource r ON r.tenant = $1 AND r.id = above.id AND r.type = {type}::text ORDER BY above.id, above.source)"""
+FROM above CROSS JOIN LATERAL (
+  SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = above.source OFFSET 0) t
+WHERE EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = above.id AND r.type = {type}::text OFFSET 0)
+ORDER BY above.id, above.source)"""
 
 
 def _above(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
@@ -104,16 +141,18 @@ def _above(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arg
     return _ABOVE.replace("{links}", links).replace("{key}", args.add(place.key)).replace("{type}", args.add(schema.name))
 
 
-def _stored(row: Any, catalog: Catalog) -> tuple[Stored, bool]:
-    """The resource in a row, and whether a group of it is itself a member of something."""
+def _stored(row: Any, view: View, catalog: Catalog) -> tuple[Stored, bool]:
+    """The resource in a row, and whether its backlinks have to be asked for."""
     linked: dict[str, list[Linked]] = {}
-    nested = False
+    ready: dict[str, str] = {}
+    ask = False
     if row["links"] is not None:
         for attribute, id_, type_, display, kind in orjson.loads(row["links"]):
             linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
-    if row["backlinks"] is not None:
-        for attribute, id_, type_, display, climbs in orjson.loads(row["backlinks"]):
-            linked.setdefault(attribute, []).append(Linked(id_, type_, display, "direct"))
-            nested = nested or climbs
-    schema = catalog.by_name[row["type"]]
-    return Stored(schema, row["id"], row["version"], row["created"], row["modified"], row["document"], linked), nested
+    for number, place in enumerate(view.backlinks):
+        elements = row[_BACKLINKS[number]]
+        if elements is not None:
+            ready[place.key] = elements
+            ask = ask or elements == _ASK
+    id_, type_, version, created, modified, document = row[:6]
+    return Stored(catalog.by_name[type_], id_, version, created, modified, document, linked, ready=ready), ask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,7 +15,8 @@ from scimsrv.store.pool import Database
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id."""
+    """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
+    background that there is work for it."""
 
     pool: Database
     tenant: int
@@ -22,6 +24,7 @@ class Scope:
     base_url: str
     actor: str
     limits: Limits
+    wake: Callable[[], None] = lambda: None
 
 
 def now() -> datetime:

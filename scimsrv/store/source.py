@@ -17,21 +17,27 @@ from scimsrv.store.fragment import Arguments, Value, one_of
 #: The groups above r: `source` refers to r, directly or through others; UNION ends cycles.
 UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
   SELECT ref.source, true FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links}
-  UNION SELECT ref.source, false FROM up JOIN reference ref ON ref.tenant = $1 AND ref.target = up.source AND {links}
+  UNION SELECT ref.source, false FROM up CROSS JOIN LATERAL (
+    SELECT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = up.source AND {links} OFFSET 0) ref
 ) SELECT up.source, CASE WHEN bool_or(up.direct) THEN 'direct' ELSE 'indirect' END AS type FROM up GROUP BY up.source)"""
 
-#: Everything below one resource.
-_DOWNWARDS: LiteralString = """(WITH RECURSIVE down (target) AS (
-  SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = {id} AND {links}
-  UNION SELECT ref.target FROM down JOIN reference ref ON ref.tenant = $1 AND ref.source = down.target AND {links}
-) SELECT down.target FROM down)"""
-
+#: Everything below one resource, which must exist: one that was deleted may still have rows. Only what can itself have something
+#: below it is climbed down from; row by row, since Postgres expects a recursion to grow without end.
+_DOWNWARDS: LiteralString = """WITH RECURSIVE above (id) AS (
+  SELECT s.id FROM resource s WHERE s.tenant = $1 AND s.id = {id}
+  UNION SELECT ref.target FROM above CROSS JOIN LATERAL (
+    SELECT ref.target FROM reference ref CROSS JOIN LATERAL (
+      SELECT FROM resource s WHERE s.tenant = $1 AND {types} AND s.id = ref.target OFFSET 0) s
+    WHERE ref.tenant = $1 AND ref.source = above.id AND {links} OFFSET 0) ref
+) SELECT DISTINCT ref.target AS id FROM above CROSS JOIN LATERAL (
+  SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = above.id AND {links} OFFSET 0) ref"""
 
 #: Everything below the resources t that satisfy a condition, found from them: once, not for every r.
 _BELOW: LiteralString = """(WITH RECURSIVE down (target) AS (
   SELECT ref.target FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source
   WHERE ref.tenant = $1 AND {links} AND {condition}
-  UNION SELECT ref.target FROM down JOIN reference ref ON ref.tenant = $1 AND ref.source = down.target AND {links}
+  UNION SELECT ref.target FROM down CROSS JOIN LATERAL (
+    SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = down.target AND {links} OFFSET 0) ref
 ) SELECT down.target FROM down)"""
 
 
@@ -63,7 +69,10 @@ class Elements:
     def any(self) -> LiteralString:
         """True when there is an element."""
         if self.links is not None:
-            return "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND " + self.links + ")"
+            return (
+                "EXISTS (SELECT FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
+                " WHERE ref.tenant = $1 AND ref.target = r.id AND " + self.links + ")"
+            )
         return "EXISTS (SELECT FROM " + self.from_ + ")"
 
 
@@ -186,15 +195,24 @@ class Sources:
 
     def refers_to(self, place: Resolved, id_: str) -> LiteralString:
         """True when r refers to the resource (a link), or is referred to by it through any number of links (a backlink)."""
+        if not place.attribute.is_link:
+            return "r.id IN (" + self.ids_referring(place, id_) + ")"
+        target = self.args.add(id_)
+        return (
+            "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
+            + self.args.add(place.whole.key) + " AND ref.target = " + target + ")"
+        )  # fmt: skip
+
+    def ids_referring(self, place: Resolved, id_: str) -> LiteralString:
+        """A SELECT of the ids of what refers to the resource (a link), or is referred to by it (a backlink); of any type."""
         target = self.args.add(id_)
         if place.attribute.is_link:
             attribute = self.args.add(place.whole.key)
             return (
-                "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
-                + attribute
-                + " AND ref.target = "
-                + target
-                + ")"
-            )
-        links = one_of("ref.attribute", self.catalog.links_behind(self.schema, place.whole), self.args)
-        return "r.id IN " + _DOWNWARDS.replace("{id}", target).replace("{links}", links)
+                "SELECT ref.source AS id FROM reference ref WHERE ref.tenant = $1 AND ref.target = " + target
+                + " AND ref.attribute = " + attribute
+            )  # fmt: skip
+        keys = self.catalog.links_behind(self.schema, place.whole)
+        types = one_of("s.type", [type_.name for type_ in self.catalog.types() if type_.writable_links.keys() & set(keys)], self.args)
+        links = one_of("ref.attribute", keys, self.args)
+        return _DOWNWARDS.replace("{id}", target).replace("{types}", types).replace("{links}", links)

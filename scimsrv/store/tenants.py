@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 
 from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.indexing import STANDARD
 from scimsrv.schema.policy import parse_policy
 from scimsrv.slugs import slug_problem
 from scimsrv.store.connection import Connection
@@ -15,7 +16,7 @@ from scimsrv.store.queries import load
 
 _BATCH: Final = 5_000
 
-TABLES: Final = ("reference", "unique_key", "secret", "change", "resource")
+TABLES: Final = ("reference", "resource_key", "unique_key", "secret", "change", "erasure", "resource_count", "resource")
 """Tables emptied in batches when a tenant goes; the others refer to the tenant and follow it at once."""
 
 
@@ -63,6 +64,10 @@ async def create_tenant(
         )
         await connection.executemany(
             sql["add_resource_type"], [(tenant, type_["name"].lower(), _json(type_)) for type_ in definitions.resource_types]
+        )
+        await connection.executemany(
+            sql["add_index"],
+            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(STANDARD, 1)],
         )
     return await find_tenant(connection, slug)
 

@@ -58,6 +58,21 @@ class Where:
                 return self._compare(place, op, key)
         assert_never(bound)
 
+    def contained(self, bound: Bound) -> bool:
+        """Whether the condition for this filter demands that the search document contains something, which the GIN index serves."""
+        match bound:
+            case BoundAnd(parts):
+                return any(map(self.contained, parts))
+            case BoundOr(parts):
+                return all(map(self.contained, parts))
+            case BoundCompare(place, Op.EQ, _):
+                return not (_is_column(place) or place.attribute.refers)
+            case BoundElement(place, inner):
+                complex_ = place.attribute.type is Type.COMPLEX and not place.attribute.refers
+                return complex_ and not _is_column(place) and _equalities(inner) is not None
+            case _:
+                return False
+
     # -- comparisons at the level of the resource ------------------------------------------------------------------
 
     def _compare(self, place: Resolved, op: Op, key: Key) -> LiteralString:
@@ -144,7 +159,7 @@ class Where:
         if attribute.key == "meta" and place.extension is None:
             return self.condition(inner)  # there is always one meta, and its parts are columns
         if attribute.refers:
-            ids = _only_ids(inner)
+            ids = only_ids(inner)
             if ids is not None:
                 return any_of([self.sources.refers_to(Resolved(place.extension, attribute, attribute.value_part), id_) for id_ in ids])
             elements = self.sources.elements(place)
@@ -255,7 +270,7 @@ def _equalities(bound: Bound) -> _Equalities | None:
     return _Equalities(list(found.values()), complete) if found else None
 
 
-def _only_ids(bound: Bound) -> list[str] | None:
+def only_ids(bound: Bound) -> list[str] | None:
     """The ids of a filter `value eq "…"`, or of an `or` of such; None for any other filter."""
     parts = bound.parts if isinstance(bound, BoundOr) else (bound,)
     ids = [
@@ -264,6 +279,10 @@ def _only_ids(bound: Bound) -> list[str] | None:
         if isinstance(part, BoundCompare) and part.op is Op.EQ and part.place.sub is part.place.attribute.value_part
     ]
     return ids if len(ids) == len(parts) else None
+
+
+def _is_column(place: Resolved) -> bool:
+    return place.extension is None and place.attribute.key in ("id", "meta")
 
 
 def _visible(attribute: Attribute) -> list[Attribute]:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, cast
 
 import asyncpg
 import orjson
 
 from scimsrv.errors import Kind, ScimError, invalid_value
-from scimsrv.limits import Limits
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
-from scimsrv.schema.search import display, search_document
-from scimsrv.schema.validate import complete, keys, shorten
+from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
+from scimsrv.store.rendition import Rendition, columns_of_keys, count_slot, dropping, keys_held, modified_key, render, unique_keys
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
 
@@ -70,25 +71,28 @@ async def insert(scope: Scope, plan: Insert) -> Written:
             return Written(id_, 1, await _insert(scope, scope.pool, schema, document, secrets))
         async with scope.pool.acquire() as conn, conn.transaction():
             document = await with_refs(scope, conn, schema, {}, document)
-            stored = await _insert(scope, conn, schema, document, secrets)
             for key, ids in links.items():
                 change = LinkChange(cleared=False, added=ids, removed=())
                 await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
+            # Last, since others wait for the count that it raises.
+            stored = await _insert(scope, conn, schema, document, secrets)
         return Written(id_, 1, None if links else stored)
     except asyncpg.UniqueViolationError as problem:
-        raise await _taken(scope, schema, id_, _unique_keys(document, schema)) from problem
+        raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
 
 async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, secrets: Mapping[str, str | None]) -> Stored:
-    id_, created, text = document["id"], now(), _text(document, scope.limits)
-    claimed = _unique_keys(document, schema)
+    id_, created = document["id"], now()
+    made = _rendered(scope, schema, document, created)
     await conn.execute(
         _SQL["insert_resource"],
-        *(scope.tenant, id_, schema.name, created, display(document), text, _search(document, schema)),
-        *([name for name, _ in claimed], [key for _, key in claimed]),
+        *(scope.tenant, id_, schema.name, created, made.display, made.document, made.search),
+        *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
+        *columns_of_keys(made.keys),
+        count_slot(),
     )
-    return Stored(schema, id_, 1, created, created, text)
+    return Stored(schema, id_, 1, created, created, made.document)
 
 
 async def change(
@@ -111,13 +115,13 @@ async def change(
     """
     hashes: dict[str, str] = {}
     try:
-        if not links:
+        if not links and not scope.catalog.is_building(schema):
             for attempt in range(_RACES):
-                current = await fetch(scope, scope.pool, schema, id_, view, most)
+                current = await fetch(scope, scope.pool, schema, id_, view, most, search=True)
                 _check_version(current.version, schema, id_, if_match)
                 before = orjson.loads(current.document)
                 made = edit(before, None)
-                start = _Current(id_, current.version, before)
+                start = _Current(id_, current.version, current.modified, before, current.search)
                 if new_pointers(schema, before, made.document):
                     async with scope.pool.acquire() as conn, conn.transaction():
                         written = await _store(scope, conn, schema, start, made, [], hashes)
@@ -165,7 +169,9 @@ async def _locked(
         for key, place in schema.writable_links.items()
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
-    written = await _store(scope, conn, schema, _Current(id_, row["version"], document), made, touched, hashes)
+    written = await _store(
+        scope, conn, schema, _Current(id_, row["version"], row["modified"], document, row["search"]), made, touched, hashes
+    )
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
     return Written(id_, written.version)
@@ -182,7 +188,9 @@ class _Current:
 
     id: str
     version: int
+    modified: datetime
     document: Document
+    search: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,32 +212,52 @@ async def _store(
 ) -> _Result | None:
     """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
     id_, before, document = current.id, current.document, made.document
+    dated = (scope.catalog.of_modified.get(schema.name), modified_key(current.modified))
     if document != before:
         document = await with_refs(scope, conn, schema, before, document)
     if document == before and not made.secrets:
         if not touched:
             return _Result(current.version)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
-    old, new = set(_unique_keys(before, schema)), set(_unique_keys(document, schema))
+    rendition = _rendered(scope, schema, document)
+    old, new = set(unique_keys(before, schema)), set(rendition.unique)
     released, claimed = sorted(old - new), sorted(new - old)
+    had, has = set(keys_held(current.search, scope.catalog.indexes_of(schema))), set(rendition.keys)
     names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
-    text = _text(document, scope.limits)
+    text, dropped, rest = dropping(_SQL["update_resource"], had - has)
+    arguments = (
+        *(scope.tenant, id_, schema.name, current.version, now()),
+        *(rendition.display, rendition.document, rendition.search),
+        *([name for name, _ in released], [key for _, key in released]),
+        *([name for name, _ in claimed], [key for _, key in claimed]),
+        *(list(secrets), list(secrets.values()), scope.actor, names),
+        *(*dated, *columns_of_keys(has - had), *dropped),
+    )
     try:
-        row = await conn.fetchrow(
-            _SQL["update_resource"],
-            *(scope.tenant, id_, schema.name, current.version, now()),
-            *(display(document), text, _search(document, schema)),
-            *([name for name, _ in released], [key for _, key in released]),
-            *([name for name, _ in claimed], [key for _, key in claimed]),
-            *(list(secrets), list(secrets.values()), scope.actor, names),
-        )
+        if not rest:
+            row = await conn.fetchrow(text, *arguments)
+        else:
+            async with _transaction(scope, conn) as own:
+                row = await own.fetchrow(text, *arguments)
+                if row is not None:
+                    await own.executemany(_SQL["drop_key"], [(scope.tenant, number, key, id_) for number, key in rest])
     except asyncpg.UniqueViolationError as problem:
         raise _Taken(claimed) from problem
     if row is None:
         return None
-    return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": text})
+    return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": rendition.document})
+
+
+@asynccontextmanager
+async def _transaction(scope: Scope, conn: Queries) -> AsyncIterator[Connection]:
+    """The transaction that the connection is in, or one of its own for what comes from the pool."""
+    if conn is scope.pool:
+        async with scope.pool.acquire() as own, own.transaction():
+            yield own
+    else:
+        yield cast("Connection", conn)
 
 
 async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> dict[str, list[dict[str, Any]]]:
@@ -256,10 +284,6 @@ async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: st
     return result
 
 
-def _unique_keys(document: Document, schema: EffectiveSchema) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((place.key, key) for place in schema.unique for key in keys(document, place)))
-
-
 async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
     """409 that names the attribute: found by asking which of the claimed keys another resource holds."""
     rows = await scope.pool.fetch(
@@ -270,12 +294,8 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
     return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
 
 
-def _text(document: Document, limits: Limits) -> str:
-    text = orjson.dumps(document)
-    if len(text) > limits.document_bytes:
-        raise invalid_value(f"The resource would have more than {limits.document_bytes} bytes")
-    return text.decode()
-
-
-def _search(document: Document, schema: EffectiveSchema) -> str:
-    return orjson.dumps(search_document(document, schema)).decode()
+def _rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
+    made = render(document, schema, scope.catalog.indexes_of(schema), modified)
+    if len(made.document.encode()) > scope.limits.document_bytes:
+        raise invalid_value(f"The resource would have more than {scope.limits.document_bytes} bytes")
+    return made

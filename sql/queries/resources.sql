@@ -1,10 +1,19 @@
 -- Statements on the resources of one tenant; $1 is always the tenant.
 
 -- name: insert_resource
--- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor
-WITH stored AS (
+-- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
+-- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot. The slot's row, which others wait for, is taken last:
+-- Postgres runs the parts that nothing reads from the last to the first.
+WITH counted AS (
+    INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $16::smallint, 1)
+    ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + 1
+), stored AS (
     INSERT INTO resource (tenant, id, type, version, created, modified, display, document, search)
     VALUES ($1, $2, $3, 1, $4, $4, $5, $6, $7::jsonb)
+), indexed AS (
+    INSERT INTO resource_key (tenant, attribute, key, id, substring)
+    SELECT $1, given.attribute, given.key, $2, given.substring
+    FROM unnest($13::integer[], $14::text[], $15::boolean[]) given (attribute, key, substring)
 ), claimed AS (
     INSERT INTO unique_key (tenant, type, attribute, key, id)
     SELECT $1, $3, given.attribute, given.key, $2 FROM unnest($8::text[], $9::text[]) given (attribute, key)
@@ -17,19 +26,30 @@ VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}')
 
 -- name: update_resource
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
--- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes
+-- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
+-- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
+-- and substring marks that come. What an index loses is said row by row in $22 and on: see `dropping`.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
     RETURNING version, modified
 ), released AS (
     DELETE FROM unique_key held USING unnest($9::text[], $10::text[]) given (attribute, key)
-    WHERE held.tenant = $1 AND held.type = $3 AND held.attribute = given.attribute AND held.key = given.key AND held.id = $2
+    WHERE held.tenant = $1 AND held.id = $2 AND held.type = $3 AND held.attribute = given.attribute AND held.key = given.key
       AND EXISTS (SELECT FROM stored)
 ), claimed AS (
     INSERT INTO unique_key (tenant, type, attribute, key, id)
     SELECT $1, $3, given.attribute, given.key, $2 FROM unnest($11::text[], $12::text[]) given (attribute, key)
     WHERE EXISTS (SELECT FROM stored)
+), moved AS (
+    UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+    FROM stored WHERE held.tenant = $1 AND held.attribute = $17::integer AND held.key = $18::text AND held.id = $2
+), indexed AS (
+    INSERT INTO resource_key (tenant, attribute, key, id, substring)
+    SELECT $1, given.attribute, given.key, $2, given.substring
+    FROM unnest($19::integer[], $20::text[], $21::boolean[]) given (attribute, key, substring)
+    WHERE EXISTS (SELECT FROM stored)
+    ON CONFLICT (tenant, attribute, key, id) DO NOTHING
 ), forgotten AS (
     DELETE FROM secret held USING unnest($13::text[], $14::text[]) given (attribute, hash)
     WHERE held.tenant = $1 AND held.id = $2 AND held.attribute = given.attribute AND given.hash IS NULL AND EXISTS (SELECT FROM stored)
@@ -45,11 +65,15 @@ WITH stored AS (
 SELECT version, modified FROM stored
 
 -- name: touch_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes: for changes that touch rows beside the document only
+-- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
+-- that the resource had there: for changes that touch rows beside the document only, under the resource's lock
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $4)
     WHERE tenant = $1 AND id = $2 AND type = $3
     RETURNING version, modified
+), moved AS (
+    UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+    FROM stored WHERE held.tenant = $1 AND held.attribute = $7::integer AND held.key = $8::text AND held.id = $2
 ), logged AS (
     INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
     SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[] FROM stored
@@ -58,25 +82,29 @@ SELECT version, modified FROM stored
 
 -- name: lock_document
 -- $2 id, $3 type: other writers of the resource wait; adding it to a group does not
-SELECT id, type, version, created, modified, document FROM resource WHERE tenant = $1 AND id = $2 AND type = $3
+SELECT id, type, version, created, modified, document, search::text AS search FROM resource WHERE tenant = $1 AND id = $2 AND type = $3
 FOR NO KEY UPDATE
 
 -- name: lock_targets
--- $2 ids: what is to be referred to cannot be deleted until this transaction ends
-SELECT id, type FROM resource WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY id FOR KEY SHARE
+-- $2 ids in their order: what is to be referred to cannot be deleted until this transaction ends
+SELECT t.id, t.type FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (SELECT r.id, r.type FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR KEY SHARE) t
 
 -- name: held_keys
 -- $2 type, $3 id of the writer, $4/$5 attributes and keys: which of them another resource holds
-SELECT held.attribute FROM unnest($4::text[], $5::text[]) WITH ORDINALITY given (attribute, key, position)
-JOIN unique_key held ON held.tenant = $1 AND held.type = $2 AND held.attribute = given.attribute AND held.key = given.key
+SELECT given.attribute FROM unnest($4::text[], $5::text[]) WITH ORDINALITY given (attribute, key, position)
+CROSS JOIN LATERAL (
+    SELECT held.id FROM unique_key held
+    WHERE held.tenant = $1 AND held.type = $2 AND held.attribute = given.attribute AND held.key = given.key OFFSET 0
+) held
 WHERE held.id <> $3 ORDER BY given.position
 
 -- name: not_yet_linked
--- $2 source, $3 attribute, $4 targets
+-- $2 source, $3 attribute, $4 targets; OFFSET 0 keeps it a look-up for each of them
 SELECT given.target FROM unnest($4::text[]) given (target)
 WHERE NOT EXISTS (
     SELECT FROM reference ref
-    WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 AND ref.target = given.target
+    WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 AND ref.target = given.target OFFSET 0
 )
 
 -- name: add_links
@@ -86,13 +114,16 @@ SELECT $1, $2, $3, given.target FROM unnest($4::text[]) given (target)
 ON CONFLICT (tenant, source, attribute, target) DO NOTHING
 
 -- name: remove_links
--- $2 source, $3 attribute, $4 targets
+-- $2 source, $3 attribute, $4 targets, $5 true: with it known, Postgres drops the costly rest; a plan for any parameters, which cannot
+-- know how many targets there are, is so costly that it is never taken
 DELETE FROM reference WHERE tenant = $1 AND source = $2 AND attribute = $3 AND target = ANY ($4::text[])
+AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)
 
 -- name: keep_links
--- $2 source, $3 attribute, $4 targets that stay
+-- $2 source, $3 attribute, $4 targets that stay, $5 true: see remove_links
 DELETE FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3
 AND NOT EXISTS (SELECT FROM unnest($4::text[]) given (target) WHERE given.target = ref.target)
+AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)
 
 -- name: links_of
 -- $2 source, $3 attribute, $4 target after which to go on, $5 how many
@@ -100,45 +131,57 @@ SELECT ref.target, t.type, t.display FROM reference ref JOIN resource t ON t.ten
 WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 AND ref.target > $4 ORDER BY ref.target LIMIT $5
 
 -- name: count_links
--- $2 source, $3 attributes, $4 how many to count at most
+-- $2 source, $3 attribute, $4 how many to count at most
 SELECT count(*) AS links FROM (
-    SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = ANY ($3::text[]) LIMIT $4
+    SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 LIMIT $4
 ) l
 
 -- name: lock_referring
 -- $2 target: the resources that refer to it, in one order for everybody
-SELECT r.id FROM resource r WHERE r.tenant = $1 AND r.id IN (SELECT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2)
-ORDER BY r.id FOR NO KEY UPDATE
+SELECT r.id, r.type, r.modified FROM (
+    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source
+) s
+CROSS JOIN LATERAL (
+    SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = s.source FOR NO KEY UPDATE
+) r
+
+-- name: lock_resources
+-- $2 ids in their order
+SELECT r.id, r.type, r.modified FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR NO KEY UPDATE) r
 
 -- name: lock_for_deletion
 -- $2 id, $3 type
-SELECT version FROM resource WHERE tenant = $1 AND id = $2 AND type = $3 FOR UPDATE
+SELECT version, modified, search::text AS search FROM resource WHERE tenant = $1 AND id = $2 AND type = $3 FOR UPDATE
 
 -- name: pointing_at
--- $2 type, $3 search document that contains the pointer
-SELECT id, version, document FROM resource WHERE tenant = $1 AND type = $2 AND search @> $3::jsonb ORDER BY id FOR NO KEY UPDATE
+-- $2 type, $3 search document that contains the pointer, $4 true: see remove_links
+SELECT id, version, modified, document, search::text AS search FROM resource WHERE tenant = $1 AND type = $2 AND search @> $3::jsonb
+AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) ORDER BY id FOR NO KEY UPDATE
+
+-- name: drop_key
+-- $2 index number, $3 key, $4 id
+DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND id = $4
 
 -- name: delete_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 version
-WITH gone AS (
+-- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background;
+-- returns what referred to it, and by which attributes
+WITH counted AS (
+    INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
+    ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
+), gone AS (
     DELETE FROM resource WHERE tenant = $1 AND id = $2
 ), released AS (
     DELETE FROM unique_key WHERE tenant = $1 AND id = $2
 ), forgotten AS (
     DELETE FROM secret WHERE tenant = $1 AND id = $2
 ), unlinked AS (
-    DELETE FROM reference WHERE tenant = $1 AND source = $2
+    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
+), erased AS (
+    INSERT INTO erasure (tenant, id, at) SELECT $1, $2, $4 WHERE $8::boolean
 ), left_by AS (
     DELETE FROM reference WHERE tenant = $1 AND target = $2 AND source <> $2 RETURNING source, attribute
-), touched AS (
-    UPDATE resource SET version = version + 1, modified = greatest(modified, $4)
-    WHERE tenant = $1 AND id IN (SELECT source FROM left_by)
-    RETURNING id, type, version
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-    SELECT $1, $4, $5, 'update', touched.type, touched.id, touched.version,
-           ARRAY(SELECT DISTINCT left_by.attribute FROM left_by WHERE left_by.source = touched.id)
-    FROM touched
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes) VALUES ($1, $4, $5, 'delete', $3, $2, $6, '{}')
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-VALUES ($1, $4, $5, 'delete', $3, $2, $6, '{}')
+SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source

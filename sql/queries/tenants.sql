@@ -13,6 +13,9 @@ INSERT INTO tenant_schema (tenant, urn_key, definition) VALUES ($1, $2, $3::text
 -- name: add_resource_type
 INSERT INTO tenant_resource_type (tenant, name_key, definition) VALUES ($1, $2, $3::text::json);
 
+-- name: add_index
+INSERT INTO tenant_index (tenant, number, type, attribute, substring, state) VALUES ($1, $2, $3, $4, $5, 'ready');
+
 -- All tenants: the operator's listing.
 -- name: list_all
 SELECT t.id, t.slug, t.status, t.revision, t.created, coalesce(c.policy ->> 'profile', 'standard') AS profile
@@ -26,7 +29,8 @@ FROM tenant t LEFT JOIN tenant_config c ON c.tenant = t.id
 WHERE t.slug = $1;
 
 -- name: count_resources
-SELECT type, count(*) AS resources FROM resource WHERE tenant = $1 GROUP BY type ORDER BY type;
+SELECT type, sum(resources)::bigint AS resources FROM resource_count WHERE tenant = $1 GROUP BY type HAVING sum(resources) <> 0
+ORDER BY type;
 
 -- name: set_status
 UPDATE tenant SET status = $2, revision = revision + 1 WHERE id = $1;
@@ -44,6 +48,17 @@ DELETE FROM resource WHERE tenant = $1 AND id IN (SELECT r.id FROM resource r WH
 -- name: drop_unique_key
 DELETE FROM unique_key WHERE tenant = $1 AND (type, attribute, key) IN
     (SELECT u.type, u.attribute, u.key FROM unique_key u WHERE u.tenant = $1 LIMIT $2);
+
+-- name: drop_resource_key
+DELETE FROM resource_key WHERE tenant = $1 AND (attribute, key, id) IN
+    (SELECT k.attribute, k.key, k.id FROM resource_key k WHERE k.tenant = $1 LIMIT $2);
+
+-- name: drop_erasure
+DELETE FROM erasure WHERE tenant = $1 AND id IN (SELECT e.id FROM erasure e WHERE e.tenant = $1 LIMIT $2);
+
+-- name: drop_resource_count
+DELETE FROM resource_count WHERE tenant = $1 AND (type, slot) IN
+    (SELECT c.type, c.slot FROM resource_count c WHERE c.tenant = $1 LIMIT $2);
 
 -- name: drop_reference
 DELETE FROM reference WHERE tenant = $1 AND (source, attribute, target) IN

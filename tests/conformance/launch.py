@@ -1,7 +1,8 @@
 """A process that runs servers for tests: each is a fork of it, with a mutation applied before it serves.
 
-Reads one JSON object per line: {"start": mutant name or null} answers {"pid", "url"} once the server answers requests,
-or {"problem"}; {"stop": pid} answers {}. The end of the input ends every server. The settings come from the environment.
+Reads one JSON object per line: {"start": mutant name or null, "settings": {…}} answers {"pid", "url"} once the server answers requests,
+or {"problem"}; {"stop": pid} answers {}. The end of the input ends every server. The settings come from the environment; those of
+the line go before them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
             answer: dict[str, Any] = {}
             if "start" in command:
                 name = command["start"]
-                answer = _start(settings, None if name is None else mutants[name].apply)
+                answer = _start(settings.model_copy(update=command["settings"]), None if name is None else mutants[name].apply)
                 if "pid" in answer:
                     servers.add(answer["pid"])
             else:

@@ -32,9 +32,9 @@ class Launcher:
         )
 
     @contextmanager
-    def server(self, mutant: str | None = None) -> Iterator[str]:
+    def server(self, mutant: str | None = None, **settings: object) -> Iterator[str]:
         """Run a server for as long as the block lasts; yields its URL without a path. Raises RuntimeError when it does not start."""
-        started = self._ask({"start": mutant})
+        started = self._ask({"start": mutant, "settings": settings})
         try:
             yield started["url"]
         finally:

@@ -19,7 +19,7 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.semantics import SEMANTICS, Op
 from scimsrv.schema.validate import Coercer, complete, keys
-from tests.store.support import catalog_of
+from tests.store.support import catalog_of, everything_indexed
 
 BASE: Final = "urn:example:params:scim:schemas:core:2.0:Thing"
 EXTENSION: Final = "urn:example:params:scim:schemas:extension:more:2.0:Thing"
@@ -110,13 +110,14 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn, *, documents: int, filters: int) -> World:
     """A tenant with so many documents, or fewer where their unique values clash, and so many filters over them."""
-    catalog = catalog_of(
-        [
-            {"id": BASE, "name": "Thing", "attributes": _attributes(draw, 5)},
-            {"id": EXTENSION, "name": "More", "attributes": _attributes(draw, 3)},
-        ],
-        [{"name": "Thing", "endpoint": "/Things", "schema": BASE, "schemaExtensions": [{"schema": EXTENSION}]}],
-    )
+    schemas = [
+        {"id": BASE, "name": "Thing", "attributes": _attributes(draw, 5)},
+        {"id": EXTENSION, "name": "More", "attributes": _attributes(draw, 3)},
+    ]
+    kinds = [{"name": "Thing", "endpoint": "/Things", "schema": BASE, "schemaExtensions": [{"schema": EXTENSION}]}]
+    catalog = catalog_of(schemas, kinds)
+    # Every attribute indexed, every other one, or none.
+    catalog = catalog_of(schemas, kinds, everything_indexed(catalog)[:: pick(draw, (1, 1, 2, 1_000))])
     schema = catalog.by_name["Thing"]
     made = [_document(draw, catalog, number) for number in range(documents)]
     trees = _Filters(draw, schema, list(places(schema)))

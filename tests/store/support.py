@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from types import TracebackType
 from typing import Any, Final
 
-import orjson
 import pytest
 
 from scimsrv.filter.bind import bind
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
 from scimsrv.protocol.plan import Page, Query, Target
-from scimsrv.schema.catalog import Catalog, Definition, build_catalog
+from scimsrv.schema.attribute import Type
+from scimsrv.schema.catalog import Catalog, Definition, StoredIndex, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
-from scimsrv.schema.search import display, search_document
-from scimsrv.schema.validate import keys
-from scimsrv.store import links, pointers, remove, write
-from scimsrv.store.queries import load
+from scimsrv.store import background, links, pointers, remove, write
+from scimsrv.store.rendition import render
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
 from tests.schemas import SAMPLE_DEFINITION
@@ -36,11 +37,17 @@ THEN: Final = datetime(2024, 1, 1, 10, tzinfo=UTC)
 _tenants = itertools.count(1_000_000)
 
 
+#: The indexes of a new tenant.
+STANDARD_INDEXES: Final[list[StoredIndex]] = [
+    (number, kind, name.lower(), substring, "ready") for number, (kind, name, substring) in enumerate(STANDARD, 1)
+]
+
+
 @cache
 def core_catalog(policy: Policy = PROFILES["standard"]) -> Catalog:
     """The catalogue of a new tenant."""
     known = load_definitions()
-    return build_catalog(known.schemas.values(), known.resource_types, known.common, policy)
+    return build_catalog(known.schemas.values(), known.resource_types, known.common, policy, STANDARD_INDEXES)
 
 
 @cache
@@ -52,12 +59,28 @@ def sample_catalog() -> Catalog:
         kind | {"schemaExtensions": [*kind.get("schemaExtensions", []), extension]} if kind["name"] == "User" else kind
         for kind in known.resource_types
     ]
-    return build_catalog([*known.schemas.values(), SAMPLE_DEFINITION], types, known.common, Policy())
+    return build_catalog([*known.schemas.values(), SAMPLE_DEFINITION], types, known.common, Policy(), STANDARD_INDEXES)
 
 
-def catalog_of(schemas: Iterable[Definition], resource_types: Iterable[Definition]) -> Catalog:
+def catalog_of(schemas: Iterable[Definition], resource_types: Iterable[Definition], indexes: Iterable[StoredIndex] = ()) -> Catalog:
     """A catalogue of made-up resource types."""
-    return build_catalog(schemas, resource_types, load_definitions().common, Policy())
+    return build_catalog(schemas, resource_types, load_definitions().common, Policy(), indexes)
+
+
+def everything_indexed(catalog: Catalog) -> list[StoredIndex]:
+    """An index of each attribute and sub-attribute that can have one."""
+    places = [
+        (schema, Resolved(urn, attribute, sub).key)
+        for schema in catalog.types()
+        for urn, attribute in schema.top_level()
+        for sub in (None, *attribute.sub_attributes)
+    ]
+    found: list[StoredIndex] = []
+    for schema, key in places:
+        with suppress(ValueError):
+            place = indexable(schema, key)
+            found.append((len(found) + 1, schema.name, key, place.leaf.type is Type.STRING, "ready"))
+    return found
 
 
 def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
@@ -67,25 +90,26 @@ def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
 
 async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Document], **columns: Any) -> None:
     """Write canonical documents, each with its id, as rows; `columns` are version, created and modified if not the usual ones."""
-    resources, unique = [], []
+    resources, unique, indexed = [], [], []
+    created, modified = columns.get("created", THEN), columns.get("modified", THEN)
     for document in documents:
-        created, modified = columns.get("created", THEN), columns.get("modified", THEN)
-        text = {"schemas": [schema.base.urn]} | {name: value for name, value in document.items() if name != "meta"}
-        resources.append(
-            (
-                *(scope.tenant, document["id"], schema.name, columns.get("version", 1), created, modified, display(document)),
-                *(orjson.dumps(text).decode(), orjson.dumps(search_document(document, schema)).decode()),
-            )
-        )
-        unique += [
-            (scope.tenant, schema.name, place.key, key, document["id"])
-            for place in schema.unique
-            for key in dict.fromkeys(keys(document, place))
-        ]
+        stored = {"schemas": [schema.base.urn]} | {name: value for name, value in document.items() if name != "meta"}
+        made = render(stored, schema, scope.catalog.indexes_of(schema), modified)
+        row = (scope.tenant, document["id"], schema.name, columns.get("version", 1), created, modified)
+        resources.append((*row, made.display, made.document, made.search))
+        unique += [(scope.tenant, schema.name, attribute, key, document["id"]) for attribute, key in made.unique]
+        indexed += [(scope.tenant, key.number, key.key, document["id"], key.substring) for key in made.keys]
     async with scope.pool.acquire() as connection:
         names = ["tenant", "id", "type", "version", "created", "modified", "display", "document", "search"]
         await connection.copy_records_to_table("resource", records=resources, columns=names)
         await connection.copy_records_to_table("unique_key", records=unique, columns=["tenant", "type", "attribute", "key", "id"])
+        keyed = ["tenant", "attribute", "key", "id", "substring"]
+        await connection.copy_records_to_table("resource_key", records=indexed, columns=keyed)
+        await connection.execute(
+            "INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $2, 0, $3)"
+            " ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + excluded.resources",
+            *(scope.tenant, schema.name, len(resources)),
+        )
 
 
 async def put_links(scope: Scope, edges: Iterable[tuple[str, str]], attribute: str = "members") -> None:
@@ -126,7 +150,7 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Hooked:
-    """A pool, or one of its connections, that calls a hook before or after the statements of resources.sql with certain names."""
+    """A pool, or one of its connections, that calls a hook before or after named statements (of resources.sql and indexes.sql)."""
 
     def __init__(self, inner: Any, *, before: Mapping[str, Hook] | None = None, after: Mapping[str, Hook] | None = None) -> None:
         self._inner, self._before, self._after = inner, before or {}, after or {}
@@ -173,18 +197,21 @@ class _Acquired:
 
 
 def _name_of(text: str) -> str:
-    # The modules of the store share one mapping, which `without` replaces by one with another text under the same name.
-    return next((name for module in _MODULES for name, known in vars(module)["_SQL"].items() if known == text), "")
+    # The modules of the store share one mapping, which `without` replaces by one with another text under the same name; what an update
+    # drops is put into its text.
+    plain = re.sub(r", dropped\d+ AS \(.*?FROM stored\)\)", "", text)
+    return next((name for module in _MODULES for name, known in vars(module)["_SQL"].items() if known == plain), "")
 
 
-_MODULES: Final = (write, links, remove, pointers)
+_MODULES: Final = (write, links, remove, pointers, background)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str = "") -> None:
-    """Take a part out of a statement of resources.sql, which has to have it, for the length of a test."""
-    text: str = load("resources")[name]
+    """Take a part out of a statement of resources.sql or indexes.sql, which has to have it, for the length of a test."""
+    holders = [module for module in _MODULES if name in vars(module)["_SQL"]]
+    text: str = vars(holders[0])["_SQL"][name]
     assert part in text, f"{name} has no {part!r} to be taken out"
-    for module in _MODULES:
+    for module in holders:
         monkeypatch.setattr(module, "_SQL", {**vars(module)["_SQL"], name: text.replace(part, instead)})
 
 

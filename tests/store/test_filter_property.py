@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from scimsrv.filter.bind import bind
 from scimsrv.filter.match import match
 from scimsrv.filter.parse import parse_filter
+from scimsrv.protocol.plan import Cursor, Query
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Returned, Type
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.policy import PROFILES
 from scimsrv.schema.semantics import Key, key_of
+from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
 from tests.store.generated import World, examples, places, worlds
 from tests.store.support import core_catalog, found, ids, put_links, put_rows, query, scope_on
@@ -54,12 +57,11 @@ def _sort_key(document: Document, place: Resolved) -> Key | None:
 
 
 def _in_order(documents: list[Document], place: Resolved, *, descending: bool) -> list[str]:
-    keyed = [(_sort_key(document, place), str(document["id"])) for document in sorted(documents, key=lambda one: str(one["id"]))]
-    missing = [id_ for key, id_ in keyed if key is None]
-    # Python's sort is stable, also when reversed: documents with equal keys stay in the order of their ids.
+    """Ascending by key and id, what has no key last; descending is the same from its end."""
+    keyed = [(_sort_key(document, place), str(document["id"])) for document in documents]
     have: list[tuple[Any, str]] = [(key, id_) for key, id_ in keyed if key is not None]
-    there = [id_ for _, id_ in sorted(have, key=lambda pair: pair[0], reverse=descending)]
-    return missing + there if descending else there + missing
+    ascending = [id_ for _, id_ in sorted(have)] + sorted(id_ for key, id_ in keyed if key is None)
+    return ascending[::-1] if descending else ascending
 
 
 def _sortable(place: Resolved) -> bool:
@@ -69,7 +71,8 @@ def _sortable(place: Resolved) -> bool:
 @given(world=worlds(documents=9, filters=1), start=st.integers(1, 10), count=st.integers(0, 4))
 @examples(60)
 async def test_sql_sorts_and_pages_as_python_does(pool: Pool, world: World, start: int, count: int) -> None:
-    """Missing values last (first when descending), ties by id, pages that are slices of the whole, an exact total on each."""
+    """Missing values last (first when descending), ties by id, pages that are slices of the whole, an exact total on each; pages
+    by cursor, forwards and back again, are the whole too."""
     scope = scope_on(pool, world.catalog)
     await put_rows(scope, world.schema, world.documents)
     text = world.filters[0]
@@ -83,6 +86,39 @@ async def test_sql_sorts_and_pages_as_python_does(pool: Pool, world: World, star
             page = await search(scope, query(world.schema, text, sort=place, descending=descending, start=start, count=count))
             expected = _in_order(chosen, place, descending=descending)
             assert (ids(page), page.total) == (expected[start - 1 : start - 1 + count], len(expected)), (place.name, descending, text)
+            asked = query(world.schema, pick_filter(text, start), sort=place, descending=descending, count=count + 1)
+            expected = _in_order(world.documents if start % 2 else chosen, place, descending=descending)
+            assert await _walked(scope, asked) == _pages(expected, count + 1), (place.name, descending, text)
+
+
+def pick_filter(text: str, number: int) -> str | None:
+    """The filter, or none, by turns."""
+    return None if number % 2 else text
+
+
+def _pages(expected: list[str], count: int) -> tuple[list[list[str]], list[list[str]]]:
+    """What a walk by cursor from the first page to the last has to see, and one back from there."""
+    pages = [expected[at : at + count] for at in range(0, len(expected), count)]
+    before = [expected[max(0, at - count) : at] for at in range((len(pages) - 1) * count, 0, -count)]
+    return pages, before
+
+
+async def _walked(scope: Scope, plan: Query) -> tuple[list[list[str]], list[list[str]]]:
+    """The pages seen on the way forth, and on the way back."""
+    forth, back = [], []
+    page = await search(scope, changed(plan, cursor=Cursor(b"")))
+    assert page.cursors is not None
+    assert page.cursors.previous is None
+    while page.rows:
+        forth.append(ids(page))
+        assert page.cursors is not None
+        if page.cursors.next is None:
+            break
+        page = await search(scope, changed(plan, cursor=Cursor(b"", page.cursors.next)))
+    while page.cursors is not None and page.cursors.previous is not None:
+        page = await search(scope, changed(plan, cursor=Cursor(b"", page.cursors.previous, backwards=True)))
+        back.append(ids(page))
+    return forth, back
 
 
 _PEOPLE = [f"u-{number}" for number in range(4)]

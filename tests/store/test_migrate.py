@@ -41,8 +41,10 @@ async def _describe(dsn: str) -> dict[str, list[tuple[object, ...]]]:
 async def test_migrations_equal_schema(database: str, empty_database: str) -> None:
     """A database made from sql/schema.sql and one made by migrating do not differ in anything."""
     connection = await asyncpg.connect(empty_database)
-    for statement in statements(assets.text("sql/schema.sql")):
-        await connection.execute(statement)
+    optional = [assets.text(f"sql/optional/{file}") for file in assets.names("sql/optional", ".sql")]
+    for script in (assets.text("sql/schema.sql"), *optional):
+        for statement in statements(script):
+            await connection.execute(statement)
     await connection.close()
     migrated, written = await _describe(database), await _describe(empty_database)
     assert migrated == written

@@ -1,223 +1,184 @@
-"""How Postgres finds things among 20,000 users: by which index, and never by reading the table of resources from end to end.
+"""How Postgres finds things among 20,000 users, and among 20: by which index, by which of its columns, and never by walking the tenant.
 
-Shapes only, no cost figures. Each statement is looked at with both kinds of plan that a prepared statement may get: one made for
-its parameters, and one for any.
+Shapes and numbers of rows only, no cost and no time. Each statement is looked at with both kinds of plan that a prepared statement may
+get, one made for its parameters and one for any; and where the program asks for the former, that it gets it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
-import orjson
 import pytest
 
-from scimsrv.protocol.plan import Query, Target
-from scimsrv.schema.project import EVERYTHING, view
-from scimsrv.store.queries import load
-from scimsrv.store.read import _statement
-from scimsrv.store.scope import Scope
-from scimsrv.store.search import statement
-from tests.store.support import core_catalog, put_links, put_rows, query, scope_on
+from scimsrv.protocol.plan import Cursor, Plan, Position, Query, Read
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.project import EVERYTHING, Projection, view
+from tests.postgres import TestServer
+from tests.schemas import ENTERPRISE, SAMPLE
+from tests.store.plans_support import ANEW, BIG, SMALL, USERS, catalog, filled_database, group_id, looks, user_id
+from tests.store.support import THEN, query
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-_USER = core_catalog().by_name["User"]
-_GROUP = core_catalog().by_name["Group"]
-_TENANT = 7
-_USERS = 20_000
+_USER = catalog().by_name["User"]
+_GROUP = catalog().by_name["Group"]
+_NO_MEMBERS = Projection(without=frozenset({"members"}))
+_NO_GROUPS = Projection(without=frozenset({"groups"}))
+_DEPARTMENT = f"{ENTERPRISE}:department"
+
+# The ways to reach rows.
+_DOCUMENT: Final = "resource_pkey(tenant id)"
+_OF_TYPE: Final = "resource_by_type(tenant type id)"
+_TYPED: Final = "resource_by_type(tenant type)"
+_KEY: Final = "resource_key_pkey(tenant attribute key)"
+_KEYS: Final = "resource_key_pkey(tenant attribute)"
+_HELD: Final = "resource_key_pkey(tenant attribute key id)"
+_UNIQUE: Final = "unique_key_pkey(tenant type attribute key)"
+_COUNT: Final = "resource_count_pkey(tenant type)"
+_MEMBERS: Final = "reference_pkey(tenant source attribute)"
+_GROUPS: Final = "reference_by_target(tenant target attribute)"
+_SHOWN: Final = {_DOCUMENT, _GROUPS}
 
 
-def _user(number: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Row:
+    """A question: its plan, the shape of its statements together, how many index entries have to be read to count the matches or to
+    get to the page, and how many resources the page has. `anew`: it is to be planned for its parameters each time."""
+
+    plan: Plan
+    shape: set[str]
+    counted: int
+    page: int
+    anew: bool = False
+
+    @property
+    def most(self) -> int:
+        """Rows that may be read: a match in its index and among the matches; a resource of the page and its groups."""
+        return 3 * self.counted + 6 * self.page + 50
+
+
+def _search(
+    schema: EffectiveSchema,
+    text: str | None = None,
+    *,
+    sort: str | None = None,
+    start: int = 1,
+    count: int = 100,
+    shown: Projection = EVERYTHING,
+    cursor: Cursor | None = None,
+) -> Query:
+    plan = query(schema, text, sort=None if sort is None else schema.resolve(sort), start=start, count=count)
+    return replace(plan, targets=tuple(replace(target, view=view(shown, schema)) for target in plan.targets), cursor=cursor)
+
+
+def _after(number: int, key: str | None = None) -> Cursor:
+    return Cursor(b"", Position(key, user_id(number)))
+
+
+_MODIFIED = (THEN + timedelta(minutes=18)).isoformat()
+_SEVENTH = f'{_DEPARTMENT} eq "Department 007"'
+_ACTIVE = USERS * 2 // 3
+
+
+def _one(tenant: int, number: int) -> dict[str, tuple[Plan, set[str]]]:
+    """The questions that have one answer, a user, and the shapes of their statements."""
+    name = f"{tenant}-{number}"
     return {
-        "id": f"u-{number:06}",
-        "userName": f"user-{number}@example.com",
-        "externalId": f"ext-{number}",
-        "displayName": f"User {number}",
-        "active": number % 10 > 0,
-        "emails": [{"value": f"user-{number}@example.com", "type": "work", "primary": True}, {"value": f"u{number}@example.org"}],
+        "GET": (Read(_USER, user_id(number), view(EVERYTHING, _USER)), {_OF_TYPE, *_SHOWN}),
+        "userName eq": (_search(_USER, f'userName eq "USER-{name}@example.com"'), {_UNIQUE, *_SHOWN}),
+        "externalId eq": (_search(_USER, f'externalId eq "ext-{name}"'), {_KEY, *_SHOWN}),
+        "emails.value eq": (_search(_USER, f'emails.value eq "home-{name}@example.org"'), {_KEY, *_SHOWN}),
+        "emails[…]": (
+            _search(_USER, f'emails[type eq "work" and value eq "user-{name}@example.com"]'),
+            {_KEY, _OF_TYPE, *_SHOWN},
+        ),
+        "custom string eq": (_search(_USER, f'{SAMPLE}:code eq "C-{name}"'), {_KEY, *_SHOWN}),
+        "id eq": (_search(_USER, f'id eq "{user_id(number)}"'), {_OF_TYPE, *_SHOWN}),
     }
 
 
-async def _fill(dsn: str) -> None:
-    # Rows whose commit has not reached the disk do not count as visible to all, and VACUUM would leave nothing to index-only scans.
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=1, server_settings={"synchronous_commit": "on"}) as pool:
-        for tenant, users in ((_TENANT, _USERS), (_TENANT + 1, 2_000)):
-            scope = scope_on(pool, core_catalog(), tenant)
-            await put_rows(scope, _USER, (_user(number) for number in range(users)))
-            await put_rows(scope, _GROUP, ({"id": f"g-{number:03}", "displayName": f"Group {number}"} for number in range(200)))
-            await put_links(scope, (("g-000", f"u-{number:06}") for number in range(0, users, 2)))
-            await put_links(scope, ((f"g-{1 + number % 199:03}", f"u-{number:06}") for number in range(1, users, 2)))
-        await pool.execute("VACUUM (ANALYZE) resource, unique_key, reference")
-
-
-@pytest.fixture(scope="module")
-def filled(database: str) -> str:
-    """The URL of a database with 20,000 users and 200 groups of one tenant, and some of another."""
-    asyncio.run(_fill(database))
-    return database
+_ROWS = {
+    "GET of a group": Row(Read(_GROUP, group_id(0), view(EVERYTHING, _GROUP)), {_OF_TYPE, _DOCUMENT, _MEMBERS}, 0, 1_001),
+    "GET of a group without members": Row(Read(_GROUP, group_id(0), view(_NO_MEMBERS, _GROUP)), {_OF_TYPE}, 0, 1),
+    "members.value eq": Row(_search(_GROUP, f'members.value eq "{user_id(0)}"', shown=_NO_MEMBERS), {_OF_TYPE, *_SHOWN}, 101, 100),
+    "groups.value eq": Row(_search(_USER, f'groups.value eq "{group_id(7)}"'), {_MEMBERS, _OF_TYPE, *_SHOWN}, 51, 51),
+    "userName sw": Row(_search(_USER, f'userName sw "user-{BIG}-42"'), {_KEY, *_SHOWN}, 111, 100),
+    "meta.lastModified gt": Row(_search(_USER, f'meta.lastModified gt "{_MODIFIED}"'), {_KEY, *_SHOWN}, 1_000, 100),
+    "department eq": Row(_search(_USER, _SEVENTH), {_KEY, *_SHOWN}, 100, 100),
+    "displayName co": Row(
+        _search(_USER, 'displayName co "00794"'), {"resource_key_substring(key)", _KEYS, _OF_TYPE, *_SHOWN}, 1, 1, anew=True
+    ),
+    "active and department": Row(_search(_USER, f"active eq true and {_SEVENTH}"), {_KEY, _HELD, *_SHOWN}, 100, 67),
+    "not department ne": Row(_search(_USER, f'not ({_DEPARTMENT} ne "Department 007")'), {_KEY, *_SHOWN}, 100, 100),
+    "department or externalId": Row(_search(_USER, f'{_SEVENTH} or externalId eq "ext-{BIG}-42"'), {_KEY, *_SHOWN}, 101, 100),
+    "active": Row(_search(_USER, "active eq true"), {_KEY, _OF_TYPE, *_SHOWN}, _ACTIVE, 100),
+    "page 1": Row(_search(_USER), {_COUNT, _TYPED, _OF_TYPE, *_SHOWN}, 16, 100),
+    "sorted by userName": Row(_search(_USER, sort="userName"), {_COUNT, _KEYS, *_SHOWN}, 16, 100),
+    "sorted by a custom integer": Row(_search(_USER, sort=f"{SAMPLE}:grade"), {_COUNT, _KEYS, *_SHOWN}, 16, 100),
+    "startIndex deep": Row(_search(_USER, start=15_001), {_COUNT, _TYPED, *_SHOWN}, 15_000, 100),
+    "cursor": Row(_search(_USER, cursor=_after(15_000)), {_COUNT, _OF_TYPE, *_SHOWN}, 16, 101),
+    "cursor, sorted": Row(
+        _search(_USER, sort="userName", cursor=_after(15_000, f"=user-{BIG}-15000@example.com")), {_COUNT, _KEY, *_SHOWN}, 16, 101
+    ),
+    "cursor, filtered": Row(_search(_USER, "active eq true", cursor=_after(15_000)), {_KEY, _HELD, _OF_TYPE, *_SHOWN}, _ACTIVE, 101),
+    "all by cursor": Row(_search(_USER, cursor=_after(5_000), count=1_000), {_COUNT, _OF_TYPE, *_SHOWN}, 16, 1_001),
+    "all by cursor without groups": Row(
+        _search(_USER, cursor=_after(5_000), count=1_000, shown=_NO_GROUPS),
+        {_COUNT, _OF_TYPE, _DOCUMENT},
+        *(16, 1_001),
+    ),
+    "not indexed eq": Row(_search(_USER, f'nickName eq "nick-{BIG}-42"'), {"resource_search(search)", *_SHOWN}, 1, 1, anew=True),
+}
 
 
 @pytest.fixture
-def scope() -> Scope:
-    """The big tenant; plans are asked for on a connection of their own."""
-    return scope_on(None, core_catalog(), _TENANT)
-
-
-@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
-async def connection(request: pytest.FixtureRequest, filled: str) -> AsyncIterator[Connection]:
-    """Yield a connection that makes plans of one kind."""
-    made = await asyncpg.connect(filled, server_settings={"plan_cache_mode": request.param, "jit": "off"}, statement_cache_size=0)
+async def connection(cluster: TestServer) -> AsyncIterator[Connection]:
+    """Yield a connection to a database with one tenant of 20,000 users among 300 of 20."""
+    filled = await asyncio.to_thread(filled_database, cluster)
+    made = await asyncpg.connect(filled, server_settings={"jit": "off"}, statement_cache_size=0)
     yield made
     await made.close()
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A plan's nodes: each with its kind, table and index as far as it has them."""
-
-    nodes: list[dict[str, Any]]
-
-    def indexes(self) -> set[str]:
-        """The names of the indexes used."""
-        return {node["Index Name"] for node in self.nodes if "Index Name" in node}
-
-    def sequential(self) -> set[str]:
-        """The tables read from end to end."""
-        return {node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"}
-
-    def conditions(self, index: str) -> list[str]:
-        """What is looked up in an index, each time that it is used."""
-        return [node.get("Index Cond", "") for node in self.nodes if node.get("Index Name") == index]
+async def _check(connection: Connection, tenant: int, row: Row, *, for_any: bool) -> None:
+    found = await looks(connection, tenant, row.plan, for_any=for_any)
+    assert set().union(*(look.shape() for look in found)) == row.shape
+    assert set().union(*(look.walks() for look in found)) == set()
+    assert sum(look.read() for look in found) <= row.most
+    assert max(look.sorts() for look in found) <= row.page
+    anew = [look for look in found if ANEW in look.text]
+    assert len(anew) == int(row.anew)
+    assert [(look.generic, look.custom) for look in anew] == [(0, 11 if for_any else 1)] * len(anew)
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
+@pytest.mark.parametrize("for_any", [False, True])
+@pytest.mark.parametrize("name", _ROWS)
+async def test_a_question_to_the_big_tenant_reads_what_it_needs(connection: Connection, name: str, for_any: bool) -> None:
+    """The shape, and no more rows than the matches, which are counted, and the page."""
+    await _check(connection, BIG, _ROWS[name], for_any=for_any)
 
 
-def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, list):
-        return "ARRAY[" + ", ".join(map(_literal, value)) + "]::text[]"
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+@pytest.mark.parametrize("for_any", [False, True])
+@pytest.mark.parametrize(("tenant", "number"), [(BIG, 42), (SMALL, 12)])
+@pytest.mark.parametrize("name", _one(BIG, 0))
+async def test_one_resource_is_looked_up(connection: Connection, name: str, tenant: int, number: int, for_any: bool) -> None:
+    """In the big tenant and in the small one beside it alike."""
+    plan, shape = _one(tenant, number)[name]
+    await _check(connection, tenant, Row(plan, shape, 1, 1), for_any=for_any)
 
 
-async def shape(connection: Connection, text: LiteralString, arguments: list[Any]) -> Shape:
-    """The plan of a prepared statement with these arguments."""
-    given = ", ".join(map(_literal, arguments))
-    await connection.execute(f"PREPARE looked_at AS {text}")
-    row = await connection.fetchval(f"EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE looked_at({given})")
-    await connection.execute("DEALLOCATE looked_at")
-    return Shape(list(_nodes(orjson.loads(row)[0]["Plan"])))
-
-
-async def searched(connection: Connection, scope: Scope, plan: Query) -> Shape:
-    """The plan of a search."""
-    return await shape(connection, *statement(scope, plan))
-
-
-async def test_a_resource_is_read_by_the_primary_key(connection: Connection, scope: Scope) -> None:
-    """GET of a user and of a group: look-ups by tenant and id, memberships by the indexes of references."""
-    for schema, id_ in ((_USER, "u-000042"), (_GROUP, "g-000")):
-        text, arguments = _statement(scope, schema, view(EVERYTHING, schema), 101)
-        found = await shape(connection, text, [_TENANT, id_, schema.name, *arguments])
-        assert found.indexes() <= {"resource_pkey", "resource_by_type", "reference_pkey", "reference_by_target"}
-        assert all("(id = " in condition for condition in found.conditions("resource_pkey") + found.conditions("resource_by_type"))
-        assert not found.sequential()
-
-
-async def test_a_user_is_written_by_the_primary_key(connection: Connection) -> None:
-    """Reading before a change, locking, and what refers to a user: no statement of a write reads more than it needs."""
-    statements = load("resources")
-    for name, arguments in (
-        ("lock_document", [_TENANT, "u-000042", "User"]),
-        ("lock_for_deletion", [_TENANT, "u-000042", "User"]),
-        ("lock_referring", [_TENANT, "u-000042"]),
-        ("lock_targets", [_TENANT, ["u-000042", "u-000043"]]),
-        ("links_of", [_TENANT, "g-000", "members", "u-000100", 100]),
-        ("remove_links", [_TENANT, "g-000", "members", ["u-000042"]]),
-        ("not_yet_linked", [_TENANT, "g-000", "members", ["u-000042", "u-000043"]]),
-        ("held_keys", [_TENANT, "User", "u-000042", ["username"], ["user-1@example.com"]]),
-    ):
-        found = await shape(connection, statements[name], arguments)
-        assert not found.sequential(), name
-
-
-async def test_deleting_a_user_reads_no_table(connection: Connection) -> None:
-    """What goes with a user is found by indexes."""
-    arguments = [_TENANT, "u-000042", "User", "2024-01-01T00:00:00Z", "tests", 2]
-    found = await shape(connection, load("resources")["delete_resource"], arguments)
-    assert not found.sequential() & {"resource", "reference", "unique_key"}
-    pointers = await shape(connection, load("resources")["pointing_at"], [_TENANT, "User", '{"urn:x": {"manager": {"value": "u-000042"}}}'])
-    assert "resource_search" in pointers.indexes()
-
-
-async def test_a_user_name_is_found_by_its_key(connection: Connection, scope: Scope) -> None:
-    """userName eq: a look-up of the unique key, then one of the resource."""
-    found = await searched(connection, scope, query(_USER, 'userName eq "USER-42@example.com"', count=100))
-    assert {"unique_key_pkey", "resource_pkey"} <= found.indexes()
-    assert not found.sequential()
-    assert all("(id = " in condition for condition in found.conditions("resource_by_type"))
-
-
-@pytest.mark.parametrize("text", ['externalId eq "ext-42"', 'emails[value eq "user-42@example.com"]', 'emails.value eq "u42@example.org"'])
-async def test_equality_is_found_by_the_index_of_search_documents(connection: Connection, scope: Scope, text: str) -> None:
-    """Equality on what is not unique is containment, which the GIN index serves."""
-    found = await searched(connection, scope, query(_USER, text, count=100))
-    assert "resource_search" in found.indexes()
-    assert not found.sequential()
-
-
-@pytest.mark.parametrize("text", ['id eq "u-000042"', 'meta.resourceType eq "User" and id eq "u-000042"'])
-async def test_an_id_is_found_by_the_primary_key(connection: Connection, scope: Scope, text: str) -> None:
-    """A filter on id is a look-up too."""
-    found = await searched(connection, scope, query(_USER, text, count=100))
-    conditions = found.conditions("resource_pkey") + found.conditions("resource_by_type")
-    assert conditions
-    assert all("(id = " in condition for condition in conditions)
-    assert not found.sequential()
-
-
-# A plan for any parameters has to guess how long a page is; Postgres keeps to those made for them, which are cheaper.
-@pytest.mark.parametrize("connection", ["force_custom_plan"], indirect=True)
-@pytest.mark.parametrize("start", [1, 15_001])
-async def test_a_page_is_read_in_the_order_of_an_index(connection: Connection, scope: Scope, start: int) -> None:
-    """A list without filter counts in the index by type, and fetches only the documents of its page."""
-    found = await searched(connection, scope, query(_USER, count=100, start=start))
-    assert not found.sequential()
-    assert found.indexes() & {"resource_by_type", "resource_pkey"}
-
-
-@pytest.mark.parametrize(
-    "text", ['members eq "u-000043"', 'members[value eq "u-000043"]', 'members.value eq "u-000043" and displayName sw "g"']
-)
-async def test_groups_of_a_member_are_found_by_the_reference(connection: Connection, scope: Scope, text: str) -> None:
-    """Which groups hold a user is a look-up of rows of references, whatever the groups hold besides."""
-    found = await searched(connection, scope, query(_GROUP, text, count=100))
-    assert found.indexes() & {"reference_pkey", "reference_by_target"}
-    assert not found.sequential()
-
-
-async def test_members_of_a_group_are_found_by_the_reference(connection: Connection, scope: Scope) -> None:
-    """groups eq: the members below the group, then the users by their ids."""
-    found = await searched(connection, scope, query(_USER, 'groups eq "g-007"', count=100))
-    assert "reference_pkey" in found.indexes()
-    assert not found.sequential() & {"resource", "reference"}
-
-
-async def test_a_search_over_all_types_uses_the_same_keys(connection: Connection, scope: Scope) -> None:
-    """GET / with a filter on both types reads no table from end to end."""
-    targets = tuple(
-        Target(schema, query(schema, 'externalId eq "ext-42"').targets[0].filter, None, view(EVERYTHING, schema))
-        for schema in (_USER, _GROUP)
-    )
-    found = await searched(connection, scope, Query(targets, False, 1, 100))
-    assert not found.sequential()
-    assert "resource_search" in found.indexes()
+@pytest.mark.parametrize("for_any", [False, True])
+async def test_what_is_not_indexed_is_found_in_a_small_tenant(connection: Connection, for_any: bool) -> None:
+    """Among the few resources of the tenant, and not among the documents of all that contain the value."""
+    plan = _search(_USER, f'nickName eq "nick-{SMALL}-12"')
+    (found,) = await looks(connection, SMALL, plan, for_any=for_any)
+    assert found.shape() == {"resource_search(search)", "resource_pkey(tenant)", *_SHOWN}
+    assert found.walks() == {"resource_pkey(tenant)"}
+    assert found.read() <= 100
+    assert (found.generic, found.custom) == (0, 11 if for_any else 1)

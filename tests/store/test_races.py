@@ -225,7 +225,7 @@ async def test_members_written_back_as_a_whole_would_be_lost(scope: Scope, monke
         before = [row["target"] for row in await conn.fetch(write._SQL["links_of"], scope.tenant, source, place.key, "", 100)]
         await read()
         async with one_by_one, scope.pool.acquire() as other:
-            await other.execute(write._SQL["keep_links"], scope.tenant, source, place.key, [*before, *change.added])
+            await other.execute(write._SQL["keep_links"], scope.tenant, source, place.key, [*before, *change.added], True)
             await other.execute(write._SQL["add_links"], scope.tenant, source, place.key, [*before, *change.added])
         return True
 

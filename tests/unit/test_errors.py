@@ -15,6 +15,7 @@ _DOCUMENT = Path(str(assets.ROOT)) / "docs" / "errors.md"
 _SCIM_TYPES = {
     *("invalidFilter", "tooMany", "uniqueness", "mutability", "invalidSyntax", "invalidPath", "noTarget", "invalidValue", "invalidVers"),
     "sensitive",
+    *("invalidCursor", "expiredCursor", "invalidCount"),  # RFC 9865 §2.1
 }
 
 

@@ -40,15 +40,11 @@ async def test_page_sizes(start: Starter, most: int, default: int) -> None:
 
 
 async def test_what_is_not_advertised_is_not_served(client: Client) -> None:
-    """Bulk and cursors are said not to be there, and are not: 501, and no cursor in an answer that was asked for one."""
+    """Bulk is said not to be there, and is not: 501."""
     config = await _filled(client, 2)
     assert config["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
     assert_error(await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": []}), 501)
     assert_error(await client.get("/Me"), 501)
-    assert config["pagination"]["cursor"] is False
-    page = (await client.get("/Users", cursor="", count=1)).json()
-    assert "nextCursor" not in page
-    assert page["startIndex"] == 1
 
 
 async def test_what_is_advertised_is_served(client: Client) -> None:

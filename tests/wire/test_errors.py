@@ -26,6 +26,8 @@ _REQUESTS: list[tuple[Kind, str, str, Any, dict[str, str]]] = [
     (Kind.INVALID_VALUE, "POST", "/Users", {}, {}),
     (Kind.INVALID_VALUE, "GET", "/Users?count=x", None, {}),
     (Kind.INVALID_VALUE, "GET", "/Users?filter=%FF", None, {}),
+    (Kind.INVALID_CURSOR, "GET", "/Users?cursor=x", None, {}),
+    (Kind.INVALID_COUNT, "GET", "/Users?cursor&count=x", None, {}),
     (Kind.INVALID_VERSION, "GET", "/../v1/Users", None, {}),
     (Kind.BAD_REQUEST, "GET", "/Users", None, {}),
     (Kind.UNAUTHORIZED, "GET", "/Users", None, {"Authorization": "Bearer x"}),
@@ -44,7 +46,10 @@ _REQUESTS: list[tuple[Kind, str, str, Any, dict[str, str]]] = [
     (Kind.NOT_IMPLEMENTED, "GET", "/Me", None, {}),
 ]
 #: Kinds that need more than one plain request; each has a test of its own, here or where its cause is tested.
-_ELSEWHERE = {Kind.REQUEST_TIMEOUT, Kind.URI_TOO_LONG, Kind.PRECONDITION_REQUIRED, Kind.HEADERS_TOO_LARGE, Kind.INTERNAL, Kind.UNAVAILABLE}
+_ELSEWHERE = {
+    *(Kind.EXPIRED_CURSOR, Kind.REQUEST_TIMEOUT, Kind.URI_TOO_LONG, Kind.PRECONDITION_REQUIRED, Kind.HEADERS_TOO_LARGE),
+    *(Kind.INTERNAL, Kind.UNAVAILABLE),
+}
 
 
 def test_every_kind_is_provoked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ async def _members(server: Server, client: Client, number: int) -> list[str]:
         " FROM resource, generate_series(1, $2) n WHERE tenant = $1",
         *(client.id, number),
     )
+    await server.pool.execute("UPDATE resource_count SET resources = resources + $2 WHERE tenant = $1 AND type = 'User'", client.id, number)
     return [f"m-{n:06}" for n in range(1, number + 1)]
 
 
@@ -103,10 +105,35 @@ _RENAME = {"op": "replace", "path": "displayName", "value": "All"}
 
 
 async def test_deleted(server: Server, client: Client) -> None:
-    """With the group go all its rows, and the members stay."""
+    """It is gone for every reader at once: for its members too, whose ETags are as before they were in it; its rows are left."""
+    await server.app.maintenance.stop()
+    path, ids = await _group(server, client, HELD + 1)
+    outsider = await client.new_user()
+    big, member = path.rpartition("/")[2], f"/Users/{ids[0]}"
+    parent = await client.new_group(big)
+    tags = [(await client.get(one)).headers["etag"] for one in (member, f"/Users/{outsider['id']}")]
+    assert tags[0] != tags[1] == 'W/"1"'
+    assert (await client.delete(path)).status_code == 204
+    assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", client.id) == len(ids)
+    assert_error(await client.get(path), 404)
+    assert_error(await client.delete(path), 404)
+    assert await client.search(f'members.value eq "{ids[0]}"', "/Groups") == []
+    assert await client.search(f'groups.value eq "{big}"') == []
+    assert await client.search(f'groups.value eq "{parent["id"]}"') == []
+    assert await client.search("groups pr") == []
+    shown = await client.get(member)
+    assert ("groups" in shown.json(), shown.headers["etag"]) == (False, 'W/"1"')
+    assert "members" not in (await client.get(f"/Groups/{parent['id']}")).json()
+    assert (await client.get("/Users", count=0)).json()["totalResults"] == len(ids) + 2
+
+
+async def test_rows_of_a_deleted_group_go_by_themselves(server: Server, client: Client) -> None:
+    """The delete wakes the background, which removes them; the members stay."""
     path, ids = await _group(server, client, HELD + 1)
     assert (await client.delete(path)).status_code == 204
-    assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", client.id) == 0
+    async with asyncio.timeout(20):
+        while await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", client.id):
+            await asyncio.sleep(0.02)
     assert (await client.get("/Users", count=0)).json()["totalResults"] == len(ids) + 1
 
 

@@ -260,3 +260,34 @@ def config_location_is_wrong() -> None:
 def config_resource_type_is_wrong() -> None:
     """ServiceProviderConfig's meta.resourceType is Config."""
     _config(lambda document: document | {"meta": document["meta"] | {"resourceType": "Config"}})
+
+
+def _said_of_paging(name: str, mistake: str, edit: Any) -> None:
+    @variant(name, mistake)
+    def apply() -> None:
+        _config(lambda document: document | {"pagination": edit(document["pagination"])})
+
+
+_said_of_paging("pagination_is_a_list", "What the configuration says of paging is a list.", lambda said: [said])
+for _member in ("cursor", "index"):
+    _said_of_paging(
+        f"pagination_lacks_{_member}",
+        f"The configuration does not say whether there is paging by {_member}.",
+        lambda said, member=_member: {name: value for name, value in said.items() if name != member},
+    )
+    _said_of_paging(
+        f"pagination_denies_{_member}",
+        f"The configuration says that there is no paging by {_member}.",
+        lambda said, member=_member: said | {member: False},
+    )
+for _member, _value in (("defaultPaginationMethod", "keyset"), ("defaultPageSize", "100"), ("maxPageSize", 0), ("cursorTimeout", -1)):
+    _said_of_paging(
+        f"pagination_{_member.lower()}_is_wrong",
+        f"The configuration says that {_member} is {_value!r}.",
+        lambda said, member=_member, value=_value: said | {member: value},
+    )
+_said_of_paging(
+    "pagination_default_is_cursor",
+    "The configuration says that the default is paging by cursor, which it is not.",
+    lambda said: said | {"defaultPaginationMethod": "cursor"},
+)

@@ -147,8 +147,8 @@ def reads_of_another_type() -> None:
 
     original = read_module._statement
 
-    def statement(*args: Any) -> Any:
-        text, arguments = original(*args)
+    def statement(*args: Any, **options: Any) -> Any:
+        text, arguments = original(*args, **options)
         return text.replace("AND r.type = $3", "AND $3::text IS NOT NULL"), arguments
 
     everywhere(original, statement)

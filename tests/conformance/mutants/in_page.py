@@ -118,9 +118,9 @@ def counts_of_any_form() -> None:
     """A startIndex or count that is no number is ignored."""
     original = request._integer
 
-    def _integer(name: str, text: Any) -> Any:
+    def _integer(name: str, text: Any, kind: Kind) -> Any:
         try:
-            return original(name, text)
+            return original(name, text, kind)
         except ScimError:
             return None
 

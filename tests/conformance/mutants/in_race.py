@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from scimsrv.errors import Kind, ScimError
-from scimsrv.store import links, write
+from scimsrv.store import links, rendition, write
 from tests.conformance.mutants.registry import mutant
 from tests.conformance.mutants.tools import everywhere, instead, replace, sql
 
@@ -19,7 +19,7 @@ def uniqueness_is_asked_before() -> None:
     sql(write, "insert_resource", keys, keys + " ON CONFLICT DO NOTHING")
 
     async def insert(scope: Any, plan: Any) -> Any:
-        claimed = write._unique_keys(plan.draft.document, plan.schema)
+        claimed = rendition.unique_keys(plan.draft.document, plan.schema)
         held = await scope.pool.fetch(
             write._SQL["held_keys"], scope.tenant, plan.schema.name, "", [name for name, _ in claimed], [key for _, key in claimed]
         )

@@ -14,7 +14,7 @@ from scimsrv.protocol import planning
 from scimsrv.protocol.plan import Done, Overwrite
 from scimsrv.schema import replacement
 from scimsrv.store import execute as execute_module
-from scimsrv.store import write
+from scimsrv.store import rendition, write
 from tests.conformance.mutants.registry import mutant
 from tests.conformance.mutants.tools import everywhere, instead, one, replace, sql
 
@@ -66,7 +66,7 @@ def second_create_returns_the_first() -> None:
         except ScimError as error:
             if error.kind is not Kind.UNIQUENESS:
                 raise
-            for name, key in write._unique_keys(plan.draft.document, plan.schema):
+            for name, key in rendition.unique_keys(plan.draft.document, plan.schema):
                 id_ = await one(scope.pool,
                     "SELECT id FROM unique_key WHERE tenant = $1 AND type = $2 AND attribute = $3 AND key = $4",
                     scope.tenant, plan.schema.name, name, key,

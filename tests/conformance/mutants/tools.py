@@ -11,6 +11,7 @@ import orjson
 
 from scimsrv.protocol import discovery
 from scimsrv.protocol import response as response_module
+from scimsrv.protocol.plan import Page
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.schema.attribute import Type
 from scimsrv.schema.semantics import SEMANTICS
@@ -100,8 +101,8 @@ def listed(edit: Callable[[Json], Json | None]) -> None:
     """Edit the message of every list of resources."""
 
     def made(original: Callable[..., bytes]) -> Callable[..., bytes]:
-        def page(self: Renderer, total: int, start: int, rows: Any) -> bytes:
-            message = orjson.loads(original(self, total, start, rows))
+        def page(self: Renderer, outcome: Page) -> bytes:
+            message = orjson.loads(original(self, outcome))
             edited = edit(message)
             return orjson.dumps(message if edited is None else edited)
 

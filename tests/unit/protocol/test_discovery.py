@@ -42,12 +42,19 @@ def _attributes(name: str) -> list[dict[str, Any]]:
     return [*shipped.common, *own]
 
 
-@pytest.mark.parametrize(("page", "default"), [(1000, 100), (7, 3)])
-def test_limits_are_those_enforced(page: int, default: int) -> None:
+@pytest.mark.parametrize(("page", "default", "seconds"), [(1000, 100, 3600), (7, 3, 1)])
+def test_limits_are_those_enforced(page: int, default: int, seconds: int) -> None:
     """The numbers of ServiceProviderConfig come from the limits, and what is not served is said to be so, with zeros."""
-    found = discovery.service_provider_config(Limits(page=page, default_page=default), BASE)
+    found = discovery.service_provider_config(Limits(page=page, default_page=default, cursor_seconds=seconds), BASE)
     assert found["filter"] == {"supported": True, "maxResults": page}
-    assert (found["pagination"]["maxPageSize"], found["pagination"]["defaultPageSize"]) == (page, default)
+    assert found["pagination"] == {
+        "cursor": True,
+        "index": True,
+        "defaultPaginationMethod": "index",
+        "defaultPageSize": default,
+        "maxPageSize": page,
+        "cursorTimeout": seconds,
+    }
     assert found["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
     assert [scheme["primary"] for scheme in found["authenticationSchemes"]] == [True]
     assert found["meta"]["location"] == f"{BASE}/ServiceProviderConfig"

@@ -1,0 +1,75 @@
+"""The server's background: looks for work every few seconds, or when woken, and does it batch by batch beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from scimsrv.store import background
+from scimsrv.store.pool import Database
+
+log = logging.getLogger("scimsrv.background")
+
+#: Seconds between two looks for work, on average.
+INTERVAL: Final = 5.0
+
+#: Seconds between two batches, as a multiple of the last one's time: requests go first.
+_REST: Final = 0.5
+
+#: The kinds of work on one tenant; each returns whether there may be more.
+_WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index)
+
+
+class Maintenance:
+    """One task that does the background work of all tenants."""
+
+    def __init__(self, pool: Database) -> None:
+        self._pool = pool
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin looking for work."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End within the present statement, whose transaction is undone; what is left is found again by whoever looks next."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL * random.uniform(0.5, 1.5)):  # noqa: S311 - keeps servers apart
+                    await self._woken.wait()
+            self._woken.clear()
+            try:
+                tenants = await background.tenants_with_work(self._pool)
+            except Exception:
+                log.exception("looking for background work failed and is tried again")
+                continue
+            # A batch for each in turn, so that a big tenant does not keep the others waiting.
+            while tenants:
+                tenants = [tenant for tenant in tenants if await self._step(tenant)]
+
+    async def _step(self, tenant: int) -> bool:
+        """One batch of each kind of work on the tenant; whether there may be more."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            more = [await work(self._pool, tenant) for work in _WORK]
+        except Exception:
+            log.exception("the background work on tenant %s failed and is tried again", tenant)
+            return False
+        await asyncio.sleep((clock() - begun) * _REST)
+        return any(more)

@@ -1,0 +1,7 @@
+"""What the server counts, under the names that dashboards and alerts use."""
+
+from typing import Final
+
+from prometheus_client import Counter
+
+FILTER_FALLBACK: Final = Counter("scim_filter_fallback", "Searches that no index narrows, so that every resource of a type is read")

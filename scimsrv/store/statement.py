@@ -1,0 +1,249 @@
+"""The statement of a search: which ids match, how many, and one page of documents.
+
+Ids come from indexes wherever they can; only a page's documents are read. The shapes, each with the same plan for any parameters:
+a whole type in the order of ids or of an indexed attribute, whose number is kept; a value of an indexed attribute, counted and paged
+in its index; and any other filter, whose ids are found first and then counted, sorted and paged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import LiteralString
+
+from scimsrv.filter.bind import Bound
+from scimsrv.protocol.plan import Cursor, Query, Target
+from scimsrv.schema.attribute import Type
+from scimsrv.schema.effective import Resolved
+from scimsrv.schema.indexing import Index
+from scimsrv.store.candidates import Candidates, Finder
+from scimsrv.store.fragment import Arguments, any_of, planned_anew
+from scimsrv.store.read import HELD_IN_LIST
+from scimsrv.store.rows import columns
+from scimsrv.store.scope import Scope
+from scimsrv.store.source import Sources
+from scimsrv.store.where import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A search's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`.
+
+    `unindexed`: no index narrows the search, so that every resource of a type is read.
+    """
+
+    text: LiteralString
+    arguments: list[object]
+    unindexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The parts of a statement: a common table expression, the query of the total, and what makes the page's query of `id` and `k`."""
+
+    total: LiteralString
+    page: Callable[[], LiteralString]
+    matched: LiteralString = ""
+
+
+def statement(scope: Scope, plan: Query) -> Statement:
+    """The statement for a query."""
+    build = _Build(scope, plan, Arguments([scope.tenant]))
+    ids = build.ids()
+    if plan.count == 0:
+        with_: LiteralString = "WITH " + ids.matched if ids.matched else ""
+        return Statement(with_ + "SELECT NULL AS id, (" + ids.total + ") AS total", build.args.values, build.unindexed)
+    selected = columns(
+        [(target.schema, target.view) for target in plan.targets], scope.catalog, scope.base_url, build.args, most=HELD_IN_LIST + 1
+    )
+    backwards: LiteralString = " DESC" if build.descending else ""
+    order: LiteralString = ("p.k" + build.direction(build.descending) + ", " if build.sorted else "") + "p.id" + backwards
+    text: LiteralString = (
+        "WITH " + (ids.matched + ", " if ids.matched else "") + "page AS (" + ids.page() + ")"
+        " SELECT p.*, t.total FROM (SELECT (" + ids.total + ") AS total) t LEFT JOIN (SELECT " + selected + ", page.k FROM page"
+        " JOIN LATERAL (SELECT r.id, r.type, r.version, r.created, r.modified, r.document FROM resource r"
+        " WHERE r.tenant = $1 AND r.id = page.id OFFSET 0) r ON true) p ON true ORDER BY " + order
+    )  # fmt: skip
+    return Statement(text, build.args.values, build.unindexed)
+
+
+class _Build:
+    """Puts one query's ids together; `unindexed` is known when `ids` has been called."""
+
+    def __init__(self, scope: Scope, plan: Query, args: Arguments) -> None:
+        self.scope, self.plan, self.args = scope, plan, args
+        self.unindexed = False
+        self.sorted = any(target.sort is not None for target in plan.targets)
+        #: Equal and missing sort keys are ordered by id, and descending is ascending from the end.
+        self.descending = plan.descending and self.sorted
+        self.cursor = plan.cursor or Cursor(b"")
+        self.walks_down = self.descending != self.cursor.backwards
+        self.kind = self._kind()
+
+    def ids(self) -> _Ids:
+        """The shape that fits."""
+        if all(target.filter is None for target in self.plan.targets):
+            index = self._order_index()
+            if not self.sorted:
+                return _Ids(self._number(), self._in_order_of_ids)
+            if index is not None:
+                return _Ids(self._number(), lambda: self._in_order_of(index))
+        elif len(self.plan.targets) == 1 and not self.sorted:
+            found = self._find(self.plan.targets[0])
+            if found is not None and found.run is not None:
+                run = found.run
+                return _Ids("SELECT count(*)" + run(), lambda: self._in_a_run(run))
+        return self._matched()
+
+    # -- whole types -----------------------------------------------------------------------------------------------
+
+    def _number(self) -> LiteralString:
+        kinds = any_of(["c.type = " + self.args.add(target.schema.name) for target in self.plan.targets])
+        return "SELECT coalesce(sum(c.resources), 0)::bigint FROM resource_count c WHERE c.tenant = $1 AND " + kinds
+
+    def _in_order_of_ids(self) -> LiteralString:
+        runs = [
+            "SELECT r.id, NULL::text AS k FROM resource r WHERE r.tenant = $1 AND r.type = " + self.args.add(target.schema.name)
+            + self._after_id("r.id")
+            for target in self.plan.targets
+        ]  # fmt: skip
+        if len(runs) == 1:
+            return runs[0] + self._ordered_by("r.id")
+        down: LiteralString = " DESC" if self.walks_down else ""
+        limited = [
+            "(" + run + " ORDER BY r.id" + down + " LIMIT " + self.args.add(self._skipped + self._taken) + "::bigint)" for run in runs
+        ]
+        return "SELECT u.id, u.k FROM (" + " UNION ALL ".join(limited) + ") u" + self._ordered_by("u.id")
+
+    def _order_index(self) -> Index | None:
+        """The index that holds all resources in the order asked for."""
+        target = self.plan.targets[0]
+        if len(self.plan.targets) > 1 or target.sort is None:
+            return None
+        index = self.scope.catalog.index(target.schema, target.sort)
+        return index if index is not None and index.single else None
+
+    def _in_order_of(self, index: Index) -> LiteralString:
+        text: LiteralString = (
+            "SELECT k.id, k.key AS k FROM resource_key k WHERE k.tenant = $1 AND k.attribute = " + self.args.add(index.number) + "::integer"
+        )
+        position = self.cursor.position
+        if position is not None:
+            sign: LiteralString = " < " if self.walks_down else " > "
+            text += " AND (k.key, k.id)" + sign + "(" + self.args.add(position.key) + "::text, " + self.args.add(position.id) + "::text)"
+        down: LiteralString = " DESC" if self.walks_down else ""
+        return text + " ORDER BY k.key" + down + ", k.id" + down + self._limit()
+
+    def _in_a_run(self, run: Callable[[], LiteralString]) -> LiteralString:
+        return "SELECT k.id, NULL::text AS k" + run() + self._after_id("k.id") + self._ordered_by("k.id")
+
+    # -- any filter ------------------------------------------------------------------------------------------------
+
+    def _matched(self) -> _Ids:
+        parts = [self._ids_of(target) for target in self.plan.targets]
+        matched: LiteralString = "matched AS MATERIALIZED (" + " UNION ALL ".join(parts) + ")"
+        return _Ids("SELECT count(*) FROM matched", self._in_matched, matched)
+
+    def _in_matched(self) -> LiteralString:
+        page: LiteralString = "SELECT m.id, " + ("m.k" if self.sorted else "NULL::text AS k") + " FROM matched m WHERE true"
+        if not self.sorted:
+            return page + self._after_id("m.id") + self._ordered_by("m.id")
+        down: LiteralString = " DESC" if self.walks_down else ""
+        return page + self._after_key() + " ORDER BY m.k" + self.direction(self.walks_down) + ", m.id" + down + self._limit()
+
+    def _ids_of(self, target: Target) -> LiteralString:
+        """The ids of one type's matches, with the sort key where there is one."""
+        found = None if target.filter is None else self._find(target)
+        if found is not None:
+            complete = Finder(self._where(target)).complete(found)
+            if not self.sorted:
+                return "(" + complete + ")" if len(self.plan.targets) > 1 else complete
+            return (
+                "SELECT r.id, " + self._sort_key(target) + " AS k FROM (" + complete + ") c JOIN LATERAL"
+                " (SELECT r.id, r.type, r.version, r.created, r.modified, r.search FROM resource r"
+                " WHERE r.tenant = $1 AND r.id = c.id OFFSET 0) r ON true"
+            )  # fmt: skip
+        where = self._where(target)
+        if target.filter is None or not where.contained(target.filter):
+            self.unindexed = True
+        kind: LiteralString = "r.type = " + self.args.add(target.schema.name)
+        condition: LiteralString = "" if target.filter is None else " AND " + where.condition(target.filter)
+        key: LiteralString = ", " + self._sort_key(target) + " AS k" if self.sorted else ""
+        return "SELECT r.id" + key + " FROM resource r WHERE r.tenant = $1 AND " + kind + condition + " AND " + planned_anew(self.args)
+
+    def _find(self, target: Target) -> Candidates | None:
+        bound: Bound | None = target.filter
+        return None if bound is None else Finder(self._where(target)).find(bound)
+
+    def _where(self, target: Target) -> Where:
+        return Where(target.schema, self.scope.catalog, self._sources(target), self.args)
+
+    def _sources(self, target: Target) -> Sources:
+        return Sources(target.schema, self.scope.catalog, self.scope.base_url, self.args)
+
+    # -- sort keys -------------------------------------------------------------------------------------------------
+
+    def _kind(self) -> str:
+        """How sort keys compare: "instant", "number" or "text", the latter also where types differ in it."""
+        kinds = {self._kind_of(target, target.sort) for target in self.plan.targets if target.sort is not None}
+        return kinds.pop() if len(kinds) == 1 else "text"
+
+    def _kind_of(self, target: Target, place: Resolved) -> str:
+        column = Sources(target.schema, self.scope.catalog, self.scope.base_url, Arguments()).column(place)
+        if column is not None and column.instant is not None:
+            return "instant"
+        return "number" if place.leaf.type in (Type.INTEGER, Type.DECIMAL) else "text"
+
+    def _sort_key(self, target: Target) -> LiteralString:
+        """The expression to sort a type by; NULL for a type that lacks the attribute."""
+        if target.sort is None:
+            return "NULL::" + _SQL_TYPES[self.kind]
+        value = self._sources(target).first(target.sort)
+        if self.kind == "instant" and value.instant is not None:
+            return value.instant
+        if self.kind == "number":
+            return "CASE jsonb_typeof(" + (value.json or "NULL") + ") WHEN 'number' THEN (" + value.text + ")::numeric END"
+        return value.text + ' COLLATE "C"'
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _taken(self) -> int:
+        """How many ids are read: a cursor query looks whether there is one more."""
+        return self.plan.count + (0 if self.plan.cursor is None else 1)
+
+    @property
+    def _skipped(self) -> int:
+        return self.plan.start - 1 if self.plan.cursor is None else 0
+
+    def _limit(self) -> LiteralString:
+        return " LIMIT " + self.args.add(self._taken) + "::bigint OFFSET " + self.args.add(self._skipped) + "::bigint"
+
+    def _ordered_by(self, id_: LiteralString) -> LiteralString:
+        return " ORDER BY " + id_ + (" DESC" if self.walks_down else "") + self._limit()
+
+    def _after_id(self, id_: LiteralString) -> LiteralString:
+        if self.cursor.position is None:
+            return ""
+        return " AND " + id_ + (" < " if self.walks_down else " > ") + self.args.add(self.cursor.position.id)
+
+    def _after_key(self) -> LiteralString:
+        """The rows behind the position: missing keys are last going up and first going down."""
+        position = self.cursor.position
+        if position is None:
+            return ""
+        beyond: LiteralString = " < " if self.walks_down else " > "
+        behind = "m.id" + beyond + self.args.add(position.id)
+        if position.key is None:
+            return " AND (m.k IS NOT NULL OR " + behind + ")" if self.walks_down else " AND (m.k IS NULL AND " + behind + ")"
+        key = self.args.add(position.key) + "::text::" + _SQL_TYPES[self.kind]
+        missing: LiteralString = "" if self.walks_down else " OR m.k IS NULL"
+        return " AND (m.k" + beyond + key + " OR (m.k = " + key + " AND " + behind + ")" + missing + ")"
+
+    @staticmethod
+    def direction(down: bool) -> LiteralString:
+        """How keys are ordered on a walk up or down."""
+        return " DESC NULLS FIRST" if down else " ASC NULLS LAST"
+
+
+_SQL_TYPES: dict[str, LiteralString] = {"instant": "timestamptz", "number": "numeric", "text": 'text COLLATE "C"'}
