@@ -50,7 +50,7 @@ class _Connection(asyncio.Protocol):
         self._following = following
         self._answered = answered
         self._done = done
-        self._received = b""
+        self._received = bytearray()
         self._sent = 0.0
         self._transport: asyncio.Transport
 
@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        self._received = self._received + data if self._received else data
+        self._received += data
         try:
             size = _size(self._received)
         except AnswerError as problem:
@@ -76,9 +76,10 @@ class _Connection(asyncio.Protocol):
         if size is None:
             return
         seconds = time.perf_counter() - self._sent
-        whole, self._received = self._received, self._received[size:]
-        split = whole.index(b"\r\n\r\n") + 4
-        self._answered(Answer(int(whole[9:12]), whole[:split], whole[split:size], seconds))
+        split = self._received.index(b"\r\n\r\n") + 4
+        head, body = bytes(self._received[:split]), bytes(self._received[split:size])
+        del self._received[:size]
+        self._answered(Answer(int(head[9:12]), head, body, seconds))
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,12 +94,12 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def _size(received: bytes) -> int | None:
+def _size(received: bytearray) -> int | None:
     """The length of the first answer in the bytes, None while it is incomplete. Raises AnswerError."""
     split = received.find(b"\r\n\r\n")
     if split < 0:
         return None
-    head = received[:split].lower()
+    head = bytes(received[:split]).lower()
     start = head.find(b"\r\ncontent-length:")
     if start >= 0:
         end = head.find(b"\r\n", start + 2)

@@ -18,7 +18,10 @@ from bench.client import Answer, numbered, run
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests in turn, over `connections`, for `seconds` or until `limit` requests were sent; the n-th carries the number first + n."""
+    """Requests in turn, over `connections`, for `seconds` or until `limit` requests were sent; the n-th carries the number first + n.
+
+    `kinds`: the n-th request is of kind n modulo this number; kinds are told apart over one connection only.
+    """
 
     port: int
     requests: tuple[bytes, ...]
@@ -26,11 +29,13 @@ class Load:
     seconds: float
     limit: int | None = None
     first: int = 0
+    kinds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What came of a load: `sent` requests in `seconds`, latencies in seconds, and one refused answer where there were any."""
+    """What came of a load: `sent` requests in `seconds`, latencies in seconds, the median also by kind, and one refused
+    answer where there were any."""
 
     sent: int
     seconds: float
@@ -38,6 +43,7 @@ class Measure:
     p99: float
     statuses: dict[int, int]
     refused: str | None
+    medians: tuple[float, ...] = ()
 
     @property
     def per_second(self) -> float:
@@ -69,10 +75,10 @@ def _measure(load: Load) -> Measure:
 
     uvloop.run(run("127.0.0.1", load.port, load.connections, following, answered))
     seconds = time.perf_counter() - started
+    medians = tuple(statistics.median(latencies[kind :: load.kinds]) for kind in range(min(load.kinds, sent)))
     latencies.sort()
-    return Measure(
-        sent, seconds, statistics.median(latencies), latencies[int(len(latencies) * 0.99)], dict(statuses), next(iter(refused), None)
-    )
+    p99 = latencies[int(len(latencies) * 0.99)]
+    return Measure(sent, seconds, statistics.median(latencies), p99, dict(statuses), next(iter(refused), None), medians)
 
 
 def _serve(pipe: Connection) -> None:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,19 +14,19 @@ from typing import Final
 import asyncpg
 
 from bench import ceiling
+from bench.processes import running
 from bench.world import Target, World, fill
 from scimsrv import tokens
 from scimsrv.embedded import start_cluster
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys, new_key
 from scimsrv.scopes import SCOPES
 from scimsrv.settings import Settings
+from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import create_credential
 from scimsrv.store.migrate import migrate
 from scimsrv.store.tenants import create_tenant
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
 _SLUG: Final = "bench"
-_START_SECONDS: Final = 30.0
 
 
 @contextmanager
@@ -46,17 +41,17 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         key = new_key()
         tenant, token = asyncio.run(_prepare(cluster.dsn, key))
         ours = stack.enter_context(
-            _process(
+            running(
                 ["-m", "scimsrv", "serve", "--port", "{port}"],
                 {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)},
             )
-        )
+        ).port
         bare = stack.enter_context(
-            _process(["-m", "bench.ceiling", "{port}"], {ceiling.DATABASE: cluster.dsn, ceiling.TENANT: str(tenant)})
-        )
+            running(["-m", "bench.ceiling", "{port}"], {ceiling.DATABASE: cluster.dsn, ceiling.TENANT: str(tenant)})
+        ).port
         targets = [Target(ours, f"/scim/{_SLUG}/v2", token)]
         if peer:
-            targets.append(Target(stack.enter_context(_process(["-m", "bench.peer", "{port}"], {})), "/v2", token))
+            targets.append(Target(stack.enter_context(running(["-m", "bench.peer", "{port}"], {})).port, "/v2", token))
         for target in targets:
             asyncio.run(fill(target, size, others))
         asyncio.run(_settle(cluster.dsn))
@@ -69,13 +64,17 @@ async def _prepare(dsn: str, key: str) -> tuple[int, str]:
     connection = await asyncpg.connect(dsn)
     try:
         tenant = await create_tenant(connection, _SLUG)
-        token = tokens.new_token()
-        pepper = ServerKeys.load(Settings(database_url=dsn, secret_key=key)).derive(TOKEN_PEPPER)
-        digest = tokens.digest(pepper, token.text)
-        await create_credential(connection, tenant.id, digest=digest, kid=token.kid, label="bench", scopes=SCOPES, expires=None)
-        return tenant.id, token.text
+        return tenant.id, await give_token(connection, tenant.id, key)
     finally:
         await connection.close()
+
+
+async def give_token(connection: Connection, tenant: int, key: str) -> str:
+    """Make a token of the tenant, for a server that runs with this secret key."""
+    token = tokens.new_token()
+    digest = tokens.digest(ServerKeys.load(Settings(secret_key=key)).derive(TOKEN_PEPPER), token.text)
+    await create_credential(connection, tenant, digest=digest, kid=token.kid, label="bench", scopes=SCOPES, expires=None)
+    return token.text
 
 
 async def _settle(dsn: str) -> None:
@@ -86,36 +85,3 @@ async def _settle(dsn: str) -> None:
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
-
-
-@contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[int]:
-    """Run a Python program on a free port until the block ends; yields the port once it listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    command = [sys.executable, *(argument.replace("{port}", str(port)) for argument in arguments)]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCIMSRV_")}
-    child = subprocess.Popen(command, cwd=_ROOT, env=kept | environment, stdout=subprocess.DEVNULL)
-    try:
-        _await_port(port, child)
-        yield port
-    finally:
-        child.terminate()
-        try:
-            child.wait(15)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-def _await_port(port: int, child: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and child.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"{child.args!r} did not start")

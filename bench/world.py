@@ -66,22 +66,22 @@ class World:
 async def fill(target: Target, size: int, others: int) -> None:
     """Create the users, and a group of the first `size`. Raises RuntimeError when the server refuses."""
     numbers = iter(range(size + others))
-    created: dict[str, str] = {}
+    made: dict[str, str] = {}
 
     def following() -> bytes | None:
         number = next(numbers, None)
         return None if number is None else target.request("POST", "/Users", user(number))
 
     def answered(answer: Answer) -> None:
-        document = _created(answer)
-        created[document["userName"]] = document["id"]
+        document = created(answer)
+        made[document["userName"]] = document["id"]
 
     await run("127.0.0.1", target.port, 8, following, answered)
-    ids = [id_ for _, id_ in sorted(created.items())]
+    ids = [id_ for _, id_ in sorted(made.items())]
     target.users.extend(ids[:size])
     target.others.extend(ids[size:])
     answer = await ask(target, target.request("POST", "/Groups", group(target.users)))
-    target.groups.append(_created(answer)["id"])
+    target.groups.append(created(answer)["id"])
 
 
 async def ask(target: Target, request: bytes) -> Answer:
@@ -96,7 +96,8 @@ def ask_now(target: Target, request: bytes) -> Answer:
     return asyncio.run(ask(target, request))
 
 
-def _created(answer: Answer) -> dict[str, str]:
+def created(answer: Answer) -> dict[str, str]:
+    """The resource in the answer to a creation. Raises RuntimeError when it was refused."""
     if answer.status != 201:
         raise RuntimeError(f"{answer.status} for a creation: {answer.body[:300].decode('utf-8', 'replace')}")
     body = answer.body
