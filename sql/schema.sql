@@ -149,6 +149,12 @@ CREATE TABLE reference (
 
 CREATE INDEX reference_by_target ON reference (tenant, target, attribute, source);
 
+-- A tenant that has, or once had, a reference to something that has references itself, or one from a resource whose id is quoted in
+-- URLs. Without a row, reads of what refers to a resource need not look for either.
+CREATE TABLE unusual_reference (
+    tenant  integer NOT NULL PRIMARY KEY
+);
+
 -- The Argon2id hash of a write-only secret such as a password.
 CREATE TABLE secret (
     tenant     integer NOT NULL,

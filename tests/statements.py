@@ -13,7 +13,10 @@ from typing import Final, TypeAlias
 
 #: Tables with rows of tenants, and the column that says of which.
 TENANT_TABLES: Final = {
-    **dict.fromkeys(("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "secret", "change"), "tenant"),
+    **dict.fromkeys(
+        ("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "unusual_reference", "secret", "change"),
+        "tenant",
+    ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),
     "tenant": "id",
 }

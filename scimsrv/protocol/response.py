@@ -66,8 +66,7 @@ class Renderer:
 
     def _location(self, endpoint: str, id_: str) -> str:
         """A resource's canonical URL."""
-        plain = id_.isascii() and id_.replace("-", "").isalnum()
-        return f"{self.base_url}{endpoint}/{id_ if plain else quote(id_, safe='')}"
+        return f"{self.base_url}{endpoint}/{id_ if is_plain(id_) else quote(id_, safe='')}"
 
     def etag(self, stored: Stored, linked: _Linked) -> str:
         """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
@@ -177,6 +176,11 @@ class Renderer:
             async for piece in self._stream(whole, stored, view):
                 yield piece
         yield b"]}"
+
+
+def is_plain(id_: str) -> bool:
+    """Whether an id is the same in a URL: ASCII letters, digits and hyphens only."""
+    return id_.isascii() and id_.replace("-", "").isalnum()
 
 
 def refusal(error: ScimError, request_id: str) -> Reply:

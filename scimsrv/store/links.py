@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scimsrv.errors import invalid_value, mutability
 from scimsrv.patch.links import LinkChange
+from scimsrv.protocol.response import is_plain
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.validate import shorten
 from scimsrv.store.connection import Connection
@@ -24,7 +25,10 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
     Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself;
     mutability when a required link would be left without values.
     """
-    await _check_targets(scope, conn, source, place, change.added)
+    types = await _check_targets(scope, conn, source, place, change.added)
+    holders = {type_.name for type_ in scope.catalog.types() if type_.links}
+    if change.added and (not types.isdisjoint(holders) or not is_plain(source)):
+        await conn.execute(_SQL["note_unusual_reference"], scope.tenant)
     changed = 0
     if change.cleared:
         changed += _count(await conn.execute(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added), True))
@@ -37,7 +41,8 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
     return changed > 0
 
 
-async def _check_targets(scope: Scope, conn: Connection, source: str, place: Resolved, ids: Sequence[str]) -> None:
+async def _check_targets(scope: Scope, conn: Connection, source: str, place: Resolved, ids: Sequence[str]) -> set[str]:
+    """The types of those ids that are not linked yet. Raises ScimError invalidValue."""
     wanted = list(ids)
     if source in wanted:
         raise invalid_value(f"{place.name}: a resource cannot refer to itself ({shorten(source)})")
@@ -45,7 +50,7 @@ async def _check_targets(scope: Scope, conn: Connection, source: str, place: Res
         rows = await conn.fetch(_SQL["not_yet_linked"], scope.tenant, source, place.key, wanted)
         wanted = [row["target"] for row in rows]
     if not wanted:
-        return
+        return set()
     rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, sorted(wanted))
     types = {row["id"]: row["type"] for row in rows}
     for id_ in wanted:
@@ -53,6 +58,7 @@ async def _check_targets(scope: Scope, conn: Connection, source: str, place: Res
             raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
         if types[id_] not in place.attribute.resource_types:
             raise invalid_value(f"{place.name} cannot refer to a {types[id_]} ({shorten(id_)})")
+    return set(types.values())
 
 
 def _count(tag: str) -> int:

@@ -53,8 +53,8 @@ _BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for num
 
 _ELEMENT: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.element, ',') END FROM (
 SELECT '{"value":"' || ref.source || '","$ref":"' || {base} || ref.source || '"' || {rest} || '}' AS element,
-  ref.source ~ '[^A-Za-z0-9-]'
-  OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above}) AS ask
+  (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
+  OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above})) AS ask
 FROM reference ref CROSS JOIN LATERAL (
   SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.source OFFSET 0) t
 WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""

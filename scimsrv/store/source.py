@@ -28,7 +28,8 @@ _DOWNWARDS: LiteralString = """WITH RECURSIVE above (id) AS (
   UNION SELECT ref.target FROM above CROSS JOIN LATERAL (
     SELECT ref.target FROM reference ref CROSS JOIN LATERAL (
       SELECT FROM resource s WHERE s.tenant = $1 AND {types} AND s.id = ref.target OFFSET 0) s
-    WHERE ref.tenant = $1 AND ref.source = above.id AND {links} OFFSET 0) ref
+    WHERE ref.tenant = $1 AND ref.source = above.id AND {links}
+      AND (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) OFFSET 0) ref
 ) SELECT DISTINCT ref.target AS id FROM above CROSS JOIN LATERAL (
   SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = above.id AND {links} OFFSET 0) ref"""
 

@@ -16,7 +16,17 @@ from scimsrv.store.queries import load
 
 _BATCH: Final = 5_000
 
-TABLES: Final = ("reference", "resource_key", "unique_key", "secret", "change", "erasure", "resource_count", "resource")
+TABLES: Final = (
+    "reference",
+    "resource_key",
+    "unique_key",
+    "secret",
+    "change",
+    "erasure",
+    "unusual_reference",
+    "resource_count",
+    "resource",
+)
 """Tables emptied in batches when a tenant goes; the others refer to the tenant and follow it at once."""
 
 

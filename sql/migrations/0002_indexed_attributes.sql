@@ -38,6 +38,14 @@ CREATE TABLE erasure (
     PRIMARY KEY (tenant, id)
 );
 
+CREATE TABLE unusual_reference (
+    tenant  integer NOT NULL PRIMARY KEY
+);
+
+INSERT INTO unusual_reference (tenant)
+SELECT DISTINCT ref.tenant FROM reference ref
+WHERE ref.source ~ '[^A-Za-z0-9-]' OR EXISTS (SELECT FROM reference above WHERE above.tenant = ref.tenant AND above.target = ref.source);
+
 INSERT INTO resource_count (tenant, type, slot, resources)
 SELECT tenant, type, 0, count(*) FROM resource GROUP BY tenant, type;
 

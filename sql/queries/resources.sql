@@ -113,6 +113,9 @@ INSERT INTO reference (tenant, source, attribute, target)
 SELECT $1, $2, $3, given.target FROM unnest($4::text[]) given (target)
 ON CONFLICT (tenant, source, attribute, target) DO NOTHING
 
+-- name: note_unusual_reference
+INSERT INTO unusual_reference (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHING
+
 -- name: remove_links
 -- $2 source, $3 attribute, $4 targets, $5 true: with it known, Postgres drops the costly rest; a plan for any parameters, which cannot
 -- know how many targets there are, is so costly that it is never taken

@@ -56,6 +56,10 @@ DELETE FROM resource_key WHERE tenant = $1 AND (attribute, key, id) IN
 -- name: drop_erasure
 DELETE FROM erasure WHERE tenant = $1 AND id IN (SELECT e.id FROM erasure e WHERE e.tenant = $1 LIMIT $2);
 
+-- A tenant has one row; the number is that of the other batches.
+-- name: drop_unusual_reference
+DELETE FROM unusual_reference WHERE tenant = $1 AND $2::bigint > 0;
+
 -- name: drop_resource_count
 DELETE FROM resource_count WHERE tenant = $1 AND (type, slot) IN
     (SELECT c.type, c.slot FROM resource_count c WHERE c.tenant = $1 LIMIT $2);

@@ -155,7 +155,9 @@ class Look:
         return {
             f"{index}({' '.join(columns)})"
             for index, columns in self.lookups()
-            if self.columns[index][0] == "tenant" and (len(columns) < 2 or columns != self.columns[index][: len(columns)])
+            if self.columns[index][0] == "tenant"
+            and columns != self.columns[index]
+            and (len(columns) < 2 or columns != self.columns[index][: len(columns)])
         }
 
     def read(self) -> int:

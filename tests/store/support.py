@@ -17,6 +17,7 @@ from scimsrv.filter.bind import bind
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
 from scimsrv.protocol.plan import Page, Query, Target
+from scimsrv.protocol.response import is_plain
 from scimsrv.schema.attribute import Type
 from scimsrv.schema.catalog import Catalog, Definition, StoredIndex, build_catalog
 from scimsrv.schema.definitions import load_definitions
@@ -26,6 +27,7 @@ from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import background, links, pointers, remove, write
+from scimsrv.store.queries import load
 from scimsrv.store.rendition import render
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
@@ -115,7 +117,10 @@ async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Do
 async def put_links(scope: Scope, edges: Iterable[tuple[str, str]], attribute: str = "members") -> None:
     """Write reference rows: (source, target)."""
     rows = [(scope.tenant, source, attribute, target) for source, target in edges]
+    sources, targets = {row[1] for row in rows}, {row[3] for row in rows}
     async with scope.pool.acquire() as connection:
+        if not sources.isdisjoint(targets) or not all(map(is_plain, sources)):
+            await connection.execute(load("resources")["note_unusual_reference"], scope.tenant)
         await connection.copy_records_to_table("reference", records=rows, columns=["tenant", "source", "attribute", "target"])
 
 
