@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from scimsrv.filter.bind import Bound
 from scimsrv.filter.tree import Filter
@@ -132,6 +133,9 @@ class Answer:
 Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Answer
 
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
 class Linked(NamedTuple):
     """An element of a link or backlink: the other resource's id, its type, the text that shows it, and what `type` says."""
 
@@ -141,8 +145,7 @@ class Linked(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
 
     `ready` has the elements of backlinks as JSON text, with commas between them, where the database could write it. `streamed` yields
@@ -155,10 +158,10 @@ class Stored:
     created: datetime
     modified: datetime
     document: str
-    linked: Mapping[str, list[Linked]] = field(default_factory=dict)
+    linked: Mapping[str, list[Linked]] = _NOTHING
     streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
     search: str = ""
-    ready: Mapping[str, str] = field(default_factory=dict)
+    ready: Mapping[str, str] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
 
 from scimsrv.schema.attribute import Attribute, Returned, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
+
+#: From a value to what is left of it, None for nothing.
+_Member: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class View:
     links: tuple[Resolved, ...] = ()
     backlinks: tuple[Resolved, ...] = ()
     sent: frozenset[str] = frozenset()
+    #: What to do with a member of a representation, by its name: found out once.
+    _members: dict[str, _Member] = field(default_factory=dict, compare=False, repr=False)
 
     def shows(self, place: Resolved) -> bool:
         """Whether a top-level attribute is part of the answer, at least in part."""
@@ -62,15 +67,11 @@ class View:
 
     def value(self, place: Resolved, value: Any) -> Any:
         """The part of a shown attribute's value that the answer has; None when nothing is left of it."""
-        if not place.attribute.sub_attributes:
-            return value
-        if isinstance(value, list):
-            elements = [shown for element in value if (shown := self.value(place, element))]
-            return elements or None
-        kept = {sub.name for sub in place.attribute.sub_attributes if self._shows_part(place, sub)}
-        return {name: part for name, part in value.items() if name in kept} or None
+        subs = place.attribute.sub_attributes
+        return _parts(frozenset(sub.name for sub in subs if self.shows_part(place, sub)), value) if subs else value
 
-    def _shows_part(self, place: Resolved, sub: Attribute) -> bool:
+    def shows_part(self, place: Resolved, sub: Attribute) -> bool:
+        """Whether the answer has this sub-attribute of a shown attribute."""
         if sub.returned is Returned.ALWAYS:
             return True
         key = f"{place.key}.{sub.key}"
@@ -116,22 +117,52 @@ def _keys(names: Iterable[str], schema: EffectiveSchema) -> frozenset[str]:
 def project(document: Document, schema: EffectiveSchema, shown: View) -> Document:
     """The part of a whole representation (meta, links and backlinks included) that the view shows, in the document's order."""
     result: Document = {}
+    members = shown._members
     for name, value in document.items():
-        extension = schema.extension(name)
-        if extension is not None:
-            held = {}
-            for inner, inner_value in value.items():
-                attribute = extension.attribute(inner)
-                if attribute is not None and (part := _shown(Resolved(extension.urn, attribute), inner_value, shown)) is not None:
-                    held[inner] = part
-            if held:
-                result[name] = held
-            continue
-        place = schema.resolve(fold_name(name))
-        if place is not None and (part := _shown(place, value, shown)) is not None:
+        member = members.get(name)
+        if member is None:
+            member = members[name] = _member(name, schema, shown)
+        part = member(value)
+        if part is not None:
             result[name] = part
     return result
 
 
-def _shown(place: Resolved, value: Any, shown: View) -> Any:
-    return shown.value(place, value) if shown.shows(place) else None
+def _member(name: str, schema: EffectiveSchema, shown: View) -> _Member:
+    """What is left of a member of this name: of an extension's object, or of an attribute's value."""
+    extension = schema.extension(name)
+    if extension is not None:
+        parts = {attribute.name: _part(Resolved(extension.urn, attribute), shown) for attribute in extension.attributes}
+
+        def held(value: Any) -> Any:
+            kept = {inner: part for inner in value if inner in parts and (part := parts[inner](value[inner])) is not None}
+            return kept or None
+
+        return held
+    place = schema.resolve(fold_name(name))
+    return _nothing if place is None else _part(place, shown)
+
+
+def _part(place: Resolved, shown: View) -> _Member:
+    if not shown.shows(place):
+        return _nothing
+    subs = place.attribute.sub_attributes
+    if not subs:
+        return _everything
+    return partial(_parts, frozenset(sub.name for sub in subs if shown.shows_part(place, sub)))
+
+
+def _parts(kept: frozenset[str], value: Any) -> Any:
+    """The kept sub-attributes of a complex value, or of each of several; None when nothing is left."""
+    if isinstance(value, list):
+        elements = [left for element in value if (left := {name: part for name, part in element.items() if name in kept})]
+        return elements or None
+    return {name: part for name, part in value.items() if name in kept} or None
+
+
+def _nothing(_value: Any) -> Any:
+    return None
+
+
+def _everything(value: Any) -> Any:
+    return value

@@ -16,6 +16,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+
 from scimsrv.schema.attribute import Attribute, Type, Uniqueness
 
 Key = str | bool | int | float
@@ -172,7 +174,8 @@ def timestamp(moment: datetime) -> str:
     """UTC text with milliseconds and Z: fixed width, so that text order is time order."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    text = orjson.dumps(moment)  # several times as fast as isoformat: "2026-01-31T12:00:00.123000+00:00", without a fraction that is 0
+    return (text[1:24] if text[20:21] == b"." else text[1:20] + b".000").decode() + "Z"
 
 
 def _coerce_datetime(value: Any) -> str:

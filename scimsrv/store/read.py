@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any, Final, LiteralString
 
 from scimsrv.errors import Kind, ScimError
@@ -42,7 +41,7 @@ async def fetch(
     if row is None:
         raise not_found(schema, id_)
     found = (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
-    return replace(found, search=row["search"]) if search else found
+    return found._replace(search=row["search"]) if search else found
 
 
 async def exceeds(scope: Scope, id_: str, view: View, number: int) -> bool:
@@ -91,7 +90,7 @@ def with_streams(scope: Scope, found: Stored, most: int) -> Stored:
         return found
     rest = {key: elements for key, elements in found.linked.items() if key not in long}
     streams = tuple((key, _batches(scope, found.id, key, found.linked[key])) for key in long)
-    return replace(found, linked=rest, streamed=streams)
+    return found._replace(linked=rest, streamed=streams)
 
 
 async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]) -> AsyncIterator[list[Linked]]:

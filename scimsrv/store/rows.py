@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, LiteralString
 
 import orjson
@@ -118,7 +117,7 @@ async def resources(conn: Queries, tenant: int, catalog: Catalog, rows: Sequence
     for row in await conn.fetch(" UNION ALL ".join(parts), *args.values):
         element = Linked(row["source"], row["type"], row["display"], row["kind"])
         elements.setdefault(row["id"], {}).setdefault(row["attribute"], []).append(element)
-    return [replace(stored, linked={**stored.linked, **elements.get(stored.id, {})}, ready={}) if ask else stored for stored, ask in found]
+    return [stored._replace(linked={**stored.linked, **elements.get(stored.id, {})}, ready={}) if ask else stored for stored, ask in found]
 
 
 #: Everything above the resources $2 of one type, all of them climbed in one recursion; UNION ends cycles.
@@ -143,16 +142,19 @@ def _above(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arg
 
 def _stored(row: Any, view: View, catalog: Catalog) -> tuple[Stored, bool]:
     """The resource in a row, and whether its backlinks have to be asked for."""
-    linked: dict[str, list[Linked]] = {}
-    ready: dict[str, str] = {}
-    ask = False
+    linked, ready, ask = _NOTHING, _NOTHING, False
     if row["links"] is not None:
+        linked = {}
         for attribute, id_, type_, display, kind in orjson.loads(row["links"]):
             linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
-    for number, place in enumerate(view.backlinks):
-        elements = row[_BACKLINKS[number]]
+    for column, place in zip(_BACKLINKS, view.backlinks, strict=False):
+        elements = row[column]
         if elements is not None:
-            ready[place.key] = elements
+            ready = {**ready, place.key: elements}
             ask = ask or elements == _ASK
     id_, type_, version, created, modified, document = row[:6]
     return Stored(catalog.by_name[type_], id_, version, created, modified, document, linked, ready=ready), ask
+
+
+#: Shared by the many resources without links or backlinks; never changed.
+_NOTHING: Final[dict[str, Any]] = {}

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -128,7 +128,7 @@ async def change(
                 else:
                     written = await _store(scope, scope.pool, schema, start, made, [], hashes)
                 if written is not None:
-                    return Written(id_, written.version, replace(current, **written.changed))
+                    return Written(id_, written.version, current._replace(**written.changed))
                 if if_match is not None and not if_match.any:
                     raise ScimError(Kind.PRECONDITION_FAILED)
                 await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret

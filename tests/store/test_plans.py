@@ -107,7 +107,9 @@ def _one(tenant: int, number: int) -> dict[str, tuple[Plan, set[str]]]:
 _ROWS = {
     "GET of a group": Row(Read(_GROUP, group_id(0), view(EVERYTHING, _GROUP)), {_OF_TYPE, _DOCUMENT, _MEMBERS}, 0, 1_001),
     "GET of a group without members": Row(Read(_GROUP, group_id(0), view(_NO_MEMBERS, _GROUP)), {_OF_TYPE}, 0, 1),
-    "members.value eq": Row(_search(_GROUP, f'members.value eq "{user_id(0)}"', shown=_NO_MEMBERS), {_OF_TYPE, _DOCUMENT, _GROUPS}, 101, 100),
+    "members.value eq": Row(
+        _search(_GROUP, f'members.value eq "{user_id(0)}"', shown=_NO_MEMBERS), {_OF_TYPE, _DOCUMENT, _GROUPS}, 101, 100
+    ),
     "groups.value eq": Row(_search(_USER, f'groups.value eq "{group_id(7)}"'), {_MEMBERS, _OF_TYPE, *_SHOWN}, 51, 51),
     "userName sw": Row(_search(_USER, f'userName sw "user-{BIG}-42"'), {_KEY, *_SHOWN}, 111, 100),
     "meta.lastModified gt": Row(_search(_USER, f'meta.lastModified gt "{_MODIFIED}"'), {_KEY, *_SHOWN}, 1_000, 100),

@@ -41,7 +41,7 @@ def both_projections_are_taken() -> None:
 def projection_drops_always() -> None:
     """What is always returned can be left out."""
     replace(View, "shows", lambda original: lambda self, place: place.key not in self.without and _named(self, place, original))
-    replace(View, "_shows_part", lambda original: lambda self, place, sub: _part(self, place, sub, original))
+    replace(View, "shows_part", lambda original: lambda self, place, sub: _part(self, place, sub, original))
 
 
 def _named(view: View, place: Any, original: Any) -> bool:
@@ -65,7 +65,7 @@ def projection_excludes_always() -> None:
 @mutant
 def projection_of_whole_attributes() -> None:
     """Naming a sub-attribute shows the whole attribute."""
-    replace(View, "_shows_part", lambda original: lambda self, place, sub: f"{place.key}.{sub.key}" not in self.without and _default(sub))
+    replace(View, "shows_part", lambda original: lambda self, place, sub: f"{place.key}.{sub.key}" not in self.without and _default(sub))
 
 
 def _default(sub: Any) -> bool:
