@@ -17,7 +17,7 @@ ROOT = Path(str(assets.ROOT))
 _BLOCK = re.compile(r"^```sh[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # These are what runs this test; each is checked to be a target of the Makefile instead.
-_MAKE = re.compile(r"make ([a-z]+)( SERVE_ARGS=.*)?")
+_MAKE = re.compile(r"make ([a-z-]+)( SERVE_ARGS=.*)?")
 
 
 def _documents() -> list[Path]:
@@ -55,7 +55,7 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("document", _documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_run(document: Path, folder: Path, served: Served) -> None:
     """Each command of a document succeeds; later ones may use variables that earlier ones set."""
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     script = []
     for line in _commands(document):
         made = _MAKE.fullmatch(line)

@@ -112,10 +112,10 @@ def filters_on_one_resource_are_refused() -> None:
     """A filter on the URL of one resource is an error."""
 
     def made(original: Any) -> Any:
-        async def plan(self: Any, found: Any, method: str, schema: Any, scope: Any, principal: Any, connection: Any, *rest: Any) -> Any:
+        def plan(self: Any, found: Any, method: str, principal: Any, catalog: Any, body: Any, connection: Any, headers: Any) -> Any:
             if found.endpoint is route.Endpoint.RESOURCE and b"filter=" in connection["query_string"]:
                 raise ScimError(Kind.INVALID_FILTER)
-            return await original(self, found, method, schema, scope, principal, connection, *rest)
+            return original(self, found, method, principal, catalog, body, connection, headers)
 
         return plan
 

@@ -20,8 +20,8 @@ def members_need_not_exist() -> None:
     """A member that does not exist is ignored."""
     original = links._check_targets
 
-    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> None:
-        return None
+    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> set[str]:
+        return set()
 
     everywhere(original, check)
 
@@ -31,9 +31,9 @@ def members_of_unknown_ids_are_500() -> None:
     """A member that does not exist makes the server fail."""
     original = links._check_targets
 
-    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> None:
+    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> Any:
         try:
-            await original(scope, conn, source, place, ids)
+            return await original(scope, conn, source, place, ids)
         except ScimError as error:
             raise RuntimeError(str(error)) from None
 
@@ -45,8 +45,8 @@ def groups_may_hold_themselves() -> None:
     """A group may be a member of itself."""
     original = links._check_targets
 
-    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> None:
-        await original(scope, conn, source, place, [id_ for id_ in ids if id_ != source])
+    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> Any:
+        return await original(scope, conn, source, place, [id_ for id_ in ids if id_ != source])
 
     everywhere(original, check)
 
@@ -58,12 +58,13 @@ def groups_hold_users_only() -> None:
 
     original = links._check_targets
 
-    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> None:
-        await original(scope, conn, source, place, ids)
+    async def check(scope: Any, conn: Any, source: str, place: Any, ids: Any) -> Any:
+        found = await original(scope, conn, source, place, ids)
         if ids and await conn.fetchval(
             "SELECT 1 FROM resource WHERE tenant = $1 AND id = ANY($2::text[]) AND type = 'Group'", scope.tenant, list(ids)
         ):
             raise invalid_value("members must be users")
+        return found
 
     everywhere(original, check)
 
