@@ -232,9 +232,9 @@ class App:
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
-            holder = Holder(credential.tenant, credential.kid, credential.scopes, credential.revision)
+            holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch)
             plan = planning.query(schemas, search)
-            return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", holder, self.sealer)
+            return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:
             case Endpoint.SWITCHED_OFF:

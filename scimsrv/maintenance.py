@@ -66,10 +66,11 @@ class Maintenance:
         """One batch of each kind of work on the tenant; whether there may be more."""
         clock = asyncio.get_running_loop().time
         begun = clock()
-        try:
-            more = [await work(self._pool, tenant) for work in _WORK]
-        except Exception:
-            log.exception("the background work on tenant %s failed and is tried again", tenant)
-            return False
+        more = []
+        for work in _WORK:  # one that fails keeps the others from nothing
+            try:
+                more.append(await work(self._pool, tenant))
+            except Exception:
+                log.exception("the background work on tenant %s failed and is tried again", tenant)
         await asyncio.sleep((clock() - begun) * _REST)
         return any(more)

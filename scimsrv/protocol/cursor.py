@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,21 +29,24 @@ _DEFLATED: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose cursors they are: the tenant's key, the credential's short id and scopes, and the tenant's revision, which every change of
-    its policy and its schemas raises."""
+    """Whose cursors they are: the tenant's key, the credential's short id and scopes, and the epoch of the tenant's catalogue, which
+    every change of its policy and its schemas ends."""
 
     tenant: int
     client: str
     scopes: frozenset[str]
-    revision: int
+    epoch: str
 
 
-def binding(holder: Holder, endpoint: str, search: Search) -> bytes:
-    """The 32 bytes of the digest of what must stay the same from page to page, but for count (RFC 9865 §2)."""
+def binding(holder: Holder, endpoint: str, search: Search, order: Sequence[int] = ()) -> bytes:
+    """The 32 bytes of the digest of what must stay the same from page to page, but for count (RFC 9865 §2).
+
+    `order` are the numbers of the indexes that the sort keys may come from: keys of one and without one are not alike.
+    """
     only = None if search.projection.only is None else sorted(search.projection.only)
     sort_by = None if search.sort_by is None else fold_name(search.sort_by)
-    whose = [holder.tenant, holder.client, sorted(holder.scopes), holder.revision]
-    what = [endpoint, search.filter, sort_by, search.descending, only, sorted(search.projection.without)]
+    whose = [holder.tenant, holder.client, sorted(holder.scopes), holder.epoch]
+    what = [endpoint, search.filter, sort_by, search.descending, only, sorted(search.projection.without), list(order)]
     return hashlib.sha256(orjson.dumps([whose, what])).digest()
 
 

@@ -108,11 +108,13 @@ def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
     return Query(tuple(targets), search.descending, search.start, search.count, tree=tree)
 
 
-def placed(plan: Query, search: Search, endpoint: str, holder: Holder, sealer: Sealer) -> Query:
+def placed(plan: Query, search: Search, endpoint: str, catalog: Catalog, holder: Holder, sealer: Sealer) -> Query:
     """The query with its place, when the search is paged by cursor (RFC 9865 §2). Raises ScimError as Sealer.open does."""
     if search.cursor is None:
         return plan
-    return replace(plan, cursor=sealer.open(search.cursor, binding(holder, endpoint, search), plan.count))
+    indexes = [catalog.index(target.schema, target.sort) for target in plan.targets if target.sort is not None]
+    order = [0 if index is None else index.number for index in indexes]
+    return replace(plan, cursor=sealer.open(search.cursor, binding(holder, endpoint, search, order), plan.count))
 
 
 def _sort(name: str, schema: EffectiveSchema, *, optional: bool) -> Resolved | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -140,10 +141,15 @@ def _search(
 def _integer(name: str, text: str | None, kind: Kind) -> int | None:
     if text is None or not text.strip():
         return None
-    digits = text.strip().removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+    if len(text) > _LONGEST_NUMBER or _INTEGER.fullmatch(text.strip()) is None:
         raise ScimError(kind, f"{name} must be an integer")
-    return int(text)
+    return max(-_FURTHEST, min(int(text), _FURTHEST))
+
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_LONGEST_NUMBER = 1_000
+#: Behind the end of every list; what lies further is taken for this.
+_FURTHEST = 10**18
 
 
 def if_match(header: str | None) -> IfMatch | None:

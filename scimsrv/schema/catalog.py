@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
+
+import orjson
 
 from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
@@ -59,6 +62,13 @@ class Catalog:
     def of_modified(self) -> dict[str, int]:
         """The number of each resource type's index of meta.lastModified, where it has one."""
         return {name: index.number for name, held in self.indexes.items() for index in held if index.of_modified}
+
+    @cached_property
+    def epoch(self) -> str:
+        """A digest of the policy, the schemas and the resource types: what an answer rests on besides the resources. Indexes, which
+        change no answer, are not part of it."""
+        parts = [asdict(self.policy), list(self.schemas.values()), list(self.resource_types.values())]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def is_building(self, schema: EffectiveSchema) -> bool:
         """Whether an index of the type is not complete: writers then lock the resource before they look at its rows."""

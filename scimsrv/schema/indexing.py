@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -135,12 +136,21 @@ def after_prefix(prefix: str) -> str | None:
 
 
 def _number(value: float) -> str:
-    """The nearest double's bits in an order that is theirs, then what an integer differs from it."""
+    """The nearest double's bits in an order that is theirs, then what an integer differs from it.
+
+    A double without fraction counts as the integer that its shortest decimal form is: it is stored as that, and read again as one.
+    """
     near = float(value)
+    if not isinstance(value, int) and near.is_integer() and abs(near) < _READ_AS_INTEGER:
+        value = int(Decimal(repr(value)))
     bits: int = struct.unpack(">Q", struct.pack(">d", near or 0.0))[0]
     ordered = bits ^ (0xFFFFFFFFFFFFFFFF if bits >> 63 else 1 << 63)
     rest = value - int(near) if isinstance(value, int) else 0
     return f"{ordered:016x}{rest + 0x800:03x}"
+
+
+#: From here on JSON's numbers are read as doubles, however they are written.
+_READ_AS_INTEGER: Final = 1 << 64
 
 
 def _values(search: dict[str, Any], place: Resolved) -> Sequence[Any]:

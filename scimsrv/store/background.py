@@ -61,11 +61,14 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
 
 async def _build(conn: Connection, tenant: int, row: Any, batch: int) -> None:
     found = await _index(conn, tenant, row)
+    if found is None:  # the attribute is gone: nobody may take for complete what is kept up by nobody
+        await _change(conn, tenant, row, "retiring")
+        return
     resources = await conn.fetch(_SQL["batch"], tenant, row["type"], row["position"], batch)
     keys: list[tuple[IndexKey, str]] = []
     for resource in resources:
         held: dict[str, Any] = orjson.loads(resource["search"])
-        keys += [(key, resource["id"]) for key in index_keys(held, [found] if found else [], resource["modified"])]
+        keys += [(key, resource["id"]) for key in index_keys(held, [found], resource["modified"])]
     keys.sort()
     await conn.execute(
         _SQL["add_keys"],

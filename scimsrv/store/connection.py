@@ -24,7 +24,8 @@ class DatabaseError(Exception):
 async def connect(dsn: str) -> AsyncIterator[Connection]:
     """Connect for the length of a block. Raises DatabaseError when that fails, is refused, or when the schema is missing."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
+        # A command gains nothing by keeping statements, and a pooler that cannot keep them would refuse the second one of a name.
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, statement_cache_size=0)
     except TimeoutError:
         raise DatabaseError(f"The database {_shown(dsn)} did not answer within {_CONNECT_SECONDS:g} seconds.") from None
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

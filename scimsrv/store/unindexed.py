@@ -35,4 +35,4 @@ def note_unindexed(plan: Query) -> None:
     _named[types, text] = now
     if len(_named) > _SHAPES:
         _named.popitem(last=False)
-    log.info("no index serves a search of %s: %s", types, text[:500])
+    log.warning("no index serves a search of %s: %s", types, text[:500])

@@ -17,12 +17,15 @@ from scimsrv.protocol.messages import SEARCH_REQUEST
 from scimsrv.protocol.plan import Cursor, Cursors, Position, Query
 from scimsrv.protocol.planning import placed
 from scimsrv.protocol.request import Search, parameters, search_by_body, search_by_query
+from scimsrv.schema.catalog import build_catalog
+from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import Projection
 from tests.unit.protocol.support import refused
 
 OLD, NEW = b"o" * 32, b"n" * 32
 SEARCH = Search(filter='userName sw "J"', sort_by="userName", projection=Projection(frozenset({"username"})))
-HOLDER = Holder(7, "kid", frozenset({"scim:read"}), 3)
+CATALOG = build_catalog([], [], [], Policy())
+HOLDER = Holder(7, "kid", frozenset({"scim:read"}), "now")
 BOUND = binding(HOLDER, "COLLECTION/Users", SEARCH)
 PLACE = Position("jensen", "2819c223")
 LIMITS = Limits(page=50, default_page=20)
@@ -121,7 +124,8 @@ def _other(**changes: Any) -> bytes:
         binding(dataclasses.replace(HOLDER, tenant=8), "COLLECTION/Users", SEARCH),
         binding(dataclasses.replace(HOLDER, client="kie"), "COLLECTION/Users", SEARCH),
         binding(dataclasses.replace(HOLDER, scopes=frozenset({"scim"})), "COLLECTION/Users", SEARCH),
-        binding(dataclasses.replace(HOLDER, revision=4), "COLLECTION/Users", SEARCH),
+        binding(dataclasses.replace(HOLDER, epoch="then"), "COLLECTION/Users", SEARCH),
+        binding(HOLDER, "COLLECTION/Users", SEARCH, [1]),
         binding(HOLDER, "COLLECTION/Groups", SEARCH),
         binding(HOLDER, "SEARCH/Users", SEARCH),
         binding(HOLDER, "ROOT/", SEARCH),
@@ -271,7 +275,7 @@ def test_counts_that_come_to_the_same(count: str, same: str) -> None:
 def test_a_plan_has_its_place() -> None:
     """A search by cursor is planned behind its position, in its own direction; one by index is left as it is."""
     plan = Query((), descending=False, start=1, count=10)
-    assert placed(plan, SEARCH, "COLLECTION/Users", HOLDER, sealer()) is plan
+    assert placed(plan, SEARCH, "COLLECTION/Users", CATALOG, HOLDER, sealer()) is plan
     for text, cursor in (("", Cursor(BOUND)), (sealed(backwards=True), Cursor(BOUND, PLACE, backwards=True))):
         asked = dataclasses.replace(SEARCH, cursor=text)
-        assert placed(plan, asked, "COLLECTION/Users", HOLDER, sealer()) == dataclasses.replace(plan, cursor=cursor)
+        assert placed(plan, asked, "COLLECTION/Users", CATALOG, HOLDER, sealer()) == dataclasses.replace(plan, cursor=cursor)

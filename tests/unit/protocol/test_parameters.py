@@ -78,7 +78,15 @@ def test_paging(given: dict[str, str], start: int, count: int) -> None:
         assert search_by_body({"schemas": [SEARCH_REQUEST]} | body, LIMITS) == found
 
 
-@pytest.mark.parametrize("text", ["x", "1.5", "1e3", "0x1", "--1", "+-1", "١", "1 2", "9999999999999999999", "null"])
+@pytest.mark.parametrize("number", [10**18, 2**63, 10**998], ids=["10^18", "2^63", "10^998"])
+def test_numbers_behind_the_end(number: int) -> None:
+    """However large, a startIndex is one behind the end, and a count the maximum."""
+    found = search_by_query({"startindex": str(number), "count": str(number)}, LIMITS)
+    assert (found.start, found.count) == (10**18, LIMITS.page)
+    assert search_by_query({"startindex": str(-number), "count": str(-number)}, LIMITS).start == 1
+
+
+@pytest.mark.parametrize("text", ["x", "1.5", "1e3", "0x1", "--1", "+-1", "١", "1 2", "-+5", "+", "null", "9" * 1_001])
 @pytest.mark.parametrize("name", ["startindex", "count"])
 def test_paging_that_is_refused(name: str, text: str) -> None:
     """Anything but an integer is an invalidValue that names the parameter."""
