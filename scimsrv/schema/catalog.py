@@ -74,6 +74,11 @@ class Catalog:
         """Whether an index of the type is not complete: writers then lock the resource before they look at its rows."""
         return not all(index.ready for index in self.indexes_of(schema))
 
+    def linking(self, links: Iterable[str]) -> list[EffectiveSchema]:
+        """The resource types that have a link with one of these keys."""
+        keys = set(links)
+        return [type_ for type_ in self.types() if type_.writable_links.keys() & keys]
+
     def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
         """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
         keys = {

@@ -76,7 +76,7 @@ def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Cat
 
 def _elements(schema: EffectiveSchema, place: Resolved, catalog: Catalog, base_url: str, args: Arguments) -> LiteralString:
     links = catalog.links_behind(schema, place)
-    bases = {type_.name: _quoted(f"{base_url}{type_.endpoint}/") for type_ in catalog.types() if type_.writable_links.keys() & set(links)}
+    bases = {type_.name: _quoted(f"{base_url}{type_.endpoint}/") for type_ in catalog.linking(links)}
     if len(bases) == 1:
         base: LiteralString = args.add(next(iter(bases.values()))) + "::text"
     else:

@@ -214,6 +214,6 @@ class Sources:
                 + " AND ref.attribute = " + attribute
             )  # fmt: skip
         keys = self.catalog.links_behind(self.schema, place.whole)
-        types = one_of("s.type", [type_.name for type_ in self.catalog.types() if type_.writable_links.keys() & set(keys)], self.args)
+        types = one_of("s.type", [type_.name for type_ in self.catalog.linking(keys)], self.args)
         links = one_of("ref.attribute", keys, self.args)
         return _DOWNWARDS.replace("{id}", target).replace("{types}", types).replace("{links}", links)

@@ -88,12 +88,11 @@ class _Build:
                 return _Ids(self._number(), self._in_order_of_ids)
             if index is not None:
                 return _Ids(self._number(), lambda: self._in_order_of(index))
-        elif len(self.plan.targets) == 1 and not self.sorted:
-            found = self._find(self.plan.targets[0])
-            if found is not None and found.run is not None:
-                run = found.run
-                return _Ids("SELECT count(*)" + run(), lambda: self._in_a_run(run))
-        return self._matched()
+        found = [self._find(target) for target in self.plan.targets]
+        if len(found) == 1 and not self.sorted and found[0] is not None and found[0].run is not None:
+            run = found[0].run
+            return _Ids("SELECT count(*)" + run(), lambda: self._in_a_run(run))
+        return self._matched(found)
 
     # -- whole types -----------------------------------------------------------------------------------------------
 
@@ -139,8 +138,8 @@ class _Build:
 
     # -- any filter ------------------------------------------------------------------------------------------------
 
-    def _matched(self) -> _Ids:
-        parts = [self._ids_of(target) for target in self.plan.targets]
+    def _matched(self, found: list[Candidates | None]) -> _Ids:
+        parts = [self._ids_of(target, one) for target, one in zip(self.plan.targets, found, strict=True)]
         matched: LiteralString = "matched AS MATERIALIZED (" + " UNION ALL ".join(parts) + ")"
         return _Ids("SELECT count(*) FROM matched", self._in_matched, matched)
 
@@ -151,9 +150,8 @@ class _Build:
         down: LiteralString = " DESC" if self.walks_down else ""
         return page + self._after_key() + " ORDER BY m.k" + self.direction(self.walks_down) + ", m.id" + down + self._limit()
 
-    def _ids_of(self, target: Target) -> LiteralString:
+    def _ids_of(self, target: Target, found: Candidates | None) -> LiteralString:
         """The ids of one type's matches, with the sort key where there is one."""
-        found = None if target.filter is None else self._find(target)
         if found is not None:
             complete = Finder(self._where(target)).complete(found)
             if not self.sorted:

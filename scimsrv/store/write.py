@@ -296,6 +296,7 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
 
 def _rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
     made = render(document, schema, scope.catalog.indexes_of(schema), modified)
-    if len(made.document.encode()) > scope.limits.document_bytes:
+    size = len(made.document) if made.document.isascii() else len(made.document.encode())
+    if size > scope.limits.document_bytes:
         raise invalid_value(f"The resource would have more than {scope.limits.document_bytes} bytes")
     return made
