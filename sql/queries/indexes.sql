@@ -55,10 +55,13 @@ ON CONFLICT (tenant, attribute, key, id) DO NOTHING
 -- name: advance
 UPDATE tenant_index SET position = $3, done = done + $4::bigint WHERE tenant = $1 AND number = $2
 
--- $2 number, $3 how many
+-- $2 number, $3 how many: the first ones, up to the one behind them; a list of them may be planned as a walk over the tenant's keys
 -- name: drop_keys
-DELETE FROM resource_key WHERE tenant = $1 AND (attribute, key, id) IN
-    (SELECT k.attribute, k.key, k.id FROM resource_key k WHERE k.tenant = $1 AND k.attribute = $2::integer LIMIT $3)
+WITH edge AS MATERIALIZED (
+    SELECT k.key, k.id FROM resource_key k WHERE k.tenant = $1 AND k.attribute = $2::integer ORDER BY k.key, k.id OFFSET $3 LIMIT 1
+)
+DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2::integer
+AND (key, id) < (coalesce((SELECT edge.key FROM edge), '~~'), coalesce((SELECT edge.id FROM edge), ''))
 
 -- One batch of a deleted resource's references; the job goes with the last one. $2 how many.
 -- name: erase
