@@ -46,6 +46,7 @@ from scimsrv.settings import Settings
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
 
@@ -78,6 +79,7 @@ class App:
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
+        self.names = Names()
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -170,7 +172,7 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake)
+        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""

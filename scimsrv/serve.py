@@ -1,6 +1,7 @@
 """Runs the server: address, database, processes, and their orderly end."""
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import multiprocessing.process
@@ -22,6 +23,7 @@ from scimsrv.settings import Settings, SettingsError, load_settings, to_environm
 
 _APP: Final = "scimsrv.serve:worker_app"
 _KEEP_ALIVE_SECONDS: Final = 75  # longer than the idle time of common proxies and IdP clients, so that they close first
+_COLLECT_AFTER: Final = 10_000  # new objects after which cycles among the young are looked for
 
 
 class ServeError(Exception):
@@ -66,6 +68,10 @@ def worker_app() -> Any:
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     _set_up_logging()
+    # What is loaded by now lives as long as the process, and requests leave few cycles: looking for them seldom spares a page's worth
+    # of objects being gone through while it is rendered.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     settings = load_settings({}, os.environ)
     GuardedProtocol.concurrency = settings.concurrency
     return create_app(settings)

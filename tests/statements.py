@@ -14,7 +14,18 @@ from typing import Final, TypeAlias
 #: Tables with rows of tenants, and the column that says of which.
 TENANT_TABLES: Final = {
     **dict.fromkeys(
-        ("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "unusual_reference", "secret", "change"),
+        (
+            "resource",
+            "resource_key",
+            "resource_count",
+            "unique_key",
+            "reference",
+            "erasure",
+            "unusual_reference",
+            "naming",
+            "secret",
+            "change",
+        ),
         "tenant",
     ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -148,20 +147,21 @@ class Linked(NamedTuple):
 class Stored(NamedTuple):
     """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
 
-    `ready` has the elements of backlinks as JSON text, with commas between them, where the database could write it. `streamed` yields
-    the elements of the links (by key) that have too many to hold at once. `search` is the search document, where it was asked for.
+    Times are text as it is served. `ready` has the elements of backlinks as JSON, with commas between them, where all of them are
+    direct. `streamed` yields the elements of the links (by key) that have too many to hold at once. `search` is the search document,
+    where it was asked for.
     """
 
     schema: EffectiveSchema
     id: str
     version: int
-    created: datetime
-    modified: datetime
+    created: str
+    modified: str
     document: str
     linked: Mapping[str, list[Linked]] = _NOTHING
     streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
     search: str = ""
-    ready: Mapping[str, str] = _NOTHING
+    ready: Mapping[str, bytes] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,16 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         await conn.executemany(_SQL["drop_key"], [(scope.tenant, number, key, plan.id) for number, key in sorted(keys)])
         at = now()
         left = await conn.fetch(
-            _SQL["delete_resource"], scope.tenant, plan.id, schema.name, at, scope.actor, row["version"] + 1, count_slot(), many
+            _SQL["delete_resource"],
+            scope.tenant,
+            plan.id,
+            schema.name,
+            at,
+            scope.actor,
+            row["version"] + 1,
+            count_slot(),
+            many,
+            count_slot() if schema.links else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:

@@ -62,16 +62,16 @@ def columns_of_keys(keys: Iterable[IndexKey]) -> tuple[list[int], list[str], lis
     return [key.number for key in ordered], [key.key for key in ordered], [key.substring for key in ordered]
 
 
-def modified_key(modified: datetime) -> str:
-    """The key of a resource in its type's index of meta.lastModified."""
-    return VALUE + timestamp(modified)
+def modified_key(modified: datetime | str) -> str:
+    """The key of a resource in its type's index of meta.lastModified, of a time or its text."""
+    return VALUE + (modified if isinstance(modified, str) else timestamp(modified))
 
 
 #: Keys whose loss is part of the statement that updates a resource: each of them by its own look-up of the primary key, since a join
 #: with a list of them may be planned as a walk over all keys of the tenant.
 _TOLD_APART: Final = 8
 
-_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(22, 22 + 2 * _TOLD_APART))
+_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(23, 23 + 2 * _TOLD_APART))
 _NAMES: Final[tuple[LiteralString, ...]] = tuple(f"dropped{number}" for number in range(_TOLD_APART))
 
 
@@ -95,5 +95,5 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
 
 
 def count_slot() -> int:
-    """The row of the count that a write changes."""
+    """The row of a sum that a write changes."""
     return random.randrange(SLOTS)  # noqa: S311 - spreads writers, keeps no secret

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
+from scimsrv.store.names import Names
 from scimsrv.store.pool import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
-    background that there is work for it."""
+    background that there is work for it; `names` are those that this process keeps."""
 
     pool: Database
     tenant: int
@@ -25,6 +26,7 @@ class Scope:
     actor: str
     limits: Limits
     wake: Callable[[], None] = lambda: None
+    names: Names = field(default_factory=Names)
 
 
 def now() -> datetime:

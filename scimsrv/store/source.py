@@ -204,6 +204,16 @@ class Sources:
             + self.args.add(place.whole.key) + " AND ref.target = " + target + ")"
         )  # fmt: skip
 
+    def refers_to_no_other(self, place: Resolved) -> bool:
+        """Whether what a backlink shows can refer to resources of this type only, in a tenant where nothing refers to what has links
+        itself (see `unusual_reference`). Such references never outlive what they refer to."""
+        if not place.attribute.is_backlink:
+            return False
+        keys = self.catalog.links_behind(self.schema, place.whole)
+        links = [link for type_ in self.catalog.linking(keys) for key, link in type_.writable_links.items() if key in keys]
+        named = {name for link in links for name in link.attribute.resource_types if name != self.schema.name}
+        return all(type_.links for name in named if (type_ := self.catalog.by_name.get(name)) is not None)
+
     def ids_referring(self, place: Resolved, id_: str) -> LiteralString:
         """A SELECT of the ids of what refers to the resource (a link), or is referred to by it (a backlink); of any type."""
         target = self.args.add(id_)

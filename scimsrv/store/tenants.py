@@ -25,6 +25,7 @@ TABLES: Final = (
     "erasure",
     "unusual_reference",
     "resource_count",
+    "naming",
     "resource",
 )
 """Tables emptied in batches when a tenant goes; the others refer to the tenant and follow it at once."""

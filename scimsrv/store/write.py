@@ -19,6 +19,8 @@ from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
+from scimsrv.schema.search import display
+from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
@@ -92,7 +94,7 @@ async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document
         *columns_of_keys(made.keys),
         count_slot(),
     )
-    return Stored(schema, id_, 1, created, created, made.document)
+    return Stored(schema, id_, 1, timestamp(created), timestamp(created), made.document)
 
 
 async def change(
@@ -170,7 +172,7 @@ async def _locked(
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
     written = await _store(
-        scope, conn, schema, _Current(id_, row["version"], row["modified"], document, row["search"]), made, touched, hashes
+        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
     )
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
@@ -188,7 +190,7 @@ class _Current:
 
     id: str
     version: int
-    modified: datetime
+    modified: str
     document: Document
     search: str
 
@@ -233,7 +235,8 @@ async def _store(
         *([name for name, _ in released], [key for _, key in released]),
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor, names),
-        *(*dated, *columns_of_keys(has - had), *dropped),
+        *(*dated, *columns_of_keys(has - had)),
+        *(count_slot() if schema.links and rendition.display != display(before) else None, *dropped),
     )
     try:
         if not rest:
@@ -247,7 +250,7 @@ async def _store(
         raise _Taken(claimed) from problem
     if row is None:
         return None
-    return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": rendition.document})
+    return _Result(row["version"], {"version": row["version"], "modified": timestamp(row["modified"]), "document": rendition.document})
 
 
 @asynccontextmanager

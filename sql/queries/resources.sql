@@ -28,11 +28,15 @@ VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}')
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
--- and substring marks that come. What an index loses is said row by row in $22 and on: see `dropping`.
+-- and substring marks that come, $22 slot where its name changes and backlinks may show it, else NULL. What an index loses is said row
+-- by row in $23 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
     RETURNING version, modified
+), renamed AS (
+    INSERT INTO naming (tenant, slot, changes) SELECT $1, $22::smallint, 1 FROM stored WHERE $22::smallint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + 1
 ), released AS (
     DELETE FROM unique_key held USING unnest($9::text[], $10::text[]) given (attribute, key)
     WHERE held.tenant = $1 AND held.id = $2 AND held.type = $3 AND held.attribute = given.attribute AND held.key = given.key
@@ -139,6 +143,12 @@ SELECT count(*) AS links FROM (
     SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 LIMIT $4
 ) l
 
+-- name: names
+-- $2 ids; with the state that the tenant's names are in
+SELECT t.id, t.type, t.display, (SELECT coalesce(sum(n.changes), 0)::bigint FROM naming n WHERE n.tenant = $1) AS naming
+FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (SELECT r.id, r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) t
+
 -- name: lock_referring
 -- $2 target: the resources that refer to it, in one order for everybody
 SELECT r.id, r.type, r.modified FROM (
@@ -167,9 +177,12 @@ AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) O
 DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND id = $4
 
 -- name: delete_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background;
--- returns what referred to it, and by which attributes
-WITH counted AS (
+-- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
+-- $9 slot where backlinks may have shown its name, else NULL; returns what referred to it, and by which attributes
+WITH renamed AS (
+    INSERT INTO naming (tenant, slot, changes) SELECT $1, $9::smallint, 1 WHERE $9::smallint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + 1
+), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
 ), gone AS (
