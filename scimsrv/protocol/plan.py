@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from scimsrv.filter.bind import Bound
 from scimsrv.filter.tree import Filter
 from scimsrv.patch.operation import Operation
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.validate import Draft
@@ -60,7 +61,8 @@ class Overwrite:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body."""
+    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body. `coercions` are those that it
+    took to read the operations."""
 
     schema: EffectiveSchema
     id: str
@@ -68,6 +70,7 @@ class Modify:
     view: View
     if_match: IfMatch | None
     body_wanted: bool
+    coercions: frozenset[Coercion] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

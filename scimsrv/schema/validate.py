@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from scimsrv.errors import ScimError, invalid_syntax, invalid_value
 from scimsrv.limits import DEFAULT, Limits
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
@@ -17,25 +18,31 @@ from scimsrv.schema.semantics import SEMANTICS, key_of
 
 SCHEMAS = "schemas"
 
+#: Members that clients repeat from a GET and that say nothing (RFC 7643 §3.1).
+SAYS_NOTHING: Final = frozenset({SCHEMAS, "meta"})
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A validated resource. `links` has the ids for each reference attribute (by key) that the body named, None for null or [];
-    `secrets` the new plaintext of each never-returned attribute (by key). Neither is in the document."""
+    `secrets` the new plaintext of each never-returned attribute (by key). Neither is in the document. `coercions` are those that the
+    body needed."""
 
     document: Document
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    coercions: frozenset[Coercion] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Coercer:
     """Coerces values under one policy. `lenient` adds what clients send in PATCH: one value for a list, a list of one for a single
-    value, a bare string for a complex attribute with `value`."""
+    value, a bare string for a complex attribute with `value`. `made` collects what had to be done to values to make them fit."""
 
     policy: Policy
     limits: Limits = DEFAULT
     lenient: bool = False
+    made: set[Coercion] = field(default_factory=set, compare=False)
 
     def attribute(self, attribute: Attribute, value: Any, name: str) -> Any:
         """The canonical value of the attribute, None when it is unassigned. `name` is used in messages.
@@ -46,16 +53,17 @@ class Coercer:
             return None
         if not attribute.multi_valued:
             if isinstance(value, list):
-                if self.lenient and len(value) == 1:
-                    value = value[0]
-                elif not value:
-                    return None
-                else:
+                if value and not (self.lenient and len(value) == 1):
                     raise invalid_value(f"{name} has a single value; a list was given")
+                self.made.add(Coercion.LIST_FOR_SINGLE)
+                if not value:
+                    return None
+                value = value[0]
             return self.single(attribute, value, name)
         if not isinstance(value, list):
             if not self.lenient:
                 raise invalid_value(f"{name} is multi-valued; an array is needed")
+            self.made.add(Coercion.SINGLE_FOR_LIST)
             value = [value]
         most = self.limits.links if attribute.refers else self.limits.values
         if len(value) > most:
@@ -70,6 +78,7 @@ class Coercer:
         if attribute.type is Type.COMPLEX:
             return self._complex(attribute, value, name)
         if value == "" and self.policy.empty_string_clears:
+            self.made.add(Coercion.EMPTY_CLEARS)
             return None
         try:
             coerced = SEMANTICS[attribute.type].coerce(value)
@@ -77,6 +86,8 @@ class Coercer:
             raise invalid_value(f"{name} {problem}") from problem
         if isinstance(coerced, str):
             self._text(attribute, coerced, name)
+        elif isinstance(value, str):
+            self.made.add(Coercion.BOOLEAN_AS_TEXT)
         return coerced
 
     def _text(self, attribute: Attribute, value: str, name: str) -> None:
@@ -92,6 +103,7 @@ class Coercer:
     def _complex(self, attribute: Attribute, value: Any, name: str) -> Document | None:
         part = attribute.value_part
         if not isinstance(value, dict) and self.lenient and part is not None:
+            self.made.add(Coercion.TEXT_FOR_COMPLEX)
             value = {part.name: value}
         if not isinstance(value, dict):
             raise invalid_value(f"{name} must be an object")
@@ -101,6 +113,7 @@ class Coercer:
             if sub is None:
                 if self.policy.strict_attributes:
                     raise invalid_syntax(f"{name} has no sub-attribute {shorten(key)}")
+                self.made.add(Coercion.UNKNOWN_IGNORED)
             elif sub.mutability is not Mutability.READ_ONLY and not (attribute.refers and sub is not part):
                 coerced = self.attribute(sub, given, f"{name}.{sub.name}")
                 if coerced is not None:
@@ -108,7 +121,8 @@ class Coercer:
         if attribute.refers and not result.get("value"):
             raise invalid_value(f"{name}.value is required: the id of a resource")
         if set(result) == {"value"} and result["value"] == "" and attribute.resource_types:
-            return None  # how Entra ID clears manager
+            self.made.add(Coercion.EMPTY_CLEARS)  # how Entra ID clears manager
+            return None
         return result or None
 
     def resource(self, body: Document, schema: EffectiveSchema) -> Draft:
@@ -146,13 +160,17 @@ class Coercer:
                         take(extension.urn, attribute, value)
                     elif self.policy.strict_attributes:
                         raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
+                    else:
+                        self.made.add(Coercion.UNKNOWN_IGNORED)
                 continue
             place = None if "." in key or ":" in key else schema.resolve(key)
             if place is not None and place.extension is None:
                 take(None, place.attribute, given)
             elif self.policy.strict_attributes:
                 raise invalid_syntax(f"{schema.name} has no attribute {shorten(key)}")
-        return Draft(document, links, secrets)
+            elif fold_name(key) not in SAYS_NOTHING:
+                self.made.add(Coercion.UNKNOWN_IGNORED)
+        return Draft(document, links, secrets, frozenset(self.made))
 
     def _declared(self, body: Document, schema: EffectiveSchema) -> None:
         given = next((value for key, value in body.items() if fold_name(key) == SCHEMAS), None)

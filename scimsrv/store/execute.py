@@ -11,6 +11,7 @@ from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.patch.operation import Operation, Root
 from scimsrv.protocol.plan import Answer, Created, Done, Insert, Modify, Outcome, Overwrite, Plan, Query, Read, Remove, Shown
 from scimsrv.schema.attribute import Mutability
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
@@ -58,7 +59,8 @@ async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
     schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
-        document = replaced(draft.document, dict(plan.body), stored, schema, policy)
+        made: set[Coercion] = set(draft.coercions)
+        document = replaced(draft.document, dict(plan.body), stored, schema, policy, made)
         links = {}
         for key, place in schema.writable_links.items():
             sent = draft.links.get(key)
@@ -68,7 +70,9 @@ async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
                 links[key] = LinkChange(cleared=False, added=sent or (), removed=())
             elif sent is not None or not policy.put_keeps_omitted_members:
                 links[key] = LinkChange(cleared=True, added=sent or (), removed=())
-        return Edit(complete(document, schema, scope.limits), links, draft.secrets)
+            else:
+                made.add(Coercion.KEPT_OMITTED_MEMBERS)
+        return Edit(complete(document, schema, scope.limits), links, draft.secrets, frozenset(made))
 
     written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=HELD + 1)
     return await _shown(scope, schema, written, plan.view, HELD + 1)
@@ -87,7 +91,7 @@ async def _modify(scope: Scope, plan: Modify) -> Outcome:
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
-        return Edit(made.document, made.links, made.secrets)
+        return Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions)
 
     always = plan.body_wanted or policy.patch_body == "always"
     most = (HELD if always else SHOWN_AFTER_PATCH) + 1

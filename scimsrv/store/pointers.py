@@ -93,7 +93,7 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
             made = render(document, schema, indexes)
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), None)
+            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), None, None)
             changes.append((*present, [], [], [], [], [], [], scope.actor, [place.name], *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]
         await conn.executemany(_SQL["update_resource"], changes)

@@ -60,7 +60,10 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         await conn.executemany(
             _SQL["touch_resource"],
             [
-                (scope.tenant, one["id"], one["type"], at, scope.actor, attributes, dated.get(one["type"]), modified_key(one["modified"]))
+                (
+                    *(scope.tenant, one["id"], one["type"], at, scope.actor, attributes),
+                    *(dated.get(one["type"]), modified_key(one["modified"]), None),
+                )
                 for one, attributes in touched
             ],
         )

@@ -16,6 +16,7 @@ import orjson
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
+from scimsrv.schema.coercions import Coercion, stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
@@ -40,11 +41,13 @@ _RACES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a PUT or PATCH makes of a resource: the complete document, the net change of each link, and new secrets."""
+    """What a PUT or PATCH makes of a resource: the complete document, the net change of each link, new secrets, and what had to be done
+    to make the request fit, which is kept with the change."""
 
     document: Document
     links: Mapping[str, LinkChange] = field(default_factory=dict)
     secrets: Mapping[str, str | None] = field(default_factory=dict)
+    coercions: frozenset[Coercion] = frozenset()
 
 
 #: From the stored document (and, when asked for by NeedsLinks, the rows of its links) to what is to be stored.
@@ -70,21 +73,21 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     links = {key: ids for key, ids in plan.draft.links.items() if ids}
     try:
         if not links and not new_pointers(schema, {}, document):
-            return Written(id_, 1, await _insert(scope, scope.pool, schema, document, secrets))
+            return Written(id_, 1, await _insert(scope, scope.pool, plan, document, secrets))
         async with scope.pool.acquire() as conn, conn.transaction():
             document = await with_refs(scope, conn, schema, {}, document)
             for key, ids in links.items():
                 change = LinkChange(cleared=False, added=ids, removed=())
                 await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
             # Last, since others wait for the count that it raises.
-            stored = await _insert(scope, conn, schema, document, secrets)
+            stored = await _insert(scope, conn, plan, document, secrets)
         return Written(id_, 1, None if links else stored)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
 
-async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, secrets: Mapping[str, str | None]) -> Stored:
-    id_, created = document["id"], now()
+async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
+    schema, id_, created = plan.schema, document["id"], now()
     made = _rendered(scope, schema, document, created)
     await conn.execute(
         _SQL["insert_resource"],
@@ -92,7 +95,7 @@ async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
-        count_slot(),
+        *(count_slot(), stored_names(plan.draft.coercions)),
     )
     return Stored(schema, id_, 1, timestamp(created), timestamp(created), made.document)
 
@@ -220,7 +223,8 @@ async def _store(
     if document == before and not made.secrets:
         if not touched:
             return _Result(current.version)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated)
+        coercions = stored_names(made.coercions)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated, coercions)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     rendition = _rendered(scope, schema, document)
@@ -236,7 +240,8 @@ async def _store(
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
-        *(count_slot() if schema.links and rendition.display != display(before) else None, *dropped),
+        count_slot() if schema.links and rendition.display != display(before) else None,
+        *(stored_names(made.coercions), *dropped),
     )
     try:
         if not rest:

@@ -2,8 +2,8 @@
 
 -- name: insert_resource
 -- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
--- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot. The slot's row, which others wait for, is taken last:
--- Postgres runs the parts that nothing reads from the last to the first.
+-- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL. The slot's row, which others wait
+-- for, is taken last: Postgres runs the parts that nothing reads from the last to the first.
 WITH counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $16::smallint, 1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + 1
@@ -21,15 +21,15 @@ WITH counted AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, $2, given.attribute, given.hash FROM unnest($10::text[], $11::text[]) given (attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}')
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}', $17::text[])
 
 -- name: update_resource
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
--- and substring marks that come, $22 slot where its name changes and backlinks may show it, else NULL. What an index loses is said row
--- by row in $23 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
+-- and substring marks that come, $22 slot where its name changes and backlinks may show it, else NULL, $23 coercions or NULL. What an
+-- index loses is said row by row in $24 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
@@ -63,14 +63,14 @@ WITH stored AS (
     WHERE given.hash IS NOT NULL AND EXISTS (SELECT FROM stored)
     ON CONFLICT (tenant, id, attribute) DO UPDATE SET hash = excluded.hash
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[], $23::text[] FROM stored
 )
 SELECT version, modified FROM stored
 
 -- name: touch_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
--- that the resource had there: for changes that touch rows beside the document only, under the resource's lock
+-- that the resource had there, $9 coercions or NULL: for changes that touch rows beside the document only, under the resource's lock
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $4)
     WHERE tenant = $1 AND id = $2 AND type = $3
@@ -79,8 +79,8 @@ WITH stored AS (
     UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
     FROM stored WHERE held.tenant = $1 AND held.attribute = $7::integer AND held.key = $8::text AND held.id = $2
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[], $9::text[] FROM stored
 )
 SELECT version, modified FROM stored
 
