@@ -23,6 +23,7 @@ from scimsrv.maintenance import Maintenance
 from scimsrv.protocol import discovery, planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.cursor import Holder, Sealer
+from scimsrv.protocol.features import allow, check_feature
 from scimsrv.protocol.plan import Answer, Plan, Query, Read, Remove
 from scimsrv.protocol.request import (
     Search,
@@ -145,9 +146,10 @@ class App:
         catalog = await self._catalog(principal)
         self._resource_type(found, catalog)
         if method == "OPTIONS":
-            return Reply(204, headers={"Allow": found.allow})
+            return Reply(204, headers={"Allow": allow(found, catalog.policy)})
         if method not in METHODS[found.endpoint]:
-            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
+            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(found, catalog.policy)})
+        check_feature(found, method, catalog.policy)
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         principal.require(Right.READ if reads else Right.WRITE)
         body = await self._body(found, method, headers, receive)
@@ -192,7 +194,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0).reply(_config(_NOTHING.policy, self.limits, base_url, connection))
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
         return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
@@ -242,7 +244,7 @@ class App:
             case Endpoint.SWITCHED_OFF:
                 raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
             case Endpoint.CONFIG:
-                return _config(limits, base_url, connection)
+                return _config(catalog.policy, limits, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
                 return _described(found, catalog, base_url, connection)
             case Endpoint.ROOT:
@@ -294,9 +296,9 @@ def _refuse_filter(connection: Connection) -> None:
         raise ScimError(Kind.FORBIDDEN, "Discovery endpoints cannot be filtered")
 
 
-def _config(limits: Limits, base_url: str, connection: Connection) -> Answer:
+def _config(policy: Policy, limits: Limits, base_url: str, connection: Connection) -> Answer:
     _refuse_filter(connection)
-    return Answer(discovery.service_provider_config(limits, base_url))
+    return Answer(discovery.service_provider_config(policy, limits, base_url))
 
 
 def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:

@@ -18,6 +18,10 @@ class CredentialError(Exception):
     """What was asked of a token is not possible; the message says why and what to do."""
 
 
+class CredentialMissing(CredentialError):  # noqa: N818 - a kind of CredentialError
+    """There is no such token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A token as it is listed. kid is the part of the token that may be shown; expires and last_used may be None (never)."""
@@ -65,7 +69,7 @@ async def list_credentials(connection: Connection, tenant: int) -> list[Credenti
 async def revoke_credential(connection: Connection, tenant: int, kid: str) -> None:
     """End a token at once. Raises CredentialError when the tenant has none of that id."""
     if (await connection.execute(load("credentials")["revoke"], tenant, kid)).endswith(" 0"):
-        raise CredentialError(f"There is no token {kid!r}; `scimsrv token list` shows those there are.")
+        raise CredentialMissing(f"There is no token {kid!r}; `scimsrv token list` shows those there are.")
 
 
 async def rotate_credential(
@@ -80,6 +84,6 @@ async def rotate_credential(
         await connection.fetchval(sql["lock_tenant"], tenant)
         live = await connection.fetch(sql["live_of_label"], tenant, label)
         if not live:
-            raise CredentialError(f"Label {label!r} has no live token to rotate: create one.")
+            raise CredentialMissing(f"Label {label!r} has no live token to rotate: create one.")
         await connection.execute(sql["limit_life"], tenant, label, OVERLAP)
         return await create_credential(connection, tenant, digest=digest, kid=kid, label=label, scopes=live[0]["scopes"], expires=expires)

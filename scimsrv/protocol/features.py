@@ -1,0 +1,35 @@
+"""Which of the protocol's optional features a tenant has: what is off is answered 501 and not advertised (RFC 7644 §3.12, Table 8)."""
+
+from __future__ import annotations
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.protocol.route import METHODS, Endpoint, Route
+from scimsrv.schema.policy import Policy
+
+_ROOT = frozenset({Endpoint.ROOT, Endpoint.ROOT_SEARCH})
+
+
+def methods(found: Route, policy: Policy) -> tuple[str, ...]:
+    """The methods that the endpoint has for this tenant."""
+    return tuple(method for method in METHODS[found.endpoint] if _switch(found, method, policy) is None)
+
+
+def allow(found: Route, policy: Policy) -> str:
+    """The value of the Allow header."""
+    return ", ".join((*methods(found, policy), "OPTIONS"))
+
+
+def check_feature(found: Route, method: str, policy: Policy) -> None:
+    """Raises ScimError 501 when the request uses what the tenant's policy switches off."""
+    feature = _switch(found, method, policy)
+    if feature is not None:
+        raise ScimError(Kind.NOT_IMPLEMENTED, f"{feature} is switched off")
+
+
+def _switch(found: Route, method: str, policy: Policy) -> str | None:
+    """The feature that the method at this endpoint uses, if it is off."""
+    if method == "PATCH" and found.endpoint is Endpoint.RESOURCE and not policy.patch:
+        return "PATCH"
+    if found.endpoint in _ROOT and not policy.root_query:
+        return "A query over all resource types"
+    return None
