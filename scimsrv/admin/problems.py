@@ -9,24 +9,25 @@ from pydantic import ValidationError
 
 from scimsrv.admin.models import Problem
 from scimsrv.errors import Kind, ScimError
-from scimsrv.store.credentials import CredentialError, CredentialMissing
+from scimsrv.store.credentials import CredentialError, CredentialLimit, CredentialMissing
 from scimsrv.store.indexes import AttributeIndexConflict, AttributeIndexError, AttributeIndexMissing
 from scimsrv.store.policy import PolicyChanged, PolicyConflict, PolicyError
 from scimsrv.store.tenants import TenantError, TenantMissing, TenantTaken
 
 PROBLEM_JSON: Final = "application/problem+json"
 
-#: The status of what a verb refuses: the first class that fits. A token that cannot be issued is one too many, unless it is malformed.
+#: The status of what a verb refuses: the first class that fits.
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (TenantMissing, 404),
     (CredentialMissing, 404),
     (AttributeIndexMissing, 404),
     (TenantTaken, 409),
-    (CredentialError, 409),
+    (CredentialLimit, 409),
     (AttributeIndexConflict, 409),
     (PolicyConflict, 409),
     (PolicyChanged, 412),
     (TenantError, 400),
+    (CredentialError, 400),
     (AttributeIndexError, 400),
     (PolicyError, 400),
     (ValidationError, 400),

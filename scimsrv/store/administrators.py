@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from scimsrv.store.connection import Connection
-from scimsrv.store.credentials import Credential, CredentialError, CredentialMissing
+from scimsrv.store.credentials import Credential, CredentialLimit, CredentialMissing
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 
@@ -56,11 +56,11 @@ async def find_administrator(pool: Queries, digest: bytes) -> Administrator | No
 async def create_admin_credential(
     connection: Connection, *, digest: bytes, kid: str, label: str, scopes: Sequence[str], expires: datetime | None
 ) -> Credential:
-    """Store a token's digest. Raises CredentialError when there are as many live ones as there may be."""
+    """Store a token's digest. Raises CredentialLimit when there are as many live ones as there may be."""
     await connection.execute(_SQL["prune"])
     row = await connection.fetchrow(_SQL["create"], digest, kid, label, list(scopes), expires, MOST)
     if row is None:
-        raise CredentialError(f"There are already {MOST} live admin tokens: revoke one that is not used.")
+        raise CredentialLimit(f"There are already {MOST} live admin tokens: revoke one that is not used.")
     return _credential(row)
 
 

@@ -18,6 +18,10 @@ class CredentialError(Exception):
     """What was asked of a token is not possible; the message says why and what to do."""
 
 
+class CredentialLimit(CredentialError):  # noqa: N818 - a kind of CredentialError
+    """There are as many live tokens as there may be."""
+
+
 class CredentialMissing(CredentialError):  # noqa: N818 - a kind of CredentialError
     """There is no such token."""
 
@@ -44,7 +48,7 @@ async def create_credential(
     scopes: Sequence[str],
     expires: datetime | None,
 ) -> Credential:
-    """Store a token's digest. Raises CredentialError when the tenant has 20 live tokens, or the label two."""
+    """Store a token's digest. Raises CredentialLimit when the tenant has 20 live tokens, or the label two."""
     sql = load("credentials")
     async with connection.transaction():
         await connection.fetchval(sql["lock_tenant"], tenant)
@@ -52,9 +56,9 @@ async def create_credential(
         live = await connection.fetchrow(sql["count_live"], tenant, label)
         assert live is not None
         if live["label_live"] >= MAX_PER_LABEL:
-            raise CredentialError(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
+            raise CredentialLimit(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
         if live["tenant_live"] >= MAX_PER_TENANT:
-            raise CredentialError(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
+            raise CredentialLimit(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
         row = await connection.fetchrow(sql["create"], tenant, digest, kid, label, list(scopes), expires)
         assert row is not None
     return Credential(**{**row, "scopes": tuple(row["scopes"])})
@@ -77,7 +81,7 @@ async def rotate_credential(
 ) -> Credential:
     """Issue a label's next token with the scopes of its newest one, which itself works for another seven days at most.
 
-    Raises CredentialError when the label has no live token, or a rotation of it is still under way.
+    Raises CredentialMissing when the label has no live token, CredentialLimit when a rotation of it is still under way.
     """
     sql = load("credentials")
     async with connection.transaction():
