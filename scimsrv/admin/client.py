@@ -99,6 +99,18 @@ class Client:
         """End a token."""
         return self._ask(models.TokenRevocation, "DELETE", _path(slug, "tokens", kid))
 
+    async def list_indexes(self, slug: str) -> models.IndexList:
+        """Its indexes."""
+        return self._ask(models.IndexList, "GET", _path(slug, "indexes"))
+
+    async def add_index(self, slug: str, asked: models.IndexCreation) -> models.Index:
+        """Mark an attribute as indexed."""
+        return self._ask(models.Index, "POST", _path(slug, "indexes"), asked)
+
+    async def remove_index(self, slug: str, type_name: str, attribute: str) -> models.Index:
+        """Give up an index."""
+        return self._ask(models.Index, "DELETE", _path(slug, "indexes", type_name, attribute))
+
     async def show_policy(self, slug: str, *, effective: bool = False) -> PolicyState:
         """Its policy."""
         document, headers = self._send("GET", _path(slug, "policy") + ("?effective=true" if effective else ""))

@@ -51,6 +51,15 @@ class Verbs(Protocol):
     async def revoke_token(self, slug: str, kid: str) -> models.TokenRevocation:
         """End a token."""
 
+    async def list_indexes(self, slug: str) -> models.IndexList:
+        """Its indexes."""
+
+    async def add_index(self, slug: str, asked: models.IndexCreation) -> models.Index:
+        """Mark an attribute as indexed."""
+
+    async def remove_index(self, slug: str, type_name: str, attribute: str) -> models.Index:
+        """Give up an index."""
+
     async def show_policy(self, slug: str, *, effective: bool = False) -> PolicyState:
         """Its policy as it was set, or every switch with its value."""
 

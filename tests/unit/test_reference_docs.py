@@ -1,7 +1,8 @@
 """The reference tables of the documentation say what the code says."""
 
+import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from scimsrv import assets
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
+from scimsrv.cli import build_parser
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.presets import PRESETS
@@ -70,6 +72,25 @@ def route_table() -> str:
     """One row per route of the admin API."""
     rows = ["| method | path | what it does |", "|---|---|---|"]
     return "\n".join([*rows, *(f"| {route.method} | `{PATHS}{route.path}` | {route.summary} |" for route in ROUTES)])
+
+
+def command_table() -> str:
+    """One row per command with what it does."""
+    return "\n".join(["| command | what it does |", "|---|---|", *(f"| `{name}` | {about} |" for name, about in _commands(build_parser()))])
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser.prog, parser.description or ""
+    for group in groups:
+        for child in group.choices.values():
+            yield from _commands(child)
+
+
+def test_every_command_is_documented() -> None:
+    """docs/commands.md holds exactly the table of the commands."""
+    assert command_table() in (DOCS / "commands.md").read_text(encoding="utf-8"), command_table()
 
 
 def test_every_setting_is_documented() -> None:
