@@ -194,7 +194,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(_NOTHING.policy, self.limits, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
         return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
@@ -244,7 +244,7 @@ class App:
             case Endpoint.SWITCHED_OFF:
                 raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
             case Endpoint.CONFIG:
-                return _config(catalog.policy, limits, base_url, connection)
+                return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
                 return _described(found, catalog, base_url, connection)
             case Endpoint.ROOT:
@@ -296,9 +296,9 @@ def _refuse_filter(connection: Connection) -> None:
         raise ScimError(Kind.FORBIDDEN, "Discovery endpoints cannot be filtered")
 
 
-def _config(policy: Policy, limits: Limits, base_url: str, connection: Connection) -> Answer:
+def _config(limits: Limits, policy: Policy, base_url: str, connection: Connection) -> Answer:
     _refuse_filter(connection)
-    return Answer(discovery.service_provider_config(policy, limits, base_url))
+    return Answer(discovery.service_provider_config(limits, policy, base_url))
 
 
 def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:

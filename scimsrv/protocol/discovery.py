@@ -15,7 +15,7 @@ from scimsrv.schema.policy import Policy
 _SPC = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 
-def service_provider_config(policy: Policy, limits: Limits, base_url: str) -> Definition:
+def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> Definition:
     """What the server does for a tenant with this policy, and within which limits (RFC 7643 §5, RFC 9865 §4)."""
     return {
         "schemas": [_SPC],
