@@ -143,8 +143,7 @@ class AdminApp:
             require(request.state.who, READ)
         except Refusal as refusal:
             return _failed(refusal, request.state.request)
-        base = self.settings.admin_base_url.removesuffix(PREFIX)
-        return _response(200, orjson.dumps(openapi(ROUTES, base)), request.state.request)
+        return _response(200, orjson.dumps(openapi(ROUTES)), request.state.request)
 
     def _tenant_url(self, slug: str) -> str:
         return f"{self.settings.base_url}/scim/{slug}/v2"

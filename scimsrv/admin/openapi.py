@@ -26,8 +26,8 @@ _WORDS: Final = {
 }
 
 
-def openapi(routes: Iterable[Route], server: str) -> dict[str, Any]:
-    """The document for these routes; `server` is the URL of the listener, without a slash at its end."""
+def openapi(routes: Iterable[Route]) -> dict[str, Any]:
+    """The document for these routes. Its server is the one that the document comes from, whatever that is called from outside."""
     table = tuple(routes)
     models = {model for route in table for model in (route.answer, route.body) if model is not None} | {Problem}
     ordered = sorted(models, key=lambda model: model.__name__)
@@ -43,7 +43,7 @@ def openapi(routes: Iterable[Route], server: str) -> dict[str, Any]:
             "description": "Tenants, their tokens, policies and indexes. Failures are problem documents (RFC 9457).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": server}],
+        "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {

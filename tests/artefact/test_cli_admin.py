@@ -60,7 +60,7 @@ def test_the_listener(served: Served, token: str) -> None:
     answer = httpx.get(f"{served.announced['admin_url']}/openapi.json", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert "server" not in answer.headers
-    assert answer.json()["servers"] == [{"url": served.announced["admin_url"].removesuffix("/admin/v1")}]
+    assert answer.json()["openapi"].startswith("3.1.")
 
 
 @pytest.mark.parametrize(
