@@ -13,7 +13,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.queries import load
 from scimsrv.store.tenants import count_resources
 
-_SQL = load("tenants")
+_SQL = load("changes")
 _NEWEST: Final = 2**63 - 1
 
 
@@ -47,7 +47,7 @@ class Statistics:
 
 async def list_changes(connection: Connection, tenant: int, id_: str | None, *, before: int | None, count: int) -> list[Change]:
     """The tenant's changes, or those of one resource, the newest first: `count` of those numbered below `before`."""
-    rows = await connection.fetch(_SQL["changes"], tenant, id_, _NEWEST if before is None else before, count)
+    rows = await connection.fetch(_SQL["list"], tenant, id_, _NEWEST if before is None else before, count)
     return [
         Change(**{**row, "coercions": row["coercions"] or (), "diff": None if row["diff"] is None else orjson.loads(row["diff"])})
         for row in rows
