@@ -14,10 +14,21 @@ from typing import Final, TypeAlias
 #: Tables with rows of tenants, and the column that says of which.
 TENANT_TABLES: Final = {
     **dict.fromkeys(
-        ("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "unusual_reference", "secret", "change"),
+        (
+            "resource",
+            "resource_key",
+            "resource_count",
+            "unique_key",
+            "reference",
+            "erasure",
+            "unusual_reference",
+            "secret",
+            "change",
+            "removed_value",
+        ),
         "tenant",
     ),
-    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),
+    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
     "tenant": "id",
 }
 

@@ -78,7 +78,9 @@ class Resolved:
 class EffectiveSchema:
     """Everything that holds for the resources of one type. `extensions` pairs each extension with whether it is required.
 
-    `common` are schemas, id, externalId and meta (RFC 7643 §3).
+    `common` are schemas, id, externalId and meta (RFC 7643 §3). While the stored resources are being brought up to a change of the
+    definitions, `unsettled` says that documents may still hold what the schema does not have any more, and `claiming` has the keys of
+    the places whose values became unique and whose unique keys are not complete yet.
     """
 
     name: str
@@ -86,6 +88,8 @@ class EffectiveSchema:
     common: tuple[Attribute, ...]
     base: Schema
     extensions: tuple[tuple[Schema, bool], ...] = ()
+    unsettled: bool = False
+    claiming: frozenset[str] = frozenset()
     _cache: dict[str, Resolved | None] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -192,6 +196,11 @@ class EffectiveSchema:
         return tuple(found)
 
     @cached_property
+    def found_by_key(self) -> frozenset[str]:
+        """The keys of the unique places of which every value has its unique key, so that queries may rely on these."""
+        return frozenset(place.key for place in self.unique) - self.claiming
+
+    @cached_property
     def secrets(self) -> tuple[Resolved, ...]:
         """Simple attributes that are never returned: kept as hashes, apart from the document."""
         return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.NEVER)
@@ -199,7 +208,7 @@ class EffectiveSchema:
     @cached_property
     def served_as_stored(self) -> bool:
         """Whether a stored document can be served unparsed: nothing in it has to be hidden until it is asked for."""
-        return not any(
+        return not self.unsettled and not any(
             part.returned in (Returned.REQUEST,) or (part.returned is Returned.NEVER and part is not attribute)
             for _, attribute in self.top_level()
             for part in (attribute, *attribute.sub_attributes)

@@ -40,6 +40,8 @@ class Policy:
     require_if_match: bool = False
     #: manager and the like must name an existing resource.
     require_pointer_targets: bool = False
+    #: Tokens with the scope tenant:admin may define schemas and resource types at /Schemas and /ResourceTypes.
+    schema_api: bool = True
     #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
     patch_body: PatchBody = "auto"
 

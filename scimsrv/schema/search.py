@@ -8,7 +8,7 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import fold, key_of
+from scimsrv.schema.semantics import Key, fold, key_of
 
 #: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
 DISPLAY: Final = "$display"
@@ -38,6 +38,14 @@ def containing(place: Resolved, value: Any) -> dict[str, Any]:
         value = {name: value}
     nested: dict[str, Any] = value
     return nested
+
+
+def holding(place: Resolved, key: Key) -> Any:
+    """For `containing`: what the place's attribute has, at the least, when one of the values at the place has this key."""
+    value: Any = key
+    if place.sub is not None:
+        value = {place.sub.key: [value] if place.sub.multi_valued else value}
+    return [value] if place.attribute.multi_valued else value
 
 
 def _keyed(attribute: Attribute, value: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.policy import parse_policy
@@ -42,11 +43,15 @@ async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
     row = await pool.fetchrow(_SQL["catalog"], tenant)
     if row is None:
         raise LookupError(f"tenant {tenant} does not exist")
+    schemas, types = orjson.loads(row["schemas"] or "[]"), orjson.loads(row["resource_types"] or "[]")
     catalog = build_catalog(
-        orjson.loads(row["schemas"]),
-        orjson.loads(row["resource_types"]),
+        [definition for _, definition in schemas],
+        [definition for _, definition in types],
         load_definitions().common,
         parse_policy(orjson.loads(row["policy"])),
         orjson.loads(row["indexes"] or "[]"),
+        reworks=orjson.loads(row["reworks"] or "[]"),
+        schema_versions={fold_name(definition["id"]): version for version, definition in schemas},
+        type_versions={fold_name(definition["name"]): version for version, definition in types},
     )
     return row["revision"], catalog
