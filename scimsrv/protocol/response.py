@@ -15,6 +15,7 @@ from scimsrv.protocol.discovery import resource_type_document, schema_document
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
 from scimsrv.protocol.plan import Answer, Created, Cursors, Defined, Done, Linked, Outcome, Page, Shown, Stored
 from scimsrv.schema import document
+from scimsrv.schema.aside import split
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
@@ -129,6 +130,8 @@ class Renderer:
 
     def _projected(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
+        if stored.schema.unsettled:
+            whole = split(whole, stored.schema)[0]
         for place, elements in linked:
             whole = document.put(whole, place, orjson.loads(b"[" + elements + b"]"))
             if place.extension is not None and place.extension not in whole["schemas"]:

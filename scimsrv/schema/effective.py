@@ -120,6 +120,10 @@ class EffectiveSchema:
         found = self.schema(urn)
         return None if found is self.base else found
 
+    def core(self, name: str) -> Attribute | None:
+        """The common or core attribute of this name in any case, or None."""
+        return self._common.get(fold_name(name)) or self.base.attribute(name)
+
     def top_level(self) -> Iterator[tuple[str | None, Attribute]]:
         """Every attribute with the URN of its extension (None for common and core attributes), in the order of output."""
         for attribute in self.common:
@@ -152,7 +156,7 @@ class EffectiveSchema:
                     return self._within(self._by_urn[urn], key[len(urn) + 1 :])
             return None
         name, dot, sub = key.partition(".")
-        attribute = self._common.get(name) or self.base.attribute(name)
+        attribute = self.core(name)
         if attribute is not None:
             return _part(None, attribute, sub if dot else None)
         holders = [schema for schema, _ in self.extensions if schema.attribute(name)]

@@ -13,7 +13,7 @@ from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, key_of
 
 SCHEMAS = "schemas"
 
@@ -246,10 +246,15 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
 
 def keys(document: Document, place: Resolved) -> list[str]:
     """The comparison keys, as text, of all values at a simple place; empty strings have none."""
+    return [str(key) for key in typed_keys(document, place)]
+
+
+def typed_keys(document: Document, place: Resolved) -> list[Key]:
+    """The comparison keys of all values at a simple place; empty strings have none."""
     found = []
     for value in doc.values(doc.get(document, place)):
         part = value.get(place.sub.name) if place.sub is not None else value
-        found += [str(key_of(place.leaf, one)) for one in doc.values(part) if one != ""]
+        found += [key_of(place.leaf, one) for one in doc.values(part) if one != ""]
     return found
 
 

@@ -236,7 +236,8 @@ async def _leave_work(conn: Connection, tenant: int, actor: str, change: Redefin
     """Have the type's resources brought up to the change in the background; the number of the job, None where nothing is to be done."""
     row = await conn.fetchrow(_SQL["open_rework"], tenant, name)
     before: dict[str, list[str]] = {"claims": [], "releases": [], "removed": []} if row is None else orjson.loads(row["plan"])
-    if row is not None and await conn.fetchval(_SQL["has_resources"], tenant, name):
+    used = await conn.fetchval(_SQL["has_resources"], tenant, name)
+    if row is not None and used:
         _refuse_premature(change, name, before)
     work = change.work(name)
     if work is None:
@@ -246,7 +247,7 @@ async def _leave_work(conn: Connection, tenant: int, actor: str, change: Redefin
     plan = {
         "claims": sorted(({*before["claims"], *work.claims} - gone) & {place.key for place in after.unique}),
         "releases": sorted({*before["releases"], *work.releases} - {*work.claims}),
-        "removed": sorted({*before["removed"], *work.removed}),
+        "removed": sorted({*before["removed"], *(work.removed if used else ())}),
     }
     text = orjson.dumps(plan).decode()
     if row is None:

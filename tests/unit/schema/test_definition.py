@@ -224,8 +224,8 @@ def test_new_attributes_belong_into_extensions() -> None:
 
 def test_definitions_refer_to_each_other() -> None:
     """Taken together, definitions are complete and unambiguous, and not too many."""
-    base = {"id": URN, "name": "Badge", "attributes": [{"name": "owner"}]}
-    extension = {"id": f"{URN}:Owner", "name": "Owner", "attributes": [{"name": "x"}]}
+    base: dict[str, Any] = {"id": URN, "name": "Badge", "attributes": [{"name": "owner"}]}
+    extension: dict[str, Any] = {"id": f"{URN}:Owner", "name": "Owner", "attributes": [{"name": "x"}]}
     schemas = {one["id"].lower(): one for one in (base, extension)}
     plain = _type(schemaExtensions=[])
     check_references(schemas, [plain])
