@@ -90,7 +90,7 @@ async def _attempt(
     change = redefine(catalog, subject, name, None if name is not None and present is None else edit(present))
     if if_match is not None and not if_match.permits(change.version):
         raise ScimError(Kind.PRECONDITION_FAILED, f'{change.name} has the version W/"{change.version}"')
-    examined = await examine(pool, tenant, change, limits)
+    examined = await examine(pool, tenant, change, limits, counting=dry_run)
     unchanged = change.old is not None and change.new is not None and not change.diff
     if dry_run or unchanged:
         return Defined(change, change.old if unchanged else change.new, change.version, examined, taken=False)

@@ -34,7 +34,7 @@ NAMED: Final = 20
 _COMPARING: Final = 120.0
 
 #: Changed resources that are looked at in the transaction; and how often changed ones are looked at before it.
-_FEW: Final = 200
+_FEW: Final = 50
 _ROUNDS: Final = 8
 
 
@@ -80,9 +80,15 @@ class Examination:
                 )
 
 
-async def examine(pool: Database, tenant: int, redefinition: Redefinition, limits: Limits) -> Examination:
-    """Look at every resource that the change concerns, then at those that changed meanwhile, until they are few."""
-    findings = [Finding(name, change) for name, changes in redefinition.changes.items() for change in changes if change.checks]
+async def examine(pool: Database, tenant: int, redefinition: Redefinition, limits: Limits, *, counting: bool) -> Examination:
+    """Look at every resource that the change concerns, then at those that changed meanwhile, until they are few. With `counting` also
+    for what is only to be said, and not demanded."""
+    findings = [
+        Finding(name, change)
+        for name, changes in redefinition.changes.items()
+        for change in changes
+        if any(counting or not isinstance(check, SetAside) for check in change.checks)
+    ]
     result = Examination(findings)
     row = await pool.fetchrow(_SQL["settled_change"], tenant)
     result.seen = 0 if row is None else row["seq"]
