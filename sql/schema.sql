@@ -46,12 +46,14 @@ CREATE TABLE tenant_config (
     version  bigint  NOT NULL DEFAULT 1
 );
 
--- A schema as /Schemas serves it. urn_key is the URN in lower case.
+-- A schema as /Schemas serves it. urn_key is the URN in lower case. forms has the number of an attribute's form in search documents, by
+-- its path in lower case, where it is not the first.
 CREATE TABLE tenant_schema (
     tenant      integer NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     urn_key     text    COLLATE "C" NOT NULL,
     definition  json    NOT NULL,
     version     bigint  NOT NULL DEFAULT 1,
+    forms       jsonb   NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant, urn_key)
 );
 
@@ -182,12 +184,12 @@ CREATE TABLE change (
 
 CREATE INDEX change_by_resource ON change (tenant, id, seq);
 
--- Work that follows from a change of definitions, in batches: resources of the type `subject` are brought up to it ('rework'), values of
--- a removed attribute are put back ('restore') or destroyed ('purge'). plan says what exactly; position is where the last batch ended.
+-- Work that follows from a change of definitions, in batches: resources of the type `subject` are brought up to it ('rework'), search
+-- documents get another form of an attribute of the schema `subject` ('rekey'), values of a removed attribute are put back ('restore') or destroyed ('purge'). plan says what exactly; position is where the last batch ended.
 CREATE TABLE tenant_job (
     tenant    integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     number    integer     NOT NULL,
-    kind      text        NOT NULL CHECK (kind IN ('rework', 'restore', 'purge')),
+    kind      text        NOT NULL CHECK (kind IN ('rework', 'rekey', 'restore', 'purge')),
     subject   text        COLLATE "C" NOT NULL,
     plan      jsonb       NOT NULL,
     state     text        NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),

@@ -225,12 +225,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Defined:
-    """201 or 200 with a definition as it is now."""
+    """201 or 200 with a definition as it is now; 202 when part of the change takes effect later."""
 
     subject: Subject
     definition: Definition
     version: int
     created: bool
+    pending: bool = False
 
 
 Outcome: TypeAlias = Created | Shown | Done | Page | Defined | Answer

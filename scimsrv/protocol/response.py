@@ -63,11 +63,11 @@ class Renderer:
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page():
                 return Reply(200, self._page(outcome))
-            case Defined(subject, definition, version, created):
+            case Defined(subject, definition, version, created, pending):
                 make = schema_document if subject is Subject.SCHEMA else resource_type_document
                 shown = make(definition, self.base_url, version)
                 headers = {"ETag": shown["meta"]["version"], "Location": shown["meta"]["location"]}
-                return Reply(201 if created else 200, orjson.dumps(shown), headers)
+                return Reply(202 if pending else 201 if created else 200, orjson.dumps(shown), headers)
             case Answer(answer, version, if_none_match):
                 headers = {} if version is None else {"ETag": f'W/"{version}"'}
                 if version is not None and if_none_match and ("*" in if_none_match or str(version) in if_none_match):

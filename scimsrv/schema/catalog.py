@@ -13,6 +13,7 @@ import orjson
 
 from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
+from scimsrv.schema.forms import Rekeying, with_forms
 from scimsrv.schema.indexing import Index, indexable
 from scimsrv.schema.policy import Policy
 
@@ -38,6 +39,9 @@ class Catalog:
     by_name: Mapping[str, EffectiveSchema]
     #: The indexes that writers keep up to date, by resource type.
     indexes: Mapping[str, tuple[Index, ...]] = field(default_factory=dict)
+    #: Forms of attributes in search documents by folded URN and path, where they are not 1; and the changes of forms under way.
+    forms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    rekeyings: tuple[Rekeying, ...] = ()
     #: Versions of the schemas and resource types, by their key in `schemas` and `resource_types`; 1 where nothing is said.
     schema_versions: Mapping[str, int] = field(default_factory=dict)
     type_versions: Mapping[str, int] = field(default_factory=dict)
@@ -105,6 +109,8 @@ def build_catalog(
     indexes: Iterable[StoredIndex] = (),
     *,
     reworks: Iterable[Rework] = (),
+    forms: Mapping[str, Mapping[str, int]] | None = None,
+    rekeyings: Sequence[Rekeying] = (),
     schema_versions: Mapping[str, int] | None = None,
     type_versions: Mapping[str, int] | None = None,
 ) -> Catalog:
@@ -114,7 +120,8 @@ def build_catalog(
     Raises KeyError when a resource type names a schema that is not there.
     """
     definitions = {fold_name(definition["id"]): _by_policy(definition, policy) for definition in schemas}
-    parsed = {urn: parse_schema(definition) for urn, definition in definitions.items()}
+    formed = forms or {}
+    parsed = {urn: with_forms(parse_schema(definition), formed.get(urn, {}), rekeyings) for urn, definition in definitions.items()}
     shared = tuple(_common(definition, policy) for definition in common)
     types = {}
     documents = {}
@@ -130,6 +137,8 @@ def build_catalog(
         by_endpoint={effective.endpoint.strip("/"): effective for effective in types.values()},
         by_name=types,
         indexes=_indexes(indexes, types),
+        forms=formed,
+        rekeyings=tuple(rekeyings),
         schema_versions=schema_versions or {},
         type_versions=type_versions or {},
     )

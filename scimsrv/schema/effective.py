@@ -61,7 +61,8 @@ class Resolved:
     @property
     def search_path(self) -> tuple[str, ...]:
         """Where the attribute (not the sub-attribute) is in a search document: folded names from the root."""
-        return (fold_name(self.extension), self.attribute.key) if self.extension else (self.attribute.key,)
+        name = self.attribute.search_key
+        return (fold_name(self.extension), name) if self.extension else (name,)
 
     @property
     def whole(self) -> Resolved:

@@ -96,7 +96,11 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
         called = (new or old or {})["name"]
         _put(types, fold_name(called), new)
         check_references(schemas, types.values())
-    after = build_catalog(schemas.values(), types.values(), load_definitions().common, catalog.policy)
+    after = build_catalog(
+        *(schemas.values(), types.values(), load_definitions().common, catalog.policy),
+        forms=catalog.forms,
+        rekeyings=catalog.rekeyings,
+    )
     changes = {
         type_.name: tuple(_changes(type_, after.by_name.get(type_.name)))
         for type_ in catalog.types()

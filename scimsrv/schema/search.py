@@ -25,7 +25,9 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
         if value is None or attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
             continue
         holder = result if extension is None else result.setdefault(fold_name(extension), {})
-        holder[attribute.key] = _keyed(attribute, value)
+        for form in (attribute, attribute.twin):
+            if form is not None:
+                holder[form.search_key] = _keyed(form, value)
     shown = display(document)
     if shown is not None:
         result[DISPLAY] = fold(shown)
@@ -44,7 +46,7 @@ def holding(place: Resolved, key: Key) -> Any:
     """For `containing`: what the place's attribute has, at the least, when one of the values at the place has this key."""
     value: Any = key
     if place.sub is not None:
-        value = {place.sub.key: [value] if place.sub.multi_valued else value}
+        value = {place.sub.search_key: [value] if place.sub.multi_valued else value}
     return [value] if place.attribute.multi_valued else value
 
 
@@ -54,9 +56,11 @@ def _keyed(attribute: Attribute, value: Any) -> Any:
     if attribute.type is not Type.COMPLEX:
         return key_of(attribute, value)
     return {
-        sub.key: _keyed(sub, value[sub.name])
+        form.search_key: _keyed(form, value[sub.name])
         for sub in attribute.sub_attributes
         if sub.name in value and sub.returned is not Returned.NEVER
+        for form in (sub, sub.twin)
+        if form is not None
     }
 
 

@@ -6,7 +6,7 @@ changed since what it was checked against; else it is decided anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.protocol.plan import IfMatch
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Definition
+from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.connection import Connection
 from scimsrv.store.examination import Examination, Finding, examine, reexamine
@@ -24,6 +25,7 @@ from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.marks import keep_marks
 from scimsrv.store.pool import Database
+from scimsrv.store.postponing import postpone
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -38,14 +40,15 @@ Editor = Callable[[Definition | None], Mapping[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class Defined:
-    """What a change came to. `definition` is None after a deletion; `examination` says what it means for stored resources, `jobs` are
-    the numbers of the background work that it left."""
+    """What a change came to. `definition` is None after a deletion; `examination` says what it means for stored resources, `rekeyings`
+    what of it takes effect later, `jobs` are the numbers of the background work that it left."""
 
     redefinition: Redefinition
     definition: Definition | None
     version: int
     examination: Examination
     taken: bool
+    rekeyings: tuple[Rekeying, ...] = ()
     jobs: tuple[int, ...] = ()
 
 
@@ -91,12 +94,17 @@ async def _attempt(
     if if_match is not None and not if_match.permits(change.version):
         raise ScimError(Kind.PRECONDITION_FAILED, f'{change.name} has the version W/"{change.version}"')
     examined = await examine(pool, tenant, change, limits, counting=dry_run)
-    unchanged = change.old is not None and change.new is not None and not change.diff
-    if dry_run or unchanged:
-        return Defined(change, change.old if unchanged else change.new, change.version, examined, taken=False)
+    change, examined, rekeyings = postpone(catalog, change, examined)
+    if dry_run:
+        return Defined(change, change.new, change.version, examined, taken=False, rekeyings=rekeyings)
+    if change.old is not None and change.new is not None and not change.diff and {*rekeyings} <= {*catalog.rekeyings}:
+        return Defined(change, change.old, change.version, examined, taken=False, rekeyings=rekeyings)
     examined.refuse()
-    jobs = await _take(pool, tenant, actor, revision, change, examined, limits)
-    return None if jobs is None else Defined(change, change.new, change.version + 1, examined, taken=True, jobs=jobs)
+    jobs = await _take(pool, tenant, actor, revision, change, examined, rekeyings, limits)
+    if jobs is None:
+        return None
+    version = change.version + (change.diff != {} or change.old is None)
+    return Defined(change, change.new, version, examined, taken=True, rekeyings=rekeyings, jobs=jobs)
 
 
 async def create_schema(
@@ -177,6 +185,7 @@ def report(defined: Defined) -> dict[str, Any]:
         "name": defined.redefinition.name,
         "possible": not any(finding.offends for finding in defined.examination.findings),
         "changes": changes,
+        "later": [f"{one.attribute}: caseExact" for one in defined.rekeyings],
         "diff": defined.redefinition.diff,
     }
 
@@ -185,7 +194,14 @@ REPORT_URN: Final = "urn:scimsrv:scim:api:messages:1.0:DefinitionReport"
 
 
 async def _take(
-    pool: Database, tenant: int, actor: str, revision: int, change: Redefinition, examined: Examination, limits: Limits
+    pool: Database,
+    tenant: int,
+    actor: str,
+    revision: int,
+    change: Redefinition,
+    examined: Examination,
+    rekeyings: Sequence[Rekeying],
+    limits: Limits,
 ) -> tuple[int, ...] | None:
     """Write the change with all that belongs to it; None when the tenant has changed since `revision`."""
     async with pool.acquire() as conn, conn.transaction():
@@ -197,10 +213,12 @@ async def _take(
             if await conn.fetchval(_SQL["has_resources"], tenant, name):
                 raise ScimError(Kind.CONFLICT, f"{name} has resources, so that it cannot be deleted")
             await conn.execute(_SQL["drop_indexes"], tenant, name)
-        await _write(conn, tenant, change)
-        await keep_marks(conn, tenant, change)
+        if change.diff or change.old is None:
+            await _write(conn, tenant, change)
+            await keep_marks(conn, tenant, change)
+            await _note(conn, tenant, actor, change)
         jobs = [await _leave_work(conn, tenant, actor, change, name) for name in change.changes]
-        await _note(conn, tenant, actor, change)
+        jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
 
 
@@ -251,11 +269,26 @@ async def _leave_work(conn: Connection, tenant: int, actor: str, change: Redefin
     }
     text = orjson.dumps(plan).decode()
     if row is None:
-        number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, text, actor)
+        number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, text, actor, [name])
         return number
     await conn.execute(_SQL["extend_job"], tenant, row["number"], text, actor)
     found: int = row["number"]
     return found
+
+
+async def _rekey(conn: Connection, tenant: int, actor: str, change: Redefinition, one: Rekeying) -> int:
+    """Have search documents get another form of an attribute; the number of the job."""
+    types = [name for name, type_ in change.after.by_name.items() if type_.schema(one.urn) is not None]
+    plan = {
+        "attribute": one.attribute,
+        "caseExact": one.case_exact,
+        "old": one.old_form,
+        "new": one.new_form,
+        "ready": False,
+        "types": types,
+    }
+    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rekey", one.urn, orjson.dumps(plan).decode(), actor, types)
+    return number
 
 
 def _refuse_premature(change: Redefinition, name: str, pending: Mapping[str, list[str]]) -> None:

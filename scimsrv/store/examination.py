@@ -182,5 +182,5 @@ async def _has_twin(conn: Queries, tenant: int, type_name: str, place: Resolved,
 
 def _json_path(place: Resolved) -> str:
     """The path of the values at a place in a search document, for SQL/JSON; lax, so that arrays are taken apart."""
-    names = [*place.search_path, *([place.sub.key] if place.sub is not None else [])]
+    names = [*place.search_path, *([place.sub.search_key] if place.sub is not None else [])]
     return "$" + "".join(f".{orjson.dumps(name).decode()}" for name in names) + "[*]"

@@ -78,7 +78,7 @@ async def _define(scope: Scope, plan: Define) -> Outcome:
         return Answer(report(done))
     if done.definition is None:
         return Done()
-    return Defined(plan.subject, done.definition, done.version, created=plan.name is None)
+    return Defined(plan.subject, done.definition, done.version, created=plan.name is None, pending=bool(done.rekeyings))
 
 
 async def _insert(scope: Scope, plan: Insert) -> Outcome:

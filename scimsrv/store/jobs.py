@@ -95,7 +95,7 @@ async def _begin(connection: Connection, tenant: int, actor: str, kind: str, typ
         if not await connection.fetchval(_SQL["count_removed"], tenant, type_name, attribute):
             raise ScimError(Kind.NOT_FOUND, f"{type_name}: no values of {attribute[:200]} are kept")
         plan = orjson.dumps({"attribute": attribute}).decode()
-        number = await connection.fetchval(load("definitions")["add_job"], tenant, kind, type_name, plan, actor)
+        number = await connection.fetchval(load("definitions")["add_job"], tenant, kind, type_name, plan, actor, [type_name])
     return await find_job(connection, tenant, number)
 
 

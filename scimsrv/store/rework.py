@@ -19,6 +19,8 @@ from scimsrv.schema.aside import restored, split
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.forms import definition_with
+from scimsrv.schema.redefinition import Subject, redefine
 from scimsrv.schema.validate import Coercer, complete
 from scimsrv.store.aside import set_aside
 from scimsrv.store.background import BATCH, SETTLED
@@ -57,6 +59,7 @@ class _Job:
     plan: dict[str, Any]
     position: str
     result: dict[str, Any]
+    asked_by: str
 
     @property
     def actor(self) -> str:
@@ -85,12 +88,14 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
         if row is None:
             return False
         plan, result = orjson.loads(row["plan"]), orjson.loads(row["result"])
-        job = _Job(conn, tenant, row["number"], row["subject"], plan, row["position"], result)
+        job = _Job(conn, tenant, row["number"], row["subject"], plan, row["position"], result, row["actor"])
         _, catalog = await load_catalog(conn, tenant)
         schema = catalog.by_name.get(job.subject)
         match row["kind"]:
             case "purge":
                 await _purge(job, batch)
+            case "rekey":
+                await _rekey(job, catalog, batch)
             case _ if schema is None:
                 await job.finish("done")
             case "restore":
@@ -168,6 +173,49 @@ async def store_again(
     else:
         return
     await conn.executemany(_RESOURCES["drop_key"], [(tenant, key.number, key.key, row["id"]) for key in sorted(had - has)])
+
+
+async def _rekey(job: _Job, catalog: Catalog, batch: int) -> None:
+    """Add another form of an attribute to the search documents; when all have it, let readers turn to it; when all of them have, end."""
+    types = [name for name in job.plan["types"] if name in catalog.by_name]
+    if job.plan["ready"]:
+        await job.finish("done")
+    elif not types:
+        await _turn(job)
+    else:
+        schema = catalog.by_name[types[0]]
+        rows = await job.conn.fetch(_SQL["batch"], job.tenant, schema.name, job.position, batch)
+        for row in rows:
+            document: Document = orjson.loads(row["document"])
+            await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, document, document, [])
+        last = len(rows) < batch
+        job.plan["types"] = types[1:] if last else types
+        await job.advance("" if last else rows[-1]["id"], len(rows))
+
+
+async def _turn(job: _Job) -> None:
+    """Take the change of the definition, and with it the new form."""
+    await job.conn.execute(_INDEXES["revise"], job.tenant)  # the tenant's row first: no other change comes between
+    _, catalog = await load_catalog(job.conn, job.tenant)
+    attribute, case_exact = job.plan["attribute"], job.plan["caseExact"]
+    definition = definition_with(catalog.schemas[job.subject], attribute, case_exact)
+    forms = orjson.dumps({attribute: job.plan["new"]}).decode()
+    version = await job.conn.fetchval(_SQL["turn"], job.tenant, job.subject, orjson.dumps(definition).decode(), forms)
+    change = redefine(catalog, Subject.SCHEMA, definition["id"], definition)
+    await job.conn.execute(
+        load("definitions")["note"],
+        *(job.tenant, now(), job.asked_by, "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
+        orjson.dumps(change.diff).decode(),
+    )
+    for index in await job.conn.fetch(_INDEXES["list"], job.tenant):
+        schema = catalog.by_name.get(index["type"])
+        holder = None if schema is None else schema.schema(job.subject)
+        if schema is not None and holder is not None:
+            prefix = "" if holder is schema.base else f"{holder.key}:"
+            if index["attribute"] == prefix + attribute:  # made meanwhile, and of the old keys
+                await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])
+    plan = orjson.dumps(job.plan | {"ready": True}).decode()
+    await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
 
 
 async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:

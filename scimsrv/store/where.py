@@ -165,7 +165,7 @@ class Where:
             full = elements.exists(self._in_element(elements, inner))
         if exact is None:
             return full
-        element = {sub.key: [key] if sub.multi_valued else key for sub, key in exact.parts}
+        element = {sub.search_key: [key] if sub.multi_valued else key for sub, key in exact.parts}
         contained = self._contains(place, [element] if attribute.multi_valued else element)
         return contained if exact.complete else all_of([contained, full])
 

@@ -2,10 +2,12 @@
 
 ALTER TABLE change ADD COLUMN diff jsonb;
 
+ALTER TABLE tenant_schema ADD COLUMN forms jsonb NOT NULL DEFAULT '{}';
+
 CREATE TABLE tenant_job (
     tenant    integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     number    integer     NOT NULL,
-    kind      text        NOT NULL CHECK (kind IN ('rework', 'restore', 'purge')),
+    kind      text        NOT NULL CHECK (kind IN ('rework', 'rekey', 'restore', 'purge')),
     subject   text        COLLATE "C" NOT NULL,
     plan      jsonb       NOT NULL,
     state     text        NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),

@@ -91,11 +91,11 @@ DELETE FROM tenant_index WHERE tenant = $1 AND type = $2
 -- name: open_rework
 SELECT number, plan::text AS plan FROM tenant_job WHERE tenant = $1 AND kind = 'rework' AND subject = $2 AND state <> 'done' FOR UPDATE
 
--- $2 kind, $3 subject, $4 plan, $5 actor
+-- $2 kind, $3 subject, $4 plan, $5 actor, $6 types whose resources are concerned
 -- name: add_job
 INSERT INTO tenant_job (tenant, number, kind, subject, plan, state, total, actor)
 SELECT $1, 1 + coalesce((SELECT max(j.number) FROM tenant_job j WHERE j.tenant = $1), 0), $2::text, $3::text, $4::text::jsonb, 'waiting',
-       coalesce((SELECT sum(c.resources) FROM resource_count c WHERE c.tenant = $1 AND c.type = $3::text), 0), $5::text
+       coalesce((SELECT sum(c.resources) FROM resource_count c WHERE c.tenant = $1 AND c.type = ANY ($6::text[])), 0), $5::text
 RETURNING number
 
 -- It begins again with the wider plan. $2 number, $3 plan, $4 actor

@@ -20,7 +20,7 @@ SELECT DISTINCT tenant FROM tenant_job WHERE state IN ('waiting', 'running')
 
 -- $2 seconds since the job was asked for, so that every server knows of what it follows from. Another worker's job is passed over.
 -- name: take
-SELECT number, kind, subject, plan::text AS plan, state, position, result::text AS result FROM tenant_job
+SELECT number, kind, subject, plan::text AS plan, state, position, result::text AS result, actor FROM tenant_job
 WHERE tenant = $1 AND state IN ('waiting', 'running') AND since <= now() - make_interval(secs => $2::double precision)
 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
 
@@ -96,3 +96,12 @@ CROSS JOIN LATERAL (
     SELECT r.id, r.version, r.modified, r.document, r.search FROM resource r WHERE r.tenant = $1 AND r.id = given.id AND r.type = $2
     FOR NO KEY UPDATE
 ) r
+
+-- $2 URN in lower case, $3 definition, $4 forms that are new
+-- name: turn
+UPDATE tenant_schema SET definition = $3::text::json, version = version + 1, forms = forms || $4::text::jsonb
+WHERE tenant = $1 AND urn_key = $2 RETURNING version
+
+-- $2 number, $3 plan: the next stage, which has to settle in its turn
+-- name: next_stage
+UPDATE tenant_job SET state = 'waiting', plan = $3::text::jsonb, position = '', since = now() WHERE tenant = $1 AND number = $2
