@@ -22,6 +22,8 @@ MOST_ATTRIBUTES: Final = 200
 #: Canonical values or reference types of one attribute.
 _MOST_WORDS: Final = 200
 _LONGEST_TEXT: Final = 2_000
+#: Descriptions are copied from documents with their line breaks.
+_WHITE: Final = str.maketrans("\n\r\t", "   ")
 _LONGEST_NAME: Final = 64
 _LONGEST_URN: Final = 200
 
@@ -104,13 +106,13 @@ def members(given: Any, known: tuple[str, ...], what: str) -> Document:
 
 
 def text(value: Any, name: str, *, required: bool) -> str | None:
-    """A line of text, None where there is none. Raises ScimError invalidValue."""
+    """A text, None where there is none. Raises ScimError invalidValue."""
     if value is None or value == "":
         if required:
             raise invalid_value(f"{name} is required")
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
-        raise invalid_value(f"{name} must be a text of one line with at most {_LONGEST_TEXT} characters")
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.translate(_WHITE).isprintable():
+        raise invalid_value(f"{name} must be a text without control characters, with at most {_LONGEST_TEXT}")
     return value
 
 

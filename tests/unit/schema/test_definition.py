@@ -74,7 +74,7 @@ _FAULTS: Final[list[tuple[dict[str, Any], Kind, str]]] = [
     (schema({"name": "a"}, id="urn:ietf:params:scim:api:messages:2.0:X"), Kind.INVALID_VALUE, "namespace"),
     (schema({"name": "a"}, id="urn:scimsrv:x:y"), Kind.INVALID_VALUE, "namespace"),
     (schema({"name": "a"}, name=""), Kind.INVALID_VALUE, "name is required"),
-    (schema({"name": "a"}, name="a\nb"), Kind.INVALID_VALUE, "name must be a text"),
+    (schema({"name": "a"}, name="a\x07b"), Kind.INVALID_VALUE, "name must be a text"),
     (schema({"name": "a"}, schemas=["urn:x:y"]), Kind.INVALID_SYNTAX, "schemas must be"),
     (schema({"name": "a"}, colour="red"), Kind.INVALID_SYNTAX, 'no member "colour"'),
     (schema(), Kind.INVALID_VALUE, "at least one attribute"),
