@@ -151,7 +151,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(methods)})
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         described = found.endpoint in _SUBJECTS
-        principal.require((Right.DESCRIBE if described else Right.READ) if reads else Right.DEFINE if described else Right.WRITE)
+        principal.require(_right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -336,6 +336,13 @@ def _described(found: Route, catalog: Catalog, base_url: str, connection: Connec
         raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
     versions = catalog.schema_versions if schemas else catalog.type_versions
     return Answer(document, versions.get(fold_name(found.name), 1), tags)
+
+
+def _right(endpoint: Endpoint, *, reads: bool) -> Right:
+    """What a token has to be allowed at an endpoint."""
+    if endpoint in _SUBJECTS or endpoint is Endpoint.CONFIG:
+        return Right.DESCRIBE if reads else Right.DEFINE
+    return Right.READ if reads else Right.WRITE
 
 
 #: The endpoints of definitions, and what is defined there.

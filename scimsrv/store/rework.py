@@ -7,9 +7,10 @@ what they meet, and values that became unique are looked for in the search docum
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -23,7 +24,7 @@ from scimsrv.schema.forms import definition_with
 from scimsrv.schema.redefinition import Subject, redefine
 from scimsrv.schema.validate import Coercer, complete
 from scimsrv.store.aside import set_aside
-from scimsrv.store.background import BATCH, SETTLED
+from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
@@ -34,8 +35,13 @@ from scimsrv.store.scope import now
 
 _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 
+log: Final = logging.getLogger("scimsrv.background")
+
+#: Resources in one batch: each is folded anew, while requests wait.
+BATCH: Final = 250
+
 #: Ids that a job's result names of each kind.
-_NAMED = 20
+_NAMED: Final = 20
 
 
 async def tenants_with_jobs(pool: Database) -> list[int]:
@@ -137,7 +143,12 @@ async def _walk(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int
         job.count("duplicates", [row["id"] for row in await job.conn.fetch(_SQL["claimed_by_others"], job.tenant, job.subject, *columns)])
     await job.advance(rows[-1]["id"] if rows else job.position, len(rows))
     if len(rows) < batch:
-        await job.finish("failed" if "duplicates" in job.result else "done")
+        failed = "duplicates" in job.result
+        await job.finish("failed" if failed else "done")
+        if failed:
+            log.warning(
+                "job %s of tenant %s failed: resources of %s share a value that is to be unique", job.number, job.tenant, job.subject
+            )
 
 
 async def store_again(

@@ -166,6 +166,7 @@ async def test_what_an_administrator_may(server: Server, client: Client) -> None
     assert (await admin.request("OPTIONS", "/Schemas")).headers["allow"] == "GET, HEAD, POST, OPTIONS"
     assert (await admin.request("OPTIONS", f"/Schemas/{USER}")).headers["allow"] == "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
     assert (await admin.get("/ResourceTypes")).status_code == 200
+    assert (await admin.get("/ServiceProviderConfig")).status_code == 200
     assert (await made(admin.post("/Schemas", schema(BADGE, {"name": "number"}))))["id"] == BADGE
     assert_error(await admin.get("/Users"), 403, None, "scim:read")
     assert_error(await admin.post("/Users", {"userName": "x"}), 403, None, "scim:write")
@@ -273,6 +274,20 @@ async def test_deleted_types(admin: Client) -> None:
     assert_error(await admin.get("/Devices"), 404)
     assert (await admin.delete(f"/Schemas/{DEVICE}")).status_code == 204
     assert (await admin.get("/Schemas")).json()["totalResults"] == 6
+
+
+async def test_a_tenant_without_groups(admin: Client) -> None:
+    """The type Group can go, and users are served as before; it can come again, with the standard's schema."""
+    ada = await admin.new_user()
+    type_ = (await admin.get("/ResourceTypes/Group")).json()
+    assert (await admin.delete("/ResourceTypes/Group")).status_code == 204
+    assert (await made(admin.get(f"/Users/{ada['id']}"), 200))["id"] == ada["id"]
+    assert await admin.search("not (groups pr)") == [ada["id"]]
+    assert await admin.search('groups.value eq "x"') == []
+    assert (await admin.get("/", filter="userName pr")).json()["totalResults"] == 1
+    assert (await admin.delete(f"/Users/{ada['id']}")).status_code == 204
+    assert (await made(admin.post("/ResourceTypes", type_)))["name"] == "Group"
+    assert (await admin.new_group())["meta"]["resourceType"] == "Group"
 
 
 async def test_the_audit_trail(server: Server, admin: Client) -> None:
