@@ -58,7 +58,7 @@ class Redefinition:
     @cached_property
     def diff(self) -> dict[str, list[Any]]:
         """What differs, by path: [before, after], null where there is nothing."""
-        one, other = _flat(self.old or {}), _flat(self.new or {})
+        one, other = _flat(_in_full(self.subject, self.old)), _flat(self.new or {})
         return {path: [one.get(path), other.get(path)] for path in sorted({*one, *other}) if one.get(path) != other.get(path)}
 
     def work(self, type_name: str) -> Work | None:
@@ -163,6 +163,16 @@ def _changes(old: EffectiveSchema, new: EffectiveSchema | None) -> list[Change]:
         rule = "has resources, so that it cannot be deleted"
         return [Change(old.name, "name", old.name, None, Effect.BREAKING, (Unused(),), rule)]
     return compare(old, new)
+
+
+def _in_full(subject: Subject, old: Definition | None) -> Definition:
+    """A stored definition as it would be stored now, so that only what means something differs."""
+    if old is None or subject is not Subject.SCHEMA:
+        return old or {}
+    try:
+        return checked_schema(old)
+    except ScimError:  # of the protocol's own schemas, which have more than a tenant's can
+        return old
 
 
 def _flat(definition: Definition) -> dict[str, Any]:

@@ -17,6 +17,8 @@ RESOURCE_TYPE_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 #: Schemas and resource types of one tenant.
 MOST_SCHEMAS: Final = 100
 MOST_TYPES: Final = 100
+#: Attributes and sub-attributes of all schemas of one tenant, which every server process holds in memory.
+MOST_IN_ALL: Final = 5_000
 _MOST_EXTENSIONS: Final = 50
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -119,6 +121,9 @@ def check_references(schemas: Mapping[str, Document], types: Iterable[Document])
         raise _conflict(f"A tenant may have at most {MOST_SCHEMAS} schemas")
     if len(listed) > MOST_TYPES:
         raise _conflict(f"A tenant may have at most {MOST_TYPES} resource types")
+    number = sum(1 + len(one.get("subAttributes", ())) for schema in schemas.values() for one in schema["attributes"])
+    if number > MOST_IN_ALL:
+        raise _conflict(f"The schemas of a tenant may have at most {MOST_IN_ALL} attributes and sub-attributes in all")
     for type_ in listed:
         name, urns = type_["name"], [type_["schema"], *(extension["schema"] for extension in type_.get("schemaExtensions", ()))]
         for urn in urns:

@@ -200,6 +200,14 @@ async def test_preconditions(server: Server, admin: Client) -> None:
     assert_error(await admin.get(path), 404)
 
 
+@pytest.mark.parametrize("path", [f"/Schemas/{USER}", f"/Schemas/{GROUP}", f"/Schemas/{ENTERPRISE}", "/ResourceTypes/User"])
+async def test_what_was_read_changes_nothing(admin: Client, path: str) -> None:
+    """A definition put back as it was read is the same, of the same version."""
+    shown = await made(admin.get(path), 200)
+    assert (await made(admin.put(path, shown), 200))["meta"] == shown["meta"]
+    assert (await made(admin.get(path), 200)) == shown
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "scim_type", "says"),
     [

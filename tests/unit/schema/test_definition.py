@@ -234,6 +234,7 @@ def test_definitions_refer_to_each_other() -> None:
         (schemas, [plain, plain | {"name": "Other", "endpoint": "/devices"}], Kind.UNIQUENESS, "that of the resource type Device"),
         (schemas, [_type(schemaExtensions=[{"schema": extension["id"]}])], Kind.CONFLICT, "an attribute and a schema at once"),
         ({f"urn:x:{n}": base for n in range(MOST_SCHEMAS + 1)}, [], Kind.CONFLICT, "at most 100 schemas"),
+        ({f"urn:x:{n}": {"attributes": [{"name": "a"}] * 200} for n in range(26)}, [], Kind.CONFLICT, "at most 5000 attributes"),
     ]
     for known, types, kind, says in cases:
         with refused(kind, says):
