@@ -173,13 +173,6 @@ async def test_what_an_administrator_may(server: Server, client: Client) -> None
     assert_error(await admin.put("/Schemas", {}), 405)
 
 
-async def test_switched_off_by_policy(server: Server) -> None:
-    """With the policy switch schema_api off, definitions are for reading whatever the token."""
-    client = await server.tenant(schema_api=False)
-    admin = client.with_token(await server.token(client, "tenant:admin"))
-    assert_error(await admin.post("/Schemas", schema(BADGE, {"name": "number"})), 405)
-
-
 async def test_preconditions(server: Server, admin: Client) -> None:
     """A definition has a version and an entity tag; If-Match and If-None-Match hold as they do for resources."""
     await made(admin.post("/Schemas", schema(BADGE, {"name": "number"})))
