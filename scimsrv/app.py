@@ -20,11 +20,11 @@ from scimsrv.http import Disconnected, Fields, read_body, send_reply
 from scimsrv.keys import CURSOR_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
-from scimsrv.protocol import discovery, planning
+from scimsrv.protocol import defining, discovery, planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.cursor import Holder, Sealer
-from scimsrv.protocol.features import allow, check_feature
-from scimsrv.protocol.plan import Answer, Plan, Query, Read, Remove
+from scimsrv.protocol.features import check_feature, served
+from scimsrv.protocol.plan import Answer, Define, Plan, Query, Read, Remove
 from scimsrv.protocol.request import (
     Search,
     answer_type,
@@ -37,12 +37,14 @@ from scimsrv.protocol.request import (
     search_by_query,
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
-from scimsrv.protocol.route import METHODS, Endpoint, Route, route
+from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route
 from scimsrv.request_id import request_id
+from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import view
+from scimsrv.schema.redefinition import Subject
 from scimsrv.settings import Settings
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
@@ -145,13 +147,16 @@ class App:
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
         self._resource_type(found, catalog)
+        methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
-            return Reply(204, headers={"Allow": allow(found, catalog.policy)})
-        if method not in METHODS[found.endpoint]:
-            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(found, catalog.policy)})
+            return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
+        if method not in methods:
+            allowed = allow(served(found, methods, catalog.policy))
+            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allowed})
         check_feature(found, method, catalog.policy)
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        principal.require(Right.READ if reads else Right.WRITE)
+        described = found.endpoint in _SUBJECTS
+        principal.require(_right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -159,8 +164,29 @@ class App:
         plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         count = plan.count if isinstance(plan, Query) else 0
-        reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
-        return reply if reads or principal.may(Right.READ) else _without_body(reply)
+        outcome = await execute(scope, plan)
+        if isinstance(plan, Define):
+            await self._renew(scope.tenant)
+        reply = self._renderer(scope.base_url, catalog, count).reply(outcome)
+        return reply if reads or described or principal.may(Right.READ) else _without_body(reply)
+
+    @staticmethod
+    def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
+        """What may be done at the endpoint: definitions are for reading, unless the token is a tenant administrator's."""
+        if found.endpoint in _SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
+            return defining.SINGLE if found.name else defining.LISTED
+        return METHODS[found.endpoint]
+
+    async def _renew(self, tenant: int) -> tuple[int, Catalog]:
+        """Read the tenant's catalogue anew, for the requests that follow in this process. One that was read before, and arrives later,
+        does not take its place."""
+        read = await guarded(lambda: load_catalog(self.pool, tenant))
+        kept = self._catalogs.get(tenant)
+        if kept is None or kept[0] < read[0]:
+            kept = self._catalogs[tenant] = read
+            if len(self._catalogs) > _CATALOGS:
+                self._catalogs.popitem(last=False)
+        return kept
 
     async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
@@ -207,9 +233,7 @@ class App:
         tenant = principal.credential.tenant
         kept = self._catalogs.get(tenant)
         if kept is None or kept[0] < principal.credential.revision:
-            kept = self._catalogs[tenant] = await guarded(lambda: load_catalog(self.pool, tenant))
-            if len(self._catalogs) > _CATALOGS:
-                self._catalogs.popitem(last=False)
+            kept = await self._renew(tenant)
         return kept[1]
 
     @staticmethod
@@ -246,7 +270,13 @@ class App:
             case Endpoint.CONFIG:
                 return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
-                return _described(found, catalog, base_url, connection)
+                if method in ("GET", "HEAD"):
+                    return _described(found, catalog, base_url, connection, if_none_match(headers.joined(b"if-none-match")))
+                condition = if_match(headers.joined(b"if-match"))
+                if condition is None and method != "POST" and catalog.policy.require_if_match:
+                    raise ScimError(Kind.PRECONDITION_REQUIRED)
+                asked = parameters(connection["query_string"])
+                return defining.plan(_SUBJECTS[found.endpoint], method, found.name, body, asked, condition, catalog.policy, limits)
             case Endpoint.ROOT:
                 return query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
             case Endpoint.ROOT_SEARCH:
@@ -301,7 +331,7 @@ def _config(limits: Limits, policy: Policy, base_url: str, connection: Connectio
     return Answer(discovery.service_provider_config(limits, policy, base_url))
 
 
-def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:
+def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection, tags: tuple[str, ...]) -> Answer:
     _refuse_filter(connection)
     schemas = found.endpoint is Endpoint.SCHEMAS
     if not found.name:
@@ -309,4 +339,16 @@ def _described(found: Route, catalog: Catalog, base_url: str, connection: Connec
     document = (discovery.schema if schemas else discovery.resource_type)(catalog, found.name, base_url)
     if document is None:
         raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
-    return Answer(document)
+    versions = catalog.schema_versions if schemas else catalog.type_versions
+    return Answer(document, versions.get(fold_name(found.name), 1), tags)
+
+
+def _right(endpoint: Endpoint, *, reads: bool) -> Right:
+    """What a token has to be allowed at an endpoint."""
+    if endpoint in _SUBJECTS or endpoint is Endpoint.CONFIG:
+        return Right.DESCRIBE if reads else Right.DEFINE
+    return Right.READ if reads else Right.WRITE
+
+
+#: The endpoints of definitions, and what is defined there.
+_SUBJECTS: Final = {Endpoint.SCHEMAS: Subject.SCHEMA, Endpoint.RESOURCE_TYPES: Subject.RESOURCE_TYPE}

@@ -37,6 +37,7 @@ class Kind(Enum):
     METHOD_NOT_ALLOWED = Row(405, None, "The method is not allowed at this endpoint.")
     NOT_ACCEPTABLE = Row(406, None, "Only application/scim+json and application/json can be answered.")
     REQUEST_TIMEOUT = Row(408, None, "The request did not arrive in time.")
+    CONFLICT = Row(409, None, "The request does not fit the state of the tenant.")
     PRECONDITION_FAILED = Row(412, None, "The resource has another version than If-Match demands.")
     PAYLOAD_TOO_LARGE = Row(413, None, "The request body is larger than the server allows.")
     URI_TOO_LONG = Row(414, None, "The request target is longer than the server allows.")

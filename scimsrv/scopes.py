@@ -5,8 +5,10 @@ from typing import Final
 
 READ: Final = "scim:read"
 WRITE: Final = "scim:write"
+#: Defining the tenant's schemas and resource types.
+ADMIN: Final = "tenant:admin"
 
-SCOPES: Final = (READ, WRITE)
+SCOPES: Final = (READ, WRITE, ADMIN)
 """Every scope that this server enforces."""
 
 ALIASES: Final = {"scim": (READ, WRITE)}

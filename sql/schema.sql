@@ -70,12 +70,14 @@ CREATE TABLE tenant_config (
     version  bigint  NOT NULL DEFAULT 1
 );
 
--- A schema as /Schemas serves it. urn_key is the URN in lower case.
+-- A schema as /Schemas serves it. urn_key is the URN in lower case. forms has the number of an attribute's form in search documents, by
+-- its path in lower case, where it is not the first.
 CREATE TABLE tenant_schema (
     tenant      integer NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     urn_key     text    COLLATE "C" NOT NULL,
     definition  json    NOT NULL,
     version     bigint  NOT NULL DEFAULT 1,
+    forms       jsonb   NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant, urn_key)
 );
 
@@ -182,8 +184,8 @@ CREATE TABLE reference (
 
 CREATE INDEX reference_by_target ON reference (tenant, target, attribute, source);
 
--- A tenant that has, or once had, a reference to something that has references itself, or one from a resource whose id is quoted in
--- URLs. Without a row, reads of what refers to a resource need not look for either.
+-- A tenant that has, or once had, a reference to something that has references itself, one from a resource whose id is quoted in URLs, or
+-- other definitions of references than when they were made. Without a row, reads need not look for any of that.
 CREATE TABLE unusual_reference (
     tenant  integer NOT NULL PRIMARY KEY
 );
@@ -215,3 +217,35 @@ CREATE TABLE change (
 );
 
 CREATE INDEX change_by_resource ON change (tenant, id, seq);
+
+-- Work that follows from a change of definitions, in batches: resources of the type `subject` are brought up to it ('rework'), search
+-- documents get another form of an attribute of the schema `subject` ('rekey'), values of a removed attribute are put back ('restore') or destroyed ('purge'). plan says what exactly; position is where the last batch ended.
+CREATE TABLE tenant_job (
+    tenant    integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    number    integer     NOT NULL,
+    kind      text        NOT NULL CHECK (kind IN ('rework', 'rekey', 'restore', 'purge')),
+    subject   text        COLLATE "C" NOT NULL,
+    plan      jsonb       NOT NULL,
+    state     text        NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    position  text        COLLATE "C" NOT NULL DEFAULT '',
+    done      bigint      NOT NULL DEFAULT 0,
+    total     bigint      NOT NULL DEFAULT 0,
+    result    jsonb       NOT NULL DEFAULT '{}',
+    actor     text        NOT NULL,
+    created   timestamptz NOT NULL DEFAULT now(),
+    since     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, number)
+);
+
+-- What a resource had of an attribute that its type has no more, as JSON: kept until it is restored or purged.
+CREATE TABLE removed_value (
+    tenant     integer     NOT NULL,
+    type       text        COLLATE "C" NOT NULL,
+    attribute  text        COLLATE "C" NOT NULL,
+    id         text        COLLATE "C" NOT NULL,
+    value      text        NOT NULL,
+    removed    timestamptz NOT NULL,
+    PRIMARY KEY (tenant, type, attribute, id)
+);
+
+CREATE INDEX removed_value_by_resource ON removed_value (tenant, id);

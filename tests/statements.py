@@ -25,10 +25,11 @@ TENANT_TABLES: Final = {
             "naming",
             "secret",
             "change",
+            "removed_value",
         ),
         "tenant",
     ),
-    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),
+    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
     "tenant": "id",
 }
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from scimsrv.errors import Kind, ScimError
-from scimsrv.protocol.route import METHODS, Endpoint, Route
+from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.schema.policy import Policy
 
-_ROOT = frozenset({Endpoint.ROOT, Endpoint.ROOT_SEARCH})
+_ROOT: Final = frozenset({Endpoint.ROOT, Endpoint.ROOT_SEARCH})
+_PATCHED: Final = frozenset({Endpoint.RESOURCE, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES})
 
 
-def methods(found: Route, policy: Policy) -> tuple[str, ...]:
-    """The methods that the endpoint has for this tenant."""
-    return tuple(method for method in METHODS[found.endpoint] if _switch(found, method, policy) is None)
-
-
-def allow(found: Route, policy: Policy) -> str:
-    """The value of the Allow header."""
-    return ", ".join((*methods(found, policy), "OPTIONS"))
+def served(found: Route, methods: Iterable[str], policy: Policy) -> tuple[str, ...]:
+    """Those of an endpoint's methods that the policy leaves on."""
+    return tuple(method for method in methods if _switch(found, method, policy) is None)
 
 
 def check_feature(found: Route, method: str, policy: Policy) -> None:
@@ -28,7 +27,7 @@ def check_feature(found: Route, method: str, policy: Policy) -> None:
 
 def _switch(found: Route, method: str, policy: Policy) -> str | None:
     """The feature that the method at this endpoint uses, if it is off."""
-    if method == "PATCH" and found.endpoint is Endpoint.RESOURCE and not policy.patch:
+    if method == "PATCH" and found.endpoint in _PATCHED and not policy.patch:
         return "PATCH"
     if found.endpoint in _ROOT and not policy.root_query:
         return "A query over all resource types"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -10,9 +10,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from scimsrv.filter.bind import Bound
 from scimsrv.filter.tree import Filter
 from scimsrv.patch.operation import Operation
+from scimsrv.schema.catalog import Definition
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
+from scimsrv.schema.redefinition import Subject
 from scimsrv.schema.validate import Draft
 
 
@@ -126,13 +128,27 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Define:
+    """Create (`name` None), change or delete a schema or resource type. `edit` makes the body that is to define it (None: deletes it)
+    of the present definition."""
+
+    subject: Subject
+    name: str | None
+    edit: Callable[[Definition | None], Mapping[str, Any] | None]
+    if_match: IfMatch | None
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that needs no database: discovery."""
+    """An answer that needs no database: discovery. `version` is that of a definition, which has an entity tag."""
 
     document: Mapping[str, Any]
+    version: int | None = None
+    if_none_match: tuple[str, ...] = ()
 
 
-Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Answer
+Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Define | Answer
 
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -210,4 +226,15 @@ class Page:
     cursors: Cursors | None = None
 
 
-Outcome: TypeAlias = Created | Shown | Done | Page | Answer
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """201 or 200 with a definition as it is now; 202 when part of the change takes effect later."""
+
+    subject: Subject
+    definition: Definition
+    version: int
+    created: bool
+    pending: bool = False
+
+
+Outcome: TypeAlias = Created | Shown | Done | Page | Defined | Answer

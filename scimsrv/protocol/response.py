@@ -11,13 +11,16 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.errors import ScimError
+from scimsrv.protocol.discovery import resource_type_document, schema_document
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
-from scimsrv.protocol.plan import Answer, Created, Cursors, Done, Linked, Outcome, Page, Shown, Stored
+from scimsrv.protocol.plan import Answer, Created, Cursors, Defined, Done, Linked, Outcome, Page, Shown, Stored
 from scimsrv.schema import document
+from scimsrv.schema.aside import split
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
+from scimsrv.schema.redefinition import Subject
 
 #: The links and backlinks of a representation, each with its elements as JSON and commas between them.
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
@@ -58,8 +61,16 @@ class Renderer:
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page():
                 return Reply(200, self._page(outcome))
-            case Answer(answer):
-                return Reply(200, orjson.dumps(answer))
+            case Defined(subject, definition, version, created, pending):
+                make = schema_document if subject is Subject.SCHEMA else resource_type_document
+                shown = make(definition, self.base_url, version)
+                headers = {"ETag": shown["meta"]["version"], "Location": shown["meta"]["location"]}
+                return Reply(202 if pending else 201 if created else 200, orjson.dumps(shown), headers)
+            case Answer(answer, version, if_none_match):
+                headers = {} if version is None else {"ETag": f'W/"{version}"'}
+                if version is not None and if_none_match and ("*" in if_none_match or str(version) in if_none_match):
+                    return Reply(304, headers=headers)
+                return Reply(200, orjson.dumps(answer), headers)
         assert_never(outcome)
 
     def etag(self, stored: Stored, linked: _Linked) -> str:
@@ -129,6 +140,8 @@ class Renderer:
 
     def _projected(self, stored: Stored, view: View, linked: _Linked, meta: str) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
+        if stored.schema.unsettled:
+            whole = split(whole, stored.schema)[0]
         for place, elements in linked:
             whole = document.put(whole, place, orjson.loads(b"[" + elements + b"]"))
             if place.extension is not None and place.extension not in whole["schemas"]:

@@ -100,6 +100,11 @@ class Policy:
         "manager and the like must name an existing resource.",
         "RFC 7643 §4.3 does not; clients that create a user before the manager would fail.",
     )
+    schema_api: bool = switch(
+        True,
+        "Tokens with the scope tenant:admin may define schemas and resource types at /Schemas and /ResourceTypes.",
+        "RFC 7643 §7 lets a server keep its schemas from being modified; off, they are for reading whoever asks.",
+    )
     patch_body: PatchBody = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
         "auto",
         "Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).",

@@ -14,7 +14,7 @@ from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, key_of
 
 SCHEMAS = "schemas"
 
@@ -93,6 +93,8 @@ class Coercer:
     def _text(self, attribute: Attribute, value: str, name: str) -> None:
         if len(value) > self.limits.string_length:
             raise invalid_value(f"{name} is longer than {self.limits.string_length} characters")
+        if attribute.enforced and not is_canonical(attribute, value):
+            raise invalid_value(f"{name} must be one of {shorten(', '.join(attribute.canonical_values))}")
         outside = attribute.type is Type.REFERENCE and not {"uri", "external"}.isdisjoint(attribute.reference_types)
         if outside:
             if not value:
@@ -188,6 +190,12 @@ class Coercer:
                 raise invalid_syntax(f"schemas must name {schema.base.urn}")
 
 
+def is_canonical(attribute: Attribute, value: str) -> bool:
+    """Whether a text is one of the attribute's canonical values, compared as the attribute is."""
+    sought = key_of(attribute, value)
+    return any(key_of(attribute, canonical) == sought for canonical in attribute.canonical_values)
+
+
 def distinct(elements: list[Any]) -> list[Any]:
     """The elements without exact repetitions, in order (RFC 7643 §2.4)."""
     if len(elements) < 2:
@@ -224,7 +232,7 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
         for key in keys(document, place):
             if len(key) > limits.key_length or len(key.encode()) > limits.key_bytes:
                 raise invalid_value(f"{place.name} is longer than {limits.key_length} characters")
-            if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key):
+            if not storable_key(key, limits):
                 raise invalid_value(f"{place.name} must not have control characters")
     urns = [schema.base.urn, *(extension.urn for extension, _ in schema.extensions if extension.urn in document)]
     return {SCHEMAS: urns} | {name: value for name, value in document.items() if name != SCHEMAS}
@@ -256,11 +264,22 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
 
 def keys(document: Document, place: Resolved) -> list[str]:
     """The comparison keys, as text, of all values at a simple place; empty strings have none."""
+    return [str(key) for key in typed_keys(document, place)]
+
+
+def typed_keys(document: Document, place: Resolved) -> list[Key]:
+    """The comparison keys of all values at a simple place; empty strings have none."""
     found = []
     for value in doc.values(doc.get(document, place)):
         part = value.get(place.sub.name) if place.sub is not None else value
-        found += [str(key_of(place.leaf, one)) for one in doc.values(part) if one != ""]
+        found += [key_of(place.leaf, one) for one in doc.values(part) if one != ""]
     return found
+
+
+def storable_key(key: str, limits: Limits) -> bool:
+    """Whether the key of a unique value is short enough, and without control characters."""
+    short = len(key) <= limits.key_length and len(key.encode()) <= limits.key_bytes
+    return short and not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key)
 
 
 def shorten(text: str) -> str:

@@ -9,7 +9,22 @@ from scimsrv.errors import mutability
 from scimsrv.patch.apply import apply
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.patch.operation import Operation, Root
-from scimsrv.protocol.plan import Answer, Created, Done, Insert, Modify, Outcome, Overwrite, Plan, Query, Read, Remove, Shown
+from scimsrv.protocol.plan import (
+    Answer,
+    Created,
+    Define,
+    Defined,
+    Done,
+    Insert,
+    Modify,
+    Outcome,
+    Overwrite,
+    Plan,
+    Query,
+    Read,
+    Remove,
+    Shown,
+)
 from scimsrv.schema.attribute import Mutability
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
@@ -17,6 +32,7 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
+from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
 from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
@@ -45,9 +61,25 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
             if await guarded(lambda: remove(scope, plan)):
                 scope.wake()
             return Done()
+        case Define():
+            return await _define(scope, plan)
         case Answer():
             return plan
     assert_never(plan)
+
+
+async def _define(scope: Scope, plan: Define) -> Outcome:
+    done = await define(
+        *(scope.pool, scope.tenant, scope.actor, plan.subject, plan.name, plan.edit),
+        if_match=plan.if_match,
+        dry_run=plan.dry_run,
+        limits=scope.limits,
+    )
+    if plan.dry_run:
+        return Answer(report(done))
+    if done.definition is None:
+        return Done()
+    return Defined(plan.subject, done.definition, done.version, created=plan.name is None, pending=bool(done.rekeyings))
 
 
 async def _insert(scope: Scope, plan: Insert) -> Outcome:

@@ -81,7 +81,7 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
     part = place.attribute.value_part
     if part is None:
         return
-    sought = containing(place, {part.key: key_of(part, id_)})
+    sought = containing(place, {part.search_key: key_of(part, id_)})
     rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode(), True)
     rows = [row for row in rows if row["id"] != id_]  # what points at itself goes as it is
     indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)

@@ -97,3 +97,8 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
 def count_slot() -> int:
     """The row of a sum that a write changes."""
     return random.randrange(SLOTS)  # noqa: S311 - spreads writers, keeps no secret
+
+
+def naming_slot(schema: EffectiveSchema, before: Document, made: Rendition) -> int | None:
+    """The row of the tenant's `naming` that a change of the document has to raise; None where backlinks show no other name for it."""
+    return count_slot() if schema.links and made.display != display(before) else None

@@ -78,7 +78,7 @@ def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
     bound = target.filter
     if not isinstance(bound, BoundCompare) or bound.op is not Op.EQ or bound.key == "":  # an empty string is no unique key
         return None
-    return (target, bound) if any(bound.place.key == place.key for place in target.schema.unique) else None
+    return (target, bound) if bound.place.key in target.schema.found_by_key else None
 
 
 async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare) -> Page:

@@ -108,7 +108,7 @@ class Sources:
 
     def single(self, place: Resolved) -> Value:
         """The value of a single-valued attribute or sub-attribute in the search document."""
-        path = self.args.add([*place.search_path, *([place.sub.key] if place.sub is not None else [])])
+        path = self.args.add([*place.search_path, *([place.sub.search_key] if place.sub is not None else [])])
         return Value("(r.search #>> " + path + "::text[])", "(r.search #> " + path + "::text[])")
 
     def first(self, place: Resolved) -> Value:
@@ -116,7 +116,8 @@ class Sources:
         column = self.column(place)
         if column is not None:
             return column
-        tail = [] if place.sub is None else [place.sub.key, "0"] if place.sub.multi_valued else [place.sub.key]
+        name = None if place.sub is None else place.sub.search_key
+        tail = [] if name is None else [name, "0"] if place.leaf.multi_valued else [name]
         if not place.attribute.multi_valued:
             inside = self.args.add([*place.search_path, *tail])
             return Value("(r.search #>> " + inside + "::text[])", "(r.search #> " + inside + "::text[])")
@@ -162,7 +163,7 @@ class Sources:
     def _json_part(self, sub: Attribute | None) -> Value:
         if sub is None:
             return Value("(e.v #>> '{}')", "e.v")
-        name = self.args.add(sub.key)
+        name = self.args.add(sub.search_key)
         return Value("(e.v ->> " + name + "::text)", "(e.v -> " + name + "::text)")
 
     def _row_part(self, place: Resolved, sub: Attribute | None, id_: LiteralString, kind: LiteralString) -> Value:

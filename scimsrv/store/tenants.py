@@ -21,6 +21,7 @@ TABLES: Final = (
     "unique_key",
     "secret",
     "change",
+    "removed_value",
     "erasure",
     "unusual_reference",
     "resource_count",

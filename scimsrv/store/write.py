@@ -16,20 +16,32 @@ import orjson
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
+from scimsrv.schema.aside import split
 from scimsrv.schema.coercions import Coercion, stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
-from scimsrv.schema.search import display
+from scimsrv.schema.search import containing, holding
 from scimsrv.schema.semantics import timestamp
-from scimsrv.schema.validate import complete, shorten
+from scimsrv.schema.validate import complete, shorten, typed_keys
+from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
-from scimsrv.store.rendition import Rendition, columns_of_keys, count_slot, dropping, keys_held, modified_key, render, unique_keys
+from scimsrv.store.rendition import (
+    Rendition,
+    columns_of_keys,
+    count_slot,
+    dropping,
+    keys_held,
+    modified_key,
+    naming_slot,
+    render,
+    unique_keys,
+)
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
 
@@ -72,7 +84,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
     links = {key: ids for key, ids in plan.draft.links.items() if ids}
     try:
-        if not links and not new_pointers(schema, {}, document):
+        if not (links or schema.claiming or new_pointers(schema, {}, document)):
             return Written(id_, 1, await _insert(scope, scope.pool, plan, document, secrets))
         async with scope.pool.acquire() as conn, conn.transaction():
             document = await with_refs(scope, conn, schema, {}, document)
@@ -81,6 +93,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
                 await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
             # Last, since others wait for the count that it raises.
             stored = await _insert(scope, conn, plan, document, secrets)
+            await _refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
         return Written(id_, 1, None if links else stored)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
@@ -164,7 +177,10 @@ async def _locked(
     if row is None:
         raise not_found(schema, id_)
     _check_version(row["version"], schema, id_, if_match)
-    document = orjson.loads(row["document"])
+    document: Document = orjson.loads(row["document"])
+    strays: dict[str, Any] = {}
+    if schema.unsettled:
+        document, strays = split(document, schema)
     try:
         made = edit(document, None)
     except NeedsLinks:
@@ -179,6 +195,8 @@ async def _locked(
     )
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
+    if strays and written.version != row["version"]:
+        await set_aside(conn, scope.tenant, schema, id_, strays)
     return Written(id_, written.version)
 
 
@@ -240,7 +258,7 @@ async def _store(
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
-        count_slot() if schema.links and rendition.display != display(before) else None,
+        naming_slot(schema, before, rendition),
         *(stored_names(made.coercions), *dropped),
     )
     try:
@@ -255,7 +273,21 @@ async def _store(
         raise _Taken(claimed) from problem
     if row is None:
         return None
+    await _refuse_unclaimed(scope, conn, schema, document, claimed)
     return _Result(row["version"], {"version": row["version"], "modified": timestamp(row["modified"]), "document": rendition.document})
+
+
+async def _refuse_unclaimed(
+    scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, claimed: list[tuple[str, str]]
+) -> None:
+    """While the values of an attribute that became unique are still being claimed, look for another holder of a new one in the
+    resources themselves; `conn` is in the transaction of the write. Raises ScimError uniqueness."""
+    names = {name for name, _ in claimed} & schema.claiming
+    for place in schema.unique if names else ():
+        if place.key in names:
+            sought = [orjson.dumps(containing(place, holding(place, key))).decode() for key in typed_keys(document, place)]
+            if await conn.fetch(load("definitions")["held_by_others"], scope.tenant, schema.name, document["id"], sought):
+                raise ScimError(Kind.UNIQUENESS, f"{place.name} is already in use by another {schema.name}")
 
 
 @asynccontextmanager

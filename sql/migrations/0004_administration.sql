@@ -2,7 +2,7 @@
 
 ALTER TABLE change ADD COLUMN coercions text[];
 
-ALTER TABLE change ADD COLUMN IF NOT EXISTS diff jsonb;
+ALTER TABLE change ADD COLUMN diff jsonb;
 
 CREATE TABLE admin_credential (
     digest     bytea       NOT NULL PRIMARY KEY,

@@ -191,6 +191,8 @@ WITH renamed AS (
     DELETE FROM unique_key WHERE tenant = $1 AND id = $2
 ), forgotten AS (
     DELETE FROM secret WHERE tenant = $1 AND id = $2
+), purged AS (
+    DELETE FROM removed_value WHERE tenant = $1 AND id = $2
 ), unlinked AS (
     DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
 ), erased AS (

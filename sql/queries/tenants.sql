@@ -76,3 +76,7 @@ DELETE FROM secret WHERE tenant = $1 AND (id, attribute) IN (SELECT s.id, s.attr
 
 -- name: drop_change
 DELETE FROM change WHERE tenant = $1 AND seq IN (SELECT c.seq FROM change c WHERE c.tenant = $1 LIMIT $2);
+
+-- name: drop_removed_value
+DELETE FROM removed_value WHERE tenant = $1 AND (type, attribute, id) IN
+    (SELECT v.type, v.attribute, v.id FROM removed_value v WHERE v.tenant = $1 LIMIT $2);
