@@ -134,7 +134,7 @@ class Renderer:
         for place, elements in linked:
             if place.extension is not None:
                 return orjson.dumps(self._projected(stored, view, linked, meta))
-            parts += (b',"', place.attribute.name.encode(), b'":[', elements, b"]")
+            parts += (b",", orjson.dumps(place.attribute.name), b":[", elements, b"]")
         parts.append(f',"meta":{meta}}}'.encode())
         return b"".join(parts)
 

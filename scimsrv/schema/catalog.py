@@ -89,6 +89,10 @@ class Catalog:
         keys = set(links)
         return [type_ for type_ in self.types() if type_.writable_links.keys() & keys]
 
+    def shown(self, backlink: Resolved, keys: Iterable[str]) -> list[str]:
+        """The names of the resource types that a backlink with these links behind it shows. Others may have links of the same names."""
+        return [type_.name for type_ in self.linking(keys) if type_.name in backlink.attribute.resource_types]
+
     def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
         """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
         keys = {

@@ -16,7 +16,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import DEFAULT, Limits
 from scimsrv.protocol.plan import IfMatch
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.catalog import Definition
+from scimsrv.schema.catalog import Catalog, Definition
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.connection import Connection
@@ -217,12 +217,8 @@ async def _take(
             await _write(conn, tenant, change)
             await keep_marks(conn, tenant, change)
             await _note(conn, tenant, actor, change)
-            if any(
-                type_.links and not change.before.by_name[name].links
-                for name, type_ in change.after.by_name.items()
-                if name in change.before.by_name
-            ):
-                # What others refer to may have references itself from now on.
+            if _links(change.before, change.after) != _links(change.after, change.before):
+                # What the references that are there say is not what the definitions let expect any more.
                 await conn.execute(load("resources")["note_unusual_reference"], tenant)
         jobs = [await _leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
@@ -236,6 +232,12 @@ async def _write(conn: Connection, tenant: int, change: Redefinition) -> None:
         await conn.execute(_SQL[drop], tenant, key)
     else:
         await conn.execute(_SQL[put], tenant, key, orjson.dumps(change.new).decode(), change.version)
+
+
+def _links(catalog: Catalog, other: Catalog) -> set[tuple[str, str, tuple[str, ...]]]:
+    """The links of the resource types that both have: the type, the attribute's key, and what it may refer to."""
+    types = [type_ for type_ in catalog.types() if type_.name in other.by_name]
+    return {(type_.name, link.key, link.attribute.resource_types) for type_ in types for link in type_.links}
 
 
 async def _note(conn: Connection, tenant: int, actor: str, change: Redefinition) -> None:

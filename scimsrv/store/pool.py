@@ -79,8 +79,9 @@ class Pool:
         connection = await self._take()
         try:
             result = await getattr(connection, method)(query, *args)
-        except asyncpg.PostgresError:  # the server answered, so the connection is in order
-            await self._give_back(connection)
+        except asyncpg.PostgresError:  # the server answered, so the connection is in order, unless it was the last answer
+            with contextlib.suppress(asyncpg.InterfaceError):
+                await self._give_back(connection)
             raise
         except BaseException:  # cancelled, timed out, broken: its state is not known
             await asyncio.shield(self._driver.release(connection))

@@ -10,7 +10,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.pointers import clear_pointers
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
-from scimsrv.store.rendition import count_slot, keys_held, modified_key
+from scimsrv.store.rendition import count_slot, keys_held, modified_key, naming_change
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
@@ -51,7 +51,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
             row["version"] + 1,
             count_slot(),
             many,
-            count_slot() if schema.links else None,
+            naming_change() if schema.links else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:

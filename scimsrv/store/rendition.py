@@ -95,10 +95,16 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
 
 
 def count_slot() -> int:
-    """The row of a sum that a write changes."""
+    """The row of the count that a write changes."""
     return random.randrange(SLOTS)  # noqa: S311 - spreads writers, keeps no secret
 
 
-def naming_slot(schema: EffectiveSchema, before: Document, made: Rendition) -> int | None:
-    """The row of the tenant's `naming` that a change of the document has to raise; None where backlinks show no other name for it."""
-    return count_slot() if schema.links and made.display != display(before) else None
+def naming_change() -> int:
+    """A change of the tenant's `naming`: the remainder by the number of slots is the row, the rest what it is raised by. At random, so
+    that a database which was set back does not come to a sum again that stood for other names."""
+    return random.randrange(SLOTS << 32)  # noqa: S311 - keeps no secret
+
+
+def renaming(schema: EffectiveSchema, before: Document, made: Rendition) -> int | None:
+    """The change of the tenant's `naming` that belongs to one of a document; None where backlinks show no other name for it."""
+    return naming_change() if schema.links and made.display != display(before) else None

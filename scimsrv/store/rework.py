@@ -30,7 +30,7 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
-from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, naming_slot, render, unique_keys
+from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import now
 
 _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
@@ -177,7 +177,7 @@ async def store_again(
             *([place for place, _ in released], [key for _, key in released]),
             *([place for place, _ in claimed], [key for _, key in claimed]),
             *([], [], actor, names, catalog.of_modified.get(schema.name), modified_key(row["modified"]), numbers, keys, marks),
-            *(naming_slot(schema, before, made), None),
+            *(renaming(schema, before, made), None),
         )
     elif orjson.loads(row["search"]) != orjson.loads(made.search):
         await conn.execute(_SQL["reindex"], tenant, row["id"], made.search)

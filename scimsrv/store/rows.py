@@ -57,7 +57,7 @@ _ASK: Final = "?"
 _BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for number in range(100))
 
 _SOURCES: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.source, ' ') END FROM (
-SELECT ref.source, (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
+SELECT {distinct}ref.source, (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
   OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above})) AS ask
 FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""
 
@@ -81,7 +81,12 @@ def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Cat
 
 def _sources(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
     links = catalog.links_behind(schema, place)
-    return _SOURCES.replace("{above}", one_of("above.attribute", links, args)).replace("{links}", one_of("ref.attribute", links, args))
+    distinct: LiteralString = "DISTINCT " if len(links) > 1 else ""  # what refers by two attributes is shown once
+    return (
+        _SOURCES.replace("{distinct}", distinct)
+        .replace("{above}", one_of("above.attribute", links, args))
+        .replace("{links}", one_of("ref.attribute", links, args))
+    )
 
 
 def columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None) -> LiteralString:
@@ -139,7 +144,7 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
                 break
             held = sources.split(" ")
             try:
-                elements = b",".join(map(known.elements(place, scope.base_url).__getitem__, held))
+                elements = b",".join(map(known.elements(place, scope.catalog, scope.base_url).__getitem__, held))
             except KeyError:
                 late.append((id_, place, held))
             else:
@@ -147,7 +152,7 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
     if late:
         known = await scope.names.of(conn, scope.tenant, scope.catalog, known.state, {one for _, _, held in late for one in held})
         for id_, place, held in late:
-            made = known.elements(place, scope.base_url)
+            made = known.elements(place, scope.catalog, scope.base_url)
             elements = b",".join([made[one] for one in held if one in made])
             if elements and shown.get(id_) is not _NESTED:
                 shown.setdefault(id_, {})[place.key] = elements
@@ -179,10 +184,17 @@ SELECT above.id, {key}::text AS attribute, above.source, t.type, t.display,
        CASE WHEN above.direct THEN 'direct' ELSE 'indirect' END AS kind
 FROM above CROSS JOIN LATERAL (
   SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = above.source OFFSET 0) t
-WHERE EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = above.id AND r.type = {type}::text OFFSET 0)
+WHERE {shown} AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = above.id AND r.type = {type}::text OFFSET 0)
 ORDER BY above.id, above.source)"""
 
 
 def _above(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
-    links = one_of("ref.attribute", catalog.links_behind(schema, place), args)
-    return _ABOVE.replace("{links}", links).replace("{key}", args.add(place.key)).replace("{type}", args.add(schema.name))
+    keys = catalog.links_behind(schema, place)
+    links = one_of("ref.attribute", keys, args)
+    shown = one_of("t.type", catalog.shown(place, keys), args)
+    return (
+        _ABOVE.replace("{shown}", shown)
+        .replace("{links}", links)
+        .replace("{key}", args.add(place.key))
+        .replace("{type}", args.add(schema.name))
+    )

@@ -38,7 +38,7 @@ from scimsrv.store.rendition import (
     dropping,
     keys_held,
     modified_key,
-    naming_slot,
+    renaming,
     render,
     unique_keys,
 )
@@ -258,7 +258,7 @@ async def _store(
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
-        naming_slot(schema, before, rendition),
+        renaming(schema, before, rendition),
         *(stored_names(made.coercions), *dropped),
     )
     try:

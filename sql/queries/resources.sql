@@ -28,15 +28,16 @@ VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}', $17::text[])
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
--- and substring marks that come, $22 slot where its name changes and backlinks may show it, else NULL, $23 coercions or NULL. What an
+-- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL. What an
 -- index loses is said row by row in $24 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
     RETURNING version, modified
 ), renamed AS (
-    INSERT INTO naming (tenant, slot, changes) SELECT $1, $22::smallint, 1 FROM stored WHERE $22::smallint IS NOT NULL
-    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + 1
+    INSERT INTO naming (tenant, slot, changes)
+    SELECT $1, ($22::bigint % 16)::smallint, $22::bigint / 16 + 1 FROM stored WHERE $22::bigint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + excluded.changes
 ), released AS (
     DELETE FROM unique_key held USING unnest($9::text[], $10::text[]) given (attribute, key)
     WHERE held.tenant = $1 AND held.id = $2 AND held.type = $3 AND held.attribute = given.attribute AND held.key = given.key
@@ -178,10 +179,11 @@ DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND i
 
 -- name: delete_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
--- $9 slot where backlinks may have shown its name, else NULL; returns what referred to it, and by which attributes
+-- $9 change of `naming` where backlinks may have shown its name, else NULL; returns what referred to it, and by which attributes
 WITH renamed AS (
-    INSERT INTO naming (tenant, slot, changes) SELECT $1, $9::smallint, 1 WHERE $9::smallint IS NOT NULL
-    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + 1
+    INSERT INTO naming (tenant, slot, changes)
+    SELECT $1, ($9::bigint % 16)::smallint, $9::bigint / 16 + 1 WHERE $9::bigint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + excluded.changes
 ), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
