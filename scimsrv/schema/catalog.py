@@ -87,7 +87,7 @@ class Catalog:
     def linking(self, links: Iterable[str]) -> list[EffectiveSchema]:
         """The resource types that have a link with one of these keys."""
         keys = set(links)
-        return [type_ for type_ in self.types() if type_.writable_links.keys() & keys]
+        return [type_ for type_ in self.types() if type_.referring.keys() & keys]
 
     def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
         """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
@@ -95,7 +95,7 @@ class Catalog:
             link.key
             for name in backlink.attribute.resource_types
             if (source := self.by_name.get(name)) is not None
-            for link in source.links
+            for link in source.referring.values()
             if schema.name in link.attribute.resource_types
         }
         return tuple(sorted(keys))

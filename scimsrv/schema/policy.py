@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal, get_args
 
 PatchBody = Literal["auto", "always", "never"]
+LinkTargetDeletion = Literal["remove", "restrict"]
+PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Policy:
     schema_api: bool = True
     #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
     patch_body: PatchBody = "auto"
+    #: What deleting a resource does to the values of attributes such as members that name it: remove them, or restrict, which is 409.
+    link_target_deletion: LinkTargetDeletion = "remove"
+    #: What deleting a resource does to attributes such as manager that name it: clear them, keep them, or restrict, which is 409.
+    pointer_target_deletion: PointerTargetDeletion = "clear"
 
 
 PROFILES: Final[dict[str, Policy]] = {
@@ -51,6 +57,14 @@ PROFILES: Final[dict[str, Policy]] = {
     "entra": Policy(patch_replace_upsert=True, parse_json_strings=True),
     "okta": Policy(),
     "strict": Policy(strict_attributes=True, strict_schemas=True, strict_operations=True, strict_uris=True, unique_group_names=False),
+}
+
+
+#: The switches that are not on or off, with their values.
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "patch_body": get_args(PatchBody),
+    "link_target_deletion": get_args(LinkTargetDeletion),
+    "pointer_target_deletion": get_args(PointerTargetDeletion),
 }
 
 
@@ -65,9 +79,9 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise ValueError(f"{name} is no policy switch" + (f"; did you mean {close[0]}?" if close else ""))
-        if name == "patch_body":
-            if value not in get_args(PatchBody):
-                raise ValueError(f"patch_body must be one of {', '.join(get_args(PatchBody))}")
+        if name in CHOICES:
+            if value not in CHOICES[name]:
+                raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}")
         elif not isinstance(value, bool):
             raise ValueError(f"{name} must be true or false")
     return replace(PROFILES[profile], **rest)

@@ -202,7 +202,7 @@ class Sources:
         target = self.args.add(id_)
         return (
             "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
-            + self.args.add(place.whole.key) + " AND ref.target = " + target + ")"
+            + self.args.add(place.whole.key) + " AND ref.target = " + target + " AND " + _exists(target) + ")"
         )  # fmt: skip
 
     def ids_referring(self, place: Resolved, id_: str) -> LiteralString:
@@ -212,9 +212,14 @@ class Sources:
             attribute = self.args.add(place.whole.key)
             return (
                 "SELECT ref.source AS id FROM reference ref WHERE ref.tenant = $1 AND ref.target = " + target
-                + " AND ref.attribute = " + attribute
+                + " AND ref.attribute = " + attribute + " AND " + _exists(target)
             )  # fmt: skip
         keys = self.catalog.links_behind(self.schema, place.whole)
         types = one_of("s.type", [type_.name for type_ in self.catalog.linking(keys)], self.args)
         links = one_of("ref.attribute", keys, self.args)
         return _DOWNWARDS.replace("{id}", target).replace("{types}", types).replace("{links}", links)
+
+
+def _exists(id_: LiteralString) -> LiteralString:
+    """True when there is such a resource: one that was deleted may still have rows."""
+    return "(SELECT EXISTS (SELECT FROM resource t WHERE t.tenant = $1 AND t.id = " + id_ + "))"
