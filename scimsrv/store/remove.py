@@ -34,7 +34,8 @@ async def remove(scope: Scope, plan: Remove) -> bool:
     """
     schema, dated = plan.schema, scope.catalog.of_modified
     async with scope.pool.acquire() as conn, conn.transaction():
-        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, AT_ONCE + 1)}
+        most = 0 if scope.catalog.policy.link_target_deletion == "restrict" else AT_ONCE + 1
+        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most)}
         row = await conn.fetchrow(_SQL["lock_for_deletion"], scope.tenant, plan.id, schema.name)
         if row is None:
             raise not_found(schema, plan.id)
