@@ -35,11 +35,12 @@ def _ref(name: str, type_: str, **characteristics: Any) -> dict[str, Any]:
 async def projects(server: Server) -> Client:
     """A tenant with a type Project, which has staff, parents of its own type, a sponsor, and reviewers in an extension."""
     client = await server.tenant()
-    await _define(server, client)
+    await define_projects(server, client)
     return client
 
 
-async def _define(server: Server, client: Client) -> None:
+async def define_projects(server: Server, client: Client) -> None:
+    """Give the tenant the type Project."""
     core = [
         {"name": "title"},
         _staff("staff", "User", "Group"),
@@ -216,7 +217,7 @@ async def test_deleting_what_they_name_removes_the_elements(server: Server, proj
 async def test_deletion_restricted(server: Server) -> None:
     """Where the policy restricts it, what they name cannot be deleted: of any type, and the answer names the attribute."""
     client = await server.tenant(link_target_deletion="restrict", pointer_target_deletion="restrict")
-    await _define(server, client)
+    await define_projects(server, client)
     ada, ben = (await client.new_user())["id"], (await client.new_user())["id"]
     part = await _project(client, staff=[{"value": ada}], sponsor={"value": ben})
     whole = await _project(client, parts=[{"value": part["id"]}])
@@ -271,7 +272,7 @@ async def test_an_immutable_one_is_immutable(server: Server, client: Client) -> 
 async def test_a_put_keeps_omitted_ones_where_the_policy_says_so(server: Server, extension: bool) -> None:
     """Like members, they are kept by a PUT that does not name them; null and an empty list clear them."""
     client = await server.tenant(put_keeps_omitted_members=True)
-    await _define(server, client)
+    await define_projects(server, client)
     ada = (await client.new_user())["id"]
 
     def body(**given: Any) -> dict[str, Any]:
