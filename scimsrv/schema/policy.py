@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 PatchBody = Literal["auto", "always", "never"]
+LinkTargetDeletion = Literal["remove", "restrict"]
+PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 
 
 def switch(default: Any, meaning: str, reason: str) -> Any:
@@ -110,6 +112,16 @@ class Policy:
         "Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).",
         "RFC 7644 §3.5.2 allows both; some clients refuse 204, and big groups are costly to return.",
     )
+    link_target_deletion: LinkTargetDeletion = switch(  # noqa: RUF009
+        "remove",
+        "What deleting a resource does to the values of attributes such as `members` that name it: remove them, or restrict (409).",
+        "RFC 7644 §3.6 leaves it to the server. Clients expect a deleted user to leave every group; restrict keeps what is in use.",
+    )
+    pointer_target_deletion: PointerTargetDeletion = switch(  # noqa: RUF009
+        "clear",
+        "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",
+        "RFC 7644 §3.6 leaves it to the server. A manager who is gone helps nobody; some keep the id for their records.",
+    )
 
 
 PROFILES: Final[dict[str, Policy]] = {
@@ -164,6 +176,11 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
         "x-reason": one.metadata["reason"],
         "x-profiles": {name: getattr(policy, one.name) for name, policy in PROFILES.items()},
     }
+
+
+def choices() -> dict[str, tuple[str, ...]]:
+    """The words of each switch that takes one of several."""
+    return {name: words for name, words in _words().items() if words is not None}
 
 
 @cache

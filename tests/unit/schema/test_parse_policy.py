@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import PROFILES, PatchBody, Policy, parse_policy
+from scimsrv.schema.policy import PROFILES, Policy, choices, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name != "patch_body"]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices()]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -46,10 +46,10 @@ def test_a_switch_overrides_its_profile(profile: str, switch: str, position: boo
     assert replace(found, **{switch: getattr(PROFILES[profile], switch)}) == PROFILES[profile]
 
 
-@pytest.mark.parametrize("position", get_args(PatchBody))
-def test_the_body_of_patch(position: str) -> None:
-    """patch_body takes each of its words."""
-    assert parse_policy({"patch_body": position}).patch_body == position
+@pytest.mark.parametrize(("switch", "position"), [(switch, position) for switch, words in choices().items() for position in words])
+def test_a_choice_of_words(switch: str, position: str) -> None:
+    """A switch with more than two positions takes each of its words."""
+    assert getattr(parse_policy({switch: position}), switch) == position
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,8 @@ def test_the_body_of_patch(position: str) -> None:
         ({"strict_uris": None}, "strict_uris must be true or false"),
         ({"patch_body": "sometimes"}, "patch_body must be one of auto, always, never"),
         ({"patch_body": True}, "patch_body must be one of"),
+        ({"link_target_deletion": "keep"}, "link_target_deletion must be one of remove, restrict"),
+        ({"pointer_target_deletion": ["clear"]}, "pointer_target_deletion must be one of clear, restrict, keep"),
     ],
 )
 def test_refused(document: dict[str, Any], says: str) -> None:
