@@ -90,7 +90,7 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
     if subject is Subject.SCHEMA:
         new = None if body is None else _schema(catalog, old, checked_schema(body))
         called: str = (new or old or {})["id"]
-        check_protected(called, new)
+        check_protected(called, new, catalog.by_name)
         _put(schemas, fold_name(called), new)
         check_references(schemas, types.values())
     else:
