@@ -114,7 +114,11 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
 def repolicy(catalog: Catalog, old: Definition, new: Definition) -> Redefinition:
     """The change that another policy document makes of the tenant's types. Raises ValueError that names what is wrong with it."""
     policy = parse_policy(new)
-    after = build_catalog(catalog.schemas.values(), catalog.resource_types.values(), load_definitions().common, policy)
+    after = build_catalog(
+        *(catalog.schemas.values(), catalog.resource_types.values(), load_definitions().common, policy),
+        forms=catalog.forms,
+        rekeyings=catalog.rekeyings,
+    )
     changes = {type_.name: tuple(compare(type_, after.by_name[type_.name])) for type_ in catalog.types()}
     return Redefinition(Subject.POLICY, "policy", old, new, catalog, after, changes)
 
