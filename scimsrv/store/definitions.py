@@ -25,7 +25,7 @@ from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.marks import keep_marks
 from scimsrv.store.pool import Database
-from scimsrv.store.postponing import postpone
+from scimsrv.store.postponing import key_of_path, postpone
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -286,17 +286,18 @@ async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefini
 
 
 async def _rekey(conn: Connection, tenant: int, actor: str, change: Redefinition, one: Rekeying) -> int:
-    """Have search documents get another form of an attribute; the number of the job."""
-    types = [name for name, type_ in change.after.by_name.items() if type_.schema(one.urn) is not None]
-    plan = {
-        "attribute": one.attribute,
-        "caseExact": one.case_exact,
-        "old": one.old_form,
-        "new": one.new_form,
-        "ready": False,
-        "types": types,
-    }
-    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rekey", one.urn, orjson.dumps(plan).decode(), actor, types)
+    """Have search documents get another form of an attribute; the number of the job. Its indexes, which have the old keys, are given
+    up, and made anew at the end."""
+    types = {name: type_ for name, type_ in change.after.by_name.items() if type_.schema(one.urn) is not None}
+    keys = {(name, key_of_path(type_, one)) for name, type_ in types.items()}
+    indexes = load("indexes")
+    held = [row for row in await conn.fetch(indexes["list"], tenant) if (row["type"], row["attribute"]) in keys]
+    held = [row for row in held if row["state"] in ("ready", "building")]
+    for row in held:
+        await conn.execute(indexes["retire"], tenant, row["number"])
+    plan = {"attribute": one.attribute, "caseExact": one.case_exact, "old": one.old_form, "new": one.new_form, "ready": False}
+    plan |= {"types": list(types), "indexes": [[row["type"], row["attribute"], row["substring"]] for row in held]}
+    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rekey", one.urn, orjson.dumps(plan).decode(), actor, list(types))
     return number
 
 

@@ -27,9 +27,10 @@ from scimsrv.store.aside import set_aside
 from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
-from scimsrv.store.identity import load_catalog
+from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
 from scimsrv.store.pool import Database
+from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import now
@@ -192,7 +193,7 @@ async def _rekey(job: _Job, catalog: Catalog, batch: int) -> None:
     """Add another form of an attribute to the search documents; when all have it, let readers turn to it; when all of them have, end."""
     types = [name for name in job.plan["types"] if name in catalog.by_name]
     if job.plan["ready"]:
-        await job.finish("done")
+        await _index_again(job, catalog)
     elif not types:
         await _turn(job)
     else:
@@ -204,6 +205,20 @@ async def _rekey(job: _Job, catalog: Catalog, batch: int) -> None:
         last = len(rows) < batch
         job.plan["types"] = types[1:] if last else types
         await job.advance("" if last else rows[-1]["id"], len(rows))
+
+
+async def _index_again(job: _Job, catalog: Catalog) -> None:
+    """Mark as indexed again what was before, as soon as the old rows are gone; with that the change is done."""
+    await job.conn.execute(_INDEXES["revise"], job.tenant)  # the tenant's row first, as whoever adds an index does it
+    held = {(row["type"], row["attribute"]): row["state"] for row in await job.conn.fetch(_INDEXES["list"], job.tenant)}
+    wanted = [(name, attribute, substring) for name, attribute, substring in job.plan["indexes"] if name in catalog.by_name]
+    if any(held.get((name, attribute)) in ("retiring", "dropping") for name, attribute, _ in wanted):
+        await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, orjson.dumps(job.plan).decode())
+        return
+    for name, attribute, substring in wanted:
+        if (name, attribute) not in held:
+            await job.conn.fetchrow(_INDEXES["add"], job.tenant, name, attribute, substring)
+    await job.finish("done")
 
 
 async def _turn(job: _Job) -> None:
@@ -220,13 +235,11 @@ async def _turn(job: _Job) -> None:
         *(job.tenant, now(), job.asked_by, "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
         orjson.dumps(change.diff).decode(),
     )
+    one = rekeying(job.subject, job.plan)
     for index in await job.conn.fetch(_INDEXES["list"], job.tenant):
         schema = catalog.by_name.get(index["type"])
-        holder = None if schema is None else schema.schema(job.subject)
-        if schema is not None and holder is not None:
-            prefix = "" if holder is schema.base else f"{holder.key}:"
-            if index["attribute"] == prefix + attribute:  # made meanwhile, and of the old keys
-                await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])
+        if schema is not None and schema.schema(one.urn) is not None and index["attribute"] == key_of_path(schema, one):
+            await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])  # made meanwhile, and of the old keys
     plan = orjson.dumps(job.plan | {"ready": True}).decode()
     await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
 
