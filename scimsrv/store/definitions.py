@@ -220,6 +220,7 @@ async def _take(
             if _links(change.before, change.after) != _links(change.after, change.before):
                 # What the references that are there say is not what the definitions let expect any more.
                 await conn.execute(load("resources")["note_unusual_reference"], tenant)
+        await conn.execute(_SQL["prune_jobs"], tenant)
         jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
@@ -267,6 +268,9 @@ async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefini
     if row is not None and used:
         _refuse_premature(change, name, before)
     work = change.work(name)
+    if work is None and name not in change.after.by_name and row is None:
+        # Whether a server that has not yet heard of the deletion creates a resource in the last moment.
+        return await _add_job(conn, tenant, actor, name, before)
     if work is None:
         return None
     gone = {*work.releases, *work.removed}
@@ -276,13 +280,16 @@ async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefini
         "releases": sorted({*before["releases"], *work.releases} - {*work.claims}),
         "removed": sorted({*before["removed"], *(work.removed if used else ())}),
     }
-    text = orjson.dumps(plan).decode()
     if row is None:
-        number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, text, actor, [name])
-        return number
-    await conn.execute(_SQL["extend_job"], tenant, row["number"], text, actor)
+        return await _add_job(conn, tenant, actor, name, plan)
+    await conn.execute(_SQL["extend_job"], tenant, row["number"], orjson.dumps(plan).decode(), actor)
     found: int = row["number"]
     return found
+
+
+async def _add_job(conn: Connection, tenant: int, actor: str, name: str, plan: Mapping[str, Any]) -> int:
+    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, orjson.dumps(plan).decode(), actor, [name])
+    return number
 
 
 async def _rekey(conn: Connection, tenant: int, actor: str, change: Redefinition, one: Rekeying) -> int:

@@ -106,7 +106,7 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
             case "rekey":
                 await _rekey(job, catalog, batch)
             case _ if schema is None:
-                await job.finish("done")
+                await _orphaned(job)
             case "restore":
                 await _restore(job, catalog, schema, batch)
             case _ if plan["releases"]:
@@ -114,6 +114,16 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
             case _:
                 await _walk(job, catalog, schema, batch)
     return True
+
+
+async def _orphaned(job: _Job) -> None:
+    """The type is gone. Resources that were created in the same moment are kept: they are there again when the type is."""
+    rows = await job.conn.fetch(_SQL["batch"], job.tenant, job.subject, "", _NAMED)
+    job.count("orphans", [row["id"] for row in rows])
+    await job.advance("", 0)
+    await job.finish("failed" if rows else "done")
+    if rows:
+        log.warning("job %s of tenant %s failed: %s was deleted while resources were created", job.number, job.tenant, job.subject)
 
 
 async def _release(job: _Job, batch: int) -> None:
