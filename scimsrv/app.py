@@ -16,14 +16,16 @@ from starlette.types import Scope as Connection
 
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Disconnected, Fields, read_body, send_reply
+from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
 from scimsrv.keys import CURSOR_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.protocol import discovery, planning
 from scimsrv.protocol.body import read_object
+from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
-from scimsrv.protocol.plan import Answer, Plan, Query, Read, Remove
+from scimsrv.protocol.operations import OperationsReader
+from scimsrv.protocol.plan import Answer, Plan, Query, Read
 from scimsrv.protocol.request import (
     Search,
     answer_type,
@@ -37,12 +39,12 @@ from scimsrv.protocol.request import (
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, route
-from scimsrv.request_id import request_id
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import view
 from scimsrv.settings import Settings
+from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
@@ -70,6 +72,7 @@ class App:
         self.limits = Limits(
             body_bytes=settings.max_body,
             search_body_bytes=settings.max_search_body,
+            bulk_operations=settings.max_operations,
             page=settings.max_page,
             default_page=settings.default_page,
             cursor_seconds=settings.cursor_timeout,
@@ -118,7 +121,7 @@ class App:
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
-        request = request_id(headers.get(b"x-request-id") or "")
+        request = headers.request_id
         media_type = _SCIM_JSON
         try:
             media_type = answer_type(headers.joined(b"accept"))
@@ -146,6 +149,8 @@ class App:
             return Reply(204, headers={"Allow": found.allow})
         if method not in METHODS[found.endpoint]:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
+        if found.endpoint is Endpoint.BULK:
+            return await self._bulk(found, given, catalog, headers, receive)
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         principal.require(Right.READ if reads else Right.WRITE)
         body = await self._body(found, method, headers, receive)
@@ -157,6 +162,26 @@ class App:
         count = plan.count if isinstance(plan, Query) else 0
         reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
         return reply if reads or principal.may(Right.READ) else _without_body(reply)
+
+    async def _bulk(self, found: Route, given: Sequence[bytes], catalog: Catalog, headers: Fields, receive: Receive) -> Reply:
+        """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
+        (await self._principal(given, found)).require(Right.BULK)
+        if not catalog.policy.bulk:
+            raise ScimError(Kind.NOT_IMPLEMENTED, "/Bulk is switched off")
+        check_content_type(headers.get(b"content-type"))
+        reader = OperationsReader(self.limits)
+        async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
+            reader.feed(chunk)
+        bulk = read_bulk(reader.finish(), found.tenant, self.limits)
+        principal = await self._principal(given, found)
+        scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
+
+        async def authorise() -> None:
+            (await self._principal(given, found)).require(Right.WRITE)
+
+        carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
+        results = await carry(scope, bulk, allot(bulk), authorise)
+        return Reply(200, response(results, headers.request_id))
 
     async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
@@ -174,7 +199,7 @@ class App:
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
-        if method not in ("POST", "PUT", "PATCH") or found.endpoint is Endpoint.SWITCHED_OFF:
+        if method not in ("POST", "PUT", "PATCH") or found.endpoint is Endpoint.ME:
             return None
         searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         check_content_type(headers.get(b"content-type"))
@@ -190,7 +215,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, Policy(), base_url, connection))
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
         return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
@@ -237,10 +262,10 @@ class App:
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:
-            case Endpoint.SWITCHED_OFF:
-                raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
+            case Endpoint.ME:
+                raise ScimError(Kind.NOT_IMPLEMENTED, "/Me is switched off")
             case Endpoint.CONFIG:
-                return _config(limits, base_url, connection)
+                return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
                 return _described(found, catalog, base_url, connection)
             case Endpoint.ROOT:
@@ -258,18 +283,8 @@ class App:
         shown = projection(asked, limits)
         if method in ("GET", "HEAD"):
             return Read(schema, found.id, view(shown, schema), if_none_match(headers.joined(b"if-none-match")))
-        if method == "POST":
-            return planning.insert(body, schema, catalog, shown, limits)
         condition = if_match(headers.joined(b"if-match"))
-        if condition is None and catalog.policy.require_if_match:
-            raise ScimError(Kind.PRECONDITION_REQUIRED)
-        match method:
-            case "DELETE":
-                return Remove(schema, found.id, condition)
-            case "PUT":
-                return planning.overwrite(body, schema, found.id, catalog, shown, limits, condition)
-            case _:
-                return planning.modify(body, schema, found.id, catalog, shown, limits, condition)
+        return planning.write(method, schema, found.id, body, catalog, shown, limits, condition)
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
@@ -292,9 +307,9 @@ def _refuse_filter(connection: Connection) -> None:
         raise ScimError(Kind.FORBIDDEN, "Discovery endpoints cannot be filtered")
 
 
-def _config(limits: Limits, base_url: str, connection: Connection) -> Answer:
+def _config(limits: Limits, policy: Policy, base_url: str, connection: Connection) -> Answer:
     _refuse_filter(connection)
-    return Answer(discovery.service_provider_config(limits, base_url))
+    return Answer(discovery.service_provider_config(limits, policy, base_url))
 
 
 def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:

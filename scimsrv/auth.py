@@ -30,6 +30,7 @@ class Right(Enum):
 
     READ = frozenset({"scim", "scim:read"})
     WRITE = frozenset({"scim", "scim:write"})
+    BULK = frozenset({"scim", "scim:bulk"})
 
 
 @dataclass(frozen=True, slots=True)

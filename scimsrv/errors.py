@@ -21,6 +21,7 @@ class Kind(Enum):
     INVALID_FILTER = Row(400, "invalidFilter", "The filter cannot be read, or does not fit the schema.")
     TOO_MANY = Row(400, "tooMany", "The query costs more than the server allows.")
     UNIQUENESS = Row(409, "uniqueness", "Another resource already holds this value.")
+    CONFLICT = Row(409, None, "What the operation refers to does not exist, or was not created.")
     MUTABILITY = Row(400, "mutability", "The attribute may not be changed.")
     INVALID_SYNTAX = Row(400, "invalidSyntax", "The request body cannot be read, or is not a message of the expected kind.")
     INVALID_PATH = Row(400, "invalidPath", "The path cannot be read, or names no attribute of the schema.")

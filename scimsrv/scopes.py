@@ -5,11 +5,12 @@ from typing import Final
 
 READ: Final = "scim:read"
 WRITE: Final = "scim:write"
+BULK: Final = "scim:bulk"
 
-SCOPES: Final = (READ, WRITE)
+SCOPES: Final = (READ, WRITE, BULK)
 """Every scope that this server enforces."""
 
-ALIASES: Final = {"scim": (READ, WRITE)}
+ALIASES: Final = {"scim": (READ, WRITE, BULK)}
 
 
 def expand(asked: Iterable[str]) -> tuple[str, ...]:

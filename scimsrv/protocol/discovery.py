@@ -10,16 +10,21 @@ from scimsrv.limits import Limits
 from scimsrv.protocol.messages import LIST_RESPONSE
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, Definition
+from scimsrv.schema.policy import Policy
 
 _SPC = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 
-def service_provider_config(limits: Limits, base_url: str) -> Definition:
+def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> Definition:
     """What the server can do, and within which limits (RFC 7643 §5, RFC 9865 §4)."""
     return {
         "schemas": [_SPC],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {
+            "supported": policy.bulk,
+            "maxOperations": limits.bulk_operations if policy.bulk else 0,
+            "maxPayloadSize": limits.body_bytes if policy.bulk else 0,
+        },
         "filter": {"supported": True, "maxResults": limits.page},
         "changePassword": {"supported": True},
         "sort": {"supported": True},

@@ -40,6 +40,10 @@ class Policy:
     require_if_match: bool = False
     #: manager and the like must name an existing resource.
     require_pointer_targets: bool = False
+    #: /Bulk is served (RFC 7644 §3.7).
+    bulk: bool = True
+    #: A bulk request is applied as a whole or not at all; RFC 7644 §3.7 applies each operation by itself.
+    bulk_atomic: bool = False
     #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
     patch_body: PatchBody = "auto"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -48,6 +49,12 @@ async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, before
     if named:
         rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, sorted(named.values()))
         types = {row["id"]: row["type"] for row in rows}
+    return refer(scope, schema, before, document, types)
+
+
+def refer(scope: Scope, schema: EffectiveSchema, before: Document, document: Document, types: Mapping[str, str]) -> Document:
+    """The same where the types of what new pointers name are known by id; what is not there does not exist."""
+    named = new_pointers(schema, before, document)
     for place in schema.pointers:
         value = doc.get(document, place)
         if not value:

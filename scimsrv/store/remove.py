@@ -10,7 +10,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.pointers import clear_pointers
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
-from scimsrv.store.rendition import count_slot, keys_held, modified_key
+from scimsrv.store.rendition import keys_held, modified_key
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
@@ -42,7 +42,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         await conn.executemany(_SQL["drop_key"], [(scope.tenant, number, key, plan.id) for number, key in sorted(keys)])
         at = now()
         left = await conn.fetch(
-            _SQL["delete_resource"], scope.tenant, plan.id, schema.name, at, scope.actor, row["version"] + 1, count_slot(), many
+            _SQL["delete_resource"], scope.tenant, plan.id, schema.name, at, scope.actor, row["version"] + 1, scope.count_slot(), many
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:

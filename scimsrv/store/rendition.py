@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,6 @@ from scimsrv.schema.indexing import VALUE, Index, IndexKey, index_keys
 from scimsrv.schema.search import display, search_document
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import keys
-
-#: Rows over which the number of a type's resources is spread: writers that pick different ones do not wait for each other.
-SLOTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +88,3 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
     keys = [(key.number, key.key) for key in sorted(gone)]
     said, rest = keys[:_TOLD_APART], keys[_TOLD_APART:]
     return _dropping(update_resource, len(said)), [part for key in said for part in key], rest
-
-
-def count_slot() -> int:
-    """The row of the count that a write changes."""
-    return random.randrange(SLOTS)  # noqa: S311 - spreads writers, keeps no secret

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
 from scimsrv.store.pool import Database
 
+#: Rows over which the number of a type's resources is spread: writers that pick different ones do not wait for each other.
+SLOTS: Final = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
-    background that there is work for it."""
+    background that there is work for it. `slot` is the one row of each count that this scope changes, None for any."""
 
     pool: Database
     tenant: int
@@ -25,6 +30,11 @@ class Scope:
     actor: str
     limits: Limits
     wake: Callable[[], None] = lambda: None
+    slot: int | None = None
+
+    def count_slot(self) -> int:
+        """The row of a type's count that a write changes."""
+        return random.randrange(SLOTS) if self.slot is None else self.slot  # noqa: S311 - spreads writers, keeps no secret
 
 
 def now() -> datetime:

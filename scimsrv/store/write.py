@@ -26,7 +26,7 @@ from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
-from scimsrv.store.rendition import Rendition, columns_of_keys, count_slot, dropping, keys_held, modified_key, render, unique_keys
+from scimsrv.store.rendition import Rendition, columns_of_keys, dropping, keys_held, modified_key, render, unique_keys
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
 
@@ -83,14 +83,14 @@ async def insert(scope: Scope, plan: Insert) -> Written:
 
 async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, secrets: Mapping[str, str | None]) -> Stored:
     id_, created = document["id"], now()
-    made = _rendered(scope, schema, document, created)
+    made = rendered(scope, schema, document, created)
     await conn.execute(
         _SQL["insert_resource"],
         *(scope.tenant, id_, schema.name, created, made.display, made.document, made.search),
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
-        count_slot(),
+        scope.count_slot(),
     )
     return Stored(schema, id_, 1, created, created, made.document)
 
@@ -221,7 +221,7 @@ async def _store(
         row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
-    rendition = _rendered(scope, schema, document)
+    rendition = rendered(scope, schema, document)
     old, new = set(unique_keys(before, schema)), set(rendition.unique)
     released, claimed = sorted(old - new), sorted(new - old)
     had, has = set(keys_held(current.search, scope.catalog.indexes_of(schema))), set(rendition.keys)
@@ -294,7 +294,8 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
     return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
 
 
-def _rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
+def rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
+    """The document folded for storing. Raises ScimError invalidValue when it is larger than a resource may be."""
     made = render(document, schema, scope.catalog.indexes_of(schema), modified)
     size = len(made.document) if made.document.isascii() else len(made.document.encode())
     if size > scope.limits.document_bytes:

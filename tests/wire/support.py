@@ -146,7 +146,7 @@ class Server:
                 digest=tokens.digest(pepper, made.text),
                 kid=made.kid,
                 label=f"test {next(self.labels)}",
-                scopes=scopes or ("scim:read", "scim:write"),
+                scopes=scopes or ("scim:read", "scim:write", "scim:bulk"),
                 expires=expires,
             )
         return made.text

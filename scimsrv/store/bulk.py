@@ -1,0 +1,232 @@
+"""Carrying out a bulk request: creations set by set, everything else one by one, each result in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.limits import Limits
+from scimsrv.protocol import planning
+from scimsrv.protocol.body import read_object
+from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, filled, target
+from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
+from scimsrv.protocol.request import if_match
+from scimsrv.schema.project import EVERYTHING
+from scimsrv.store.create import Creation, create_all
+from scimsrv.store.execute import write
+from scimsrv.store.joined import one_transaction
+from scimsrv.store.scope import Scope, new_id
+
+log: Final = logging.getLogger("scimsrv.bulk")
+
+#: Resources that are created by one statement, unless more refer to each other in a circle.
+SET: Final = 100
+
+_STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
+
+#: Raises ScimError when the request may not go on: it is asked before each step, since a long request outlives rights.
+Authorise = Callable[[], Awaitable[None]]
+
+
+def allot(bulk: Bulk) -> dict[str, str]:
+    """A new id for each resource that the request creates, by bulkId."""
+    return {bulk_id: new_id() for bulk_id in bulk.definers}
+
+
+async def carry_out(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise: Authorise) -> list[Result]:
+    """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
+    the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
+    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors)
+    for step in steps(bulk):
+        await run.step(step)
+        if run.is_over:
+            break
+    return run.in_order()
+
+
+async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise: Authorise) -> list[Result]:
+    """Carry out all operations in one transaction, or none: then the results are those that failed, and say so."""
+    try:
+        async with one_transaction(scope) as joined:
+            run = _Run(joined, bulk, ids, authorise, None)
+            for step in steps(bulk):
+                await run.step(step)
+                if run.errors:
+                    raise _UndoneError
+            return run.in_order()
+    except _UndoneError:
+        return [_undone(result) for result in run.in_order() if result.error is not None]
+
+
+class _UndoneError(Exception):
+    """An operation of an atomic request failed."""
+
+
+def _undone(result: Result) -> Result:
+    error = result.error
+    if error is None:
+        return result
+    detail = f"{error.detail or error.kind.value.sentence}; the request is atomic, so that none of its operations was applied"
+    return replace(result, error=ScimError(error.kind, detail, error.operation, error.headers))
+
+
+def steps(bulk: Bulk) -> Iterator[Creations | Single]:
+    """The steps of the request, with sets of creations of a size that one statement takes."""
+    for step in bulk.steps:
+        if isinstance(step, Single):
+            yield step
+            continue
+        chosen: list[tuple[int, ...]] = []
+        size = 0
+        for component in step.components:
+            if chosen and size + len(component) > SET:
+                yield Creations(tuple(chosen))
+                chosen, size = [], 0
+            chosen.append(component)
+            size += len(component)
+        yield Creations(tuple(chosen))
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of a request that is being carried out."""
+
+    scope: Scope
+    bulk: Bulk
+    ids: Mapping[str, str]
+    authorise: Authorise
+    stop_after: int | None
+    results: dict[int, Result] = field(default_factory=dict)
+    errors: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether as many operations failed as may fail."""
+        return self.stop_after is not None and self.errors >= self.stop_after
+
+    def in_order(self) -> list[Result]:
+        """The results in the order of the request."""
+        return [self.results[index] for index in sorted(self.results)]
+
+    async def step(self, step: Creations | Single) -> None:
+        """Carry out a step; whatever goes wrong becomes the result of an operation."""
+        refusal: ScimError | None = None
+        try:
+            await self.authorise()
+        except ScimError as error:
+            refusal = error
+        if isinstance(step, Single):
+            await self._single(self.bulk.entries[step.index], refusal)
+        else:
+            await self._creations([self.bulk.entries[index] for component in step.components for index in component], refusal)
+
+    async def _single(self, entry: Entry, refusal: ScimError | None) -> None:
+        try:
+            if refusal is not None:
+                raise refusal
+            written = await write(self.scope, self._plan(entry))
+        except ScimError as error:
+            self._failed(entry, error)
+        except Exception:
+            log.exception("operation %s of a bulk request failed", entry.index + 1)
+            self._failed(entry, ScimError(Kind.INTERNAL))
+        else:
+            self._done(entry, None if written is None else written.version)
+
+    async def _creations(self, entries: Sequence[Entry], refusal: ScimError | None) -> None:
+        by_id = {self._id(entry): entry for entry in entries}
+        left = None if self.stop_after is None else self.stop_after - self.errors
+        try:
+            creations = []
+            for number, (id_, entry) in enumerate(by_id.items(), 1):
+                creations.append(Creation(id_, refusal or self._planned(entry), self._needed(entry) & by_id.keys()))
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            made = await create_all(self.scope, creations, left)
+        except ScimError as error:
+            for entry in entries:
+                self._failed(entry, error)
+            return
+        except Exception:
+            log.exception("operations of a bulk request failed")
+            for entry in entries:
+                self._failed(entry, ScimError(Kind.INTERNAL))
+            return
+        for id_, entry in by_id.items():
+            if id_ in made.stored:
+                self._done(entry, 1)
+            elif id_ in made.failed:
+                self._failed(entry, made.failed[id_])
+
+    def _id(self, entry: Entry) -> str:
+        """The id that the resource of a POST gets; one that nothing refers to where its bulkId is wrong."""
+        known = entry.bulk_id is not None and self.bulk.definers.get(entry.bulk_id) == entry.index
+        return self.ids[entry.bulk_id or ""] if known else f"operation {entry.index}"
+
+    def _needed(self, entry: Entry) -> frozenset[str]:
+        """The ids of the resources of this request that the operation refers to, but for its own."""
+        return frozenset(self.ids[name] for name in entry.refers if name in self.bulk.definers and self.bulk.definers[name] != entry.index)
+
+    def _planned(self, entry: Entry) -> Insert | ScimError:
+        try:
+            plan = self._plan(entry)
+        except ScimError as error:
+            return error
+        if not isinstance(plan, Insert):
+            raise AssertionError("creations have plans that insert")
+        return plan
+
+    def _plan(self, entry: Entry) -> Insert | Overwrite | Modify | Remove:
+        """What the operation comes to, as if it had come alone. Raises ScimError."""
+        if entry.fault is not None:
+            raise entry.fault
+        if entry.route is None:
+            raise AssertionError("an operation without fault has a route")
+        for name in entry.refers:
+            result = self.results.get(self.bulk.definers[name])
+            if result is not None and result.error is not None:
+                raise ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
+        schema = self.scope.catalog.at(entry.route.name)
+        if schema is None:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        data = filled(_data(entry, self.scope.limits), entry.method, self._id_of)
+        condition = if_match(entry.version) if entry.method != "POST" else None
+        id_ = target(entry.route, self._id_of)
+        return planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
+
+    def _id_of(self, bulk_id: str) -> str:
+        return self.ids[bulk_id]
+
+    def _done(self, entry: Entry, version: int | None) -> None:
+        self.results[entry.index] = Result(entry, _STATUS[entry.method], self._location(entry), version)
+
+    def _failed(self, entry: Entry, error: ScimError) -> None:
+        self.errors += 1
+        location = None if entry.creates else self._location(entry)
+        self.results[entry.index] = Result(entry, error.kind.value.status, location, None, error)
+
+    def _location(self, entry: Entry) -> str | None:
+        """The URL of the resource, as far as the path says what it is."""
+        if entry.creates:
+            return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self._id(entry), safe='')}"
+        if entry.route is None:
+            path = entry.path.lstrip("/")
+            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if "://" not in entry.path else None
+        id_ = target(entry.route, lambda name: self.ids.get(name, f"bulkId:{name}"))
+        return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
+
+
+#: Plans made in one go: the other requests of the process get their turn in between.
+_AT_ONCE: Final = 20
+
+
+def _data(entry: Entry, limits: Limits) -> dict[str, Any]:
+    """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
+    members = read_object(entry.text, replace(limits, json_depth=limits.json_depth + 1))
+    found = next((value for name, value in members.items() if name.lower() == "data"), None)
+    return found if isinstance(found, dict) else {}
