@@ -87,7 +87,9 @@ def read_bulk(message: Message, tenant: str, limits: Limits) -> Bulk:
     envelope = BulkRequest.read(message.envelope)
     if envelope.operations:
         raise invalid_syntax("Operations: must be given once, as an array")
-    return arranged((read_entry(index, text, tenant, limits) for index, text in enumerate(message.operations)), envelope.fail_on_errors)
+    routes: dict[str, Route] = {}
+    entries = (read_entry(index, text, tenant, limits, routes) for index, text in enumerate(message.operations))
+    return arranged(entries, envelope.fail_on_errors)
 
 
 def arranged(entries: Iterable[Entry], fail_on_errors: int | None = None) -> Bulk:
@@ -112,8 +114,11 @@ def arranged(entries: Iterable[Entry], fail_on_errors: int | None = None) -> Bul
     return Bulk(tuple(given), known, tuple(_steps(given, known)), fail_on_errors)
 
 
-def read_entry(index: int, text: bytes, tenant: str, limits: Limits) -> Entry:
-    """One operation of a bulk request. Raises ScimError invalidSyntax when it is no JSON object."""
+def read_entry(index: int, text: bytes, tenant: str, limits: Limits, routes: dict[str, Route]) -> Entry:
+    """One operation of a bulk request; `routes` keeps what paths name from one to the next.
+
+    Raises ScimError invalidSyntax when it is no JSON object.
+    """
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -122,54 +127,52 @@ def read_entry(index: int, text: bytes, tenant: str, limits: Limits) -> Entry:
         raise ScimError(Kind.INVALID_SYNTAX, "An operation must be a JSON object", index)
     members = {name.lower(): value for name, value in found.items()}
     method, path, bulk_id, version = (members.get(name) for name in ("method", "path", "bulkid", "version"))
-    entry = Entry(
-        index,
-        text,
-        method.upper() if isinstance(method, str) else "",
-        path if isinstance(path, str) else "",
-        bulk_id=bulk_id if isinstance(bulk_id, str) and 0 < len(bulk_id) <= limits.bulk_id_length else None,
-        version=version if isinstance(version, str) else None,
-    )
+    method = method.upper() if isinstance(method, str) else ""
+    path = path if isinstance(path, str) else ""
+    bulk_id = bulk_id if isinstance(bulk_id, str) and 0 < len(bulk_id) <= limits.bulk_id_length else None
+    version = version if isinstance(version, str) else None
     try:
-        _check(entry, members, limits)
-        route = _route(entry, tenant)
-        refers = _named_in_path(route) | (_named(members.get("data"), entry.method) if _MAY_REFER.search(text) else frozenset())
-        return replace(entry, route=route, refers=refers)
+        _check(method, path, bulk_id, version, members, limits)
+        route = routes.get(path) or routes.setdefault(path, relative(tenant, path))
+        _check_route(route, method, path)
+        refers = _named_in_path(route) | (_named(members["data"], method) if "data" in members and _MAY_REFER.search(text) else _NOBODY)
     except ScimError as error:
-        return replace(entry, fault=error)
+        return Entry(index, text, method, path, None, bulk_id, version, fault=error)
+    return Entry(index, text, method, path, route, bulk_id, version, refers)
 
 
-def _check(entry: Entry, members: Mapping[str, Any], limits: Limits) -> None:
+_NOBODY: Final[frozenset[str]] = frozenset()
+
+
+def _check(method: str, path: str, bulk_id: str | None, version: str | None, members: Mapping[str, Any], limits: Limits) -> None:
     """Raises ScimError for what the operation lacks or holds in a wrong form (RFC 7644 §3.7)."""
-    if entry.method not in METHODS:
+    if method not in METHODS:
         raise invalid_syntax(f"method: must be one of {', '.join(METHODS)}")
-    if not entry.path:
+    if not path:
         raise invalid_syntax("path: is required, as text")
-    if members.get("bulkid") is not None and entry.bulk_id is None:
+    if members.get("bulkid") is not None and bulk_id is None:
         raise invalid_value(f"bulkId: must be a text of 1 to {limits.bulk_id_length} characters")
-    if entry.creates and entry.bulk_id is None:
+    if method == "POST" and bulk_id is None:
         raise invalid_syntax("bulkId: is required where the method is POST")
-    if members.get("version") is not None and entry.version is None:
+    if members.get("version") is not None and version is None:
         raise invalid_value("version: must be text")
-    if entry.method != "DELETE" and not isinstance(members.get("data"), dict):
-        raise invalid_syntax(f"data: is required where the method is {entry.method}, as an object")
+    if method != "DELETE" and not isinstance(members.get("data"), dict):
+        raise invalid_syntax(f"data: is required where the method is {method}, as an object")
 
 
-def _route(entry: Entry, tenant: str) -> Route:
-    """What the path names. Raises ScimError unless it is what the method needs (decision 53)."""
-    found = relative(tenant, entry.path)
-    wanted = Endpoint.COLLECTION if entry.creates else Endpoint.RESOURCE
+def _check_route(found: Route, method: str, path: str) -> None:
+    """Raises ScimError unless the path names what the method needs (decision 53)."""
+    wanted = Endpoint.COLLECTION if method == "POST" else Endpoint.RESOURCE
     if found.endpoint is not wanted:
         if found.endpoint not in (Endpoint.COLLECTION, Endpoint.RESOURCE):
-            raise invalid_value(f"path: {shorten(entry.path)} cannot be used in a bulk request")
-        needed = "the endpoint of a resource type, such as /Users" if entry.creates else "a resource, such as /Users/1"
-        raise invalid_value(f"path: {entry.method} needs {needed}")
-    return found
+            raise invalid_value(f"path: {shorten(path)} cannot be used in a bulk request")
+        needed = "the endpoint of a resource type, such as /Users" if method == "POST" else "a resource, such as /Users/1"
+        raise invalid_value(f"path: {method} needs {needed}")
 
 
 def _named_in_path(route: Route) -> frozenset[str]:
-    found = _VALUE.fullmatch(route.id)
-    return frozenset() if found is None else frozenset({found[1]})
+    found = _VALUE.fullmatch(route.id) if route.id else None
+    return _NOBODY if found is None else frozenset({found[1]})
 
 
 def _named(data: Any, method: str) -> frozenset[str]:

@@ -15,8 +15,16 @@ from scimsrv.protocol.body import read_object
 #: What the shape of JSON text depends on: strings without escapes in one piece, the beginning of others, and punctuation.
 _TOKEN: Final = re.compile(rb'"[^"\\]*"|["{}\[\],:]')
 _IN_STRING: Final = re.compile(rb'["\\]')
-#: What is of no interest inside an operation: everything up to the next bracket, or to a string that the pattern cannot pass over.
-_INSIDE: Final = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+")*+')
+
+
+def _nested(depth: int) -> bytes:
+    """A pattern for what may stand between brackets, nested so deeply: it passes over whole objects at once."""
+    flat = rb'[^"{}\[\]]++|"[^"\\]*+"'
+    return rb"(?:" + flat + (rb"|[{\[]" + _nested(depth - 1) + rb"[}\]]" if depth else b"") + rb")*+"
+
+
+#: What is of no interest inside an operation: everything up to a bracket, or to a string, that the pattern cannot pass over.
+_INSIDE: Final = re.compile(_nested(4))
 
 _OPERATIONS: Final = "operations"
 #: The depth of the elements of `Operations`: that of the body's object is 1.

@@ -17,7 +17,7 @@ from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, filled
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.project import EVERYTHING
-from scimsrv.store.create import Creation, create_all
+from scimsrv.store.create import Creation, Prepared, create_all, prepare
 from scimsrv.store.execute import write
 from scimsrv.store.joined import one_transaction
 from scimsrv.store.scope import Scope, new_id
@@ -42,10 +42,7 @@ async def carry_out(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise:
     """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
     the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
     run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors)
-    for step in steps(bulk):
-        await run.step(step)
-        if run.is_over:
-            break
+    await run.steps(lambda: run.is_over)
     return run.in_order()
 
 
@@ -54,10 +51,9 @@ async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Mapping[str, str],
     try:
         async with one_transaction(scope) as joined:
             run = _Run(joined, bulk, ids, authorise, None)
-            for step in steps(bulk):
-                await run.step(step)
-                if run.errors:
-                    raise _UndoneError
+            await run.steps(lambda: run.errors > 0)
+            if run.errors:
+                raise _UndoneError
             return run.in_order()
     except _UndoneError:
         return [_undone(result) for result in run.in_order() if result.error is not None]
@@ -113,17 +109,39 @@ class _Run:
         """The results in the order of the request."""
         return [self.results[index] for index in sorted(self.results)]
 
-    async def step(self, step: Creations | Single) -> None:
-        """Carry out a step; whatever goes wrong becomes the result of an operation."""
-        refusal: ScimError | None = None
+    async def steps(self, is_over: Callable[[], bool]) -> None:
+        """Carry out the steps until there are no more, or it is over; whatever goes wrong becomes the result of an operation.
+
+        Creations are prepared while those before them are on their way into the database, unless these may be the last.
+        """
+        pending: asyncio.Task[None] | None = None
+        try:
+            for step in steps(self.bulk):
+                if pending is not None and (isinstance(step, Single) or self.stop_after is not None):
+                    await pending
+                if is_over():
+                    break
+                refusal = await self._refusal()
+                if isinstance(step, Single):
+                    await self._single(self.bulk.entries[step.index], refusal)
+                    continue
+                entries = [self.bulk.entries[index] for component in step.components for index in component]
+                prepared = await self._prepared(entries, refusal)
+                if pending is not None:
+                    await pending
+                if is_over():
+                    break
+                pending = asyncio.create_task(self._create(entries, prepared))
+        finally:
+            if pending is not None:
+                await pending
+
+    async def _refusal(self) -> ScimError | None:
         try:
             await self.authorise()
         except ScimError as error:
-            refusal = error
-        if isinstance(step, Single):
-            await self._single(self.bulk.entries[step.index], refusal)
-        else:
-            await self._creations([self.bulk.entries[index] for component in step.components for index in component], refusal)
+            return error
+        return None
 
     async def _single(self, entry: Entry, refusal: ScimError | None) -> None:
         try:
@@ -138,16 +156,27 @@ class _Run:
         else:
             self._done(entry, None if written is None else written.version)
 
-    async def _creations(self, entries: Sequence[Entry], refusal: ScimError | None) -> None:
+    async def _prepared(self, entries: Sequence[Entry], refusal: ScimError | None) -> Prepared | ScimError:
+        """The resources that a set of operations creates, or why none of them can be."""
         by_id = {self._id(entry): entry for entry in entries}
-        left = None if self.stop_after is None else self.stop_after - self.errors
+        creations = []
         try:
-            creations = []
             for number, (id_, entry) in enumerate(by_id.items(), 1):
                 creations.append(Creation(id_, refusal or self._planned(entry), self._needed(entry) & by_id.keys()))
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
-            made = await create_all(self.scope, creations, left)
+            return await prepare(self.scope, creations)
+        except Exception:
+            log.exception("operations of a bulk request failed")
+            return ScimError(Kind.INTERNAL)
+
+    async def _create(self, entries: Sequence[Entry], prepared: Prepared | ScimError) -> None:
+        left = None if self.stop_after is None else self.stop_after - self.errors
+        try:
+            if isinstance(prepared, ScimError):
+                raise prepared
+            late = {self._id(entry): _DEPENDENT for entry in entries if self._needs_a_failure(entry)}
+            made = await create_all(self.scope, prepared, late, left)
         except ScimError as error:
             for entry in entries:
                 self._failed(entry, error)
@@ -157,11 +186,17 @@ class _Run:
             for entry in entries:
                 self._failed(entry, ScimError(Kind.INTERNAL))
             return
-        for id_, entry in by_id.items():
+        for entry in entries:
+            id_ = self._id(entry)
             if id_ in made.stored:
                 self._done(entry, 1)
             elif id_ in made.failed:
                 self._failed(entry, made.failed[id_])
+
+    def _needs_a_failure(self, entry: Entry) -> bool:
+        """Whether the operation refers to what could not be created."""
+        definers = (self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers)
+        return any(index in self.results and self.results[index].error is not None for index in definers)
 
     def _id(self, entry: Entry) -> str:
         """The id that the resource of a POST gets; one that nothing refers to where its bulkId is wrong."""
@@ -187,14 +222,14 @@ class _Run:
             raise entry.fault
         if entry.route is None:
             raise AssertionError("an operation without fault has a route")
-        for name in entry.refers:
-            result = self.results.get(self.bulk.definers[name])
-            if result is not None and result.error is not None:
-                raise ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
+        if self._needs_a_failure(entry):
+            raise _DEPENDENT
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
-        data = filled(_data(entry, self.scope.limits), entry.method, self._id_of)
+        data = _data(entry, self.scope.limits)
+        if entry.refers:
+            data = filled(data, entry.method, self._id_of)
         condition = if_match(entry.version) if entry.method != "POST" else None
         id_ = target(entry.route, self._id_of)
         return planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
@@ -221,12 +256,14 @@ class _Run:
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
 
 
+_DEPENDENT: Final = ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
+
 #: Plans made in one go: the other requests of the process get their turn in between.
 _AT_ONCE: Final = 20
 
 
 def _data(entry: Entry, limits: Limits) -> dict[str, Any]:
     """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
-    members = read_object(entry.text, replace(limits, json_depth=limits.json_depth + 1))
+    members = read_object(entry.text, limits)
     found = next((value for name, value in members.items() if name.lower() == "data"), None)
     return found if isinstance(found, dict) else {}

@@ -72,27 +72,45 @@ class CreationsMade:
     failed: Mapping[str, ScimError]
 
 
-async def create_all(scope: Scope, creations: Sequence[Creation], stop_after: int | None = None) -> CreationsMade:
-    """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Resources ready to be stored, in their order, and why some of them cannot be."""
+
+    creations: Sequence[Creation]
+    created: datetime
+    drafts: Mapping[str, _Draft]
+    failed: Mapping[str, ScimError]
+
+
+async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
+    """Everything that can be done for the creations without the database."""
+    created = now()
+    failed = {creation.id: creation.plan for creation in creations if isinstance(creation.plan, ScimError)}
+    return Prepared(creations, created, await _drafts(scope, creations, failed, created), failed)
+
+
+async def create_all(
+    scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
+) -> CreationsMade:
+    """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
+    that cannot be created for a reason found since they were prepared.
 
     Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
     failures the rest is left out.
     """
-    failed = {creation.id: creation.plan for creation in creations if isinstance(creation.plan, ScimError)}
-    created = now()
-    drafts = await _drafts(scope, creations, failed, created)
+    creations, drafts = prepared.creations, prepared.drafts
+    known = {**failed, **prepared.failed}
     for _ in range(_ATTEMPTS):
-        doubled = _doubled(creations, drafts, failed)
-        problems = _spread(creations, failed | doubled)
+        problems = _spread(creations, known | _doubled(creations, drafts, known))
         tried = _until(creations, problems, stop_after)
         chosen = [drafts[creation.id] for creation in tried if creation.id not in problems]
         try:
-            found = await guarded(partial(_attempt, scope, chosen, created)) if chosen else _STORED
+            found = await guarded(partial(_attempt, scope, chosen, prepared.created)) if chosen else _STORED
         except ScimError as error:
             found = dict.fromkeys((draft.id for draft in chosen), error)
         if found is _STORED:
             return CreationsMade(frozenset(draft.id for draft in chosen), {one.id: problems[one.id] for one in tried if one.id in problems})
-        failed |= found
+        known |= found
     raise ScimError(Kind.UNAVAILABLE)
 
 

@@ -52,7 +52,7 @@ def test_long_chains() -> None:
 
 
 def _bulk(*operations: dict[str, Any]) -> Bulk:
-    return arranged(read_entry(index, orjson.dumps(one), "acme", Limits()) for index, one in enumerate(operations))
+    return arranged(read_entry(index, orjson.dumps(one), "acme", Limits(), {}) for index, one in enumerate(operations))
 
 
 def _create(bulk_id: str, *refers: str) -> dict[str, Any]:
