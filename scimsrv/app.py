@@ -25,7 +25,7 @@ from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Answer, Plan, Query, Read
+from scimsrv.protocol.plan import Answer, Modify, Overwrite, Plan, Query, Read
 from scimsrv.protocol.request import (
     Search,
     answer_type,
@@ -39,6 +39,7 @@ from scimsrv.protocol.request import (
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, route
+from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
@@ -48,6 +49,7 @@ from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.me import find_me
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
 
@@ -151,17 +153,39 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
         if found.endpoint is Endpoint.BULK:
             return await self._bulk(found, given, catalog, headers, receive)
+        own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        principal.require(Right.READ if reads else Right.WRITE)
+        if own:
+            found = await self._me(found, method, principal, catalog)
+        else:
+            principal.require(Right.READ if reads else Right.WRITE)
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
             catalog = await self._catalog(principal)
         plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        if own and isinstance(plan, Overwrite | Modify):
+            plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         count = plan.count if isinstance(plan, Query) else 0
         reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
-        return reply if reads or principal.may(Right.READ) else _without_body(reply)
+        return reply if reads or own or principal.may(Right.READ) else _without_body(reply)
+
+    async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
+        """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""
+        policy, schema = catalog.policy, catalog.by_name.get("User")
+        if policy.me == "off" or schema is None:
+            raise ScimError(Kind.NOT_IMPLEMENTED, "/Me is switched off")
+        if method == "POST":
+            raise ScimError(Kind.NOT_IMPLEMENTED, "Users cannot register themselves")
+        subject = principal.credential.subject
+        if subject is None:
+            raise ScimError(Kind.NOT_FOUND, "The token stands for a service and not for a user")
+        principal.require(Right.ME)
+        if method == "DELETE" and not policy.me_deletion:
+            raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
+        id_ = await find_me(self._scope(principal, catalog, self._base_url(found.tenant)), schema, subject)
+        return replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
 
     async def _bulk(self, found: Route, given: Sequence[bytes], catalog: Catalog, headers: Fields, receive: Receive) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
@@ -199,7 +223,7 @@ class App:
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
-        if method not in ("POST", "PUT", "PATCH") or found.endpoint is Endpoint.ME:
+        if method not in ("POST", "PUT", "PATCH"):
             return None
         searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         check_content_type(headers.get(b"content-type"))
@@ -262,8 +286,6 @@ class App:
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:
-            case Endpoint.ME:
-                raise ScimError(Kind.NOT_IMPLEMENTED, "/Me is switched off")
             case Endpoint.CONFIG:
                 return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:

@@ -31,6 +31,7 @@ class Right(Enum):
     READ = frozenset({"scim", "scim:read"})
     WRITE = frozenset({"scim", "scim:write"})
     BULK = frozenset({"scim", "scim:bulk"})
+    ME = frozenset({"scim:me"})
 
 
 @dataclass(frozen=True, slots=True)

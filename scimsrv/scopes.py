@@ -6,8 +6,9 @@ from typing import Final
 READ: Final = "scim:read"
 WRITE: Final = "scim:write"
 BULK: Final = "scim:bulk"
+ME: Final = "scim:me"
 
-SCOPES: Final = (READ, WRITE, BULK)
+SCOPES: Final = (READ, WRITE, BULK, ME)
 """Every scope that this server enforces."""
 
 ALIASES: Final = {"scim": (READ, WRITE, BULK)}

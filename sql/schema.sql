@@ -26,7 +26,8 @@ CREATE TABLE tenant (
     created   timestamptz NOT NULL DEFAULT now()
 );
 
--- A token's HMAC and what it may do. Looked up by digest alone, before the tenant is known.
+-- A token's HMAC and what it may do. Looked up by digest alone, before the tenant is known. subject is the user whom it stands for, by
+-- the attribute that the tenant's policy names; NULL for a service.
 CREATE TABLE credential (
     digest     bytea       NOT NULL PRIMARY KEY,
     tenant     integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
@@ -36,6 +37,7 @@ CREATE TABLE credential (
     created    timestamptz NOT NULL DEFAULT now(),
     expires    timestamptz,
     last_used  timestamptz,
+    subject    text        COLLATE "C",
     UNIQUE (tenant, kid)
 );
 

@@ -24,7 +24,13 @@ def register(commands: Any) -> None:
         group, "create", "create a token and print it, this once", "scimsrv token create --tenant acme --label entra", _create
     )
     create.add_argument("--label", default="default", help="what it is for; two live tokens per label (default: default)")
-    create.add_argument("--scope", action="append", metavar="SCOPE", help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim)")
+    create.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim; with --subject scim:me)",
+    )
+    create.add_argument("--subject", metavar="VALUE", help="the user whom it stands for at /Me, by the attribute that policy `me` names")
     rotate = add_command(
         group, "rotate", "create a label's next token; the old one works 7 more days", "scimsrv token rotate --tenant acme", _rotate
     )
@@ -41,7 +47,7 @@ def register(commands: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     try:
-        scopes = expand(arguments.scope or ["scim"])
+        scopes = expand(arguments.scope or ["scim" if arguments.subject is None else "scim:me"])
     except ValueError as error:
         raise credentials.CredentialError(str(error)) from None
     settings = settings_of(arguments)
@@ -50,7 +56,14 @@ def _create(arguments: argparse.Namespace) -> int:
     async def issue(connection: Any) -> credentials.Credential:
         tenant = await find_tenant(connection, arguments.tenant)
         return await credentials.create_credential(
-            connection, tenant.id, digest=digest, kid=token.kid, label=arguments.label, scopes=scopes, expires=_end(arguments)
+            connection,
+            tenant.id,
+            digest=digest,
+            kid=token.kid,
+            label=arguments.label,
+            scopes=scopes,
+            expires=_end(arguments),
+            subject=arguments.subject,
         )
 
     return _hand_out(arguments, settings, token, on_database(settings, issue))
@@ -74,8 +87,8 @@ def _list(arguments: argparse.Namespace) -> int:
         return await credentials.list_credentials(connection, (await find_tenant(connection, arguments.tenant)).id)
 
     found = on_database(settings_of(arguments), look)
-    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used) for one in found]
-    emit(arguments, {"tokens": found}, table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED"), rows))
+    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used, one.subject or "") for one in found]
+    emit(arguments, {"tokens": found}, table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "SUBJECT"), rows))
     return 0
 
 
@@ -102,7 +115,14 @@ def _hand_out(arguments: argparse.Namespace, settings: Settings, token: tokens.T
 
 
 def _shown(made: credentials.Credential) -> dict[str, object]:
-    return {"kid": made.kid, "label": made.label, "scopes": made.scopes, "created": made.created, "expires": made.expires}
+    return {
+        "kid": made.kid,
+        "label": made.label,
+        "scopes": made.scopes,
+        "created": made.created,
+        "expires": made.expires,
+        "subject": made.subject,
+    }
 
 
 def _life(text: str) -> timedelta | None:

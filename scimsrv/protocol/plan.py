@@ -49,7 +49,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
-    """Replace a resource by a body (PUT); `draft` is what the body came to."""
+    """Replace a resource by a body (PUT); `draft` is what the body came to. `permitted` are the folded names of the attributes that may
+    change, None for all."""
 
     schema: EffectiveSchema
     id: str
@@ -57,11 +58,12 @@ class Overwrite:
     draft: Draft
     view: View
     if_match: IfMatch | None
+    permitted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body."""
+    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body. `permitted`: as for a PUT."""
 
     schema: EffectiveSchema
     id: str
@@ -69,6 +71,7 @@ class Modify:
     view: View
     if_match: IfMatch | None
     body_wanted: bool
+    permitted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

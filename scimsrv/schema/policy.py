@@ -8,6 +8,10 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal, get_args
 
 PatchBody = Literal["auto", "always", "never"]
+Me = Literal["off", "id", "userName", "externalId"]
+
+#: What people say about themselves, and nothing that anybody decides by.
+_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,12 @@ class Policy:
     bulk: bool = True
     #: A bulk request is applied as a whole or not at all; RFC 7644 §3.7 applies each operation by itself.
     bulk_atomic: bool = False
+    #: Which attribute of a user has the subject of a token that asks for /Me; off: /Me is not served (RFC 7644 §3.11).
+    me: Me = "off"
+    #: The attributes that users may change about themselves at /Me.
+    me_attributes: tuple[str, ...] = _OWN
+    #: Users may delete themselves at /Me.
+    me_deletion: bool = False
     #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
     patch_body: PatchBody = "auto"
 
@@ -54,6 +64,13 @@ PROFILES: Final[dict[str, Policy]] = {
     "okta": Policy(),
     "strict": Policy(strict_attributes=True, strict_schemas=True, strict_operations=True, strict_uris=True, unique_group_names=False),
 }
+
+
+#: The switches that take a list of names.
+LISTS: Final = frozenset({"me_attributes"})
+
+#: The switches that take one of several words.
+_WORDS: Final[dict[str, tuple[str, ...]]] = {"patch_body": get_args(PatchBody), "me": get_args(Me)}
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
@@ -67,9 +84,13 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise ValueError(f"{name} is no policy switch" + (f"; did you mean {close[0]}?" if close else ""))
-        if name == "patch_body":
-            if value not in get_args(PatchBody):
-                raise ValueError(f"patch_body must be one of {', '.join(get_args(PatchBody))}")
+        if name in _WORDS:
+            if value not in _WORDS[name]:
+                raise ValueError(f"{name} must be one of {', '.join(_WORDS[name])}")
+        elif name in LISTS:
+            if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+                raise ValueError(f"{name} must be a list of names")
+            rest[name] = tuple(value)
         elif not isinstance(value, bool):
             raise ValueError(f"{name} must be true or false")
     return replace(PROFILES[profile], **rest)

@@ -17,6 +17,7 @@ from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
 from scimsrv.store.failure import guarded
+from scimsrv.store.me import permit
 from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Scope
@@ -90,7 +91,7 @@ async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
                 links[key] = LinkChange(cleared=False, added=sent or (), removed=())
             elif sent is not None or not policy.put_keeps_omitted_members:
                 links[key] = LinkChange(cleared=True, added=sent or (), removed=())
-        return Edit(complete(document, schema, scope.limits), links, draft.secrets)
+        return permit(Edit(complete(document, schema, scope.limits), links, draft.secrets), stored, schema, plan.permitted)
 
     return await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=most)
 
@@ -121,7 +122,7 @@ async def _modified(scope: Scope, plan: Modify, most: int) -> Written:
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
-        return Edit(made.document, made.links, made.secrets)
+        return permit(Edit(made.document, made.links, made.secrets), stored, schema, plan.permitted)
 
     links = _touches_links(plan.operations, schema)
     return await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)

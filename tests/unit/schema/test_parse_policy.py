@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 import pytest
 
-from scimsrv.schema.policy import PROFILES, PatchBody, Policy, parse_policy
+from scimsrv.schema.policy import PROFILES, Me, PatchBody, Policy, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name != "patch_body"]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in ("patch_body", "me", "me_attributes")]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -52,6 +52,18 @@ def test_the_body_of_patch(position: str) -> None:
     assert parse_policy({"patch_body": position}).patch_body == position
 
 
+@pytest.mark.parametrize("position", get_args(Me))
+def test_whom_me_finds(position: str) -> None:
+    """me takes each of its words."""
+    assert parse_policy({"me": position}).me == position
+
+
+def test_what_users_may_change() -> None:
+    """me_attributes takes any list of names, the empty one too."""
+    assert parse_policy({"me_attributes": ["title", "urn:x:y"]}).me_attributes == ("title", "urn:x:y")
+    assert parse_policy({"me_attributes": []}).me_attributes == ()
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [
@@ -65,6 +77,9 @@ def test_the_body_of_patch(position: str) -> None:
         ({"strict_uris": None}, "strict_uris must be true or false"),
         ({"patch_body": "sometimes"}, "patch_body must be one of auto, always, never"),
         ({"patch_body": True}, "patch_body must be one of"),
+        ({"me": True}, "me must be one of off, id, userName, externalId"),
+        ({"me_attributes": "title"}, "me_attributes must be a list of names"),
+        ({"me_attributes": [1]}, "me_attributes must be a list of names"),
     ],
 )
 def test_refused(document: dict[str, Any], says: str) -> None:
