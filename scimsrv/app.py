@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
+import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
-from scimsrv.keys import CURSOR_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.jobs import Finished, Jobs, bulk_response, single_request, status_document
+from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.protocol import discovery, planning
@@ -25,7 +28,8 @@ from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Answer, Modify, Overwrite, Plan, Query, Read
+from scimsrv.protocol.plan import Answer, Insert, Modify, Overwrite, Plan, Query, Read, Remove
+from scimsrv.protocol.prefer import NONE, Preferences, preferences
 from scimsrv.protocol.request import (
     Search,
     answer_type,
@@ -44,11 +48,14 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import view
+from scimsrv.schema.validate import complete
+from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.jobs import find_status
 from scimsrv.store.me import find_me
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
@@ -83,6 +90,7 @@ class App:
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
+        self.jobs: Jobs
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -114,10 +122,13 @@ class App:
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
+        self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
+        self.jobs.start()
         self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
         """End the background work and close the pool."""
+        await self.jobs.stop()
         await self.maintenance.stop()
         await self.pool.close()
 
@@ -126,7 +137,7 @@ class App:
         request = headers.request_id
         media_type = _SCIM_JSON
         try:
-            media_type = answer_type(headers.joined(b"accept"))
+            media_type = _media_type(headers)
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
             reply = refusal(error, request)
@@ -153,6 +164,8 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
         if found.endpoint is Endpoint.BULK:
             return await self._bulk(found, given, catalog, headers, receive)
+        if found.endpoint is Endpoint.REQUEST:
+            return await self._request(found, principal)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         if own:
@@ -167,9 +180,45 @@ class App:
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        wanted = NONE if reads else preferences(headers.joined(b"prefer"))
+        if wanted.asynchronous and not own:
+            kept = await self._later(scope, found, method, plan, body or {}, headers, wanted)
+            if kept is not None:
+                return kept
         count = plan.count if isinstance(plan, Query) else 0
         reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
+        if wanted.minimal:
+            return _minimal(reply)
         return reply if reads or own or principal.may(Right.READ) else _without_body(reply)
+
+    async def _later(
+        self, scope: Scope, found: Route, method: str, plan: Plan, body: dict[str, Any], headers: Fields, wanted: Preferences
+    ) -> Reply | None:
+        """The answer to a request that is carried out later, or was within the time to be waited; None where it has to be done now."""
+        if not isinstance(plan, Insert | Overwrite | Modify | Remove):
+            return None
+        if isinstance(plan, Insert):
+            complete(plan.draft.document, plan.schema, self.limits)  # so that what is missing is said at once
+        path = f"/{quote(found.name)}" + (f"/{quote(found.id, safe='')}" if found.id else "")
+        bulk = single_request(method, path, body, headers.joined(b"if-match"))
+        kept = await self.jobs.later(scope, bulk, wanted, single=True)
+        if not isinstance(kept, Finished):
+            return kept
+        result = kept.results[0]
+        if "response" in result:
+            return Reply(int(result["status"]), orjson.dumps(result["response"]))
+        if isinstance(plan, Remove):
+            return Reply(204)
+        id_ = kept.ids[0] if isinstance(plan, Insert) else plan.id
+        shown = self._renderer(scope.base_url, scope.catalog, 0).reply(await execute(scope, Read(plan.schema, id_, plan.view)))
+        return replace(shown, status=int(result["status"]))
+
+    async def _request(self, found: Route, principal: Principal) -> Reply:
+        """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
+        status = await find_status(self.pool, principal.credential.tenant, found.id)
+        if status is None or status.actor != principal.credential.kid:
+            raise ScimError(Kind.NOT_FOUND, "There is no such request")
+        return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
 
     async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
         """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""
@@ -203,6 +252,11 @@ class App:
         async def authorise() -> None:
             (await self._principal(given, found)).require(Right.WRITE)
 
+        wanted = preferences(headers.joined(b"prefer"))
+        if wanted.asynchronous:
+            kept = await self.jobs.later(scope, bulk, wanted, single=False)
+            if kept is not None:
+                return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
         carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
         results = await carry(scope, bulk, allot(bulk), authorise)
         return Reply(200, response(results, headers.request_id))
@@ -310,6 +364,24 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
+
+
+def _media_type(headers: Fields) -> str:
+    """The media type of the answer; what a client accepts does not keep an asynchronous request from being taken (RFC 9967 §2.5.1.1)."""
+    try:
+        return answer_type(headers.joined(b"accept"))
+    except ScimError:
+        if preferences(headers.joined(b"prefer")).asynchronous:
+            return _SCIM_JSON
+        raise
+
+
+def _minimal(reply: Reply) -> Reply:
+    """The answer to a write for a client that prefers none of its body (RFC 7240 §4.2)."""
+    if reply.body is None or reply.status >= 300:
+        return reply
+    short = _without_body(reply)
+    return replace(short, headers=short.headers | {"Preference-Applied": "return=minimal"})
 
 
 def _without_body(reply: Reply) -> Reply:

@@ -181,3 +181,30 @@ CREATE TABLE change (
 );
 
 CREATE INDEX change_by_resource ON change (tenant, id, seq);
+
+-- A request that is carried out later, or was: request is sealed, since it may hold passwords, and empty when it is finished. Whoever
+-- carries it out is the holder until held_until; every step of it is taken in one transaction with its results.
+CREATE TABLE request_job (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    txn         text        COLLATE "C" NOT NULL,
+    actor       text        COLLATE "C" NOT NULL,
+    created     timestamptz NOT NULL DEFAULT now(),
+    finished    timestamptz,
+    holder      text        COLLATE "C",
+    held_until  timestamptz NOT NULL DEFAULT now(),
+    operations  integer     NOT NULL,
+    request     bytea       NOT NULL,
+    PRIMARY KEY (tenant, txn)
+);
+
+CREATE INDEX request_job_by_age ON request_job (tenant, finished NULLS FIRST, created);
+
+-- What became of an operation of such a request, as a BulkResponse shows it; number counts from 0 in the order of the request.
+CREATE TABLE request_result (
+    tenant  integer NOT NULL,
+    txn     text    COLLATE "C" NOT NULL,
+    number  integer NOT NULL,
+    result  text    NOT NULL,
+    PRIMARY KEY (tenant, txn, number),
+    FOREIGN KEY (tenant, txn) REFERENCES request_job (tenant, txn) ON DELETE CASCADE
+);

@@ -17,7 +17,9 @@ TENANT_TABLES: Final = {
         ("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "unusual_reference", "secret", "change"),
         "tenant",
     ),
-    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index"), "tenant"),
+    **dict.fromkeys(
+        ("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "request_job", "request_result"), "tenant"
+    ),
     "tenant": "id",
 }
 

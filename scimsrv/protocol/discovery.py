@@ -37,6 +37,7 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
             "maxPageSize": limits.page,
             "cursorTimeout": limits.cursor_seconds,
         },
+        "securityEvents": {"asyncRequest": "request", "eventUris": []},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -13,6 +13,8 @@ BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+#: What is known of a request that is carried out later: an extension of this server.
+REQUEST_STATUS = "urn:scimsrv:scim:api:messages:1.0:RequestStatus"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 

@@ -21,6 +21,7 @@ class Endpoint(Enum):
     RESOURCE_TYPES = auto()
     BULK = auto()
     ME = auto()
+    REQUEST = auto()
     COLLECTION = auto()
     SEARCH = auto()
     RESOURCE = auto()
@@ -35,6 +36,7 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.RESOURCE_TYPES: ("GET", "HEAD"),
     Endpoint.BULK: ("POST",),
     Endpoint.ME: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+    Endpoint.REQUEST: ("GET", "HEAD"),
     Endpoint.COLLECTION: ("GET", "HEAD", "POST"),
     Endpoint.SEARCH: ("POST",),
     Endpoint.RESOURCE: ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
@@ -121,6 +123,8 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.ROOT, version=version)
         case [".search"]:
             return Route(tenant, Endpoint.ROOT_SEARCH, version=version)
+        case [".requests", txn]:
+            return Route(tenant, Endpoint.REQUEST, id=txn, version=version)
         case [name] if name in _FIXED:
             return Route(tenant, _FIXED[name], name, version=version)
         case [name] if name in _DISCOVERY:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from scimsrv.errors import Kind, ScimError
@@ -33,12 +33,16 @@ _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 Authorise = Callable[[], Awaitable[None]]
 
 
-def allot(bulk: Bulk) -> dict[str, str]:
-    """A new id for each resource that the request creates, by bulkId."""
-    return {bulk_id: new_id() for bulk_id in bulk.definers}
+#: The id of the resource that each creation makes, by the operation's index.
+Ids = Mapping[int, str]
 
 
-async def carry_out(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise: Authorise) -> list[Result]:
+def allot(bulk: Bulk) -> dict[int, str]:
+    """New ids for what the request creates."""
+    return {entry.index: new_id() for entry in bulk.entries if entry.creates}
+
+
+async def carry_out(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
     """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
     the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
     run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors)
@@ -46,7 +50,7 @@ async def carry_out(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise:
     return run.in_order()
 
 
-async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Mapping[str, str], authorise: Authorise) -> list[Result]:
+async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
     """Carry out all operations in one transaction, or none: then the results are those that failed, and say so."""
     try:
         async with one_transaction(scope) as joined:
@@ -57,6 +61,63 @@ async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Mapping[str, str],
             return run.in_order()
     except _UndoneError:
         return [_undone(result) for result in run.in_order() if result.error is not None]
+
+
+class Recorder(Protocol):
+    """Keeps what becomes of a request that is carried out later, in the transactions that do it."""
+
+    async def hold(self, scope: Scope) -> None:
+        """Keep the request from others until this transaction ends. Raises when another one has taken over."""
+
+    async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
+        """Keep results; with the last ones the request is finished."""
+
+
+async def carry_out_recorded(
+    scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, known: Mapping[int, Result]
+) -> None:
+    """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
+    `known` are the results that are kept already."""
+    if scope.catalog.policy.bulk_atomic:
+        await _recorded_at_once(scope, bulk, ids, authorise, recorder)
+        return
+    errors = sum(result.error is not None for result in known.values())
+    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors, dict(known), errors)
+    left = [step for step in steps(bulk) if _first(step) not in known]
+    for number, step in enumerate(left, 1):
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            run.scope = joined
+            before = set(run.results)
+            await run.one(step)
+            new = [run.results[index] for index in sorted(run.results.keys() - before)]
+            await recorder.record(joined, new, last=run.is_over or number == len(left))
+        if run.is_over:
+            return
+    if not left:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            await recorder.record(joined, [], last=True)
+
+
+async def _recorded_at_once(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder) -> None:
+    try:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            run = _Run(joined, bulk, ids, authorise, None)
+            await run.steps(lambda: run.errors > 0)
+            if run.errors:
+                raise _UndoneError
+            await recorder.record(joined, run.in_order(), last=True)
+    except _UndoneError:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            failed = [_undone(result) for result in run.in_order() if result.error is not None]
+            await recorder.record(joined, failed, last=True)
+
+
+def _first(step: Creations | Single) -> int:
+    return step.index if isinstance(step, Single) else step.components[0][0]
 
 
 class _UndoneError(Exception):
@@ -94,7 +155,7 @@ class _Run:
 
     scope: Scope
     bulk: Bulk
-    ids: Mapping[str, str]
+    ids: Ids
     authorise: Authorise
     stop_after: int | None
     results: dict[int, Result] = field(default_factory=dict)
@@ -136,6 +197,15 @@ class _Run:
             if pending is not None:
                 await pending
 
+    async def one(self, step: Creations | Single) -> None:
+        """Carry out one step."""
+        refusal = await self._refusal()
+        if isinstance(step, Single):
+            await self._single(self.bulk.entries[step.index], refusal)
+            return
+        entries = [self.bulk.entries[index] for component in step.components for index in component]
+        await self._create(entries, await self._prepared(entries, refusal))
+
     async def _refusal(self) -> ScimError | None:
         try:
             await self.authorise()
@@ -158,7 +228,7 @@ class _Run:
 
     async def _prepared(self, entries: Sequence[Entry], refusal: ScimError | None) -> Prepared | ScimError:
         """The resources that a set of operations creates, or why none of them can be."""
-        by_id = {self._id(entry): entry for entry in entries}
+        by_id = {self.ids[entry.index]: entry for entry in entries}
         creations = []
         try:
             for number, (id_, entry) in enumerate(by_id.items(), 1):
@@ -175,7 +245,7 @@ class _Run:
         try:
             if isinstance(prepared, ScimError):
                 raise prepared
-            late = {self._id(entry): _DEPENDENT for entry in entries if self._needs_a_failure(entry)}
+            late = {self.ids[entry.index]: _DEPENDENT for entry in entries if self._needs_a_failure(entry)}
             made = await create_all(self.scope, prepared, late, left)
         except ScimError as error:
             for entry in entries:
@@ -187,7 +257,7 @@ class _Run:
                 self._failed(entry, ScimError(Kind.INTERNAL))
             return
         for entry in entries:
-            id_ = self._id(entry)
+            id_ = self.ids[entry.index]
             if id_ in made.stored:
                 self._done(entry, 1)
             elif id_ in made.failed:
@@ -198,14 +268,10 @@ class _Run:
         definers = (self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers)
         return any(index in self.results and self.results[index].error is not None for index in definers)
 
-    def _id(self, entry: Entry) -> str:
-        """The id that the resource of a POST gets; one that nothing refers to where its bulkId is wrong."""
-        known = entry.bulk_id is not None and self.bulk.definers.get(entry.bulk_id) == entry.index
-        return self.ids[entry.bulk_id or ""] if known else f"operation {entry.index}"
-
     def _needed(self, entry: Entry) -> frozenset[str]:
         """The ids of the resources of this request that the operation refers to, but for its own."""
-        return frozenset(self.ids[name] for name in entry.refers if name in self.bulk.definers and self.bulk.definers[name] != entry.index)
+        indexes = {self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers} - {entry.index}
+        return frozenset(self.ids[index] for index in indexes)
 
     def _planned(self, entry: Entry) -> Insert | ScimError:
         try:
@@ -235,7 +301,7 @@ class _Run:
         return planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
 
     def _id_of(self, bulk_id: str) -> str:
-        return self.ids[bulk_id]
+        return self.ids[self.bulk.definers[bulk_id]]
 
     def _done(self, entry: Entry, version: int | None) -> None:
         self.results[entry.index] = Result(entry, _STATUS[entry.method], self._location(entry), version)
@@ -248,11 +314,11 @@ class _Run:
     def _location(self, entry: Entry) -> str | None:
         """The URL of the resource, as far as the path says what it is."""
         if entry.creates:
-            return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self._id(entry), safe='')}"
+            return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self.ids[entry.index], safe='')}"
         if entry.route is None:
             path = entry.path.lstrip("/")
             return f"{self.scope.base_url}/{quote(path, safe='/:')}" if "://" not in entry.path else None
-        id_ = target(entry.route, lambda name: self.ids.get(name, f"bulkId:{name}"))
+        id_ = target(entry.route, lambda name: self._id_of(name) if name in self.bulk.definers else f"bulkId:{name}")
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
 
 
