@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -19,6 +20,7 @@ from starlette.types import Scope as Connection
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
+from scimsrv.idempotency import digest_of, key_of, later_once, once
 from scimsrv.jobs import Finished, Jobs, bulk_response, single_request, status_document
 from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
@@ -51,6 +53,7 @@ from scimsrv.schema.project import view
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
+from scimsrv.store.answers import is_streamed
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
@@ -181,15 +184,49 @@ class App:
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
+        key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
+        if key is not None:
+            reply = await self._once(scope, found, plan, key, body or {}, connection, headers, wanted)
+            return self._finished(reply, principal, wanted)
         if wanted.asynchronous and not own:
             kept = await self._later(scope, found, method, plan, body or {}, headers, wanted)
             if kept is not None:
                 return kept
         count = plan.count if isinstance(plan, Query) else 0
         reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
+        return reply if reads or own else self._finished(reply, principal, wanted)
+
+    @staticmethod
+    def _finished(reply: Reply, principal: Principal, wanted: Preferences) -> Reply:
+        """The answer to a write, without what the token may not read or the client would rather not have."""
         if wanted.minimal:
             return _minimal(reply)
-        return reply if reads or own or principal.may(Right.READ) else _without_body(reply)
+        return reply if principal.may(Right.READ) or reply.status >= 300 else _without_body(reply)
+
+    async def _once(
+        self,
+        scope: Scope,
+        found: Route,
+        plan: Plan,
+        key: str,
+        body: dict[str, Any],
+        connection: Connection,
+        headers: Fields,
+        wanted: Preferences,
+    ) -> Reply:
+        """The answer to a creation that may be repeated: the first one, whoever asks again."""
+        digest = digest_of(found.name, connection["query_string"].decode("latin-1"), body)
+        if wanted.asynchronous and isinstance(plan, Insert):
+            complete(plan.draft.document, plan.schema, self.limits)
+            bulk = single_request("POST", f"/{quote(found.name)}", body, None)
+            return await later_once(self.jobs, scope, key, digest, bulk, wanted, single=True)
+        renderer = self._renderer(scope.base_url, scope.catalog, 0)
+
+        async def carry_out(joined: Scope) -> Reply:
+            reply = renderer.reply(await execute(joined, plan))
+            return replace(reply, body=None) if is_streamed(reply) else reply  # whose connection is gone when it is sent
+
+        return await once(scope, key, digest, headers.request_id, carry_out)
 
     async def _later(
         self, scope: Scope, found: Route, method: str, plan: Plan, body: dict[str, Any], headers: Fields, wanted: Preferences
@@ -253,6 +290,10 @@ class App:
             (await self._principal(given, found)).require(Right.WRITE)
 
         wanted = preferences(headers.joined(b"prefer"))
+        key = key_of(headers.joined(b"idempotency-key"))
+        if key is not None:
+            digest = digest_of("Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries])
+            return await later_once(self.jobs, scope, key, digest, bulk, wanted, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
             if kept is not None:

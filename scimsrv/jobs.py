@@ -96,6 +96,11 @@ class Jobs:
             finished = await self.finished(scope, txn, ids)
             if finished is not None:
                 return finished
+        return self.accepted(scope, txn)
+
+    @staticmethod
+    def accepted(scope: Scope, txn: str) -> Reply:
+        """The answer to a request that is carried out later (RFC 9967 §2.5.1.1)."""
         location = f"{scope.base_url}/.requests/{txn}"
         return Reply(202, headers={"Location": location, "Set-Txn": txn, "Preference-Applied": "respond-async"})
 

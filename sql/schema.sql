@@ -208,3 +208,21 @@ CREATE TABLE request_result (
     PRIMARY KEY (tenant, txn, number),
     FOREIGN KEY (tenant, txn) REFERENCES request_job (tenant, txn) ON DELETE CASCADE
 );
+
+-- The answer to the first request with an Idempotency-Key: none while it runs, which it does until held_until at most; that of the
+-- asynchronous request txn where there is one.
+CREATE TABLE first_answer (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    key         text        COLLATE "C" NOT NULL,
+    digest      bytea       NOT NULL,
+    created     timestamptz NOT NULL DEFAULT now(),
+    holder      text        COLLATE "C" NOT NULL,
+    held_until  timestamptz NOT NULL,
+    txn         text        COLLATE "C",
+    status      smallint,
+    headers     text,
+    body        bytea,
+    PRIMARY KEY (tenant, key)
+);
+
+CREATE INDEX first_answer_by_age ON first_answer (tenant, created);

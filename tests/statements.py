@@ -18,7 +18,17 @@ TENANT_TABLES: Final = {
         "tenant",
     ),
     **dict.fromkeys(
-        ("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "request_job", "request_result"), "tenant"
+        (
+            "credential",
+            "tenant_config",
+            "tenant_schema",
+            "tenant_resource_type",
+            "tenant_index",
+            "request_job",
+            "request_result",
+            "first_answer",
+        ),
+        "tenant",
     ),
     "tenant": "id",
 }

@@ -29,3 +29,19 @@ CREATE TABLE request_result (
     PRIMARY KEY (tenant, txn, number),
     FOREIGN KEY (tenant, txn) REFERENCES request_job (tenant, txn) ON DELETE CASCADE
 );
+
+CREATE TABLE first_answer (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    key         text        COLLATE "C" NOT NULL,
+    digest      bytea       NOT NULL,
+    created     timestamptz NOT NULL DEFAULT now(),
+    holder      text        COLLATE "C" NOT NULL,
+    held_until  timestamptz NOT NULL,
+    txn         text        COLLATE "C",
+    status      smallint,
+    headers     text,
+    body        bytea,
+    PRIMARY KEY (tenant, key)
+);
+
+CREATE INDEX first_answer_by_age ON first_answer (tenant, created);

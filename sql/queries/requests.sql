@@ -51,3 +51,47 @@ DELETE FROM request_job WHERE tenant = $1 AND finished < now() - make_interval(s
 -- $2 short id of a token: what it may do now
 SELECT c.scopes, t.status FROM credential c JOIN tenant t ON t.id = c.tenant
 WHERE c.tenant = $1 AND c.kid = $2 AND (c.expires IS NULL OR c.expires > now())
+
+-- name: claim_key
+-- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the request is the first with this key
+INSERT INTO first_answer (tenant, key, digest, holder, held_until)
+SELECT $1, $2, $3, $4, now() + make_interval(secs => $5)
+ON CONFLICT (tenant, key) DO NOTHING RETURNING key
+
+-- name: inherit_key
+-- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the first request died without an answer; one that works on is not
+-- waited for
+UPDATE first_answer SET holder = $4, held_until = now() + make_interval(secs => $5)
+WHERE tenant = $1 AND key = (
+    SELECT a.key FROM first_answer a
+    WHERE a.tenant = $1 AND a.key = $2 AND a.digest = $3 AND a.status IS NULL AND a.txn IS NULL AND a.held_until <= now()
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING key
+
+-- name: first_answer
+-- $2 key
+SELECT digest, txn, status, headers, body FROM first_answer WHERE tenant = $1 AND key = $2
+
+-- name: hold_key
+-- $2 key, $3 holder: no row when another request has taken over. A lock and no change, for which a repetition would have to wait.
+SELECT key FROM first_answer WHERE tenant = $1 AND key = $2 AND holder = $3 AND status IS NULL FOR UPDATE
+
+-- name: keep_answer
+-- $2 key, $3 holder, $4 status, $5 headers, $6 body, $7 txn
+UPDATE first_answer SET status = $4::smallint, headers = $5, body = $6, txn = $7 WHERE tenant = $1 AND key = $2 AND holder = $3
+
+-- name: release_key
+-- $2 key, $3 holder
+DELETE FROM first_answer WHERE tenant = $1 AND key = $2 AND holder = $3 AND status IS NULL AND txn IS NULL
+
+-- name: prune_answers
+-- $2 seconds for which answers are kept, $3 most of them
+DELETE FROM first_answer WHERE tenant = $1 AND key IN (
+    SELECT a.key FROM first_answer a
+    WHERE a.tenant = $1 AND (
+        a.created < now() - make_interval(secs => $2)
+        OR a.created <= (SELECT b.created FROM first_answer b WHERE b.tenant = $1 ORDER BY b.created DESC OFFSET $3 LIMIT 1)
+    )
+    FOR UPDATE SKIP LOCKED
+)
