@@ -17,11 +17,11 @@ import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, status_document
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
 from scimsrv.idempotency import digest_of, key_of, later_once, once
-from scimsrv.jobs import Finished, Jobs, bulk_response, single_request, status_document
 from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
@@ -54,11 +54,11 @@ from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.answers import is_streamed
+from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.jobs import find_status
 from scimsrv.store.me import find_me
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
+from scimsrv.asynchronous import Jobs, bulk_response
 from scimsrv.errors import Kind, ScimError, invalid_value
-from scimsrv.jobs import Jobs, bulk_response
 from scimsrv.protocol.bulk import Bulk
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Reply, refusal

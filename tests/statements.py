@@ -157,7 +157,11 @@ def _read(part: Group) -> _Query:
         word = _word(part[at])
         if word in ("LEFT", "RIGHT", "FULL"):
             optional = True
-        if word in _TABLE_WORDS and not (word == "UPDATE" and _word(part[at - 1]) in ("FOR", "KEY", "DO")) and not _distinct(part, at):
+        if (
+            word in _TABLE_WORDS
+            and not (word == "UPDATE" and at > 0 and _word(part[at - 1]) in ("FOR", "KEY", "DO"))
+            and not _distinct(part, at)
+        ):
             at = _tables(part, at, query)
             continue
         if word == "ON" and _word(part[at + 1]) != "CONFLICT":

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from scimsrv.store import jobs
+from scimsrv.store import asynchronous as jobs
 from tests.wire.support import PUBLIC, Client, Server, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, RESPONSE, operation, post, statuses
 

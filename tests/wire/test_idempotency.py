@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from scimsrv.errors import Kind, ScimError
-from scimsrv.store import answers, execute, jobs, write
+from scimsrv.store import answers, execute, write
+from scimsrv.store import asynchronous as jobs
 from tests.wire.support import Client, Server, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 

@@ -21,7 +21,7 @@ from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import relative
 from scimsrv.schema.semantics import timestamp
 from scimsrv.sealing import Safe
-from scimsrv.store import jobs
+from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
