@@ -61,7 +61,8 @@ def _measure(load: Load) -> Measure:
 
     def following() -> bytes | None:
         nonlocal sent
-        if (load.limit is not None and sent >= load.limit) or time.perf_counter() >= end:
+        # One of each kind is asked however busy the machine is: there is no median of nothing.
+        if (load.limit is not None and sent >= load.limit) or (sent >= load.kinds and time.perf_counter() >= end):
             return None
         request = numbered(load.requests[sent % len(load.requests)], load.first + sent)
         sent += 1

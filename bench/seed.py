@@ -29,7 +29,7 @@ from scimsrv.schema.definitions import load_definitions
 from scimsrv.store.connection import Connection
 from scimsrv.store.indexes import add_index
 from scimsrv.store.migrate import migrate
-from scimsrv.store.scope import SLOTS
+from scimsrv.store.rendition import SLOTS
 from scimsrv.store.tenants import create_tenant
 
 _TABLES: Final = ("resource", "resource_key", "unique_key", "reference", "change")

@@ -42,7 +42,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         tenant, token = asyncio.run(_prepare(cluster.dsn, key))
         ours = stack.enter_context(
             running(
-                ["-m", "scimsrv", "serve", "--port", "{port}"],
+                ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"],
                 {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)},
             )
         ).port

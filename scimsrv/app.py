@@ -11,30 +11,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, status_document
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
-from scimsrv.idempotency import digest_of, key_of, later_once, once
+from scimsrv.idempotency import create_once, digest_of, key_of, later_once
 from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
-from scimsrv.protocol import discovery, planning
+from scimsrv.preferring import SCIM_JSON, finished, media_type_of
+from scimsrv.protocol import defining, discovery, planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
+from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Answer, Insert, Modify, Overwrite, Plan, Query, Read, Remove
-from scimsrv.protocol.prefer import NONE, Preferences, preferences
+from scimsrv.protocol.plan import Answer, Define, Insert, Modify, Overwrite, Plan, Query, Read
+from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import (
     Search,
-    answer_type,
     check_content_type,
     if_match,
     if_none_match,
@@ -44,22 +44,22 @@ from scimsrv.protocol.request import (
     search_by_query,
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
-from scimsrv.protocol.route import METHODS, Endpoint, Route, route
+from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import view
-from scimsrv.schema.validate import complete
+from scimsrv.schema.redefinition import Subject
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
-from scimsrv.store.answers import is_streamed
 from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.me import find_me
+from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
 
@@ -67,8 +67,6 @@ log: Final = logging.getLogger("scimsrv")
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
-
-_SCIM_JSON: Final = "application/scim+json"
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -94,6 +92,7 @@ class App:
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.jobs: Jobs
+        self.names = Names()
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -138,9 +137,9 @@ class App:
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
         request = headers.request_id
-        media_type = _SCIM_JSON
+        media_type = SCIM_JSON
         try:
-            media_type = _media_type(headers)
+            media_type = media_type_of(headers)
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
             reply = refusal(error, request)
@@ -161,20 +160,24 @@ class App:
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
         self._resource_type(found, catalog)
+        methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
-            return Reply(204, headers={"Allow": found.allow})
-        if method not in METHODS[found.endpoint]:
-            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": found.allow})
+            return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
+        if method not in methods:
+            allowed = allow(served(found, methods, catalog.policy))
+            raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allowed})
+        check_feature(found, method, catalog.policy)
         if found.endpoint is Endpoint.BULK:
-            return await self._bulk(found, given, catalog, headers, receive)
+            return await self._bulk(found, given, headers, receive)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        described = found.endpoint in _SUBJECTS
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
-            principal.require(Right.READ if reads else Right.WRITE)
+            principal.require(_right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -184,71 +187,21 @@ class App:
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
+        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
-        if key is not None:
-            reply = await self._once(scope, found, plan, key, body or {}, connection, headers, wanted)
-            return self._finished(reply, principal, wanted)
+        if key is not None and isinstance(plan, Insert):
+            digest = digest_of(found.name, connection["query_string"].decode("latin-1"), body)
+            reply = await create_once(self.jobs, renderer, scope, plan, key, digest, body or {}, headers.request_id, wanted)
+            return finished(reply, principal, wanted)
         if wanted.asynchronous and not own:
-            kept = await self._later(scope, found, method, plan, body or {}, headers, wanted)
+            kept = await write_later(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted)
             if kept is not None:
                 return kept
-        count = plan.count if isinstance(plan, Query) else 0
-        reply = self._renderer(scope.base_url, catalog, count).reply(await execute(scope, plan))
-        return reply if reads or own else self._finished(reply, principal, wanted)
-
-    @staticmethod
-    def _finished(reply: Reply, principal: Principal, wanted: Preferences) -> Reply:
-        """The answer to a write, without what the token may not read or the client would rather not have."""
-        if wanted.minimal:
-            return _minimal(reply)
-        return reply if principal.may(Right.READ) or reply.status >= 300 else _without_body(reply)
-
-    async def _once(
-        self,
-        scope: Scope,
-        found: Route,
-        plan: Plan,
-        key: str,
-        body: dict[str, Any],
-        connection: Connection,
-        headers: Fields,
-        wanted: Preferences,
-    ) -> Reply:
-        """The answer to a creation that may be repeated: the first one, whoever asks again."""
-        digest = digest_of(found.name, connection["query_string"].decode("latin-1"), body)
-        if wanted.asynchronous and isinstance(plan, Insert):
-            complete(plan.draft.document, plan.schema, self.limits)
-            bulk = single_request("POST", f"/{quote(found.name)}", body, None)
-            return await later_once(self.jobs, scope, key, digest, bulk, wanted, single=True)
-        renderer = self._renderer(scope.base_url, scope.catalog, 0)
-
-        async def carry_out(joined: Scope) -> Reply:
-            reply = renderer.reply(await execute(joined, plan))
-            return replace(reply, body=None) if is_streamed(reply) else reply  # whose connection is gone when it is sent
-
-        return await once(scope, key, digest, headers.request_id, carry_out)
-
-    async def _later(
-        self, scope: Scope, found: Route, method: str, plan: Plan, body: dict[str, Any], headers: Fields, wanted: Preferences
-    ) -> Reply | None:
-        """The answer to a request that is carried out later, or was within the time to be waited; None where it has to be done now."""
-        if not isinstance(plan, Insert | Overwrite | Modify | Remove):
-            return None
-        if isinstance(plan, Insert):
-            complete(plan.draft.document, plan.schema, self.limits)  # so that what is missing is said at once
-        path = f"/{quote(found.name)}" + (f"/{quote(found.id, safe='')}" if found.id else "")
-        bulk = single_request(method, path, body, headers.joined(b"if-match"))
-        kept = await self.jobs.later(scope, bulk, wanted, single=True)
-        if not isinstance(kept, Finished):
-            return kept
-        result = kept.results[0]
-        if "response" in result:
-            return Reply(int(result["status"]), orjson.dumps(result["response"]))
-        if isinstance(plan, Remove):
-            return Reply(204)
-        id_ = kept.ids[0] if isinstance(plan, Insert) else plan.id
-        shown = self._renderer(scope.base_url, scope.catalog, 0).reply(await execute(scope, Read(plan.schema, id_, plan.view)))
-        return replace(shown, status=int(result["status"]))
+        outcome = await execute(scope, plan)
+        if isinstance(plan, Define):
+            await self._renew(scope.tenant)
+        reply = renderer.reply(outcome)
+        return reply if reads or own or described else finished(reply, principal, wanted)
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
@@ -260,8 +213,8 @@ class App:
     async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
         """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""
         policy, schema = catalog.policy, catalog.by_name.get("User")
-        if policy.me == "off" or schema is None:
-            raise ScimError(Kind.NOT_IMPLEMENTED, "/Me is switched off")
+        if schema is None:
+            raise ScimError(Kind.NOT_IMPLEMENTED, "There are no users")
         if method == "POST":
             raise ScimError(Kind.NOT_IMPLEMENTED, "Users cannot register themselves")
         subject = principal.credential.subject
@@ -271,13 +224,13 @@ class App:
         if method == "DELETE" and not policy.me_deletion:
             raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
         id_ = await find_me(self._scope(principal, catalog, self._base_url(found.tenant)), schema, subject)
-        return replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
+        found = replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
+        check_feature(found, method, policy)
+        return found
 
-    async def _bulk(self, found: Route, given: Sequence[bytes], catalog: Catalog, headers: Fields, receive: Receive) -> Reply:
+    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
         (await self._principal(given, found)).require(Right.BULK)
-        if not catalog.policy.bulk:
-            raise ScimError(Kind.NOT_IMPLEMENTED, "/Bulk is switched off")
         check_content_type(headers.get(b"content-type"))
         reader = OperationsReader(self.limits)
         async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
@@ -302,6 +255,24 @@ class App:
         results = await carry(scope, bulk, allot(bulk), authorise)
         return Reply(200, response(results, headers.request_id))
 
+    @staticmethod
+    def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
+        """What may be done at the endpoint: definitions are for reading, unless the token is a tenant administrator's."""
+        if found.endpoint in _SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
+            return defining.SINGLE if found.name else defining.LISTED
+        return METHODS[found.endpoint]
+
+    async def _renew(self, tenant: int) -> tuple[int, Catalog]:
+        """Read the tenant's catalogue anew, for the requests that follow in this process. One that was read before, and arrives later,
+        does not take its place."""
+        read = await guarded(lambda: load_catalog(self.pool, tenant))
+        kept = self._catalogs.get(tenant)
+        if kept is None or kept[0] < read[0]:
+            kept = self._catalogs[tenant] = read
+            if len(self._catalogs) > _CATALOGS:
+                self._catalogs.popitem(last=False)
+        return kept
+
     async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
         principal = self.authenticator.known(given)
@@ -314,7 +285,7 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake)
+        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
@@ -334,7 +305,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, Policy(), base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
         return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
@@ -347,9 +318,7 @@ class App:
         tenant = principal.credential.tenant
         kept = self._catalogs.get(tenant)
         if kept is None or kept[0] < principal.credential.revision:
-            kept = self._catalogs[tenant] = await guarded(lambda: load_catalog(self.pool, tenant))
-            if len(self._catalogs) > _CATALOGS:
-                self._catalogs.popitem(last=False)
+            kept = await self._renew(tenant)
         return kept[1]
 
     @staticmethod
@@ -384,7 +353,13 @@ class App:
             case Endpoint.CONFIG:
                 return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
-                return _described(found, catalog, base_url, connection)
+                if method in ("GET", "HEAD"):
+                    return _described(found, catalog, base_url, connection, if_none_match(headers.joined(b"if-none-match")))
+                condition = if_match(headers.joined(b"if-match"))
+                if condition is None and method != "POST" and catalog.policy.require_if_match:
+                    raise ScimError(Kind.PRECONDITION_REQUIRED)
+                asked = parameters(connection["query_string"])
+                return defining.plan(_SUBJECTS[found.endpoint], method, found.name, body, asked, condition, catalog.policy, limits)
             case Endpoint.ROOT:
                 return query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
             case Endpoint.ROOT_SEARCH:
@@ -407,29 +382,6 @@ class App:
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
 
 
-def _media_type(headers: Fields) -> str:
-    """The media type of the answer; what a client accepts does not keep an asynchronous request from being taken (RFC 9967 §2.5.1.1)."""
-    try:
-        return answer_type(headers.joined(b"accept"))
-    except ScimError:
-        if preferences(headers.joined(b"prefer")).asynchronous:
-            return _SCIM_JSON
-        raise
-
-
-def _minimal(reply: Reply) -> Reply:
-    """The answer to a write for a client that prefers none of its body (RFC 7240 §4.2)."""
-    if reply.body is None or reply.status >= 300:
-        return reply
-    short = _without_body(reply)
-    return replace(short, headers=short.headers | {"Preference-Applied": "return=minimal"})
-
-
-def _without_body(reply: Reply) -> Reply:
-    """The answer to a write for a token that may not read: where the resource is and its version, not what it holds."""
-    return replace(reply, status=204 if reply.status == 200 else reply.status, body=None)
-
-
 def _check_version(found: Route) -> None:
     """Only version 2 is served (RFC 7644 §3.13)."""
     if found.version != "v2":
@@ -447,7 +399,7 @@ def _config(limits: Limits, policy: Policy, base_url: str, connection: Connectio
     return Answer(discovery.service_provider_config(limits, policy, base_url))
 
 
-def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection) -> Answer:
+def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection, tags: tuple[str, ...]) -> Answer:
     _refuse_filter(connection)
     schemas = found.endpoint is Endpoint.SCHEMAS
     if not found.name:
@@ -455,4 +407,16 @@ def _described(found: Route, catalog: Catalog, base_url: str, connection: Connec
     document = (discovery.schema if schemas else discovery.resource_type)(catalog, found.name, base_url)
     if document is None:
         raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
-    return Answer(document)
+    versions = catalog.schema_versions if schemas else catalog.type_versions
+    return Answer(document, versions.get(fold_name(found.name), 1), tags)
+
+
+def _right(endpoint: Endpoint, *, reads: bool) -> Right:
+    """What a token has to be allowed at an endpoint."""
+    if endpoint in _SUBJECTS or endpoint is Endpoint.CONFIG:
+        return Right.DESCRIBE if reads else Right.DEFINE
+    return Right.READ if reads else Right.WRITE
+
+
+#: The endpoints of definitions, and what is defined there.
+_SUBJECTS: Final = {Endpoint.SCHEMAS: Subject.SCHEMA, Endpoint.RESOURCE_TYPES: Subject.RESOURCE_TYPE}

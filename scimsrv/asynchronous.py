@@ -8,6 +8,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -16,13 +17,16 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
+from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
-from scimsrv.protocol.response import Reply
+from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
 from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
+from scimsrv.store.execute import execute
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.scope import Scope
@@ -202,3 +206,27 @@ def status_document(status: jobs.Status, txn: str, base_url: str) -> dict[str, A
 def bulk_response(results: list[dict[str, Any]]) -> bytes:
     """The answer that a finished bulk request would have got at once."""
     return orjson.dumps({"schemas": [BULK_RESPONSE], "Operations": results})
+
+
+async def write_later(
+    jobs_: Jobs, renderer: Renderer, scope: Scope, plan: Plan, method: str, body: dict[str, Any], if_match: str | None, wanted: Preferences
+) -> Reply | None:
+    """The answer to a write that is carried out later, or was within the time to be waited; None where it has to be done at once.
+
+    Raises ScimError for what is wrong with it whatever is stored.
+    """
+    if not isinstance(plan, Insert | Overwrite | Modify | Remove):
+        return None
+    if isinstance(plan, Insert):
+        complete(plan.draft.document, plan.schema, scope.limits)
+    id_ = "" if isinstance(plan, Insert) else f"/{quote(plan.id, safe='')}"
+    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, if_match), wanted, single=True)
+    if not isinstance(kept, Finished):
+        return kept
+    result = kept.results[0]
+    if "response" in result:
+        return Reply(int(result["status"]), orjson.dumps(result["response"]))
+    if isinstance(plan, Remove):
+        return Reply(204)
+    made = Read(plan.schema, kept.ids[0] if isinstance(plan, Insert) else plan.id, plan.view)
+    return replace(renderer.reply(await execute(scope, made)), status=int(result["status"]))

@@ -30,6 +30,8 @@ class Right(Enum):
 
     READ = frozenset({"scim", "scim:read"})
     WRITE = frozenset({"scim", "scim:write"})
+    DESCRIBE = frozenset({"scim", "scim:read", "tenant:admin"})
+    DEFINE = frozenset({"tenant:admin"})
     BULK = frozenset({"scim", "scim:bulk"})
     ME = frozenset({"scim:me"})
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from scimsrv import tokens
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
-from scimsrv.scopes import SCOPES
+from scimsrv.scopes import expand
 from scimsrv.store.connection import connect
 from scimsrv.store.credentials import create_credential, list_credentials
 from scimsrv.store.tenants import TenantError, create_tenant, find_tenant, list_tenants
@@ -35,7 +35,9 @@ async def prepare_demo(dsn: str, data_dir: Path, keys: ServerKeys) -> Demo | Non
             async with connection.transaction():
                 tenant = await create_tenant(connection, SLUG)
                 digest = tokens.digest(keys.derive(TOKEN_PEPPER), token.text)
-                await create_credential(connection, tenant.id, digest=digest, kid=token.kid, label=SLUG, scopes=SCOPES, expires=None)
+                await create_credential(
+                    connection, tenant.id, digest=digest, kid=token.kid, label=SLUG, scopes=expand(["scim"]), expires=None
+                )
             return Demo(SLUG, token.text)
         try:
             tenant = await find_tenant(connection, SLUG)

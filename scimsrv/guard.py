@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -27,10 +28,23 @@ _SLICE_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
 
 
+Refusal = Callable[[Kind, str, str], tuple[bytes, bytes]]
+"""From a kind of failure, what to say of it and the request's id to media type and body of the answer."""
+
+
+def scim_refusal(kind: Kind, detail: str, request: str) -> tuple[bytes, bytes]:
+    """A SCIM Error message."""
+    shown = f"{detail} (request {request})"
+    error = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": shown}
+    return b"application/scim+json", orjson.dumps(error)
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with limits; concurrency is the number of requests in progress in this process."""
+    """uvicorn's HTTP protocol with limits. `concurrency` is the number of requests in progress in this process, `refusal` the form of
+    what is refused."""
 
     concurrency: int = 512
+    refusal: Refusal = staticmethod(scim_refusal)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,7 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, _overloaded if len(self.tasks) >= self.concurrency else app)
+        super()._start_asgi_task(cycle, self._overloaded if len(self.tasks) >= self.concurrency else app)
 
     # Timers
 
@@ -163,9 +177,9 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
             return
         request = request_id()
-        body = _error(kind, detail, request)
+        media_type, body = self.refusal(kind, detail, request)
         lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
-        for name, value in (*self.server_state.default_headers, *_headers(body, request)):
+        for name, value in (*self.server_state.default_headers, *_headers(media_type, body, request)):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
         if self.transport.can_write_eof():
@@ -175,24 +189,18 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-
-async def _overloaded(scope: Any, receive: Any, send: Any) -> None:
-    request = request_id()
-    body = _error(Kind.UNAVAILABLE, "The server has more requests in progress than it can serve; try again shortly.", request)
-    headers = [*_headers(body, request), (b"retry-after", b"2")]
-    await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _error(kind: Kind, detail: str, request: str) -> bytes:
-    shown = f"{detail} (request {request})"
-    return orjson.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(kind.value.status), "detail": shown})
+    async def _overloaded(self, scope: Any, receive: Any, send: Any) -> None:
+        request, detail = request_id(), "The server has more requests in progress than it can serve; try again shortly."
+        media_type, body = self.refusal(Kind.UNAVAILABLE, detail, request)
+        headers = [*_headers(media_type, body, request), (b"retry-after", b"2")]
+        await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
-def _headers(body: bytes, request: str) -> list[tuple[bytes, bytes]]:
+def _headers(media_type: bytes, body: bytes, request: str) -> list[tuple[bytes, bytes]]:
     return [
         (b"x-request-id", request.encode()),
-        (b"content-type", b"application/scim+json"),
+        (b"content-type", media_type),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from scimsrv.asynchronous import Jobs, bulk_response
+from scimsrv.asynchronous import Jobs, bulk_response, single_request
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.bulk import Bulk
+from scimsrv.protocol.plan import Insert
 from scimsrv.protocol.prefer import Preferences
-from scimsrv.protocol.response import Reply, refusal
+from scimsrv.protocol.response import Renderer, Reply, refusal
+from scimsrv.schema.validate import complete
 from scimsrv.store import answers
 from scimsrv.store.bulk import allot
+from scimsrv.store.execute import execute
 from scimsrv.store.failure import unavailable
 from scimsrv.store.joined import one_transaction
 from scimsrv.store.scope import Scope
@@ -96,3 +100,27 @@ async def later_once(jobs: Jobs, scope: Scope, key: str, digest: bytes, bulk: Bu
     if found is None:
         raise unavailable()
     return Reply(200, bulk_response(found.results))
+
+
+async def create_once(
+    jobs: Jobs,
+    renderer: Renderer,
+    scope: Scope,
+    plan: Insert,
+    key: str,
+    digest: bytes,
+    body: dict[str, Any],
+    request_id: str,
+    wanted: Preferences,
+) -> Reply:
+    """The answer to a creation that may be repeated: the first one, whoever asks again."""
+    if wanted.asynchronous:
+        complete(plan.draft.document, plan.schema, scope.limits)
+        bulk = single_request("POST", plan.schema.endpoint, body, None)
+        return await later_once(jobs, scope, key, digest, bulk, wanted, single=True)
+
+    async def carry_out(joined: Scope) -> Reply:
+        reply = renderer.reply(await execute(joined, plan))
+        return replace(reply, body=None) if answers.is_streamed(reply) else reply  # whose connection is gone when it is sent
+
+    return await once(scope, key, digest, request_id, carry_out)

@@ -17,6 +17,9 @@ from scimsrv.settings import Settings, SettingsError
 TOKEN_PEPPER: Final = "token-pepper"  # noqa: S105 (a label, not a secret)
 """Label of the key under which bearer tokens are looked up."""
 
+ADMIN_PEPPER: Final = "admin-token-pepper"
+"""Label of the key under which administrators' tokens are looked up."""
+
 CURSOR_KEY: Final = "cursor"
 """Label of the key under which the cursors of lists are sealed."""
 

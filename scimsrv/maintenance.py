@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scimsrv.store import background
+from scimsrv.store import background, rework
 from scimsrv.store.pool import Database
 
 log = logging.getLogger("scimsrv.background")
@@ -21,7 +21,7 @@ INTERVAL: Final = 5.0
 _REST: Final = 0.5
 
 #: The kinds of work on one tenant; each returns whether there may be more.
-_WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index)
+_WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index, rework.rework)
 
 
 class Maintenance:
@@ -55,6 +55,7 @@ class Maintenance:
             self._woken.clear()
             try:
                 tenants = await background.tenants_with_work(self._pool)
+                tenants += [tenant for tenant in await rework.tenants_with_jobs(self._pool) if tenant not in tenants]
             except Exception:
                 log.exception("looking for background work failed and is tried again")
                 continue

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "SCIMSRV_"
-SECRETS: Final = frozenset({"database_url", "secret_key"})
+SECRETS: Final = frozenset({"database_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
 _LISTS: Final = frozenset({"trusted_proxies"})
@@ -32,6 +32,11 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     public_url: str | None = Field(default=None, description="URL that clients use; by default the address listened on")
+    admin: bool = Field(default=True, description="serve the admin API, on an address of its own")
+    admin_host: str = Field(default="127.0.0.1", description="address on which the admin API listens")
+    admin_port: int = Field(default=8081, ge=0, le=65535, description="port of the admin API; 0 picks a free one")
+    admin_url: str | None = Field(default=None, description="admin API that commands speak to, instead of a database")
+    admin_token: str | None = Field(default=None, description="token with which commands speak to the admin API; prefer the file")
     workers: int = Field(default=1, ge=1, le=256, description="server processes")
     pool_size: int = Field(default=10, ge=1, le=1000, description="database connections per process")
     statement_cache: int = Field(default=100, ge=0, le=10_000, description="prepared statements per connection; 0 behind an old pooler")
@@ -59,7 +64,7 @@ class Settings(BaseModel):
             ipaddress.ip_network(network)
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "admin_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -75,6 +80,8 @@ class Settings(BaseModel):
             raise ValueError("tls_cert and tls_key belong together")
         if self.secret_key is not None and self.secret_key_file is not None:
             raise ValueError("secret_key and secret_key_file exclude each other")
+        if self.admin and self.admin_port == self.port != 0 and self.admin_host == self.host:
+            raise ValueError("admin_port must not be port: the admin API has an address of its own")
         if self.default_page > self.max_page:
             raise ValueError("default_page must not exceed max_page")
         return self
@@ -94,8 +101,15 @@ class Settings(BaseModel):
         """The URL in front of /scim/{tenant}/v2, without a slash at its end."""
         if self.public_url is not None:
             return self.public_url
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+        return self._address(self.host, self.port)
+
+    @property
+    def admin_base_url(self) -> str:
+        """The URL of the admin API as this machine sees it, without a slash at its end."""
+        return self._address(self.admin_host, self.admin_port) + "/admin/v1"
+
+    def _address(self, host: str, port: int) -> str:
+        return f"{'https' if self.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

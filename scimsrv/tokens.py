@@ -9,8 +9,14 @@ import zlib
 from dataclasses import dataclass
 
 _ALPHABET = string.digits + string.ascii_lowercase
-_PATTERN = re.compile(r"scs_[a-z0-9]{6}_[A-Za-z0-9_-]{43}_[0-9a-z]{6}")
+_PATTERN = re.compile(r"(scs|sca)_[a-z0-9]{6}_[A-Za-z0-9_-]{43}_[0-9a-z]{6}")
 _CHECK_LENGTH = 6
+
+PROVISIONING = "scs"
+"""Prefix of tokens with which identity providers reach a tenant."""
+
+ADMIN = "sca"
+"""Prefix of tokens with which administrators reach the admin API; neither kind is good for the other's listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +27,20 @@ class Token:
     kid: str
 
 
-def new_token() -> Token:
-    """Make a token with 256 bits of randomness, `scs_<kid>_<secret>_<check>`."""
+def new_token(prefix: str = PROVISIONING) -> Token:
+    """Make a token with 256 bits of randomness, `<prefix>_<kid>_<secret>_<check>`."""
     kid = "".join(secrets.choice(_ALPHABET) for _ in range(6))
-    body = f"scs_{kid}_{secrets.token_urlsafe(32)}"
+    body = f"{prefix}_{kid}_{secrets.token_urlsafe(32)}"
     return Token(f"{body}_{_check(body)}", kid)
 
 
-def looks_like_token(text: str) -> bool:
-    """Tell whether text has the form of our tokens and an intact checksum; says nothing about whether it was issued.
+def looks_like_token(text: str, prefix: str = PROVISIONING) -> bool:
+    """Tell whether text has the form of our tokens of a kind and an intact checksum; says nothing about whether it was issued.
 
     A header value without a scheme, as Okta's header authentication sends it, is accepted only where this holds.
     """
-    if _PATTERN.fullmatch(text) is None:
+    match = _PATTERN.fullmatch(text)
+    if match is None or match[1] != prefix:
         return False
     body, _, check = text.rpartition("_")
     return check == _check(body)

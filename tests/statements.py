@@ -14,22 +14,23 @@ from typing import Final, TypeAlias
 #: Tables with rows of tenants, and the column that says of which.
 TENANT_TABLES: Final = {
     **dict.fromkeys(
-        ("resource", "resource_key", "resource_count", "unique_key", "reference", "erasure", "unusual_reference", "secret", "change"),
-        "tenant",
-    ),
-    **dict.fromkeys(
         (
-            "credential",
-            "tenant_config",
-            "tenant_schema",
-            "tenant_resource_type",
-            "tenant_index",
-            "request_job",
-            "request_result",
-            "first_answer",
+            "resource",
+            "resource_key",
+            "resource_count",
+            "unique_key",
+            "reference",
+            "erasure",
+            "unusual_reference",
+            "naming",
+            "secret",
+            "change",
+            "removed_value",
         ),
         "tenant",
     ),
+    **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
+    **dict.fromkeys(("request_job", "request_result", "first_answer"), "tenant"),
     "tenant": "id",
 }
 

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from scimsrv import __version__
-from scimsrv.cli import database, doctor, index, serve, tenant, token
+from scimsrv.admin.client import ApiUnreachable, ClientError
+from scimsrv.cli import admin, database, doctor, index, serve, tenant, token
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
@@ -14,6 +15,7 @@ from scimsrv.store.connection import DatabaseError
 from scimsrv.store.credentials import CredentialError
 from scimsrv.store.indexes import AttributeIndexError
 from scimsrv.store.migrate import MigrationError
+from scimsrv.store.policy import PolicyError
 from scimsrv.store.tenants import TenantError
 
 
@@ -24,9 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
     except SettingsError as error:
         return _fail(error, USAGE)
-    except (CommandError, TenantError, CredentialError, AttributeIndexError, MigrationError, ServeError) as error:
+    except (CommandError, ClientError, TenantError, CredentialError, PolicyError, AttributeIndexError, MigrationError, ServeError) as error:
         return _fail(error, FAILED)
-    except (DatabaseError, EmbeddedError) as error:
+    except (DatabaseError, EmbeddedError, ApiUnreachable) as error:
         return _fail(error, DATABASE_FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -50,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.register(commands)
     tenant.register(commands)
     token.register(commands)
+    admin.register(commands)
     index.register(commands)
     database.register(commands)
     doctor.register(commands)

@@ -24,9 +24,9 @@ DATABASE_FAILED: Final = 3
 INTERRUPTED: Final = 130
 
 EXIT_CODES: Final = (
-    "Exit codes:\n  0 done, 1 refused or failed, 2 wrong usage or settings,\n  3 the database cannot be reached, 130 interrupted"
+    "Exit codes:\n  0 done, 1 refused or failed, 2 wrong usage or settings,\n"
+    "  3 the database or the admin API cannot be reached, 130 interrupted"
 )
-
 POSTGRES: Final = "postgres"
 """Name of the embedded Postgres's folder in the data directory."""
 

@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from scimsrv.cli.common import add_command, add_common, add_group, emit, note, on_database, settings_of, table
-from scimsrv.store import indexes
-from scimsrv.store.tenants import find_tenant
+from scimsrv.admin import models
+from scimsrv.cli.administer import add_administration, administer, asked
+from scimsrv.cli.common import add_command, add_group, emit, note, table
 
 
 def register(commands: Any) -> None:
@@ -29,16 +29,13 @@ def register(commands: Any) -> None:
         parser.add_argument("attribute", help="the attribute, such as title, name.givenName or urn:…:User:department")
     add.add_argument("--substring", action="store_true", help="make filters with co and ew fast as well; for text only")
     for parser in (add, remove, listing):
-        add_common(parser)
+        add_administration(parser)
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    async def mark(connection: Any) -> indexes.IndexStatus:
-        tenant = await find_tenant(connection, arguments.tenant)
-        return await indexes.add_index(connection, tenant.id, arguments.type, arguments.attribute, substring=arguments.substring)
-
-    made = on_database(settings_of(arguments), mark)
-    emit(arguments, {"index": made}, made.state)
+    wanted = asked(models.IndexCreation, type=arguments.type, attribute=arguments.attribute, substring=arguments.substring)
+    made = administer(arguments, lambda verbs: verbs.add_index(arguments.tenant, wanted))
+    emit(arguments, {"index": made.model_dump()}, made.state)
     if made.state == "building":
         note(
             f"The servers begin to build the index of {made.type} {made.attribute} in about half a minute ({made.resources} resources). "
@@ -48,12 +45,8 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    async def retire(connection: Any) -> indexes.IndexStatus:
-        tenant = await find_tenant(connection, arguments.tenant)
-        return await indexes.remove_index(connection, tenant.id, arguments.type, arguments.attribute)
-
-    gone = on_database(settings_of(arguments), retire)
-    emit(arguments, {"index": gone}, gone.state)
+    gone = administer(arguments, lambda verbs: verbs.remove_index(arguments.tenant, arguments.type, arguments.attribute))
+    emit(arguments, {"index": gone.model_dump()}, gone.state)
     note(
         f"Filters no longer use the index of {gone.type} {gone.attribute}. The servers remove it in the background, within minutes; "
         "until then it cannot be added again."
@@ -62,12 +55,10 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    async def look(connection: Any) -> list[indexes.IndexStatus]:
-        return await indexes.list_indexes(connection, (await find_tenant(connection, arguments.tenant)).id)
-
-    found = on_database(settings_of(arguments), look)
+    found = administer(arguments, lambda verbs: verbs.list_indexes(arguments.tenant))
     rows = [
-        (one.type, one.attribute, "yes" if one.substring else "no", one.state, f"{one.done} of {one.resources}", one.since) for one in found
+        (one.type, one.attribute, "yes" if one.substring else "no", one.state, f"{one.done} of {one.resources}", one.since)
+        for one in found.indexes
     ]
-    emit(arguments, {"indexes": found}, table(("TYPE", "ATTRIBUTE", "SUBSTRING", "STATE", "DONE", "SINCE"), rows))
+    emit(arguments, found.model_dump(), table(("TYPE", "ATTRIBUTE", "SUBSTRING", "STATE", "DONE", "SINCE"), rows))
     return 0

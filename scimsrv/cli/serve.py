@@ -30,6 +30,8 @@ def register(commands: Any) -> None:
     for flag, kind, text in (
         ("--host", str, "address to listen on (default 127.0.0.1)"),
         ("--port", int, "port to listen on (default 8080), 0 for a free one"),
+        ("--admin-host", str, "address on which the admin API listens (default 127.0.0.1)"),
+        ("--admin-port", int, "port of the admin API (default 8081), 0 for a free one"),
         ("--workers", int, "server processes (default 1)"),
         ("--public-url", str, "URL that clients use, when it differs from the address"),
         ("--pool-size", int, "database connections per process (default 10)"),
@@ -41,6 +43,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--trusted-proxy", action="append", dest="trusted_proxies", metavar="CIDR", help="repeatable: network of a proxy that ends TLS"
     )
+    parser.add_argument("--no-admin", dest="admin", action="store_const", const=False, help="do not serve the admin API")
     for flag, text in (
         ("--migrate", "bring the given database's schema up to date first"),
         ("--allow-plain-http", "permit http on an address other than loopback"),
@@ -52,11 +55,11 @@ def register(commands: Any) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     check_exposure(settings)
-    with contextlib.suppress(KeyboardInterrupt), interruptible(), listen(settings) as reserved:
-        settings = settings.model_copy(update={"port": reserved.getsockname()[1]})
+    with contextlib.suppress(KeyboardInterrupt), interruptible(), listen(settings) as listeners:
+        settings = listeners.resolved(settings)
         start = _embedded if settings.embedded else _external
         with start(settings) as (ready_settings, demo):
-            run(ready_settings, reserved, lambda: _announce(arguments, ready_settings, demo, embedded=settings.embedded))
+            run(ready_settings, listeners, lambda: _announce(arguments, ready_settings, demo, embedded=settings.embedded))
     return 0
 
 
@@ -146,7 +149,17 @@ def _announce(arguments: argparse.Namespace, settings: Settings, demo: Demo | No
         lines.append(f"Embedded Postgres in {settings.data_dir.absolute()}: for trying out, not for production.")
     if url is not None:
         lines += ["", f"Tenant URL  {url}", f"Token       {token or 'not known here: make one with `scimsrv token create --tenant demo`'}"]
+    admin_url = settings.admin_base_url if settings.admin else None
+    if admin_url is not None:
+        lines += ["", f"Admin API   {admin_url}   (token: `scimsrv admin token create`)"]
     if curl is not None:
         lines += ["", f"Try         {curl}"]
-    document = {"version": __version__, "base_url": settings.base_url, "tenant_url": url, "token": token, "curl": curl}
+    document = {
+        "version": __version__,
+        "base_url": settings.base_url,
+        "tenant_url": url,
+        "token": token,
+        "curl": curl,
+        "admin_url": admin_url,
+    }
     emit(arguments, document, "\n".join([*lines, "", "Ctrl-C stops it."]))

@@ -5,13 +5,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scimsrv import tokens
-from scimsrv.cli.common import add_command, add_common, add_group, emit, note, on_database, settings_of, table, tenant_url
-from scimsrv.keys import TOKEN_PEPPER, ServerKeys
+from scimsrv.admin import models
+from scimsrv.cli.administer import add_administration, administer, asked
+from scimsrv.cli.common import add_command, add_group, emit, note, table
 from scimsrv.scopes import ALIASES, SCOPES, expand
-from scimsrv.settings import Settings
-from scimsrv.store import credentials
-from scimsrv.store.tenants import find_tenant
+from scimsrv.store.credentials import CredentialError
 
 _LIFE = re.compile(r"(\d{1,5})([hdwy])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
@@ -36,96 +34,52 @@ def register(commands: Any) -> None:
     )
     rotate.add_argument("--label", default="default", help="label of the token to replace (default: default)")
     for parser in (create, rotate):
-        parser.add_argument("--expires", type=_life, default="365d", metavar="LIFE", help="such as 12h, 90d, 2y, or never (default: 365d)")
+        parser.add_argument("--expires", type=life, default="365d", metavar="LIFE", help="such as 12h, 90d, 2y, or never (default: 365d)")
     revoke = add_command(group, "revoke", "end a token at once", "scimsrv token revoke --tenant acme k3x9ab", _revoke)
     revoke.add_argument("kid", help="the token's id, its second part, as `token list` shows it")
     listing = add_command(group, "list", "list a tenant's tokens", "scimsrv token list --tenant acme", _list)
     for parser in (create, rotate, revoke, listing):
         parser.add_argument("--tenant", required=True, metavar="SLUG", help="the tenant")
-        add_common(parser)
+        add_administration(parser)
 
 
 def _create(arguments: argparse.Namespace) -> int:
     try:
         scopes = expand(arguments.scope or ["scim" if arguments.subject is None else "scim:me"])
     except ValueError as error:
-        raise credentials.CredentialError(str(error)) from None
-    settings = settings_of(arguments)
-    token, digest = _new_token(settings)
-
-    async def issue(connection: Any) -> credentials.Credential:
-        tenant = await find_tenant(connection, arguments.tenant)
-        return await credentials.create_credential(
-            connection,
-            tenant.id,
-            digest=digest,
-            kid=token.kid,
-            label=arguments.label,
-            scopes=scopes,
-            expires=_end(arguments),
-            subject=arguments.subject,
-        )
-
-    return _hand_out(arguments, settings, token, on_database(settings, issue))
+        raise CredentialError(str(error)) from None
+    subject = arguments.subject
+    wanted = asked(models.TokenCreation, label=arguments.label, scopes=scopes, expires=end(arguments), subject=subject)
+    return _hand_out(arguments, administer(arguments, lambda verbs: verbs.create_token(arguments.tenant, wanted)))
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
-    token, digest = _new_token(settings)
-
-    async def issue(connection: Any) -> credentials.Credential:
-        tenant = await find_tenant(connection, arguments.tenant)
-        return await credentials.rotate_credential(
-            connection, tenant.id, digest=digest, kid=token.kid, label=arguments.label, expires=_end(arguments)
-        )
-
-    return _hand_out(arguments, settings, token, on_database(settings, issue))
+    wanted = asked(models.TokenRotation, label=arguments.label, expires=end(arguments))
+    return _hand_out(arguments, administer(arguments, lambda verbs: verbs.rotate_token(arguments.tenant, wanted)))
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    async def look(connection: Any) -> list[credentials.Credential]:
-        return await credentials.list_credentials(connection, (await find_tenant(connection, arguments.tenant)).id)
-
-    found = on_database(settings_of(arguments), look)
-    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used, one.subject or "") for one in found]
-    emit(arguments, {"tokens": found}, table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "SUBJECT"), rows))
+    found = administer(arguments, lambda verbs: verbs.list_tokens(arguments.tenant))
+    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used, one.subject or "") for one in found.tokens]
+    emit(arguments, found.model_dump(), table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "SUBJECT"), rows))
     return 0
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    async def end(connection: Any) -> None:
-        await credentials.revoke_credential(connection, (await find_tenant(connection, arguments.tenant)).id, arguments.kid)
-
-    on_database(settings_of(arguments), end)
-    emit(arguments, {"revoked": arguments.kid}, f"revoked {arguments.kid}")
+    done = administer(arguments, lambda verbs: verbs.revoke_token(arguments.tenant, arguments.kid))
+    emit(arguments, done.model_dump(), f"revoked {done.revoked}")
     return 0
 
 
-def _new_token(settings: Settings) -> tuple[tokens.Token, bytes]:
-    token = tokens.new_token()
-    return token, tokens.digest(ServerKeys.load(settings).derive(TOKEN_PEPPER), token.text)
-
-
-def _hand_out(arguments: argparse.Namespace, settings: Settings, token: tokens.Token, made: credentials.Credential) -> int:
-    url = tenant_url(settings, arguments.tenant)
-    emit(arguments, {"token": token.text, "url": url, **_shown(made)}, token.text)
+def _hand_out(arguments: argparse.Namespace, made: models.NewToken) -> int:
+    emit(arguments, made.model_dump(exclude={"last_used"}), made.token)
     ends = made.expires.strftime("%Y-%m-%d") if made.expires else "never"
-    note(f"Tenant URL {url}, label {made.label}, expires {ends}. The token is not shown again.")
+    note(f"Tenant URL {made.url}, label {made.label}, expires {ends}. The token is not shown again.")
     return 0
 
 
-def _shown(made: credentials.Credential) -> dict[str, object]:
-    return {
-        "kid": made.kid,
-        "label": made.label,
-        "scopes": made.scopes,
-        "created": made.created,
-        "expires": made.expires,
-        "subject": made.subject,
-    }
-
-
-def _life(text: str) -> timedelta | None:
+def life(text: str) -> timedelta | None:
+    """The lifetime that a flag names, None for `never`. Raises ArgumentTypeError."""
     if text == "never":
         return None
     match = _LIFE.fullmatch(text)
@@ -134,5 +88,6 @@ def _life(text: str) -> timedelta | None:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _end(arguments: argparse.Namespace) -> datetime | None:
+def end(arguments: argparse.Namespace) -> datetime | None:
+    """When the lifetime that was asked for ends, None for never."""
     return None if arguments.expires is None else datetime.now(UTC) + arguments.expires

@@ -23,6 +23,7 @@ from scimsrv.patch.links import LinkChange, Row, direct_ids
 from scimsrv.patch.operation import Action, Operation, Part, Root, Selected, Target, Whole
 from scimsrv.patch.work import Storage, Work, listed, no_target, storage
 from scimsrv.schema.attribute import Mutability
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, is_read_only
 from scimsrv.schema.policy import Policy
@@ -33,11 +34,13 @@ from scimsrv.schema.validate import complete, in_operation
 @dataclass(frozen=True, slots=True)
 class Patched:
     """The outcome: the complete document, the net change of each reference attribute that has one, and new secrets in plaintext
-    (None for one that is removed). `links` and `secrets` go by the key of their attribute and are not in the document."""
+    (None for one that is removed). `links` and `secrets` go by the key of their attribute and are not in the document. `coercions` are
+    those that the values needed."""
 
     document: Document
     links: dict[str, LinkChange]
     secrets: dict[str, str | None]
+    coercions: frozenset[Coercion] = frozenset()
 
 
 def apply(
@@ -64,7 +67,7 @@ def apply(
     linked.refuse_changed_immutable(work)
     changes = {key: ledger.change() for key, ledger in work.ledgers.items()}
     links = {key: change for key, change in changes.items() if change != _NO_CHANGE}
-    return Patched(complete(work.document, schema, limits), links, work.secrets)
+    return Patched(complete(work.document, schema, limits), links, work.secrets, frozenset(work.made))
 
 
 _NO_CHANGE: Final = LinkChange(cleared=False, added=(), removed=())

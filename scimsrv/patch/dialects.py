@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.policy import Policy
 
 RawOperation = dict[str, Any]
@@ -42,28 +43,33 @@ def roles_as_json_text(operations: list[RawOperation]) -> list[RawOperation]:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A rewriting, the names of the captured exchanges that need it, and when a tenant has it."""
+    """A rewriting, what it is recorded as, the names of the captured exchanges that need it, and when a tenant has it."""
 
     rewrite: Callable[[list[RawOperation]], list[RawOperation]]
+    coercion: Coercion
     captures: tuple[str, ...]
     active: Callable[[Policy], bool] = lambda _policy: True
 
 
 #: In the order of application.
 DIALECTS: Final[tuple[Dialect, ...]] = (
-    Dialect(lower_case_ops, ("entra-capital-op", "entra-one-op-per-attribute", "entra-boolean-as-string")),
-    Dialect(bare_comparisons, ("rfc-erratum-7122-bare-comparison",)),
-    Dialect(roles_as_json_text, ("entra-roles-as-json-text",), lambda policy: policy.parse_json_strings),
+    Dialect(lower_case_ops, Coercion.LOWER_CASE_OP, ("entra-capital-op", "entra-one-op-per-attribute", "entra-boolean-as-string")),
+    Dialect(bare_comparisons, Coercion.BARE_COMPARISON, ("rfc-erratum-7122-bare-comparison",)),
+    Dialect(roles_as_json_text, Coercion.ROLES_AS_JSON_TEXT, ("entra-roles-as-json-text",), lambda policy: policy.parse_json_strings),
 )
 
 
-def standard(raw: Any, policy: Policy) -> Any:
-    """The Operations array in standard spelling. What is no array of objects is returned as it is, for `parse` to refuse."""
+def standard(raw: Any, policy: Policy, made: set[Coercion] | None = None) -> Any:
+    """The Operations array in standard spelling. What is no array of objects is returned as it is, for `parse` to refuse. `made`
+    collects the rewritings that changed something."""
     if not isinstance(raw, list) or not all(isinstance(operation, dict) for operation in raw):
         return raw
     for dialect in DIALECTS:
         if dialect.active(policy):
-            raw = dialect.rewrite(raw)
+            rewritten = dialect.rewrite(raw)
+            if made is not None and rewritten != raw:
+                made.add(dialect.coercion)
+            raw = rewritten
     return raw
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from scimsrv.errors import invalid_value, mutability
 from scimsrv.filter.tree import And, Compare, Filter
 from scimsrv.schema.attribute import Attribute, Mutability, Type
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import values
 from scimsrv.schema.semantics import Op, key_of
 from scimsrv.schema.validate import Coercer
@@ -42,6 +43,7 @@ def removed(coercer: Coercer, attribute: Attribute, old: Any, given: Any, name: 
     yet to clients that send it, ignoring it would mean the loss of all the others."""
     if given is None or not attribute.multi_valued:
         return None
+    coercer.made.add(Coercion.REMOVED_BY_VALUE)
     wanted = values(coercer.attribute(attribute, given, name))
     return [element for element in values(old) if not any(_agrees(attribute, element, one) for one in wanted)] or None
 
@@ -49,6 +51,7 @@ def removed(coercer: Coercer, attribute: Attribute, old: Any, given: Any, name: 
 def change_of(coercer: Coercer, attribute: Attribute, given: Any, name: str) -> Element | None:
     """The sub-attributes that an object changes, None for those it unassigns; None when the whole value is unassigned."""
     if isinstance(given, list) and len(given) < 2:
+        coercer.made.add(Coercion.LIST_FOR_SINGLE)
         given = given[0] if given else None
     if given is None:
         return None

@@ -11,6 +11,7 @@ from scimsrv.patch.links import Ledger, direct_ids, selected_ids
 from scimsrv.patch.operation import Selected, comparisons
 from scimsrv.patch.work import Work, no_target
 from scimsrv.schema.attribute import Mutability, fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import values
 from scimsrv.schema.effective import Resolved
 
@@ -31,6 +32,7 @@ def replace(work: Work, place: Resolved, value: Any) -> None:
 def remove(work: Work, place: Resolved, value: Any) -> None:
     """Removes the references that the value names; all of them when it is None, for then the client named none."""
     if value is not None:
+        work.made.add(Coercion.REMOVED_BY_VALUE)
         work.ledger(place).remove(_ids(work, place, value))
     elif place.attribute.required:
         work.refuse_unassigned(place.name, removing=True)
@@ -68,6 +70,7 @@ def replace_selected(work: Work, target: Selected, value: Any) -> None:
     if not held:
         if not work.policy.patch_replace_upsert:
             raise no_target(f"No value of {place.name} matches the filter")
+        work.made.add(Coercion.UPSERT_ON_REPLACE)
         add_selected(work, target, value)
     elif given is not None:
         ledger.remove(held)

@@ -13,21 +13,23 @@ from scimsrv.filter.tree import Compare, Filter, Or
 from scimsrv.limits import Limits
 from scimsrv.patch.operation import NO_VALUE, Action, Operation, Part, Root, Selected, Target, Whole, comparisons
 from scimsrv.schema.attribute import Returned, Type, fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.semantics import Op
-from scimsrv.schema.validate import SCHEMAS, in_operation, shorten
+from scimsrv.schema.validate import SAYS_NOTHING, SCHEMAS, in_operation, shorten
 
 #: Comparisons in the filters of all paths of a request: each is made with every value of the attribute that it selects from.
 MAX_COMPARISONS: Final = 1_000
 
 _ACTIONS: Final = {action.value: action for action in Action}
-#: Members of a value without path that clients repeat from a GET and that say nothing (RFC 7643 §3.1).
-_SAYS_NOTHING: Final = frozenset({SCHEMAS, "meta"})
 
 
-def parse_operations(raw: Any, schema: EffectiveSchema, policy: Policy, limits: Limits) -> tuple[Operation, ...]:
-    """The operations that a PatchOp's `Operations` array (standard spelling, see `dialects`) means for resources of this type.
+def parse_operations(
+    raw: Any, schema: EffectiveSchema, policy: Policy, limits: Limits, made: set[Coercion] | None = None
+) -> tuple[Operation, ...]:
+    """The operations that a PatchOp's `Operations` array (standard spelling, see `dialects`) means for resources of this type. `made`
+    collects what had to be done to read them.
 
     Raises ScimError, with the operation's index where it concerns one: tooMany for too many operations or comparisons;
     invalidSyntax for a wrong structure or an unknown `op`; invalidPath for a path that cannot be read or names nothing;
@@ -41,7 +43,7 @@ def parse_operations(raw: Any, schema: EffectiveSchema, policy: Policy, limits: 
     if len(raw) > limits.patch_operations:
         raise ScimError(Kind.TOO_MANY, f"A request may have at most {limits.patch_operations} operations")
     found = []
-    parser = _Parser(schema, policy)
+    parser = _Parser(schema, policy, set() if made is None else made)
     for index, operation in enumerate(raw):
         parser.index = index
         try:
@@ -57,6 +59,7 @@ class _Parser:
 
     schema: EffectiveSchema
     policy: Policy
+    made: set[Coercion]
     index: int = 0
     comparisons: int = 0
 
@@ -95,7 +98,7 @@ class _Parser:
     def _members(self, action: Action, within: Schema | None, value: dict[str, Any]) -> Iterator[Operation]:
         """An operation for each member of a value without path: keys are attribute paths, qualified or not."""
         for key, given in value.items():
-            if fold_name(key) in _SAYS_NOTHING and within in (None, self.schema.base):
+            if fold_name(key) in SAYS_NOTHING and within in (None, self.schema.base):
                 continue
             named = self.schema.schema(key) if within is None else None
             if named is not None:
@@ -108,7 +111,10 @@ class _Parser:
                     raise
                 if self.policy.strict_attributes:
                     raise invalid_syntax(f"{self.schema.name} has no attribute {shorten(key)}") from None
+                self.made.add(Coercion.UNKNOWN_IGNORED)
                 continue
+            if within is None and ("." in key or ":" in key):
+                self.made.add(Coercion.DOTTED_KEY)
             yield self._at(action, target, given)
 
     def _on_schema(self, action: Action, named: Schema, value: Any) -> Operation:

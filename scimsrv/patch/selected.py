@@ -12,6 +12,7 @@ from scimsrv.patch.elements import Element, change_of, from_filter, merged, one_
 from scimsrv.patch.operation import Part, Selected
 from scimsrv.patch.work import Work, no_target
 from scimsrv.schema.attribute import Attribute, Type
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import values
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.semantics import Op
@@ -62,6 +63,7 @@ def replace(work: Work, target: Selected, value: Any) -> None:
     if not _edit_matches(work, target, edit, elements.replaced):
         if not work.policy.patch_replace_upsert:
             raise _no_match(target)
+        work.made.add(Coercion.UPSERT_ON_REPLACE)
         _create(work, target, value)
 
 
@@ -109,6 +111,7 @@ def _record(work: Work, place: Resolved, value: Any) -> Any:
     if place.attribute.type is Type.COMPLEX:
         return change_of(work.coercer, place.attribute, value, place.name)
     if isinstance(value, list) and len(value) < 2:
+        work.made.add(Coercion.LIST_FOR_SINGLE)
         value = value[0] if value else None
     return work.coercer.single(place.attribute, value, place.name)
 

@@ -13,6 +13,7 @@ from scimsrv.patch.links import Ledger, Loaded
 from scimsrv.patch.operation import NO_VALUE
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Returned
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
@@ -42,7 +43,8 @@ def storage(attribute: Attribute) -> Storage:
 
 @dataclass(slots=True)
 class Work:
-    """A request under way. `document` is replaced, never changed; `ledgers` and `secrets` go by the key of their attribute."""
+    """A request under way. `document` is replaced, never changed; `ledgers` and `secrets` go by the key of their attribute; `made`
+    collects what had to be done to the client's values to make them fit."""
 
     schema: EffectiveSchema
     policy: Policy
@@ -51,12 +53,13 @@ class Work:
     document: Document
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     secrets: dict[str, str | None] = field(default_factory=dict)
+    made: set[Coercion] = field(default_factory=set)
     scanned: int = 0
 
     @property
     def coercer(self) -> Coercer:
         """Coerces values with the tolerance that PATCH has."""
-        return Coercer(self.policy, self.limits, lenient=True)
+        return Coercer(self.policy, self.limits, lenient=True, made=self.made)
 
     def get(self, place: Resolved) -> Any:
         """The value of the place's attribute in the document, None when it has none."""

@@ -16,10 +16,10 @@ _SPC = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 
 def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> Definition:
-    """What the server can do, and within which limits (RFC 7643 §5, RFC 9865 §4)."""
+    """What the server does for a tenant with this policy, and within which limits (RFC 7643 §5, RFC 9865 §4)."""
     return {
         "schemas": [_SPC],
-        "patch": {"supported": True},
+        "patch": {"supported": policy.patch},
         "bulk": {
             "supported": policy.bulk,
             "maxOperations": limits.bulk_operations if policy.bulk else 0,
@@ -51,41 +51,44 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
     }
 
 
-def schema_document(definition: Definition, base_url: str) -> Definition:
+def schema_document(definition: Definition, base_url: str, version: int = 1) -> Definition:
     """A Schema resource with its meta (RFC 7643 §7)."""
-    return _described(definition, "Schema", f"{base_url}/Schemas/{definition['id']}")
+    return _described(definition, "Schema", f"{base_url}/Schemas/{definition['id']}", version)
 
 
-def resource_type_document(definition: Definition, base_url: str) -> Definition:
+def resource_type_document(definition: Definition, base_url: str, version: int = 1) -> Definition:
     """A ResourceType resource with its meta (RFC 7643 §6)."""
-    return _described(definition, "ResourceType", f"{base_url}/ResourceTypes/{quote(definition['name'])}")
+    return _described(definition, "ResourceType", f"{base_url}/ResourceTypes/{quote(definition['name'])}", version)
 
 
-def _described(definition: Definition, resource_type: str, location: str) -> Definition:
+def _described(definition: Definition, resource_type: str, location: str, version: int) -> Definition:
     urn = f"urn:ietf:params:scim:schemas:core:2.0:{resource_type}"
-    return {"schemas": [urn]} | definition | {"meta": {"resourceType": resource_type, "location": location}}
+    meta = {"resourceType": resource_type, "location": location, "version": f'W/"{version}"'}
+    return {"schemas": [urn]} | definition | {"meta": meta}
 
 
 def schemas(catalog: Catalog, base_url: str) -> Definition:
     """The list at /Schemas; never paged (RFC 7644 §4)."""
-    return _list(schema_document(definition, base_url) for definition in catalog.schemas.values())
+    versions = catalog.schema_versions
+    return _list(schema_document(definition, base_url, versions.get(key, 1)) for key, definition in catalog.schemas.items())
 
 
 def resource_types(catalog: Catalog, base_url: str) -> Definition:
     """The list at /ResourceTypes; never paged (RFC 7644 §4)."""
-    return _list(resource_type_document(definition, base_url) for definition in catalog.resource_types.values())
+    versions = catalog.type_versions
+    return _list(resource_type_document(definition, base_url, versions.get(key, 1)) for key, definition in catalog.resource_types.items())
 
 
 def schema(catalog: Catalog, urn: str, base_url: str) -> Definition | None:
     """One Schema resource by URN in any case, or None."""
     found = catalog.schemas.get(fold_name(urn))
-    return None if found is None else schema_document(found, base_url)
+    return None if found is None else schema_document(found, base_url, catalog.schema_versions.get(fold_name(urn), 1))
 
 
 def resource_type(catalog: Catalog, name: str, base_url: str) -> Definition | None:
     """One ResourceType resource by name in any case, or None."""
     found = catalog.resource_types.get(fold_name(name))
-    return None if found is None else resource_type_document(found, base_url)
+    return None if found is None else resource_type_document(found, base_url, catalog.type_versions.get(fold_name(name), 1))
 
 
 def _list(documents: Iterable[Definition]) -> dict[str, Any]:

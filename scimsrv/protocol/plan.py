@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from scimsrv.filter.bind import Bound
 from scimsrv.filter.tree import Filter
 from scimsrv.patch.operation import Operation
+from scimsrv.schema.catalog import Definition
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
+from scimsrv.schema.redefinition import Subject
 from scimsrv.schema.validate import Draft
 
 
@@ -63,7 +65,8 @@ class Overwrite:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body. `permitted`: as for a PUT."""
+    """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body. `coercions` are those that it
+    took to read the operations. `permitted`: as for a PUT."""
 
     schema: EffectiveSchema
     id: str
@@ -71,6 +74,7 @@ class Modify:
     view: View
     if_match: IfMatch | None
     body_wanted: bool
+    coercions: frozenset[Coercion] = frozenset()
     permitted: frozenset[str] | None = None
 
 
@@ -127,13 +131,27 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Define:
+    """Create (`name` None), change or delete a schema or resource type. `edit` makes the body that is to define it (None: deletes it)
+    of the present definition."""
+
+    subject: Subject
+    name: str | None
+    edit: Callable[[Definition | None], Mapping[str, Any] | None]
+    if_match: IfMatch | None
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that needs no database: discovery."""
+    """An answer that needs no database: discovery. `version` is that of a definition, which has an entity tag."""
 
     document: Mapping[str, Any]
+    version: int | None = None
+    if_none_match: tuple[str, ...] = ()
 
 
-Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Answer
+Plan: TypeAlias = Insert | Read | Overwrite | Modify | Remove | Query | Define | Answer
 
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -151,20 +169,21 @@ class Linked(NamedTuple):
 class Stored(NamedTuple):
     """A resource as stored: `document` is JSON text without meta, links and backlinks, which are by the key of their attribute.
 
-    `ready` has the elements of backlinks as JSON text, with commas between them, where the database could write it. `streamed` yields
-    the elements of the links (by key) that have too many to hold at once. `search` is the search document, where it was asked for.
+    Times are text as it is served. `ready` has the elements of backlinks as JSON, with commas between them, where all of them are
+    direct. `streamed` yields the elements of the links (by key) that have too many to hold at once. `search` is the search document,
+    where it was asked for.
     """
 
     schema: EffectiveSchema
     id: str
     version: int
-    created: datetime
-    modified: datetime
+    created: str
+    modified: str
     document: str
     linked: Mapping[str, list[Linked]] = _NOTHING
     streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
     search: str = ""
-    ready: Mapping[str, str] = _NOTHING
+    ready: Mapping[str, bytes] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +229,15 @@ class Page:
     cursors: Cursors | None = None
 
 
-Outcome: TypeAlias = Created | Shown | Done | Page | Answer
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """201 or 200 with a definition as it is now; 202 when part of the change takes effect later."""
+
+    subject: Subject
+    definition: Definition
+    version: int
+    created: bool
+    pending: bool = False
+
+
+Outcome: TypeAlias = Created | Shown | Done | Page | Defined | Answer

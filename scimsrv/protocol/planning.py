@@ -20,6 +20,7 @@ from scimsrv.protocol.request import Search
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability, Returned, Type
 from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import Projection, view
 from scimsrv.schema.replacement import with_defaults
@@ -89,9 +90,11 @@ def modify(
 ) -> Modify:
     """PATCH of a resource (RFC 7644 §3.5.2)."""
     message = PatchOp.read(body)
-    raw = standard(message.operations, catalog.policy)
-    operations = parse_operations(raw, schema, catalog.policy, limits)
-    return Modify(schema, id_, operations, view(projection, schema, _named(operations, schema)), if_match, body_wanted=projection.asked)
+    made: set[Coercion] = set()
+    raw = standard(message.operations, catalog.policy, made)
+    operations = parse_operations(raw, schema, catalog.policy, limits, made)
+    shown = view(projection, schema, _named(operations, schema))
+    return Modify(schema, id_, operations, shown, if_match, body_wanted=projection.asked, coercions=frozenset(made))
 
 
 def write(

@@ -11,14 +11,16 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.errors import ScimError
+from scimsrv.protocol.discovery import resource_type_document, schema_document
 from scimsrv.protocol.messages import ERROR, LIST_RESPONSE
-from scimsrv.protocol.plan import Answer, Created, Cursors, Done, Linked, Outcome, Page, Shown, Stored
+from scimsrv.protocol.plan import Answer, Created, Cursors, Defined, Done, Linked, Outcome, Page, Shown, Stored
 from scimsrv.schema import document
+from scimsrv.schema.aside import split
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
-from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.redefinition import Subject
 
 #: The links and backlinks of a representation, each with its elements as JSON and commas between them.
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
@@ -47,41 +49,54 @@ class Renderer:
         match outcome:
             case Shown(stored, view, if_none_match):
                 linked = self._linked(stored, view)
-                meta = self._meta(stored, linked)
-                tag = meta["version"]
+                tag = self.etag(stored, linked)
                 if if_none_match and ("*" in if_none_match or tag[3:-1] in if_none_match):
                     return Reply(304, headers={"ETag": tag})
-                return Reply(200, self._body(stored, view, linked, meta), {"ETag": tag, "Location": meta["location"]})
+                return Reply(200, self._body(stored, view, linked, tag), {"ETag": tag, "Location": self._location(stored)})
             case Created(stored, view):
                 linked = self._linked(stored, view)
-                meta = self._meta(stored, linked)
-                return Reply(201, self._body(stored, view, linked, meta), {"ETag": meta["version"], "Location": meta["location"]})
+                tag = self.etag(stored, linked)
+                return Reply(201, self._body(stored, view, linked, tag), {"ETag": tag, "Location": self._location(stored)})
             case Done(version):
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page():
                 return Reply(200, self._page(outcome))
-            case Answer(answer):
-                return Reply(200, orjson.dumps(answer))
+            case Defined(subject, definition, version, created, pending):
+                make = schema_document if subject is Subject.SCHEMA else resource_type_document
+                shown = make(definition, self.base_url, version)
+                headers = {"ETag": shown["meta"]["version"], "Location": shown["meta"]["location"]}
+                return Reply(202 if pending else 201 if created else 200, orjson.dumps(shown), headers)
+            case Answer(answer, version, if_none_match):
+                headers = {} if version is None else {"ETag": f'W/"{version}"'}
+                if version is not None and if_none_match and ("*" in if_none_match or str(version) in if_none_match):
+                    return Reply(304, headers=headers)
+                return Reply(200, orjson.dumps(answer), headers)
         assert_never(outcome)
-
-    def _location(self, endpoint: str, id_: str) -> str:
-        """A resource's canonical URL."""
-        return f"{self.base_url}{endpoint}/{id_ if is_plain(id_) else quote(id_, safe='')}"
 
     def etag(self, stored: Stored, linked: _Linked) -> str:
         """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
         links are called is not covered: it is the text of other resources, and the tag is weak."""
+        if not linked:
+            return f'W/"{stored.version}"'
         derived = [elements for place, elements in linked if place.attribute.is_backlink]
         return f'W/"{stored.version}-{zlib.crc32(b";".join(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
-    def _meta(self, stored: Stored, linked: _Linked) -> dict[str, str]:
-        return {
-            "resourceType": stored.schema.name,
-            "created": timestamp(stored.created),
-            "lastModified": timestamp(stored.modified),
-            "location": self._location(stored.schema.endpoint, stored.id),
-            "version": self.etag(stored, linked),
-        }
+    def _location(self, stored: Stored) -> str:
+        return location(self.base_url, stored.schema.endpoint, stored.id)
+
+    def _meta(self, stored: Stored, tag: str) -> str:
+        """The text of `meta`. Names of types, endpoints and base URLs come from schemas and settings; of each there is one text for all
+        of a list."""
+        key = ("meta", self.base_url, stored.schema.name)
+        made: tuple[str, str] | None = self.catalog.statements.get(key)
+        if made is None:
+            name = orjson.dumps(stored.schema.name).decode()
+            made = (f'{{"resourceType":{name},"created":"', orjson.dumps(location(self.base_url, stored.schema.endpoint, "")).decode()[:-1])
+            self.catalog.statements[key] = made
+        head, place = made
+        id_ = stored.id if is_plain(stored.id) else quote(stored.id, safe="")
+        version = tag.replace('"', '\\"')
+        return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{id_}","version":"{version}"}}'
 
     def _linked(self, stored: Stored, view: View) -> _Linked:
         """The links and backlinks that the view shows, with their elements."""
@@ -91,7 +106,7 @@ class Renderer:
         for place in (*view.links, *view.backlinks):
             ready = stored.ready.get(place.key)
             if ready is not None:
-                shown.append((place, ready.encode()))
+                shown.append((place, ready))
             elif elements := stored.linked.get(place.key):
                 shown.append((place, orjson.dumps([self._element(place.attribute, element) for element in elements])[1:-1]))
         return shown
@@ -101,38 +116,46 @@ class Renderer:
         schema = self.catalog.by_name.get(element.resource_type)
         shown = {"value": element.id}
         if schema is not None:
-            shown["$ref"] = self._location(schema.endpoint, element.id)
+            shown["$ref"] = location(self.base_url, schema.endpoint, element.id)
         if "type" in attribute.parts:
             shown["type"] = element.kind
         if element.display is not None and "display" in attribute.parts:
             shown["display"] = element.display
         return shown
 
-    def resource(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> bytes:
+    def resource(self, stored: Stored, view: View, linked: _Linked, tag: str) -> bytes:
         """The representation as JSON."""
-        if not view.as_stored or any(place.extension for place, _ in linked):
+        meta = self._meta(stored, tag)
+        if not view.as_stored:
             return orjson.dumps(self._projected(stored, view, linked, meta))
+        if not linked:
+            return f'{stored.document[:-1]},"meta":{meta}}}'.encode()
         parts = [stored.document[:-1].encode()]
-        parts += [b",%s:[%s]" % (orjson.dumps(place.attribute.name), elements) for place, elements in linked]
-        parts.append(b',"meta":' + orjson.dumps(meta) + b"}")
+        for place, elements in linked:
+            if place.extension is not None:
+                return orjson.dumps(self._projected(stored, view, linked, meta))
+            parts += (b",", orjson.dumps(place.attribute.name), b":[", elements, b"]")
+        parts.append(f',"meta":{meta}}}'.encode())
         return b"".join(parts)
 
-    def _projected(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> dict[str, Any]:
+    def _projected(self, stored: Stored, view: View, linked: _Linked, meta: str) -> dict[str, Any]:
         whole = orjson.loads(stored.document)
+        if stored.schema.unsettled:
+            whole = split(whole, stored.schema)[0]
         for place, elements in linked:
             whole = document.put(whole, place, orjson.loads(b"[" + elements + b"]"))
             if place.extension is not None and place.extension not in whole["schemas"]:
                 whole["schemas"] = [*whole["schemas"], place.extension]
-        whole["meta"] = meta
+        whole["meta"] = orjson.loads(meta)
         return project(whole, stored.schema, view)
 
-    def _body(self, stored: Stored, view: View, linked: _Linked, meta: dict[str, str]) -> bytes | AsyncIterator[bytes]:
-        whole = self.resource(stored, view, linked, meta)
+    def _body(self, stored: Stored, view: View, linked: _Linked, tag: str) -> bytes | AsyncIterator[bytes]:
+        whole = self.resource(stored, view, linked, tag)
         return self._stream(whole, stored, view) if stored.streamed else whole
 
     def _listed(self, stored: Stored, view: View) -> bytes:
         linked = self._linked(stored, view)
-        return self.resource(stored, view, linked, self._meta(stored, linked))
+        return self.resource(stored, view, linked, self.etag(stored, linked))
 
     async def _stream(self, whole: bytes, stored: Stored, view: View) -> AsyncIterator[bytes]:
         """The representation in pieces: everything else first, then the elements of the long links, batch by batch."""
@@ -176,6 +199,11 @@ class Renderer:
             async for piece in self._stream(whole, stored, view):
                 yield piece
         yield b"]}"
+
+
+def location(base_url: str, endpoint: str, id_: str) -> str:
+    """A resource's canonical URL."""
+    return f"{base_url}{endpoint}/{id_ if is_plain(id_) else quote(id_, safe='')}"
 
 
 def is_plain(id_: str) -> bool:

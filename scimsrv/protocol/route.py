@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -56,7 +57,12 @@ class Route:
     @property
     def allow(self) -> str:
         """The value of the Allow header."""
-        return ", ".join((*METHODS[self.endpoint], "OPTIONS"))
+        return allow(METHODS[self.endpoint])
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The value of the Allow header where these methods are served."""
+    return ", ".join((*methods, "OPTIONS"))
 
 
 _FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}

@@ -72,6 +72,19 @@ class Attribute:
     canonical_values: tuple[str, ...] = ()
     reference_types: tuple[str, ...] = ()
     sub_attributes: tuple[Attribute, ...] = ()
+    #: Other values than the canonical ones are refused.
+    enforced: bool = False
+    #: Whether filters on it are to be fast: None no, False yes, True for pieces of its text as well.
+    index: bool | None = None
+    #: Under which of its forms in search documents filters find it: a change of what compares as equal begins another one.
+    form: int = 1
+    #: The same attribute as another form has it, which is written too while readers pass from one to the other.
+    twin: Attribute | None = None
+
+    @cached_property
+    def search_key(self) -> str:
+        """The name of its member in search documents."""
+        return self.key if self.form == 1 else f"{self.key}${self.form}"
 
     @cached_property
     def key(self) -> str:
@@ -145,4 +158,6 @@ def parse_attribute(definition: Mapping[str, Any]) -> Attribute:
         canonical_values=tuple(definition.get("canonicalValues", ())),
         reference_types=tuple(definition.get("referenceTypes", ())),
         sub_attributes=tuple(map(parse_attribute, definition.get("subAttributes", ()))),
+        enforced=definition.get("canonicalValuesEnforced", False),
+        index=None if not definition.get("indexed") else definition["indexed"] == "substring",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -13,6 +13,7 @@ import orjson
 
 from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
+from scimsrv.schema.forms import Rekeying, with_forms
 from scimsrv.schema.indexing import Index, indexable
 from scimsrv.schema.policy import Policy
 
@@ -20,6 +21,9 @@ Definition = dict[str, Any]
 
 #: A stored index: its number, resource type, attribute, whether pieces of the text are looked for, and its state.
 StoredIndex = tuple[int, str, str, bool, str]
+
+#: A type whose resources are being brought up to a change of its definitions, and the keys of the places that became unique.
+Rework = tuple[str, Sequence[str]]
 
 _CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
@@ -35,6 +39,12 @@ class Catalog:
     by_name: Mapping[str, EffectiveSchema]
     #: The indexes that writers keep up to date, by resource type.
     indexes: Mapping[str, tuple[Index, ...]] = field(default_factory=dict)
+    #: Forms of attributes in search documents by folded URN and path, where they are not 1; and the changes of forms under way.
+    forms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    rekeyings: tuple[Rekeying, ...] = ()
+    #: Versions of the schemas and resource types, by their key in `schemas` and `resource_types`; 1 where nothing is said.
+    schema_versions: Mapping[str, int] = field(default_factory=dict)
+    type_versions: Mapping[str, int] = field(default_factory=dict)
     #: Texts that are made once per catalogue by those who need them.
     statements: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -71,13 +81,17 @@ class Catalog:
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def is_building(self, schema: EffectiveSchema) -> bool:
-        """Whether an index of the type is not complete: writers then lock the resource before they look at its rows."""
-        return not all(index.ready for index in self.indexes_of(schema))
+        """Whether rows of the type's resources are being changed in the background: writers then lock the resource before they look."""
+        return schema.unsettled or not all(index.ready for index in self.indexes_of(schema))
 
     def linking(self, links: Iterable[str]) -> list[EffectiveSchema]:
         """The resource types that have a link with one of these keys."""
         keys = set(links)
         return [type_ for type_ in self.types() if type_.writable_links.keys() & keys]
+
+    def shown(self, backlink: Resolved, keys: Iterable[str]) -> list[str]:
+        """The names of the resource types that a backlink with these links behind it shows. Others may have links of the same names."""
+        return [type_.name for type_ in self.linking(keys) if type_.name in backlink.attribute.resource_types]
 
     def links_behind(self, schema: EffectiveSchema, backlink: Resolved) -> tuple[str, ...]:
         """Keys of the link attributes whose rows a backlink shows from the other side: for User.groups, Group's members."""
@@ -97,18 +111,27 @@ def build_catalog(
     common: Iterable[Definition],
     policy: Policy,
     indexes: Iterable[StoredIndex] = (),
+    *,
+    reworks: Iterable[Rework] = (),
+    forms: Mapping[str, Mapping[str, int]] | None = None,
+    rekeyings: Sequence[Rekeying] = (),
+    schema_versions: Mapping[str, int] | None = None,
+    type_versions: Mapping[str, int] | None = None,
 ) -> Catalog:
-    """The catalog of a tenant from its stored Schema and ResourceType documents (RFC 7643 §6, §7), its policy and its indexes.
+    """The catalog of a tenant from its stored Schema and ResourceType documents (RFC 7643 §6, §7), its policy, its indexes and the
+    changes that are still being carried out.
 
     Raises KeyError when a resource type names a schema that is not there.
     """
     definitions = {fold_name(definition["id"]): _by_policy(definition, policy) for definition in schemas}
-    parsed = {urn: parse_schema(definition) for urn, definition in definitions.items()}
+    formed = forms or {}
+    parsed = {urn: with_forms(parse_schema(definition), formed.get(urn, {}), rekeyings) for urn, definition in definitions.items()}
     shared = tuple(_common(definition, policy) for definition in common)
     types = {}
     documents = {}
+    claiming = {name: frozenset(places) for name, places in reworks}
     for definition in resource_types:
-        effective = _effective(definition, parsed, shared)
+        effective = _effective(definition, parsed, shared, claiming.get(definition["name"]))
         types[effective.name] = effective
         documents[fold_name(effective.name)] = definition
     return Catalog(
@@ -118,6 +141,10 @@ def build_catalog(
         by_endpoint={effective.endpoint.strip("/"): effective for effective in types.values()},
         by_name=types,
         indexes=_indexes(indexes, types),
+        forms=formed,
+        rekeyings=tuple(rekeyings),
+        schema_versions=schema_versions or {},
+        type_versions=type_versions or {},
     )
 
 
@@ -131,7 +158,9 @@ def _indexes(stored: Iterable[StoredIndex], types: Mapping[str, EffectiveSchema]
     return found
 
 
-def _effective(definition: Definition, parsed: Mapping[str, Schema], common: tuple[Attribute, ...]) -> EffectiveSchema:
+def _effective(
+    definition: Definition, parsed: Mapping[str, Schema], common: tuple[Attribute, ...], claiming: frozenset[str] | None
+) -> EffectiveSchema:
     return EffectiveSchema(
         name=definition["name"],
         endpoint=definition["endpoint"],
@@ -141,6 +170,8 @@ def _effective(definition: Definition, parsed: Mapping[str, Schema], common: tup
             (parsed[fold_name(extension["schema"])], extension.get("required", False))
             for extension in definition.get("schemaExtensions", ())
         ),
+        unsettled=claiming is not None,
+        claiming=claiming or frozenset(),
     )
 
 

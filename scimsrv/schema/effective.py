@@ -61,7 +61,8 @@ class Resolved:
     @property
     def search_path(self) -> tuple[str, ...]:
         """Where the attribute (not the sub-attribute) is in a search document: folded names from the root."""
-        return (fold_name(self.extension), self.attribute.key) if self.extension else (self.attribute.key,)
+        name = self.attribute.search_key
+        return (fold_name(self.extension), name) if self.extension else (name,)
 
     @property
     def whole(self) -> Resolved:
@@ -78,7 +79,9 @@ class Resolved:
 class EffectiveSchema:
     """Everything that holds for the resources of one type. `extensions` pairs each extension with whether it is required.
 
-    `common` are schemas, id, externalId and meta (RFC 7643 §3).
+    `common` are schemas, id, externalId and meta (RFC 7643 §3). While the stored resources are being brought up to a change of the
+    definitions, `unsettled` says that documents may still hold what the schema does not have any more, and `claiming` has the keys of
+    the places whose values became unique and whose unique keys are not complete yet.
     """
 
     name: str
@@ -86,6 +89,8 @@ class EffectiveSchema:
     common: tuple[Attribute, ...]
     base: Schema
     extensions: tuple[tuple[Schema, bool], ...] = ()
+    unsettled: bool = False
+    claiming: frozenset[str] = frozenset()
     _cache: dict[str, Resolved | None] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -115,6 +120,10 @@ class EffectiveSchema:
         """The extension schema of this URN in any case, or None."""
         found = self.schema(urn)
         return None if found is self.base else found
+
+    def core(self, name: str) -> Attribute | None:
+        """The common or core attribute of this name in any case, or None."""
+        return self._common.get(fold_name(name)) or self.base.attribute(name)
 
     def top_level(self) -> Iterator[tuple[str | None, Attribute]]:
         """Every attribute with the URN of its extension (None for common and core attributes), in the order of output."""
@@ -148,7 +157,7 @@ class EffectiveSchema:
                     return self._within(self._by_urn[urn], key[len(urn) + 1 :])
             return None
         name, dot, sub = key.partition(".")
-        attribute = self._common.get(name) or self.base.attribute(name)
+        attribute = self.core(name)
         if attribute is not None:
             return _part(None, attribute, sub if dot else None)
         holders = [schema for schema, _ in self.extensions if schema.attribute(name)]
@@ -192,6 +201,11 @@ class EffectiveSchema:
         return tuple(found)
 
     @cached_property
+    def found_by_key(self) -> frozenset[str]:
+        """The keys of the unique places of which every value has its unique key, so that queries may rely on these."""
+        return frozenset(place.key for place in self.unique) - self.claiming
+
+    @cached_property
     def secrets(self) -> tuple[Resolved, ...]:
         """Simple attributes that are never returned: kept as hashes, apart from the document."""
         return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.returned is Returned.NEVER)
@@ -199,7 +213,7 @@ class EffectiveSchema:
     @cached_property
     def served_as_stored(self) -> bool:
         """Whether a stored document can be served unparsed: nothing in it has to be hidden until it is asked for."""
-        return not any(
+        return not self.unsettled and not any(
             part.returned in (Returned.REQUEST,) or (part.returned is Returned.NEVER and part is not attribute)
             for _, attribute in self.top_level()
             for part in (attribute, *attribute.sub_attributes)

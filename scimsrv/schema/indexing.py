@@ -155,11 +155,12 @@ _READ_AS_INTEGER: Final = 1 << 64
 
 def _values(search: dict[str, Any], place: Resolved) -> Sequence[Any]:
     held: Any = search if place.extension is None else search.get(fold_name(place.extension), {})
-    value = held.get(place.attribute.key)
+    value = held.get(place.attribute.search_key)
     if value is None:
         return ()
     elements = value if isinstance(value, list) else [value]
     if place.sub is None:
         return elements
-    parts = [element[place.sub.key] for element in elements if place.sub.key in element]
+    name = place.sub.search_key
+    parts = [element[name] for element in elements if name in element]
     return [one for part in parts for one in (part if isinstance(part, list) else [part])]

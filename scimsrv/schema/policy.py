@@ -1,11 +1,19 @@
-"""What a tenant decides where the RFCs leave a choice: a profile and the switches that differ from it."""
+"""What a tenant decides where the RFCs leave a choice: a profile and the switches that differ from it.
+
+One table says everything about a switch: its values, what it means and why it is there. The check of a stored policy, the JSON Schema
+that clients discover and the documentation are made from it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any, Final, Literal, get_args
+from functools import cache
+from typing import Any, Final, Literal, get_args, get_type_hints
+
+#: Of switches whose value is a list of names.
+NAMES: Final = ("*",)
 
 PatchBody = Literal["auto", "always", "never"]
 Me = Literal["off", "id", "userName", "externalId"]
@@ -14,48 +22,126 @@ Me = Literal["off", "id", "userName", "externalId"]
 _OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
+def switch(default: Any, meaning: str, reason: str) -> Any:
+    """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise."""
+    return field(default=default, metadata={"meaning": meaning, "reason": reason})
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One switch per field; the defaults are the profile `standard`, which serves the RFC, Entra ID and Okta at the same time."""
 
-    #: A PATCH replace on a value path that matches nothing creates the element (RFC 7644 §3.5.2.3 demands noTarget).
-    patch_replace_upsert: bool = False
-    #: A PUT without `active` keeps the stored value, so that a forgetful client re-activates nobody (RFC 7644 §3.5.1 permits it).
-    put_keeps_omitted_active: bool = True
-    #: A PUT without a reference attribute such as `members` keeps its values.
-    put_keeps_omitted_members: bool = False
-    #: Unknown attributes in bodies and in path-less PATCH values are errors (RFC 7644 §3.1 lets them be ignored).
-    strict_attributes: bool = False
-    #: `schemas` must be sent and may name known URNs only (RFC 7643 §3).
-    strict_schemas: bool = False
-    #: A PATCH without operations is an error.
-    strict_operations: bool = False
-    #: References to the outside (profileUrl, photos) must be URIs (RFC 7643 §2.3.7).
-    strict_uris: bool = False
-    #: Strings that hold JSON objects are parsed in complex values (Entra ID's complex role assignments).
-    parse_json_strings: bool = False
-    #: Two groups of one tenant may not share a displayName.
-    unique_group_names: bool = True
-    #: Two resources of one type may not share an externalId.
-    unique_external_ids: bool = False
-    #: An empty string unassigns the attribute.
-    empty_string_clears: bool = False
-    #: PUT, PATCH and DELETE need If-Match (RFC 6585 §3).
-    require_if_match: bool = False
-    #: manager and the like must name an existing resource.
-    require_pointer_targets: bool = False
-    #: /Bulk is served (RFC 7644 §3.7).
-    bulk: bool = True
-    #: A bulk request is applied as a whole or not at all; RFC 7644 §3.7 applies each operation by itself.
-    bulk_atomic: bool = False
-    #: Which attribute of a user has the subject of a token that asks for /Me; off: /Me is not served (RFC 7644 §3.11).
-    me: Me = "off"
-    #: The attributes that users may change about themselves at /Me.
-    me_attributes: tuple[str, ...] = _OWN
-    #: Users may delete themselves at /Me.
-    me_deletion: bool = False
-    #: Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).
-    patch_body: PatchBody = "auto"
+    patch: bool = switch(
+        True,
+        "PATCH is served.",
+        "Optional by RFC 7644 §3.5.2. Off, PATCH is answered 501 and not advertised, so that a client replaces whole resources by PUT.",
+    )
+    root_query: bool = switch(
+        True,
+        "The tenant's base URL answers queries over all resource types.",
+        "RFC 7644 §3.4.2.1 leaves it to the server. No common client uses it; off, it is answered 501, which keeps a token from "
+        "looking through all types with one request.",
+    )
+    patch_replace_upsert: bool = switch(
+        False,
+        "A PATCH replace on a value path that matches nothing creates the element.",
+        "RFC 7644 §3.5.2.3 demands noTarget; Entra ID sends replace for values that a user did not have yet.",
+    )
+    put_keeps_omitted_active: bool = switch(
+        True,
+        "A PUT without `active` keeps the stored value.",
+        "RFC 7644 §3.5.1 permits it, and a forgetful client re-activates nobody.",
+    )
+    put_keeps_omitted_members: bool = switch(
+        False,
+        "A PUT without a reference attribute such as `members` keeps its values.",
+        "RFC 7644 §3.5.1 lets what is omitted be cleared; some clients send groups without their members.",
+    )
+    strict_attributes: bool = switch(
+        False,
+        "Unknown attributes in bodies and in path-less PATCH values are errors.",
+        "RFC 7644 §3.1 lets them be ignored, and most clients send some; an error finds a wrong mapping sooner.",
+    )
+    strict_schemas: bool = switch(
+        False,
+        "`schemas` must be sent and may name known URNs only.",
+        "RFC 7643 §3 demands it of clients; several leave it out or name schemas that they do not use.",
+    )
+    strict_operations: bool = switch(
+        False,
+        "A PATCH without operations is an error.",
+        "RFC 7644 §3.5.2 demands the array and says nothing of an empty one; without the switch it changes nothing.",
+    )
+    strict_uris: bool = switch(
+        False,
+        "References to the outside (profileUrl, photos) must be URIs.",
+        "RFC 7643 §2.3.7 says so; Microsoft's validator sends other text and expects success.",
+    )
+    parse_json_strings: bool = switch(
+        False,
+        "Strings that hold JSON objects are parsed in complex values.",
+        "Entra ID sends complex role assignments as the text of JSON objects.",
+    )
+    unique_group_names: bool = switch(
+        True,
+        "Two groups of one tenant may not share a displayName.",
+        "Entra ID and Okta match groups by it; RFC 7643 §4.2 does not make it unique.",
+    )
+    unique_external_ids: bool = switch(
+        False,
+        "Two resources of one type may not share an externalId.",
+        "RFC 7643 §3.1 leaves it to the client; one client per tenant can be kept from creating somebody twice.",
+    )
+    empty_string_clears: bool = switch(
+        False,
+        "An empty string unassigns the attribute.",
+        "RFC 7643 §2.5 knows null and empty arrays only; clients that cannot send null send empty text.",
+    )
+    require_if_match: bool = switch(
+        False,
+        "PUT, PATCH and DELETE need If-Match.",
+        "RFC 6585 §3 keeps clients from overwriting each other; neither Entra ID nor Okta sends the header.",
+    )
+    require_pointer_targets: bool = switch(
+        False,
+        "manager and the like must name an existing resource.",
+        "RFC 7643 §4.3 does not; clients that create a user before the manager would fail.",
+    )
+    schema_api: bool = switch(
+        True,
+        "Tokens with the scope tenant:admin may define schemas and resource types at /Schemas and /ResourceTypes.",
+        "RFC 7643 §7 lets a server keep its schemas from being modified; off, they are for reading whoever asks.",
+    )
+    bulk: bool = switch(
+        True,
+        "/Bulk is served.",
+        "Optional by RFC 7644 §3.7. Off, it is answered 501 and not advertised, for tenants whose clients write one by one.",
+    )
+    bulk_atomic: bool = switch(
+        False,
+        "A bulk request is applied as a whole or not at all.",
+        "RFC 7644 §3.7 applies each operation by itself; whoever imports would rather have everything or nothing.",
+    )
+    me: Me = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "Which attribute of a user has the subject of a token that asks for /Me; `off`: /Me is not served.",
+        "RFC 7644 §3.11 leaves the mapping to the server; services, which provision, have no resource of their own.",
+    )
+    me_attributes: tuple[str, ...] = switch(
+        _OWN,
+        "The attributes that users may change about themselves at /Me.",
+        "What decides about people, such as roles and `active`, is not theirs to change; what they know best may be.",
+    )
+    me_deletion: bool = switch(
+        False,
+        "Users may delete themselves at /Me.",
+        "RFC 7644 §3.11 knows DELETE; an account usually goes by way of whoever provisioned it.",
+    )
+    patch_body: PatchBody = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "auto",
+        "Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).",
+        "RFC 7644 §3.5.2 allows both; some clients refuse 204, and big groups are costly to return.",
+    )
 
 
 PROFILES: Final[dict[str, Policy]] = {
@@ -66,31 +152,66 @@ PROFILES: Final[dict[str, Policy]] = {
 }
 
 
-#: The switches that take a list of names.
-LISTS: Final = frozenset({"me_attributes"})
-
-#: The switches that take one of several words.
-_WORDS: Final[dict[str, tuple[str, ...]]] = {"patch_body": get_args(PatchBody), "me": get_args(Me)}
-
-
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """The policy that a stored document {"profile": name, switch: value, …} stands for. Raises ValueError naming the key."""
     rest = dict(document)
     profile = rest.pop("profile", "standard")
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}")
-    known = {field.name for field in fields(Policy)}
+    known = {one.name for one in fields(Policy)}
     for name, value in rest.items():
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise ValueError(f"{name} is no policy switch" + (f"; did you mean {close[0]}?" if close else ""))
-        if name in _WORDS:
-            if value not in _WORDS[name]:
-                raise ValueError(f"{name} must be one of {', '.join(_WORDS[name])}")
-        elif name in LISTS:
+        kind = _words()[name]
+        if kind is NAMES:
             if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
                 raise ValueError(f"{name} must be a list of names")
             rest[name] = tuple(value)
-        elif not isinstance(value, bool):
-            raise ValueError(f"{name} must be true or false")
+        elif kind is None:
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} must be true or false")
+        elif value not in kind:
+            raise ValueError(f"{name} must be one of {', '.join(kind)}")
     return replace(PROFILES[profile], **rest)
+
+
+def policy_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a policy document. `x-profiles` has a switch's value in each profile, `x-reason` why it exists."""
+    properties: dict[str, Any] = {
+        "profile": {"enum": list(PROFILES), "default": "standard", "description": "What the switches are that are not named."}
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Policy",
+        "description": "A tenant's policy: a profile and the switches that differ from it.",
+        "type": "object",
+        "properties": properties | {one.name: _switch_schema(one) for one in fields(Policy)},
+        "additionalProperties": False,
+    }
+
+
+def _switch_schema(one: Field[Any]) -> dict[str, Any]:
+    words = _words()[one.name]
+    form: dict[str, Any] = {"type": "boolean"} if words is None else {"enum": list(words)}
+    if words is NAMES:
+        form = {"type": "array", "items": {"type": "string"}}
+    return {
+        **form,
+        "default": one.default,
+        "description": one.metadata["meaning"],
+        "x-reason": one.metadata["reason"],
+        "x-profiles": {name: getattr(policy, one.name) for name, policy in PROFILES.items()},
+    }
+
+
+@cache
+def _words() -> dict[str, tuple[str, ...] | None]:
+    """The values of each switch that takes one of several words, NAMES for a list; None for those that are on or off."""
+    hints = get_type_hints(Policy)
+    kinds = {bool: None, tuple[str, ...]: NAMES}
+    return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
+
+
+#: The switches that take a list of names.
+LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)

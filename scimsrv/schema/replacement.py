@@ -7,6 +7,7 @@ from typing import Any, Final
 from scimsrv.errors import mutability
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Type, fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
@@ -23,11 +24,13 @@ def with_defaults(document: Document, body: Document, schema: EffectiveSchema) -
     return document | missing
 
 
-def replaced(sent: Document, body: Document, stored: Document, schema: EffectiveSchema, policy: Policy) -> Document:
+def replaced(
+    sent: Document, body: Document, stored: Document, schema: EffectiveSchema, policy: Policy, made: set[Coercion] | None = None
+) -> Document:
     """The document after a PUT of `sent`, the canonical form of `body`.
 
     readWrite attributes that were left out are cleared (but see the policy for `active`), readOnly and unsent immutable ones are
-    kept. Raises ScimError mutability when an immutable value would change.
+    kept. `made` collects what the policy kept beyond that. Raises ScimError mutability when an immutable value would change.
     """
     document: Document = {name: stored[name] for name in ("schemas", "id") if name in stored} | sent
     defaults = DEFAULTS.get(schema.base.key, {})
@@ -38,6 +41,8 @@ def replaced(sent: Document, body: Document, stored: Document, schema: Effective
                 document[name] = defaults[name]
             elif name in stored:
                 document[name] = stored[name]
+                if made is not None and stored[name] != defaults[name]:
+                    made.add(Coercion.KEPT_OMITTED_ACTIVE)
     for extension, attribute in schema.top_level():
         place = Resolved(extension, attribute)
         if attribute.key == "schemas":

@@ -8,7 +8,7 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import fold, key_of
+from scimsrv.schema.semantics import Key, fold, key_of
 
 #: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
 DISPLAY: Final = "$display"
@@ -25,7 +25,9 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
         if value is None or attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
             continue
         holder = result if extension is None else result.setdefault(fold_name(extension), {})
-        holder[attribute.key] = _keyed(attribute, value)
+        for form in (attribute, attribute.twin):
+            if form is not None:
+                holder[form.search_key] = _keyed(form, value)
     shown = display(document)
     if shown is not None:
         result[DISPLAY] = fold(shown)
@@ -40,15 +42,25 @@ def containing(place: Resolved, value: Any) -> dict[str, Any]:
     return nested
 
 
+def holding(place: Resolved, key: Key) -> Any:
+    """For `containing`: what the place's attribute has, at the least, when one of the values at the place has this key."""
+    value: Any = key
+    if place.sub is not None:
+        value = {place.sub.search_key: [value] if place.sub.multi_valued else value}
+    return [value] if place.attribute.multi_valued else value
+
+
 def _keyed(attribute: Attribute, value: Any) -> Any:
     if isinstance(value, list):
         return [_keyed(attribute, element) for element in value]
     if attribute.type is not Type.COMPLEX:
         return key_of(attribute, value)
     return {
-        sub.key: _keyed(sub, value[sub.name])
+        form.search_key: _keyed(form, value[sub.name])
         for sub in attribute.sub_attributes
         if sub.name in value and sub.returned is not Returned.NEVER
+        for form in (sub, sub.twin)
+        if form is not None
     }
 
 

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from scimsrv.errors import ScimError, invalid_syntax, invalid_value
 from scimsrv.limits import DEFAULT, Limits
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold_name
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, key_of
 
 SCHEMAS = "schemas"
+
+#: Members that clients repeat from a GET and that say nothing (RFC 7643 §3.1).
+SAYS_NOTHING: Final = frozenset({SCHEMAS, "meta"})
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A validated resource. `links` has the ids for each reference attribute (by key) that the body named, None for null or [];
-    `secrets` the new plaintext of each never-returned attribute (by key). Neither is in the document."""
+    `secrets` the new plaintext of each never-returned attribute (by key). Neither is in the document. `coercions` are those that the
+    body needed."""
 
     document: Document
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    coercions: frozenset[Coercion] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Coercer:
     """Coerces values under one policy. `lenient` adds what clients send in PATCH: one value for a list, a list of one for a single
-    value, a bare string for a complex attribute with `value`."""
+    value, a bare string for a complex attribute with `value`. `made` collects what had to be done to values to make them fit."""
 
     policy: Policy
     limits: Limits = DEFAULT
     lenient: bool = False
+    made: set[Coercion] = field(default_factory=set, compare=False)
 
     def attribute(self, attribute: Attribute, value: Any, name: str) -> Any:
         """The canonical value of the attribute, None when it is unassigned. `name` is used in messages.
@@ -46,16 +53,17 @@ class Coercer:
             return None
         if not attribute.multi_valued:
             if isinstance(value, list):
-                if self.lenient and len(value) == 1:
-                    value = value[0]
-                elif not value:
-                    return None
-                else:
+                if value and not (self.lenient and len(value) == 1):
                     raise invalid_value(f"{name} has a single value; a list was given")
+                self.made.add(Coercion.LIST_FOR_SINGLE)
+                if not value:
+                    return None
+                value = value[0]
             return self.single(attribute, value, name)
         if not isinstance(value, list):
             if not self.lenient:
                 raise invalid_value(f"{name} is multi-valued; an array is needed")
+            self.made.add(Coercion.SINGLE_FOR_LIST)
             value = [value]
         most = self.limits.links if attribute.refers else self.limits.values
         if len(value) > most:
@@ -70,6 +78,7 @@ class Coercer:
         if attribute.type is Type.COMPLEX:
             return self._complex(attribute, value, name)
         if value == "" and self.policy.empty_string_clears:
+            self.made.add(Coercion.EMPTY_CLEARS)
             return None
         try:
             coerced = SEMANTICS[attribute.type].coerce(value)
@@ -77,11 +86,15 @@ class Coercer:
             raise invalid_value(f"{name} {problem}") from problem
         if isinstance(coerced, str):
             self._text(attribute, coerced, name)
+        elif isinstance(value, str):
+            self.made.add(Coercion.BOOLEAN_AS_TEXT)
         return coerced
 
     def _text(self, attribute: Attribute, value: str, name: str) -> None:
         if len(value) > self.limits.string_length:
             raise invalid_value(f"{name} is longer than {self.limits.string_length} characters")
+        if attribute.enforced and not is_canonical(attribute, value):
+            raise invalid_value(f"{name} must be one of {shorten(', '.join(attribute.canonical_values))}")
         outside = attribute.type is Type.REFERENCE and not {"uri", "external"}.isdisjoint(attribute.reference_types)
         if outside:
             if not value:
@@ -92,6 +105,7 @@ class Coercer:
     def _complex(self, attribute: Attribute, value: Any, name: str) -> Document | None:
         part = attribute.value_part
         if not isinstance(value, dict) and self.lenient and part is not None:
+            self.made.add(Coercion.TEXT_FOR_COMPLEX)
             value = {part.name: value}
         if not isinstance(value, dict):
             raise invalid_value(f"{name} must be an object")
@@ -101,6 +115,7 @@ class Coercer:
             if sub is None:
                 if self.policy.strict_attributes:
                     raise invalid_syntax(f"{name} has no sub-attribute {shorten(key)}")
+                self.made.add(Coercion.UNKNOWN_IGNORED)
             elif sub.mutability is not Mutability.READ_ONLY and not (attribute.refers and sub is not part):
                 coerced = self.attribute(sub, given, f"{name}.{sub.name}")
                 if coerced is not None:
@@ -108,7 +123,8 @@ class Coercer:
         if attribute.refers and not result.get("value"):
             raise invalid_value(f"{name}.value is required: the id of a resource")
         if set(result) == {"value"} and result["value"] == "" and attribute.resource_types:
-            return None  # how Entra ID clears manager
+            self.made.add(Coercion.EMPTY_CLEARS)  # how Entra ID clears manager
+            return None
         return result or None
 
     def resource(self, body: Document, schema: EffectiveSchema) -> Draft:
@@ -146,13 +162,17 @@ class Coercer:
                         take(extension.urn, attribute, value)
                     elif self.policy.strict_attributes:
                         raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
+                    else:
+                        self.made.add(Coercion.UNKNOWN_IGNORED)
                 continue
             place = None if "." in key or ":" in key else schema.resolve(key)
             if place is not None and place.extension is None:
                 take(None, place.attribute, given)
             elif self.policy.strict_attributes:
                 raise invalid_syntax(f"{schema.name} has no attribute {shorten(key)}")
-        return Draft(document, links, secrets)
+            elif fold_name(key) not in SAYS_NOTHING:
+                self.made.add(Coercion.UNKNOWN_IGNORED)
+        return Draft(document, links, secrets, frozenset(self.made))
 
     def _declared(self, body: Document, schema: EffectiveSchema) -> None:
         given = next((value for key, value in body.items() if fold_name(key) == SCHEMAS), None)
@@ -168,6 +188,12 @@ class Coercer:
                     raise invalid_syntax(f"schemas names {shorten(urn)}, which {schema.name} does not have")
             if schema.base.key not in map(fold_name, given):
                 raise invalid_syntax(f"schemas must name {schema.base.urn}")
+
+
+def is_canonical(attribute: Attribute, value: str) -> bool:
+    """Whether a text is one of the attribute's canonical values, compared as the attribute is."""
+    sought = key_of(attribute, value)
+    return any(key_of(attribute, canonical) == sought for canonical in attribute.canonical_values)
 
 
 def distinct(elements: list[Any]) -> list[Any]:
@@ -206,7 +232,7 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
         for key in keys(document, place):
             if len(key) > limits.key_length or len(key.encode()) > limits.key_bytes:
                 raise invalid_value(f"{place.name} is longer than {limits.key_length} characters")
-            if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key):
+            if not storable_key(key, limits):
                 raise invalid_value(f"{place.name} must not have control characters")
     urns = [schema.base.urn, *(extension.urn for extension, _ in schema.extensions if extension.urn in document)]
     return {SCHEMAS: urns} | {name: value for name, value in document.items() if name != SCHEMAS}
@@ -238,11 +264,22 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
 
 def keys(document: Document, place: Resolved) -> list[str]:
     """The comparison keys, as text, of all values at a simple place; empty strings have none."""
+    return [str(key) for key in typed_keys(document, place)]
+
+
+def typed_keys(document: Document, place: Resolved) -> list[Key]:
+    """The comparison keys of all values at a simple place; empty strings have none."""
     found = []
     for value in doc.values(doc.get(document, place)):
         part = value.get(place.sub.name) if place.sub is not None else value
-        found += [str(key_of(place.leaf, one)) for one in doc.values(part) if one != ""]
+        found += [key_of(place.leaf, one) for one in doc.values(part) if one != ""]
     return found
+
+
+def storable_key(key: str, limits: Limits) -> bool:
+    """Whether the key of a unique value is short enough, and without control characters."""
+    short = len(key) <= limits.key_length and len(key.encode()) <= limits.key_bytes
+    return short and not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key)
 
 
 def shorten(text: str) -> str:

@@ -14,6 +14,7 @@ from scimsrv.limits import Limits
 from scimsrv.protocol import planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, filled, target
+from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.project import EVERYTHING
@@ -290,6 +291,7 @@ class _Run:
             raise AssertionError("an operation without fault has a route")
         if self._needs_a_failure(entry):
             raise _DEPENDENT
+        check_feature(entry.route, entry.method, self.scope.catalog.policy)
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")

@@ -229,10 +229,11 @@ class Finder:
         def select() -> LiteralString:
             sets = " UNION ".join(["(" + self.where.sources.ids_referring(place, id_) + ")" for id_ in ids])
             kind = self._add(self.where.schema.name)
-            return (
-                "SELECT c.id FROM (" + sets + ") c CROSS JOIN LATERAL (SELECT FROM resource r"
-                " WHERE r.tenant = $1 AND r.type = " + kind + " AND r.id = c.id OFFSET 0) r"
-            )  # fmt: skip
+            of_type: LiteralString = "(SELECT true FROM resource r WHERE r.tenant = $1 AND r.type = " + kind + " AND r.id = c.id OFFSET 0)"
+            # A scalar subquery, since Postgres might answer EXISTS by reading all resources of the type.
+            if self.where.sources.refers_to_no_other(place):
+                of_type = "((SELECT NOT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) OR " + of_type + ")"
+            return "SELECT c.id FROM (" + sets + ") c WHERE " + of_type
 
         return Candidates(select, _REFERENCE)
 

@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
+import orjson
 
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.plan import Insert
+from scimsrv.schema.coercions import stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
@@ -26,7 +28,7 @@ from scimsrv.store.queries import load
 from scimsrv.store.rendition import Rendition
 from scimsrv.store.scope import Scope, now
 from scimsrv.store.secrets import hashed
-from scimsrv.store.write import rendered
+from scimsrv.store.write import refuse_unclaimed, rendered
 
 _SQL = load("resources")
 
@@ -208,10 +210,21 @@ async def _attempt(scope: Scope, drafts: Sequence[_Draft], created: datetime) ->
         return await _store(scope, drafts, created)
     except asyncpg.UniqueViolationError:
         return await _taken(scope, drafts)
+    except _UndoneError as problem:
+        return problem.failed
+
+
+class _UndoneError(Exception):
+    """Some of a set could not be stored, so that none was."""
+
+    def __init__(self, failed: Mapping[str, ScimError]) -> None:
+        super().__init__()
+        self.failed = failed
 
 
 async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
-    if not any(draft.targets for draft in drafts):
+    claiming = [draft for draft in drafts if draft.plan.schema.claiming]
+    if not claiming and not any(draft.targets for draft in drafts):
         await _insert(scope, scope.pool, drafts, created)
         return _STORED
     async with scope.pool.acquire() as conn, conn.transaction():
@@ -227,6 +240,13 @@ async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> M
         await _add_links(scope, conn, drafts, types)
         # Last, since others wait for the counts that it raises.
         await _insert(scope, conn, drafts, created)
+        for draft in claiming:
+            try:
+                await refuse_unclaimed(scope, conn, draft.plan.schema, draft.document, draft.rendition.unique)
+            except ScimError as error:
+                failed[draft.id] = error
+        if failed:
+            raise _UndoneError(failed)
     return _STORED
 
 
@@ -276,6 +296,7 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
         *([key.number for key, _ in keys], [key.key for key, _ in keys], [key.substring for key, _ in keys], [id_ for _, id_ in keys]),
         *_columns(counts, 2),
         scope.count_slot(),
+        [None if names is None else orjson.dumps(names).decode() for names in (stored_names(one.plan.draft.coercions) for one in drafts)],
     )
 
 

@@ -18,6 +18,14 @@ class CredentialError(Exception):
     """What was asked of a token is not possible; the message says why and what to do."""
 
 
+class CredentialLimit(CredentialError):  # noqa: N818 - a kind of CredentialError
+    """There are as many live tokens as there may be."""
+
+
+class CredentialMissing(CredentialError):  # noqa: N818 - a kind of CredentialError
+    """There is no such token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A token as it is listed. kid is the part of the token that may be shown; expires and last_used may be None (never).
@@ -43,7 +51,7 @@ async def create_credential(
     expires: datetime | None,
     subject: str | None = None,
 ) -> Credential:
-    """Store a token's digest. Raises CredentialError when the tenant has 20 live tokens, or the label two."""
+    """Store a token's digest. Raises CredentialLimit when the tenant has 20 live tokens, or the label two."""
     sql = load("credentials")
     async with connection.transaction():
         await connection.fetchval(sql["lock_tenant"], tenant)
@@ -51,9 +59,9 @@ async def create_credential(
         live = await connection.fetchrow(sql["count_live"], tenant, label)
         assert live is not None
         if live["label_live"] >= MAX_PER_LABEL:
-            raise CredentialError(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
+            raise CredentialLimit(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
         if live["tenant_live"] >= MAX_PER_TENANT:
-            raise CredentialError(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
+            raise CredentialLimit(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
         row = await connection.fetchrow(sql["create"], tenant, digest, kid, label, list(scopes), expires, subject)
         assert row is not None
     return Credential(**{**row, "scopes": tuple(row["scopes"])})
@@ -68,7 +76,7 @@ async def list_credentials(connection: Connection, tenant: int) -> list[Credenti
 async def revoke_credential(connection: Connection, tenant: int, kid: str) -> None:
     """End a token at once. Raises CredentialError when the tenant has none of that id."""
     if (await connection.execute(load("credentials")["revoke"], tenant, kid)).endswith(" 0"):
-        raise CredentialError(f"There is no token {kid!r}; `scimsrv token list` shows those there are.")
+        raise CredentialMissing(f"There is no token {kid!r}; `scimsrv token list` shows those there are.")
 
 
 async def rotate_credential(
@@ -76,14 +84,14 @@ async def rotate_credential(
 ) -> Credential:
     """Issue a label's next token with the scopes and the subject of its newest one, which itself works for another seven days at most.
 
-    Raises CredentialError when the label has no live token, or a rotation of it is still under way.
+    Raises CredentialMissing when the label has no live token, CredentialLimit when a rotation of it is still under way.
     """
     sql = load("credentials")
     async with connection.transaction():
         await connection.fetchval(sql["lock_tenant"], tenant)
         live = await connection.fetch(sql["live_of_label"], tenant, label)
         if not live:
-            raise CredentialError(f"Label {label!r} has no live token to rotate: create one.")
+            raise CredentialMissing(f"Label {label!r} has no live token to rotate: create one.")
         await connection.execute(sql["limit_life"], tenant, label, OVERLAP)
         scopes, subject = live[0]["scopes"], live[0]["subject"]
         return await create_credential(

@@ -9,13 +9,30 @@ from scimsrv.errors import mutability
 from scimsrv.patch.apply import apply
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.patch.operation import Operation, Root
-from scimsrv.protocol.plan import Answer, Created, Done, Insert, Modify, Outcome, Overwrite, Plan, Query, Read, Remove, Shown
+from scimsrv.protocol.plan import (
+    Answer,
+    Created,
+    Define,
+    Defined,
+    Done,
+    Insert,
+    Modify,
+    Outcome,
+    Overwrite,
+    Plan,
+    Query,
+    Read,
+    Remove,
+    Shown,
+)
 from scimsrv.schema.attribute import Mutability
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
+from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
 from scimsrv.store.me import permit
 from scimsrv.store.read import HELD, exceeds, fetch, read
@@ -45,6 +62,8 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
             if await guarded(lambda: remove(scope, plan)):
                 scope.wake()
             return Done()
+        case Define():
+            return await _define(scope, plan)
         case Answer():
             return plan
     assert_never(plan)
@@ -66,6 +85,20 @@ async def write(scope: Scope, plan: Insert | Overwrite | Modify | Remove) -> Wri
     assert_never(plan)
 
 
+async def _define(scope: Scope, plan: Define) -> Outcome:
+    done = await define(
+        *(scope.pool, scope.tenant, scope.actor, plan.subject, plan.name, plan.edit),
+        if_match=plan.if_match,
+        dry_run=plan.dry_run,
+        limits=scope.limits,
+    )
+    if plan.dry_run:
+        return Answer(report(done))
+    if done.definition is None:
+        return Done()
+    return Defined(plan.subject, done.definition, done.version, created=plan.name is None, pending=bool(done.rekeyings))
+
+
 async def _insert(scope: Scope, plan: Insert) -> Outcome:
     written = await insert(scope, plan)
     return Created((await _shown(scope, plan.schema, written, plan.view, HELD + 1)).stored, plan.view)
@@ -81,7 +114,8 @@ async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
     schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
-        document = replaced(draft.document, dict(plan.body), stored, schema, policy)
+        made: set[Coercion] = set(draft.coercions)
+        document = replaced(draft.document, dict(plan.body), stored, schema, policy, made)
         links = {}
         for key, place in schema.writable_links.items():
             sent = draft.links.get(key)
@@ -91,7 +125,10 @@ async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
                 links[key] = LinkChange(cleared=False, added=sent or (), removed=())
             elif sent is not None or not policy.put_keeps_omitted_members:
                 links[key] = LinkChange(cleared=True, added=sent or (), removed=())
-        return permit(Edit(complete(document, schema, scope.limits), links, draft.secrets), stored, schema, plan.permitted)
+            else:
+                made.add(Coercion.KEPT_OMITTED_MEMBERS)
+        edited = Edit(complete(document, schema, scope.limits), links, draft.secrets, frozenset(made))
+        return permit(edited, stored, schema, plan.permitted)
 
     return await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=most)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
+from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.policy import parse_policy
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -45,11 +49,22 @@ async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
     row = await pool.fetchrow(_SQL["catalog"], tenant)
     if row is None:
         raise LookupError(f"tenant {tenant} does not exist")
+    schemas, types = orjson.loads(row["schemas"] or "[]"), orjson.loads(row["resource_types"] or "[]")
     catalog = build_catalog(
-        orjson.loads(row["schemas"]),
-        orjson.loads(row["resource_types"]),
+        [definition for _, definition, _ in schemas],
+        [definition for _, definition in types],
         load_definitions().common,
         parse_policy(orjson.loads(row["policy"])),
         orjson.loads(row["indexes"] or "[]"),
+        reworks=orjson.loads(row["reworks"] or "[]"),
+        forms={fold_name(definition["id"]): forms for _, definition, forms in schemas if forms},
+        rekeyings=[rekeying(urn, plan) for urn, plan in orjson.loads(row["rekeyings"] or "[]")],
+        schema_versions={fold_name(definition["id"]): version for version, definition, _ in schemas},
+        type_versions={fold_name(definition["name"]): version for version, definition in types},
     )
     return row["revision"], catalog
+
+
+def rekeying(urn: str, plan: Mapping[str, Any]) -> Rekeying:
+    """A change of an attribute's form from the plan of its job."""
+    return Rekeying(urn, plan["attribute"], plan["caseExact"], plan["old"], plan["new"], plan["ready"])

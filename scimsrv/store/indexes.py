@@ -28,6 +28,14 @@ class AttributeIndexError(Exception):
     """What was asked of an index is not possible; the message says why."""
 
 
+class AttributeIndexMissing(AttributeIndexError):  # noqa: N818 - a kind of AttributeIndexError
+    """There is no such resource type, or no such index."""
+
+
+class AttributeIndexConflict(AttributeIndexError):  # noqa: N818 - a kind of AttributeIndexError
+    """The indexes that the tenant has do not permit it."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
     """An index as an operator sees it: the attribute as the schema spells it; `done` of the type's `resources` have been gone through."""
@@ -69,11 +77,11 @@ async def add_index(connection: Connection, tenant: int, type_name: str, attribu
         await connection.execute(_SQL["revise"], tenant)
         held = await connection.fetch(_SQL["list"], tenant)
         if len(held) >= MOST:
-            raise AttributeIndexError(f"The tenant has {MOST} indexes, which is the most there can be.")
+            raise AttributeIndexConflict(f"The tenant has {MOST} indexes, which is the most there can be.")
         row = await connection.fetchrow(_SQL["add"], tenant, type_name, place.key, substring)
         if row is None:
             state = next(one["state"] for one in held if (one["type"], one["attribute"]) == (type_name, place.key))
-            raise AttributeIndexError(f"{type_name} {place.name} is indexed already (state {state}).")
+            raise AttributeIndexConflict(f"{type_name} {place.name} is indexed already (state {state}).")
     return await _status(connection, tenant, type_name, place)
 
 
@@ -87,9 +95,9 @@ async def remove_index(connection: Connection, tenant: int, type_name: str, attr
         held = {(row["type"], row["attribute"]): row for row in await connection.fetch(_SQL["list"], tenant)}
         row = held.get((type_name, place.key))
         if row is None:
-            raise AttributeIndexError(f"{type_name} {place.name} is not indexed.")
+            raise AttributeIndexMissing(f"{type_name} {place.name} is not indexed.")
         if row["state"] not in ("ready", "building"):
-            raise AttributeIndexError(f"The index of {type_name} {place.name} is being removed already.")
+            raise AttributeIndexConflict(f"The index of {type_name} {place.name} is being removed already.")
         await connection.execute(_SQL["retire"], tenant, row["number"])
         await connection.execute(_SQL["revise"], tenant)  # last, as the background work does it
     return await _status(connection, tenant, type_name, place)
@@ -99,7 +107,7 @@ async def _place(connection: Connection, tenant: int, type_name: str, attribute:
     _, catalog = await load_catalog(connection, tenant)
     schema = catalog.by_name.get(type_name)
     if schema is None:
-        raise AttributeIndexError(f"There is no resource type {type_name!r}; there are {', '.join(catalog.by_name)}.")
+        raise AttributeIndexMissing(f"There is no resource type {type_name!r}; there are {', '.join(catalog.by_name)}.")
     try:
         return indexable(schema, attribute)
     except ValueError as problem:

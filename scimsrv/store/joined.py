@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from scimsrv.store.connection import Connection
+from scimsrv.store.names import Names
 from scimsrv.store.scope import Scope
 
 
@@ -45,7 +46,8 @@ class Joined:
 async def one_transaction(scope: Scope) -> AsyncIterator[Scope]:
     """The scope with a transaction in the place of its pool, committed at the end of the block, undone by an exception.
 
-    It changes one row of each count only: a row that it has changed keeps other writers waiting until it ends.
+    It changes one row of each count only: a row that it has changed keeps other writers waiting until it ends. Names of groups are not
+    those that the process keeps, since it sees what nobody else does yet.
     """
     async with scope.pool.acquire() as connection, connection.transaction():
-        yield replace(scope, pool=Joined(connection), slot=scope.count_slot())
+        yield replace(scope, pool=Joined(connection), slot=scope.count_slot(), names=Names())

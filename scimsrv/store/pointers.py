@@ -88,7 +88,7 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
     part = place.attribute.value_part
     if part is None:
         return
-    sought = containing(place, {part.key: key_of(part, id_)})
+    sought = containing(place, {part.search_key: key_of(part, id_)})
     rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, schema.name, orjson.dumps(sought).decode(), True)
     rows = [row for row in rows if row["id"] != id_]  # what points at itself goes as it is
     indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)
@@ -100,7 +100,7 @@ async def _clear(scope: Scope, conn: Connection, schema: EffectiveSchema, place:
             made = render(document, schema, indexes)
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had))
+            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), None, None)
             changes.append((*present, [], [], [], [], [], [], scope.actor, [place.name], *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]
         await conn.executemany(_SQL["update_resource"], changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol
@@ -55,9 +56,11 @@ class Pool:
     async def _take(self) -> Any:
         while self._free:
             connection = self._free.pop()
-            if not connection.is_closed():
-                return connection
-            await self._driver.release(connection)
+            # Of one that was lost while nobody used it, the driver's pool may have taken the place already.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                if not connection.is_closed():
+                    return connection
+                await self._driver.release(connection)
         self._waiting += 1
         try:
             return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
@@ -76,8 +79,9 @@ class Pool:
         connection = await self._take()
         try:
             result = await getattr(connection, method)(query, *args)
-        except asyncpg.PostgresError:  # the server answered, so the connection is in order
-            await self._give_back(connection)
+        except asyncpg.PostgresError:  # the server answered, so the connection is in order, unless it was the last answer
+            with contextlib.suppress(asyncpg.InterfaceError):
+                await self._give_back(connection)
             raise
         except BaseException:  # cancelled, timed out, broken: its state is not known
             await asyncio.shield(self._driver.release(connection))

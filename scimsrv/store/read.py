@@ -40,7 +40,7 @@ async def fetch(
     row = await conn.fetchrow(text, scope.tenant, id_, schema.name, *arguments)
     if row is None:
         raise not_found(schema, id_)
-    found = (await resources(conn, scope.tenant, scope.catalog, [(row, view)]))[0]
+    found = (await resources(conn, scope, [(row, view)]))[0]
     return found._replace(search=row["search"]) if search else found
 
 
@@ -59,11 +59,11 @@ _Statement = tuple[LiteralString, list[Any]]
 
 def _statement(scope: Scope, schema: EffectiveSchema, view: View, most: int | None, *, search: bool = False) -> _Statement:
     """The statement and its arguments after tenant, id and type; made once per catalogue and set of derived attributes shown."""
-    shown = (scope.base_url, schema.name, view.links, view.backlinks, most, search)
+    shown = (schema.name, view.links, view.backlinks, most, search)
     made: _Statement | None = scope.catalog.statements.get(shown)
     if made is None:
         args = Arguments([scope.tenant, None, None])
-        selected = columns([(schema, view)], scope.catalog, scope.base_url, args, most=most)
+        selected = columns([(schema, view)], scope.catalog, args, most=most)
         text: LiteralString = (
             "SELECT "
             + selected

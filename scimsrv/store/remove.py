@@ -10,7 +10,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.pointers import clear_pointers
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
-from scimsrv.store.rendition import keys_held, modified_key
+from scimsrv.store.rendition import keys_held, modified_key, naming_change
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
@@ -42,7 +42,16 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         await conn.executemany(_SQL["drop_key"], [(scope.tenant, number, key, plan.id) for number, key in sorted(keys)])
         at = now()
         left = await conn.fetch(
-            _SQL["delete_resource"], scope.tenant, plan.id, schema.name, at, scope.actor, row["version"] + 1, scope.count_slot(), many
+            _SQL["delete_resource"],
+            scope.tenant,
+            plan.id,
+            schema.name,
+            at,
+            scope.actor,
+            row["version"] + 1,
+            scope.count_slot(),
+            many,
+            naming_change() if schema.links else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:
@@ -51,7 +60,10 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         await conn.executemany(
             _SQL["touch_resource"],
             [
-                (scope.tenant, one["id"], one["type"], at, scope.actor, attributes, dated.get(one["type"]), modified_key(one["modified"]))
+                (
+                    *(scope.tenant, one["id"], one["type"], at, scope.actor, attributes),
+                    *(dated.get(one["type"]), modified_key(one["modified"]), None),
+                )
                 for one, attributes in touched
             ],
         )

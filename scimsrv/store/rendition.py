@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from scimsrv.schema.indexing import VALUE, Index, IndexKey, index_keys
 from scimsrv.schema.search import display, search_document
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import keys
+
+#: Rows over which the number of a type's resources is spread: writers that pick different ones do not wait for each other.
+SLOTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,16 @@ def columns_of_keys(keys: Iterable[IndexKey]) -> tuple[list[int], list[str], lis
     return [key.number for key in ordered], [key.key for key in ordered], [key.substring for key in ordered]
 
 
-def modified_key(modified: datetime) -> str:
-    """The key of a resource in its type's index of meta.lastModified."""
-    return VALUE + timestamp(modified)
+def modified_key(modified: datetime | str) -> str:
+    """The key of a resource in its type's index of meta.lastModified, of a time or its text."""
+    return VALUE + (modified if isinstance(modified, str) else timestamp(modified))
 
 
 #: Keys whose loss is part of the statement that updates a resource: each of them by its own look-up of the primary key, since a join
 #: with a list of them may be planned as a walk over all keys of the tenant.
 _TOLD_APART: Final = 8
 
-_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(22, 22 + 2 * _TOLD_APART))
+_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(24, 24 + 2 * _TOLD_APART))
 _NAMES: Final[tuple[LiteralString, ...]] = tuple(f"dropped{number}" for number in range(_TOLD_APART))
 
 
@@ -88,3 +92,14 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
     keys = [(key.number, key.key) for key in sorted(gone)]
     said, rest = keys[:_TOLD_APART], keys[_TOLD_APART:]
     return _dropping(update_resource, len(said)), [part for key in said for part in key], rest
+
+
+def naming_change() -> int:
+    """A change of the tenant's `naming`: the remainder by the number of slots is the row, the rest what it is raised by. At random, so
+    that a database which was set back does not come to a sum again that stood for other names."""
+    return random.randrange(SLOTS << 32)  # noqa: S311 - keeps no secret
+
+
+def renaming(schema: EffectiveSchema, before: Document, made: Rendition) -> int | None:
+    """The change of the tenant's `naming` that belongs to one of a document; None where backlinks show no other name for it."""
+    return naming_change() if schema.links and made.display != display(before) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, LiteralString
 
 import orjson
@@ -12,12 +12,17 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.store.fragment import Arguments, one_of
+from scimsrv.store.names import NAMING
 from scimsrv.store.pool import Queries
+from scimsrv.store.scope import Scope
 
 # Joins are LATERAL with OFFSET 0 where each row has to look up another: Postgres takes any tenant for an average one, and would rather
 # read all of a large one's resources or references to join them at once.
 
-COLUMNS: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
+#: Times as they are served.
+COLUMNS: LiteralString = """r.id, r.type, r.version,
+to_char(r.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
+to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modified, r.document"""
 
 
 def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
@@ -44,27 +49,27 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
     )
 
 
-#: Of a resource's backlink at each place in its view: the elements as JSON with commas between them; NULL without any; and this mark
-#: where the database cannot tell, because something refers to what refers to the resource, or an id has to be quoted in a URL.
+#: Of a resource's backlink at each place in its view: the ids of what refers to it, in their order with blanks between them; NULL
+#: without any; and this mark where they do not say all, because something refers to what refers to the resource, or an id that has to
+#: be quoted in a URL may have a blank in it.
 _ASK: Final = "?"
 
 _BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for number in range(100))
 
-_ELEMENT: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.element, ',') END FROM (
-SELECT '{"value":"' || ref.source || '","$ref":"' || {base} || ref.source || '"' || {rest} || '}' AS element,
-  (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
+_SOURCES: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.source, ' ') END FROM (
+SELECT {distinct}ref.source, (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
   OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above})) AS ask
-FROM reference ref CROSS JOIN LATERAL (
-  SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.source OFFSET 0) t
-WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""
+FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""
 
 
-def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, base_url: str, args: Arguments) -> LiteralString:
-    """The columns for the direct elements of the backlinks that the views show, each with a comma before it."""
-    text: LiteralString = ""
-    for number in range(max(len(view.backlinks) for _, view in shown)):
+def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments) -> LiteralString:
+    """The columns for the direct elements of the backlinks that the views show, and for the state of names; each with a comma before
+    it."""
+    number_of_places = max(len(view.backlinks) for _, view in shown)
+    text: LiteralString = ", " + NAMING + " AS naming" if number_of_places else ""
+    for number in range(number_of_places):
         held = [(schema, view.backlinks[number]) for schema, view in shown if number < len(view.backlinks)]
-        cases = [(schema, _elements(schema, place, catalog, base_url, args)) for schema, place in held]
+        cases = [(schema, _sources(schema, place, catalog, args)) for schema, place in held]
         if len(shown) == 1:
             column = cases[0][1]
         else:
@@ -74,50 +79,98 @@ def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Cat
     return text
 
 
-def _elements(schema: EffectiveSchema, place: Resolved, catalog: Catalog, base_url: str, args: Arguments) -> LiteralString:
+def _sources(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
     links = catalog.links_behind(schema, place)
-    bases = {type_.name: _quoted(f"{base_url}{type_.endpoint}/") for type_ in catalog.linking(links)}
-    if len(bases) == 1:
-        base: LiteralString = args.add(next(iter(bases.values()))) + "::text"
-    else:
-        base = "(" + args.add(orjson.dumps(bases).decode()) + "::text::jsonb ->> t.type)"
-    rest: LiteralString = """ || ',"type":"direct"'""" if "type" in place.attribute.parts else ""
-    if "display" in place.attribute.parts:
-        rest += """ || coalesce(',"display":' || to_json(t.display)::text, '')"""
+    distinct: LiteralString = "DISTINCT " if len(links) > 1 else ""  # what refers by two attributes is shown once
     return (
-        _ELEMENT.replace("{base}", base)
-        .replace(" || {rest}", rest)
+        _SOURCES.replace("{distinct}", distinct)
         .replace("{above}", one_of("above.attribute", links, args))
         .replace("{links}", one_of("ref.attribute", links, args))
     )
 
 
-def _quoted(text: str) -> str:
-    """The inside of a JSON string."""
-    return orjson.dumps(text)[1:-1].decode()
-
-
-def columns(
-    shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, base_url: str, args: Arguments, *, most: int | None = None
-) -> LiteralString:
+def columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None) -> LiteralString:
     """What a read selects of `resource r`; the rows are for `resources`."""
-    return COLUMNS + ", " + links_column(shown, args, most=most) + " AS links" + backlink_columns(shown, catalog, base_url, args)
+    return COLUMNS + ", " + links_column(shown, args, most=most) + " AS links" + backlink_columns(shown, catalog, args)
 
 
-async def resources(conn: Queries, tenant: int, catalog: Catalog, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
-    """The resources in rows of `columns`. Only where a group is itself a member of something does another statement climb on."""
-    found = [_stored(row, view, catalog) for row, view in rows]
-    nested = [(stored, view) for (stored, ask), (_, view) in zip(found, rows, strict=True) if ask]
-    if not nested:
-        return [stored for stored, _ in found]
-    args = Arguments([tenant, [stored.id for stored, _ in nested]])
-    views = {stored.schema.name: (stored.schema, view) for stored, view in nested}
-    parts = [_above(schema, place, catalog, args) for schema, view in views.values() for place in view.backlinks]
+async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
+    """The resources in rows of `columns`. Another statement is needed only for names that are not known, and where a group is itself a
+    member of something, to climb on."""
+    named = [(row, view) for row, view in rows if view.backlinks]
+    shown = await _named(conn, scope, named) if named else {}
+    by_name = scope.catalog.by_name
+    found: list[Stored] = []
+    nested: dict[int, View] = {}
+    for number, (row, view) in enumerate(rows):
+        id_, type_, version, created, modified, document, links = row[:7]
+        ready = shown.get(id_, _NOTHING)
+        if ready is _NESTED:
+            nested[number], ready = view, _NOTHING
+        linked = _NOTHING if links is None else _linked(links)
+        found.append(Stored(by_name[type_], id_, version, created, modified, document, linked, (), "", ready))
+    if nested:
+        await _climb(conn, scope, found, nested)
+    return found
+
+
+#: Shared by the many resources without links or backlinks; never changed.
+_NOTHING: Final[dict[str, Any]] = {}
+
+#: Stands for the backlinks of a resource that takes another statement.
+_NESTED: Final[dict[str, bytes]] = {}
+
+
+def _linked(links: str) -> dict[str, list[Linked]]:
+    linked: dict[str, list[Linked]] = {}
+    for attribute, id_, type_, display, kind in orjson.loads(links):
+        linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
+    return linked
+
+
+async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) -> dict[str, dict[str, bytes]]:
+    """The elements of the backlinks of each resource that has any, by its id and their keys; or the mark of what is nested."""
+    known = scope.names.kept(scope.tenant, scope.catalog, rows[0][0]["naming"])
+    shown: dict[str, dict[str, bytes]] = {}
+    late: list[tuple[str, Resolved, list[str]]] = []
+    for row, view in rows:
+        id_ = row["id"]
+        for column, place in zip(_BACKLINKS, view.backlinks, strict=False):
+            sources = row[column]
+            if sources is None:
+                continue
+            if sources == _ASK:
+                shown[id_] = _NESTED
+                break
+            held = sources.split(" ")
+            try:
+                elements = b",".join(map(known.elements(place, scope.catalog, scope.base_url).__getitem__, held))
+            except KeyError:
+                late.append((id_, place, held))
+            else:
+                shown.setdefault(id_, {})[place.key] = elements
+    if late:
+        known = await scope.names.of(conn, scope.tenant, scope.catalog, known.state, {one for _, _, held in late for one in held})
+        for id_, place, held in late:
+            made = known.elements(place, scope.catalog, scope.base_url)
+            elements = b",".join([made[one] for one in held if one in made])
+            if elements and shown.get(id_) is not _NESTED:
+                shown.setdefault(id_, {})[place.key] = elements
+    return shown
+
+
+async def _climb(conn: Queries, scope: Scope, found: list[Stored], nested: Mapping[int, View]) -> None:
+    """Put everything above the resources into them."""
+    args = Arguments([scope.tenant, [found[number].id for number in nested]])
+    views = {found[number].schema.name: (found[number].schema, view) for number, view in nested.items()}
+    parts = [_above(schema, place, scope.catalog, args) for schema, view in views.values() for place in view.backlinks]
     elements: dict[str, dict[str, list[Linked]]] = {}
     for row in await conn.fetch(" UNION ALL ".join(parts), *args.values):
         element = Linked(row["source"], row["type"], row["display"], row["kind"])
         elements.setdefault(row["id"], {}).setdefault(row["attribute"], []).append(element)
-    return [stored._replace(linked={**stored.linked, **elements.get(stored.id, {})}, ready={}) if ask else stored for stored, ask in found]
+    for number in nested:
+        stored = found[number]
+        found[number] = stored._replace(linked={**stored.linked, **elements.get(stored.id, {})})
 
 
 #: Everything above the resources $2 of one type, all of them climbed in one recursion; UNION ends cycles.
@@ -131,30 +184,17 @@ SELECT above.id, {key}::text AS attribute, above.source, t.type, t.display,
        CASE WHEN above.direct THEN 'direct' ELSE 'indirect' END AS kind
 FROM above CROSS JOIN LATERAL (
   SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = above.source OFFSET 0) t
-WHERE EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = above.id AND r.type = {type}::text OFFSET 0)
+WHERE {shown} AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = above.id AND r.type = {type}::text OFFSET 0)
 ORDER BY above.id, above.source)"""
 
 
 def _above(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
-    links = one_of("ref.attribute", catalog.links_behind(schema, place), args)
-    return _ABOVE.replace("{links}", links).replace("{key}", args.add(place.key)).replace("{type}", args.add(schema.name))
-
-
-def _stored(row: Any, view: View, catalog: Catalog) -> tuple[Stored, bool]:
-    """The resource in a row, and whether its backlinks have to be asked for."""
-    linked, ready, ask = _NOTHING, _NOTHING, False
-    if row["links"] is not None:
-        linked = {}
-        for attribute, id_, type_, display, kind in orjson.loads(row["links"]):
-            linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
-    for column, place in zip(_BACKLINKS, view.backlinks, strict=False):
-        elements = row[column]
-        if elements is not None:
-            ready = {**ready, place.key: elements}
-            ask = ask or elements == _ASK
-    id_, type_, version, created, modified, document = row[:6]
-    return Stored(catalog.by_name[type_], id_, version, created, modified, document, linked, ready=ready), ask
-
-
-#: Shared by the many resources without links or backlinks; never changed.
-_NOTHING: Final[dict[str, Any]] = {}
+    keys = catalog.links_behind(schema, place)
+    links = one_of("ref.attribute", keys, args)
+    shown = one_of("t.type", catalog.shown(place, keys), args)
+    return (
+        _ABOVE.replace("{shown}", shown)
+        .replace("{links}", links)
+        .replace("{key}", args.add(place.key))
+        .replace("{type}", args.add(schema.name))
+    )

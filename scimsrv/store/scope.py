@@ -6,22 +6,21 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
+from scimsrv.store.names import Names
 from scimsrv.store.pool import Database
-
-#: Rows over which the number of a type's resources is spread: writers that pick different ones do not wait for each other.
-SLOTS: Final = 16
+from scimsrv.store.rendition import SLOTS
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
-    background that there is work for it. `slot` is the one row of each count that this scope changes, None for any."""
+    background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
+    changes, None for any."""
 
     pool: Database
     tenant: int
@@ -30,6 +29,7 @@ class Scope:
     actor: str
     limits: Limits
     wake: Callable[[], None] = lambda: None
+    names: Names = field(default_factory=Names)
     slot: int | None = None
 
     def count_slot(self) -> int:

@@ -63,7 +63,7 @@ def _position(row: Any) -> Position:
 
 async def _resources(scope: Scope, conn: Queries, plan: Query, rows: list[Any]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    found = await resources(conn, scope.tenant, scope.catalog, [(row, views[row["type"]]) for row in rows])
+    found = await resources(conn, scope, [(row, views[row["type"]]) for row in rows])
     return tuple((with_streams(scope, resource, HELD_IN_LIST), views[resource.schema.name]) for resource in found)
 
 
@@ -78,15 +78,15 @@ def _unique(plan: Query) -> tuple[Target, BoundCompare] | None:
     bound = target.filter
     if not isinstance(bound, BoundCompare) or bound.op is not Op.EQ or bound.key == "":  # an empty string is no unique key
         return None
-    return (target, bound) if any(bound.place.key == place.key for place in target.schema.unique) else None
+    return (target, bound) if bound.place.key in target.schema.found_by_key else None
 
 
 async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare) -> Page:
-    shown = ("only", scope.base_url, target.schema.name, target.view.links, target.view.backlinks)
+    shown = ("only", target.schema.name, target.view.links, target.view.backlinks)
     made = scope.catalog.statements.get(shown)
     if made is None:
         args = Arguments([scope.tenant, None, None, None])
-        selected = columns([(target.schema, target.view)], scope.catalog, scope.base_url, args, most=HELD_IN_LIST + 1)
+        selected = columns([(target.schema, target.view)], scope.catalog, args, most=HELD_IN_LIST + 1)
         text: LiteralString = (
             "SELECT " + selected + " FROM unique_key u"
             " JOIN resource r ON r.tenant = $1 AND r.id = u.id"

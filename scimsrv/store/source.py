@@ -24,7 +24,7 @@ UPWARDS: LiteralString = """(WITH RECURSIVE up (source, direct) AS (
 #: Everything below one resource, which must exist: one that was deleted may still have rows. Only what can itself have something
 #: below it is climbed down from; row by row, since Postgres expects a recursion to grow without end.
 _DOWNWARDS: LiteralString = """WITH RECURSIVE above (id) AS (
-  SELECT s.id FROM resource s WHERE s.tenant = $1 AND s.id = {id}
+  SELECT s.id FROM resource s WHERE s.tenant = $1 AND s.id = {id} AND {shown}
   UNION SELECT ref.target FROM above CROSS JOIN LATERAL (
     SELECT ref.target FROM reference ref CROSS JOIN LATERAL (
       SELECT FROM resource s WHERE s.tenant = $1 AND {types} AND s.id = ref.target OFFSET 0) s
@@ -36,7 +36,7 @@ _DOWNWARDS: LiteralString = """WITH RECURSIVE above (id) AS (
 #: Everything below the resources t that satisfy a condition, found from them: once, not for every r.
 _BELOW: LiteralString = """(WITH RECURSIVE down (target) AS (
   SELECT ref.target FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source
-  WHERE ref.tenant = $1 AND {links} AND {condition}
+  WHERE ref.tenant = $1 AND {links} AND {shown} AND {condition}
   UNION SELECT ref.target FROM down CROSS JOIN LATERAL (
     SELECT ref.target FROM reference ref WHERE ref.tenant = $1 AND ref.source = down.target AND {links} OFFSET 0) ref
 ) SELECT down.target FROM down)"""
@@ -54,6 +54,7 @@ class Elements:
     from_: LiteralString
     part: Callable[[Attribute | None], Value]
     links: LiteralString | None = None
+    shown: LiteralString = "true"
     _looks_at_type: bool = False
 
     def value(self, sub: Attribute | None) -> Value:
@@ -64,7 +65,7 @@ class Elements:
     def exists(self, condition: LiteralString) -> LiteralString:
         """True when some element satisfies the condition, which was made from `value`."""
         if self.links is not None and not self._looks_at_type:
-            return "r.id IN " + _BELOW.replace("{links}", self.links).replace("{condition}", condition)
+            return "r.id IN " + _BELOW.replace("{links}", self.links).replace("{shown}", self.shown).replace("{condition}", condition)
         return "EXISTS (SELECT FROM " + self.from_ + " WHERE " + condition + ")"
 
     def any(self) -> LiteralString:
@@ -72,7 +73,7 @@ class Elements:
         if self.links is not None:
             return (
                 "EXISTS (SELECT FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
-                " WHERE ref.tenant = $1 AND ref.target = r.id AND " + self.links + ")"
+                " WHERE ref.tenant = $1 AND ref.target = r.id AND " + self.links + " AND " + self.shown + ")"
             )
         return "EXISTS (SELECT FROM " + self.from_ + ")"
 
@@ -108,7 +109,7 @@ class Sources:
 
     def single(self, place: Resolved) -> Value:
         """The value of a single-valued attribute or sub-attribute in the search document."""
-        path = self.args.add([*place.search_path, *([place.sub.key] if place.sub is not None else [])])
+        path = self.args.add([*place.search_path, *([place.sub.search_key] if place.sub is not None else [])])
         return Value("(r.search #>> " + path + "::text[])", "(r.search #> " + path + "::text[])")
 
     def first(self, place: Resolved) -> Value:
@@ -116,7 +117,8 @@ class Sources:
         column = self.column(place)
         if column is not None:
             return column
-        tail = [] if place.sub is None else [place.sub.key, "0"] if place.sub.multi_valued else [place.sub.key]
+        name = None if place.sub is None else place.sub.search_key
+        tail = [] if name is None else [name, "0"] if place.leaf.multi_valued else [name]
         if not place.attribute.multi_valued:
             inside = self.args.add([*place.search_path, *tail])
             return Value("(r.search #>> " + inside + "::text[])", "(r.search #> " + inside + "::text[])")
@@ -155,14 +157,21 @@ class Sources:
                 " AND ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + self.args.add(whole.key)
             )
             return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.target", "t.type"))
-        links = one_of("ref.attribute", self.catalog.links_behind(self.schema, whole), self.args)
-        rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source"
-        return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"), links)
+        keys = self.catalog.links_behind(self.schema, whole)
+        links = one_of("ref.attribute", keys, self.args)
+        shown = self._shown(whole, keys)
+        rows = UPWARDS.replace("{links}", links) + " ref JOIN resource t ON t.tenant = $1 AND t.id = ref.source AND " + shown
+        return Elements(rows, lambda sub: self._row_part(whole, sub, "ref.source", "ref.type"), links, shown)
+
+    def _shown(self, backlink: Resolved, keys: tuple[str, ...], column: LiteralString = "t.type") -> LiteralString:
+        """The condition on the type of what refers to a resource by one of these links; none where only types that are shown have them."""
+        shown = self.catalog.shown(backlink, keys)
+        return "true" if len(shown) == len(self.catalog.linking(keys)) else one_of(column, shown, self.args)
 
     def _json_part(self, sub: Attribute | None) -> Value:
         if sub is None:
             return Value("(e.v #>> '{}')", "e.v")
-        name = self.args.add(sub.key)
+        name = self.args.add(sub.search_key)
         return Value("(e.v ->> " + name + "::text)", "(e.v -> " + name + "::text)")
 
     def _row_part(self, place: Resolved, sub: Attribute | None, id_: LiteralString, kind: LiteralString) -> Value:
@@ -204,6 +213,16 @@ class Sources:
             + self.args.add(place.whole.key) + " AND ref.target = " + target + ")"
         )  # fmt: skip
 
+    def refers_to_no_other(self, place: Resolved) -> bool:
+        """Whether what a backlink shows can refer to resources of this type only, in a tenant where nothing refers to what has links
+        itself (see `unusual_reference`). Such references never outlive what they refer to."""
+        if not place.attribute.is_backlink:
+            return False
+        keys = self.catalog.links_behind(self.schema, place.whole)
+        links = [link for type_ in self.catalog.linking(keys) for key, link in type_.writable_links.items() if key in keys]
+        named = {name for link in links for name in link.attribute.resource_types if name != self.schema.name}
+        return all(type_.links for name in named if (type_ := self.catalog.by_name.get(name)) is not None)
+
     def ids_referring(self, place: Resolved, id_: str) -> LiteralString:
         """A SELECT of the ids of what refers to the resource (a link), or is referred to by it (a backlink); of any type."""
         target = self.args.add(id_)
@@ -216,4 +235,5 @@ class Sources:
         keys = self.catalog.links_behind(self.schema, place.whole)
         types = one_of("s.type", [type_.name for type_ in self.catalog.linking(keys)], self.args)
         links = one_of("ref.attribute", keys, self.args)
-        return _DOWNWARDS.replace("{id}", target).replace("{types}", types).replace("{links}", links)
+        shown = self._shown(place.whole, keys, "s.type")
+        return _DOWNWARDS.replace("{shown}", shown).replace("{id}", target).replace("{types}", types).replace("{links}", links)

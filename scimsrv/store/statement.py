@@ -39,11 +39,17 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Ids:
-    """The parts of a statement: a common table expression, the query of the total, and what makes the page's query of `id` and `k`."""
+    """The parts of a statement: a common table expression, the query of the total, and what makes the page's query of `id` and `k`, or
+    of whole rows and `k` where they are found in the page's order."""
 
     total: LiteralString
     page: Callable[[], LiteralString]
     matched: LiteralString = ""
+    whole: bool = False
+
+
+#: What of a resource a page needs.
+_ROW: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
 
 def statement(scope: Scope, plan: Query) -> Statement:
@@ -53,16 +59,18 @@ def statement(scope: Scope, plan: Query) -> Statement:
     if plan.count == 0:
         with_: LiteralString = "WITH " + ids.matched if ids.matched else ""
         return Statement(with_ + "SELECT NULL AS id, (" + ids.total + ") AS total", build.args.values, build.unindexed)
-    selected = columns(
-        [(target.schema, target.view) for target in plan.targets], scope.catalog, scope.base_url, build.args, most=HELD_IN_LIST + 1
-    )
+    selected = columns([(target.schema, target.view) for target in plan.targets], scope.catalog, build.args, most=HELD_IN_LIST + 1)
     backwards: LiteralString = " DESC" if build.descending else ""
     order: LiteralString = ("p.k" + build.direction(build.descending) + ", " if build.sorted else "") + "p.id" + backwards
+    rows: LiteralString = (
+        "(" + ids.page() + ") r"
+        if ids.whole
+        else "(" + ids.page() + ") page JOIN LATERAL (SELECT " + _ROW + ", page.k FROM resource r"
+        " WHERE r.tenant = $1 AND r.id = page.id OFFSET 0) r ON true"
+    )
     text: LiteralString = (
-        "WITH " + (ids.matched + ", " if ids.matched else "") + "page AS (" + ids.page() + ")"
-        " SELECT p.*, t.total FROM (SELECT (" + ids.total + ") AS total) t LEFT JOIN (SELECT " + selected + ", page.k FROM page"
-        " JOIN LATERAL (SELECT r.id, r.type, r.version, r.created, r.modified, r.document FROM resource r"
-        " WHERE r.tenant = $1 AND r.id = page.id OFFSET 0) r ON true) p ON true ORDER BY " + order
+        ("WITH " + ids.matched if ids.matched else "") + " SELECT p.*, t.total FROM (SELECT (" + ids.total + ") AS total) t"
+        " LEFT JOIN (SELECT " + selected + ", r.k FROM " + rows + ") p ON true ORDER BY " + order
     )  # fmt: skip
     return Statement(text, build.args.values, build.unindexed)
 
@@ -85,6 +93,8 @@ class _Build:
         if all(target.filter is None for target in self.plan.targets):
             index = self._order_index()
             if not self.sorted:
+                if len(self.plan.targets) == 1 and not self._skipped:
+                    return _Ids(self._number(), self._rows_in_order_of_ids, whole=True)
                 return _Ids(self._number(), self._in_order_of_ids)
             if index is not None:
                 return _Ids(self._number(), lambda: self._in_order_of(index))
@@ -100,7 +110,24 @@ class _Build:
         kinds = any_of(["c.type = " + self.args.add(target.schema.name) for target in self.plan.targets])
         return "SELECT coalesce(sum(c.resources), 0)::bigint FROM resource_count c WHERE c.tenant = $1 AND " + kinds
 
+    def _rows_in_order_of_ids(self) -> LiteralString:
+        """Whole rows, read as they lie behind the index. The type is compared together with the id, so that no other index gives their
+        order: walking the primary key would pass over the resources of all other types."""
+        kind = self.args.add(self.plan.targets[0].schema.name) + "::text"
+        position = "''" if self.cursor.position is None else self.args.add(self.cursor.position.id)
+        down: LiteralString = " DESC" if self.walks_down else ""
+        within: LiteralString = (
+            " AND (r.type, r.id) < (" + kind + ", " + position + ") AND r.type >= " + kind
+            if self.walks_down
+            else " AND (r.type, r.id) > (" + kind + ", " + position + ") AND r.type <= " + kind
+        )
+        return (
+            "SELECT " + _ROW + ", NULL::text AS k FROM resource r WHERE r.tenant = $1" + within
+            + " ORDER BY r.type" + down + ", r.id" + down + self._limit()
+        )  # fmt: skip
+
     def _in_order_of_ids(self) -> LiteralString:
+        """Ids alone, which are in the index: pages in the depth pass over many."""
         runs = [
             "SELECT r.id, NULL::text AS k FROM resource r WHERE r.tenant = $1 AND r.type = " + self.args.add(target.schema.name)
             + self._after_id("r.id")

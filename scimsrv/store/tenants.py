@@ -7,9 +7,8 @@ from typing import Final
 
 import orjson
 
-from scimsrv.schema.definitions import load_definitions
-from scimsrv.schema.indexing import STANDARD
 from scimsrv.schema.policy import parse_policy
+from scimsrv.schema.presets import PRESETS
 from scimsrv.slugs import slug_problem
 from scimsrv.store.connection import Connection
 from scimsrv.store.queries import load
@@ -22,9 +21,11 @@ TABLES: Final = (
     "unique_key",
     "secret",
     "change",
+    "removed_value",
     "erasure",
     "unusual_reference",
     "resource_count",
+    "naming",
     "resource",
 )
 """Tables emptied in batches when a tenant goes; the others refer to the tenant and follow it at once."""
@@ -32,6 +33,14 @@ TABLES: Final = (
 
 class TenantError(Exception):
     """What was asked of a tenant is not possible; the message says why."""
+
+
+class TenantMissing(TenantError):  # noqa: N818 - a kind of TenantError
+    """There is no tenant of this slug."""
+
+
+class TenantTaken(TenantError):  # noqa: N818 - a kind of TenantError
+    """There is already a tenant of this slug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +56,35 @@ class Tenant:
 
 
 async def create_tenant(
-    connection: Connection, slug: str, profile: str = "standard", switches: Mapping[str, object] | None = None
+    connection: Connection,
+    slug: str,
+    profile: str | None = None,
+    switches: Mapping[str, object] | None = None,
+    *,
+    preset: str = "standard",
 ) -> Tenant:
-    """Create a tenant and seed its policy, schemas and resource types, all or nothing.
+    """Create a tenant and seed its policy, schemas, resource types and indexes by a preset, all or nothing.
 
-    `switches` are the policy switches that differ from the profile. Raises TenantError when the slug is malformed, reserved or
-    taken, or the profile or a switch unknown.
+    `profile` takes the place of the preset's, `switches` are the policy switches that differ from it. Raises TenantError when the slug
+    is malformed or reserved, or preset, profile or a switch unknown, TenantTaken when there is such a tenant.
     """
     problem = slug_problem(slug)
     if problem is not None:
         raise TenantError(problem)
-    policy = {"profile": profile, **(switches or {})}
+    if preset not in PRESETS:
+        raise TenantError(f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
+    start = PRESETS[preset]
+    policy = {**start.policy, **({} if profile is None else {"profile": profile}), **(switches or {})}
     try:
         parse_policy(policy)
     except ValueError as wrong:
         raise TenantError(f"Policy: {wrong}.") from wrong
     sql = load("tenants")
-    definitions = load_definitions()
+    definitions = start.definitions
     async with connection.transaction():
         tenant = await connection.fetchval(sql["create"], slug)
         if tenant is None:
-            raise TenantError(f"Tenant {slug!r} already exists.")
+            raise TenantTaken(f"Tenant {slug!r} already exists.")
         await connection.execute(sql["add_config"], tenant, _json(policy))
         await connection.executemany(
             sql["add_schema"], [(tenant, urn.lower(), _json(schema)) for urn, schema in definitions.schemas.items()]
@@ -77,7 +94,7 @@ async def create_tenant(
         )
         await connection.executemany(
             sql["add_index"],
-            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(STANDARD, 1)],
+            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(start.indexes, 1)],
         )
     return await find_tenant(connection, slug)
 
@@ -88,10 +105,10 @@ async def list_tenants(connection: Connection) -> list[Tenant]:
 
 
 async def find_tenant(connection: Connection, slug: str) -> Tenant:
-    """Return the tenant of that slug. Raises TenantError when there is none."""
+    """Return the tenant of that slug. Raises TenantMissing when there is none."""
     row = await connection.fetchrow(load("tenants")["find"], slug)
     if row is None:
-        raise TenantError(f"There is no tenant {slug!r}; `scimsrv tenant list` shows those there are.")
+        raise TenantMissing(f"There is no tenant {slug!r}; `scimsrv tenant list` shows those there are.")
     return Tenant(**row)
 
 

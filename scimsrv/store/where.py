@@ -24,7 +24,7 @@ from scimsrv.filter.bind import (
 from scimsrv.schema.attribute import Attribute, Returned, Type
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.search import containing
+from scimsrv.schema.search import containing, holding
 from scimsrv.schema.semantics import Key, Op, instant
 from scimsrv.store.fragment import Arguments, Value, all_of, any_of
 from scimsrv.store.source import Elements, Sources
@@ -100,14 +100,9 @@ class Where:
 
     def _holds(self, place: Resolved, key: Key) -> LiteralString:
         """Equality on any value: the unique key's row where there is one, else containment, which the GIN index serves."""
-        if key != "" and any(place.key == unique.key for unique in self.schema.unique):
+        if key != "" and place.key in self.schema.found_by_key:
             return self.sources.unique(self.schema, place, key)
-        value: Any = key
-        if place.sub is not None:
-            value = {place.sub.key: [value] if place.sub.multi_valued else value}
-        if place.attribute.multi_valued:
-            value = [value]
-        return self._contains(place, value)
+        return self._contains(place, holding(place, key))
 
     def _contains(self, place: Resolved, value: Any) -> LiteralString:
         return "r.search @> " + self.args.add(orjson.dumps(containing(place, value)).decode()) + "::jsonb"
@@ -170,7 +165,7 @@ class Where:
             full = elements.exists(self._in_element(elements, inner))
         if exact is None:
             return full
-        element = {sub.key: [key] if sub.multi_valued else key for sub, key in exact.parts}
+        element = {sub.search_key: [key] if sub.multi_valued else key for sub, key in exact.parts}
         contained = self._contains(place, [element] if attribute.multi_valued else element)
         return contained if exact.complete else all_of([contained, full])
 

@@ -16,17 +16,31 @@ import orjson
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
+from scimsrv.schema.aside import split
+from scimsrv.schema.coercions import Coercion, stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
-from scimsrv.schema.validate import complete, shorten
+from scimsrv.schema.search import containing, holding
+from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.validate import complete, shorten, typed_keys
+from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
 from scimsrv.store.links import change_links
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
-from scimsrv.store.rendition import Rendition, columns_of_keys, dropping, keys_held, modified_key, render, unique_keys
+from scimsrv.store.rendition import (
+    Rendition,
+    columns_of_keys,
+    dropping,
+    keys_held,
+    modified_key,
+    renaming,
+    render,
+    unique_keys,
+)
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
 
@@ -38,11 +52,13 @@ _RACES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a PUT or PATCH makes of a resource: the complete document, the net change of each link, and new secrets."""
+    """What a PUT or PATCH makes of a resource: the complete document, the net change of each link, new secrets, and what had to be done
+    to make the request fit, which is kept with the change."""
 
     document: Document
     links: Mapping[str, LinkChange] = field(default_factory=dict)
     secrets: Mapping[str, str | None] = field(default_factory=dict)
+    coercions: frozenset[Coercion] = frozenset()
 
 
 #: From the stored document (and, when asked for by NeedsLinks, the rows of its links) to what is to be stored.
@@ -67,22 +83,23 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
     links = {key: ids for key, ids in plan.draft.links.items() if ids}
     try:
-        if not links and not new_pointers(schema, {}, document):
-            return Written(id_, 1, await _insert(scope, scope.pool, schema, document, secrets))
+        if not (links or schema.claiming or new_pointers(schema, {}, document)):
+            return Written(id_, 1, await _insert(scope, scope.pool, plan, document, secrets))
         async with scope.pool.acquire() as conn, conn.transaction():
             document = await with_refs(scope, conn, schema, {}, document)
             for key, ids in links.items():
                 change = LinkChange(cleared=False, added=ids, removed=())
                 await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
             # Last, since others wait for the count that it raises.
-            stored = await _insert(scope, conn, schema, document, secrets)
+            stored = await _insert(scope, conn, plan, document, secrets)
+            await refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
         return Written(id_, 1, None if links else stored)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
 
-async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, secrets: Mapping[str, str | None]) -> Stored:
-    id_, created = document["id"], now()
+async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
+    schema, id_, created = plan.schema, document["id"], now()
     made = rendered(scope, schema, document, created)
     await conn.execute(
         _SQL["insert_resource"],
@@ -90,9 +107,9 @@ async def _insert(scope: Scope, conn: Queries, schema: EffectiveSchema, document
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
-        scope.count_slot(),
+        *(scope.count_slot(), stored_names(plan.draft.coercions)),
     )
-    return Stored(schema, id_, 1, created, created, made.document)
+    return Stored(schema, id_, 1, timestamp(created), timestamp(created), made.document)
 
 
 async def change(
@@ -159,7 +176,10 @@ async def _locked(
     if row is None:
         raise not_found(schema, id_)
     _check_version(row["version"], schema, id_, if_match)
-    document = orjson.loads(row["document"])
+    document: Document = orjson.loads(row["document"])
+    strays: dict[str, Any] = {}
+    if schema.unsettled:
+        document, strays = split(document, schema)
     try:
         made = edit(document, None)
     except NeedsLinks:
@@ -170,10 +190,12 @@ async def _locked(
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
     written = await _store(
-        scope, conn, schema, _Current(id_, row["version"], row["modified"], document, row["search"]), made, touched, hashes
+        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
     )
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
+    if strays and written.version != row["version"]:
+        await set_aside(conn, scope.tenant, schema, id_, strays)
     return Written(id_, written.version)
 
 
@@ -188,7 +210,7 @@ class _Current:
 
     id: str
     version: int
-    modified: datetime
+    modified: str
     document: Document
     search: str
 
@@ -218,7 +240,8 @@ async def _store(
     if document == before and not made.secrets:
         if not touched:
             return _Result(current.version)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated)
+        coercions = stored_names(made.coercions)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated, coercions)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     rendition = rendered(scope, schema, document)
@@ -233,7 +256,9 @@ async def _store(
         *([name for name, _ in released], [key for _, key in released]),
         *([name for name, _ in claimed], [key for _, key in claimed]),
         *(list(secrets), list(secrets.values()), scope.actor, names),
-        *(*dated, *columns_of_keys(has - had), *dropped),
+        *(*dated, *columns_of_keys(has - had)),
+        renaming(schema, before, rendition),
+        *(stored_names(made.coercions), *dropped),
     )
     try:
         if not rest:
@@ -247,7 +272,21 @@ async def _store(
         raise _Taken(claimed) from problem
     if row is None:
         return None
-    return _Result(row["version"], {"version": row["version"], "modified": row["modified"], "document": rendition.document})
+    await refuse_unclaimed(scope, conn, schema, document, claimed)
+    return _Result(row["version"], {"version": row["version"], "modified": timestamp(row["modified"]), "document": rendition.document})
+
+
+async def refuse_unclaimed(
+    scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, claimed: list[tuple[str, str]]
+) -> None:
+    """While the values of an attribute that became unique are still being claimed, look for another holder of a new one in the
+    resources themselves; `conn` is in the transaction of the write. Raises ScimError uniqueness."""
+    names = {name for name, _ in claimed} & schema.claiming
+    for place in schema.unique if names else ():
+        if place.key in names:
+            sought = [orjson.dumps(containing(place, holding(place, key))).decode() for key in typed_keys(document, place)]
+            if await conn.fetch(load("definitions")["held_by_others"], scope.tenant, schema.name, document["id"], sought):
+                raise ScimError(Kind.UNIQUENESS, f"{place.name} is already in use by another {schema.name}")
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 -- name: insert_resource
 -- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
--- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot. The slot's row, which others wait for, is taken last:
--- Postgres runs the parts that nothing reads from the last to the first.
+-- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL. The slot's row, which others wait
+-- for, is taken last: Postgres runs the parts that nothing reads from the last to the first.
 WITH counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $16::smallint, 1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + 1
@@ -21,18 +21,23 @@ WITH counted AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, $2, given.attribute, given.hash FROM unnest($10::text[], $11::text[]) given (attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}')
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}', $17::text[])
 
 -- name: update_resource
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
--- and substring marks that come. What an index loses is said row by row in $22 and on: see `dropping`.
+-- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL. What an
+-- index loses is said row by row in $24 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
     RETURNING version, modified
+), renamed AS (
+    INSERT INTO naming (tenant, slot, changes)
+    SELECT $1, ($22::bigint % 16)::smallint, $22::bigint / 16 + 1 FROM stored WHERE $22::bigint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + excluded.changes
 ), released AS (
     DELETE FROM unique_key held USING unnest($9::text[], $10::text[]) given (attribute, key)
     WHERE held.tenant = $1 AND held.id = $2 AND held.type = $3 AND held.attribute = given.attribute AND held.key = given.key
@@ -59,14 +64,14 @@ WITH stored AS (
     WHERE given.hash IS NOT NULL AND EXISTS (SELECT FROM stored)
     ON CONFLICT (tenant, id, attribute) DO UPDATE SET hash = excluded.hash
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[], $23::text[] FROM stored
 )
 SELECT version, modified FROM stored
 
 -- name: touch_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
--- that the resource had there: for changes that touch rows beside the document only, under the resource's lock
+-- that the resource had there, $9 coercions or NULL: for changes that touch rows beside the document only, under the resource's lock
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $4)
     WHERE tenant = $1 AND id = $2 AND type = $3
@@ -75,8 +80,8 @@ WITH stored AS (
     UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
     FROM stored WHERE held.tenant = $1 AND held.attribute = $7::integer AND held.key = $8::text AND held.id = $2
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[], $9::text[] FROM stored
 )
 SELECT version, modified FROM stored
 
@@ -139,6 +144,12 @@ SELECT count(*) AS links FROM (
     SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 LIMIT $4
 ) l
 
+-- name: names
+-- $2 ids; with the state that the tenant's names are in
+SELECT t.id, t.type, t.display, (SELECT coalesce(sum(n.changes), 0)::bigint FROM naming n WHERE n.tenant = $1) AS naming
+FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (SELECT r.id, r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) t
+
 -- name: lock_referring
 -- $2 target: the resources that refer to it, in one order for everybody
 SELECT r.id, r.type, r.modified FROM (
@@ -167,9 +178,13 @@ AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) O
 DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND id = $4
 
 -- name: delete_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background;
--- returns what referred to it, and by which attributes
-WITH counted AS (
+-- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
+-- $9 change of `naming` where backlinks may have shown its name, else NULL; returns what referred to it, and by which attributes
+WITH renamed AS (
+    INSERT INTO naming (tenant, slot, changes)
+    SELECT $1, ($9::bigint % 16)::smallint, $9::bigint / 16 + 1 WHERE $9::bigint IS NOT NULL
+    ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + excluded.changes
+), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
 ), gone AS (
@@ -178,6 +193,8 @@ WITH counted AS (
     DELETE FROM unique_key WHERE tenant = $1 AND id = $2
 ), forgotten AS (
     DELETE FROM secret WHERE tenant = $1 AND id = $2
+), purged AS (
+    DELETE FROM removed_value WHERE tenant = $1 AND id = $2
 ), unlinked AS (
     DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
 ), erased AS (
@@ -192,7 +209,7 @@ SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes
 -- name: insert_resources
 -- Many at once: $2/$3 ids and types, $4 time, $5/$6/$7 displays, documents and searches, $8/$9/$10/$11 types, unique attributes, keys
 -- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
--- and how many there are of each, $22 slot, which is taken last: see insert_resource.
+-- and how many there are of each, $22 slot, which is taken last: see insert_resource, $23 coercions as JSON or NULL.
 WITH counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources)
     SELECT $1, given.type, $22::smallint, given.number FROM unnest($20::text[], $21::bigint[]) given (type, number)
@@ -213,8 +230,10 @@ WITH counted AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, given.id, given.attribute, given.hash FROM unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes)
-SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}' FROM unnest($2::text[], $3::text[]) given (id, type)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
+    (SELECT array_agg(name) FROM json_array_elements_text(given.coercions::json) name)
+FROM unnest($2::text[], $3::text[], $23::text[]) given (id, type, coercions)
 
 -- name: keys_taken
 -- $2/$3/$4 types, attributes and keys: which of them are held

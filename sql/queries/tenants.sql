@@ -64,6 +64,9 @@ DELETE FROM unusual_reference WHERE tenant = $1 AND $2::bigint > 0;
 DELETE FROM resource_count WHERE tenant = $1 AND (type, slot) IN
     (SELECT c.type, c.slot FROM resource_count c WHERE c.tenant = $1 LIMIT $2);
 
+-- name: drop_naming
+DELETE FROM naming WHERE tenant = $1 AND slot IN (SELECT n.slot FROM naming n WHERE n.tenant = $1 LIMIT $2);
+
 -- name: drop_reference
 DELETE FROM reference WHERE tenant = $1 AND (source, attribute, target) IN
     (SELECT r.source, r.attribute, r.target FROM reference r WHERE r.tenant = $1 LIMIT $2);
@@ -73,3 +76,7 @@ DELETE FROM secret WHERE tenant = $1 AND (id, attribute) IN (SELECT s.id, s.attr
 
 -- name: drop_change
 DELETE FROM change WHERE tenant = $1 AND seq IN (SELECT c.seq FROM change c WHERE c.tenant = $1 LIMIT $2);
+
+-- name: drop_removed_value
+DELETE FROM removed_value WHERE tenant = $1 AND (type, attribute, id) IN
+    (SELECT v.type, v.attribute, v.id FROM removed_value v WHERE v.tenant = $1 LIMIT $2);

@@ -65,6 +65,7 @@ def test_commands_run(document: Path, folder: Path, served: Served) -> None:
             script.append(line)
     base = served.announced["base_url"]
     text = "\n".join(script).replace("http://127.0.0.1:8080", base)
+    text = text.replace("http://127.0.0.1:8081/admin/v1", served.announced["admin_url"])
     path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
     # -e stops at the first command that fails, pipefail sees one inside a pipe, and curl fails on a status of 400 or more.
     prelude = (

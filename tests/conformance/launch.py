@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scimsrv.serve import run, worker_app
+from scimsrv.serve import Listeners, run, worker_app
 from scimsrv.settings import Settings, load_settings
 from tests.conformance.mutants.registry import load
 
@@ -79,7 +79,7 @@ def _serve(settings: Settings, listening: socket.socket, said: int, mutate: Any)
             os.write(said, b"+")
             os.close(said)
 
-        run(settings, listening, ready)
+        run(settings, Listeners(listening, None), ready)
         code = 0
     except BaseException as problem:
         print(f"server: {type(problem).__name__}: {problem}", file=sys.stderr, flush=True)

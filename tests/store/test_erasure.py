@@ -49,7 +49,7 @@ async def _shown(scope: Scope, id_: str) -> list[tuple[str, str]]:
     """The groups that a read of the user shows, with how it is in them."""
     outcome = await execute(scope, Read(_USER, id_, view(EVERYTHING, _USER)))
     assert isinstance(outcome, Shown)
-    ready = outcome.stored.ready.get("groups", "")
+    ready = outcome.stored.ready.get("groups", b"").decode()
     if ready:
         assert "big" not in ready
         assert "parent" not in ready

@@ -262,6 +262,22 @@ async def test_connections_that_are_killed(database: str, monkeypatch: pytest.Mo
 _KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
+async def test_connections_that_went_while_they_were_not_used(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that was started anew: nobody gets one of the old connections, and no request is refused for them."""
+    keeper = await asyncpg.connect(database)
+    try:
+        async with a_pool(database, monkeypatch, size=3) as opened:
+            scope = scope_on(opened, core_catalog())
+            id_ = await _user(scope)
+            await asyncio.gather(*(opened.fetch("SELECT pg_sleep(0.05)") for _ in range(3)))
+            await keeper.execute(_KILL)
+            await asyncio.sleep(0.2)
+            for _ in range(4):
+                await execute(scope, _read(id_))
+    finally:
+        await keeper.close()
+
+
 async def test_a_server_that_refuses_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many connections, or none to be had: 503, and made again as soon as they can be."""
     keeper = await asyncpg.connect(database)

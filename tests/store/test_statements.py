@@ -35,8 +35,8 @@ from tests.store.support import BASE_URL, catalog_of, query, sample_catalog, sco
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
-#: Files whose statements are about the database as a whole.
-_ABOUT_THE_DATABASE = {"migration", "checkup"}
+#: Files whose statements are about the database as a whole, or about its administrators.
+_ABOUT_THE_DATABASE = {"migration", "checkup", "admin"}
 
 _NAMED = [(file, name) for file in all_files() for name in load(file)]
 
@@ -74,7 +74,7 @@ def test_each_exception_is_needed() -> None:
 
 
 def test_files_about_the_database_leave_tenants_alone() -> None:
-    """Migrations' bookkeeping and the operator's check name no table of a tenant."""
+    """Migrations' bookkeeping, the operator's check and administrators' tokens name no table of a tenant."""
     for file in _ABOUT_THE_DATABASE:
         for text in load(file).values():
             assert faults(text) == []

@@ -17,6 +17,7 @@ _ROWS = {
     "unique_key": "(tenant, type, attribute, key, id) VALUES ($1, 'User', 'username', $2, $2)",
     "resource_key": "(tenant, attribute, key, id) VALUES ($1, 1, '=' || $2, $2)",
     "resource_count": "(tenant, type, slot, resources) VALUES ($1, 'User', substr($2, 2)::int, 1)",
+    "naming": "(tenant, slot, changes) VALUES ($1, substr($2, 2)::int, 1)",
     "erasure": "(tenant, id, at) VALUES ($1, $2, now())",
     "reference": "(tenant, source, attribute, target) VALUES ($1, $2, 'members', $2)",
     "secret": "(tenant, id, attribute, hash) VALUES ($1, $2, 'password', '-')",
@@ -28,7 +29,9 @@ _ROWS = {
 async def connection(database: str) -> AsyncIterator[Connection]:
     """Yield a connection to a database without tenants."""
     made = await asyncpg.connect(database)
-    await made.execute("TRUNCATE tenant, resource, resource_key, resource_count, erasure, unique_key, reference, secret, change CASCADE")
+    await made.execute(
+        "TRUNCATE tenant, resource, resource_key, resource_count, naming, erasure, unique_key, reference, secret, change CASCADE"
+    )
     yield made
     await made.close()
 

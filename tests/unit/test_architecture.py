@@ -33,13 +33,21 @@ BELOW: dict[str, set[str]] = {
     "cork": set(),
     "request_id": set(),
     "guard": {"errors", "cork", "request_id"},
+    "admin": {
+        *("errors", "limits", "schema", "protocol", "store", "http", "request_id", "settings", "keys", "tokens", "scopes"),
+        "__version__",
+    },
 }
 
 # Who may import a library that shapes what surrounds it; a name ending with "." stands for a package.
 IMPORTERS: dict[str, tuple[str, ...]] = {
     "asyncpg": ("scimsrv.store.",),
-    "starlette": ("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
-    "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages"),
+    "starlette": (
+        *("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
+        "scimsrv.admin.",
+    ),
+    "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages", "scimsrv.admin.", "scimsrv.cli.administer"),
+    "pydantic_core": ("scimsrv.admin.models",),
     "uvicorn": ("scimsrv.serve", "scimsrv.guard"),
     "prometheus_client": ("scimsrv.metrics",),
     "lark": ("scimsrv.filter.parse",),

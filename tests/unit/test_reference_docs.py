@@ -1,10 +1,19 @@
 """The reference tables of the documentation say what the code says."""
 
+import argparse
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from scimsrv import assets
+from scimsrv.admin.routes import PREFIX as PATHS
+from scimsrv.admin.routes import ROUTES
+from scimsrv.cli import build_parser
+from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.policy import PROFILES, Policy
+from scimsrv.schema.presets import PRESETS
 from scimsrv.settings import PREFIX, SECRETS, Settings
 
 DOCS = Path(str(assets.ROOT)) / "docs"
@@ -31,7 +40,7 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def policy_table() -> str:
+def profile_table() -> str:
     """One row per policy switch with its value in every profile."""
     rows = [f"| switch | {' | '.join(f'`{name}`' for name in PROFILES)} |", "|---|" + "---|" * len(PROFILES)]
     for field in dataclasses.fields(Policy):
@@ -40,14 +49,70 @@ def policy_table() -> str:
     return "\n".join(rows)
 
 
+def switch_table() -> str:
+    """One row per policy switch with what it does and why it exists."""
+    rows = ["| switch | meaning | reason |", "|---|---|---|"]
+    rows += [f"| `{one.name}` | {one.metadata['meaning']} | {one.metadata['reason']} |" for one in dataclasses.fields(Policy)]
+    return "\n".join(rows)
+
+
+def preset_table() -> str:
+    """One row per preset with its profile and resource types."""
+    rows = ["| preset | profile | resource types | for |", "|---|---|---|---|"]
+    for name, preset in PRESETS.items():
+        types = ", ".join(f"`{type_['name']}`" for type_ in preset.definitions.resource_types)
+        rows.append(f"| `{name}` | `{preset.policy['profile']}` | {types} | {preset.meaning} |")
+    return "\n".join(rows)
+
+
+def coercion_table() -> str:
+    """One row per coercion with what the server did."""
+    return "\n".join(["| name | what was done |", "|---|---|", *(f"| `{one.name.lower()}` | {one.value} |" for one in Coercion)])
+
+
+def route_table() -> str:
+    """One row per route of the admin API."""
+    rows = ["| method | path | what it does |", "|---|---|---|"]
+    return "\n".join([*rows, *(f"| {route.method} | `{PATHS}{route.path}` | {route.summary} |" for route in ROUTES)])
+
+
+def command_table() -> str:
+    """One row per command with what it does."""
+    return "\n".join(["| command | what it does |", "|---|---|", *(f"| `{name}` | {about} |" for name, about in _commands(build_parser()))])
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser.prog, parser.description or ""
+    for group in groups:
+        for child in group.choices.values():
+            yield from _commands(child)
+
+
+def test_every_command_is_documented() -> None:
+    """docs/commands.md holds exactly the table of the commands."""
+    assert command_table() in (DOCS / "commands.md").read_text(encoding="utf-8"), command_table()
+
+
 def test_every_setting_is_documented() -> None:
     """docs/configuration.md holds exactly the table of the settings."""
     assert settings_table() in (DOCS / "configuration.md").read_text(encoding="utf-8"), settings_table()
 
 
-def test_every_policy_switch_is_documented() -> None:
-    """docs/configuration.md holds exactly the table of the policy switches, and a sentence on each."""
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    assert policy_table() in text, policy_table()
-    for field in dataclasses.fields(Policy):
-        assert text.count(f"`{field.name}`") >= 2, field.name
+@pytest.mark.parametrize("table", [profile_table, switch_table, preset_table, coercion_table])
+def test_policy_is_documented(table: Callable[[], str]) -> None:
+    """docs/policy.md holds exactly the tables of profiles, switches, presets and coercions."""
+    assert table() in (DOCS / "policy.md").read_text(encoding="utf-8"), table()
+
+
+def test_every_switch_has_a_reason() -> None:
+    """What a switch means and why it exists are sentences."""
+    for one in dataclasses.fields(Policy):
+        for text in (one.metadata["meaning"], one.metadata["reason"]):
+            assert text.endswith("."), one.name
+
+
+def test_every_route_is_documented() -> None:
+    """docs/admin-api.md holds exactly the table of routes."""
+    assert route_table() in (DOCS / "admin-api.md").read_text(encoding="utf-8"), route_table()

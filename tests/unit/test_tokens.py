@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scimsrv.tokens import digest, looks_like_token, new_token
+from scimsrv.tokens import ADMIN, PROVISIONING, digest, looks_like_token, new_token
 
 
 def test_new_tokens_have_the_form_and_differ() -> None:
@@ -15,6 +15,16 @@ def test_new_tokens_have_the_form_and_differ() -> None:
         assert token.text.split("_")[1] == token.kid
         assert looks_like_token(token.text)
     assert len({token.text for token in made}) == len(made)
+
+
+def test_kinds_are_told_apart() -> None:
+    """A token of either kind is none of the other, also when its prefix is exchanged."""
+    for kind, other in ((PROVISIONING, ADMIN), (ADMIN, PROVISIONING)):
+        text = new_token(kind).text
+        assert text.startswith(f"{kind}_")
+        assert looks_like_token(text, kind)
+        assert not looks_like_token(text, other)
+        assert not looks_like_token(other + text.removeprefix(kind), other)
 
 
 def test_any_changed_character_is_noticed() -> None:

@@ -131,3 +131,21 @@ async def test_patch_body_never(server: Server) -> None:
     answer = await _patched(server, "never", 0)
     assert (answer.status_code, answer.content) == (204, b"")
     assert (await _patched(server, "never", 0, "?attributes=members")).status_code == 200
+
+
+_SCHEMA = {"id": "urn:example:switch:1.0", "name": "Switch", "attributes": [{"name": "x"}]}
+
+
+async def test_schema_api_on(server: Server) -> None:
+    """A token with the scope tenant:admin defines schemas."""
+    client = await server.tenant(schema_api=True)
+    answer = await client.with_token(await server.token(client, "tenant:admin")).post("/Schemas", _SCHEMA)
+    assert answer.status_code == 201
+
+
+async def test_schema_api_off(server: Server) -> None:
+    """Definitions are for reading, whatever the token."""
+    client = await server.tenant(schema_api=False)
+    answer = await client.with_token(await server.token(client, "tenant:admin")).post("/Schemas", _SCHEMA)
+    assert_error(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"

@@ -139,9 +139,9 @@ def nulls_are_ignored_in_put() -> None:
     """A null in a PUT keeps the stored value."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
         kept = {name: stored[name] for name, value in body.items() if value in (None, []) and name in stored}
-        return original(sent | kept, body, stored, schema, policy)
+        return original(sent | kept, body, stored, schema, policy, *noted)
 
     everywhere(original, replaced)
 

@@ -109,7 +109,7 @@ def required_is_text() -> None:
 def discovery_locations_are_wrong() -> None:
     """The meta.location of what discovery shows leads nowhere."""
     original = discovery._described
-    everywhere(original, lambda definition, kind, location: original(definition, kind, location + "/x"))
+    everywhere(original, lambda definition, kind, location, version: original(definition, kind, location + "/x", version))
 
 
 @mutant
@@ -117,8 +117,8 @@ def discovery_resource_type_is_missing() -> None:
     """The meta of what discovery shows has no resourceType."""
     original = discovery._described
 
-    def described_(definition: Any, kind: str, location: str) -> Any:
-        return original(definition, kind, location) | {"meta": {"location": location}}
+    def described_(definition: Any, kind: str, location: str, version: int) -> Any:
+        return original(definition, kind, location, version) | {"meta": {"location": location}}
 
     everywhere(original, described_)
 
@@ -134,10 +134,10 @@ def discovery_is_paged() -> None:
     """Paging parameters shorten the lists of discovery."""
     original = app_module._described
 
-    def described_(found: Any, catalog: Any, base_url: str, connection: Any) -> Any:
+    def described_(found: Any, catalog: Any, base_url: str, connection: Any, tags: tuple[str, ...]) -> Any:
         from scimsrv.protocol.plan import Answer
 
-        answer = original(found, catalog, base_url, connection)
+        answer = original(found, catalog, base_url, connection, tags)
         if b"count=" in connection["query_string"] or b"startIndex=" in connection["query_string"]:
             return Answer({**answer.document, "Resources": []})
         return answer

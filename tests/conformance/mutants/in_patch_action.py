@@ -138,8 +138,8 @@ def patch_needs_operations() -> None:
     """A PATCH without operations is refused."""
     original = parse.parse_operations
 
-    def strict(raw: Any, schema: Any, policy: Any, limits: Any) -> Any:
-        return original(raw, schema, changed(policy, strict_operations=True), limits)
+    def strict(raw: Any, schema: Any, policy: Any, limits: Any, *noted: Any) -> Any:
+        return original(raw, schema, changed(policy, strict_operations=True), limits, *noted)
 
     everywhere(original, strict)
 
@@ -149,8 +149,8 @@ def patch_of_five_operations() -> None:
     """A PATCH may have one operation."""
     original = parse.parse_operations
 
-    def strict(raw: Any, schema: Any, policy: Any, limits: Any) -> Any:
-        return original(raw, schema, policy, changed(limits, patch_operations=1))
+    def strict(raw: Any, schema: Any, policy: Any, limits: Any, *noted: Any) -> Any:
+        return original(raw, schema, policy, changed(limits, patch_operations=1), *noted)
 
     everywhere(original, strict)
 
@@ -172,8 +172,8 @@ def other_ops_are_ignored() -> None:
     """An unknown op is ignored."""
     original = dialects.standard
 
-    def standard(raw: Any, policy: Any) -> Any:
-        found = original(raw, policy)
+    def standard(raw: Any, policy: Any, *noted: Any) -> Any:
+        found = original(raw, policy, *noted)
         if not isinstance(found, list):
             return found
         return [one for one in found if not isinstance(one, dict) or str(one.get("op", "add")).lower() in ("add", "remove", "replace")]
@@ -186,8 +186,8 @@ def missing_op_is_replace() -> None:
     """An operation without op is a replace."""
     original = dialects.standard
 
-    def standard(raw: Any, policy: Any) -> Any:
-        found = original(raw, policy)
+    def standard(raw: Any, policy: Any, *noted: Any) -> Any:
+        found = original(raw, policy, *noted)
         if not isinstance(found, list):
             return found
         return [one if not isinstance(one, dict) or any(name.lower() == "op" for name in one) else {"op": "replace"} | one for one in found]
@@ -200,8 +200,8 @@ def missing_value_is_null() -> None:
     """An operation without a value assigns null."""
     original = dialects.standard
 
-    def standard(raw: Any, policy: Any) -> Any:
-        found = original(raw, policy)
+    def standard(raw: Any, policy: Any, *noted: Any) -> Any:
+        found = original(raw, policy, *noted)
         if not isinstance(found, list):
             return found
         return [
@@ -219,8 +219,8 @@ def members_of_operations_with_case() -> None:
     """The names of an operation's members count with their case."""
     original = dialects.standard
 
-    def standard(raw: Any, policy: Any) -> Any:
-        found = original(raw, policy)
+    def standard(raw: Any, policy: Any, *noted: Any) -> Any:
+        found = original(raw, policy, *noted)
         if not isinstance(found, list):
             return found
         return [

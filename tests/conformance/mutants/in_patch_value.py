@@ -182,7 +182,7 @@ def schemas_can_be_emptied() -> None:
 def json_in_texts_is_read() -> None:
     """A text that holds a JSON object is read as that object."""
     original = dialects.standard
-    everywhere(original, lambda raw, policy: original(raw, changed(policy, parse_json_strings=True)))
+    everywhere(original, lambda raw, policy, *noted: original(raw, changed(policy, parse_json_strings=True), *noted))
 
 
 @mutant

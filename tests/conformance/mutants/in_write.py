@@ -81,7 +81,7 @@ def second_create_returns_the_first() -> None:
 @mutant
 def put_stores_nothing() -> None:
     """PUT is answered with 200 and changes nothing."""
-    everywhere(replacement.replaced, lambda sent, body, stored, schema, policy: stored)
+    everywhere(replacement.replaced, lambda sent, body, stored, schema, policy, *noted: stored)
 
 
 @mutant
@@ -90,8 +90,8 @@ def put_merges() -> None:
     original = replacement.replaced
     everywhere(
         original,
-        lambda sent, body, stored, schema, policy: original(
-            {name: value for name, value in stored.items() if name not in body} | sent, body, stored, schema, policy
+        lambda sent, body, stored, schema, policy, *noted: original(
+            {name: value for name, value in stored.items() if name not in body} | sent, body, stored, schema, policy, *noted
         ),
     )
 
@@ -132,7 +132,9 @@ def put_clears_active() -> None:
     original = replacement.replaced
     everywhere(
         original,
-        lambda sent, body, stored, schema, policy: original(sent, body, stored, schema, changed(policy, put_keeps_omitted_active=False)),
+        lambda sent, body, stored, schema, policy, *noted: original(
+            sent, body, stored, schema, changed(policy, put_keeps_omitted_active=False), *noted
+        ),
     )
 
 
@@ -149,9 +151,9 @@ def put_clears_extensions_never() -> None:
     """A PUT keeps extensions that it leaves out."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
         kept = {name: value for name, value in stored.items() if ":" in name and name not in sent}
-        return original(sent | kept, body, stored, schema, policy)
+        return original(sent | kept, body, stored, schema, policy, *noted)
 
     everywhere(original, replaced)
 
@@ -161,8 +163,8 @@ def put_forgets_read_only() -> None:
     """PUT takes read-only attributes away."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
-        made = original(sent, body, stored, schema, policy)
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
+        made = original(sent, body, stored, schema, policy, *noted)
         return {name: value for name, value in made.items() if name != "id"}
 
     everywhere(original, replaced)
@@ -173,9 +175,9 @@ def put_ignores_immutable_changes() -> None:
     """PUT silently keeps an immutable value that the body changes."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
         try:
-            return original(sent, body, stored, schema, policy)
+            return original(sent, body, stored, schema, policy, *noted)
         except ScimError:
             return stored
 
@@ -187,8 +189,8 @@ def put_refuses_missing_immutable() -> None:
     """PUT clears an immutable value that the body leaves out."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
-        made = original(sent, body, stored, schema, policy)
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
+        made = original(sent, body, stored, schema, policy, *noted)
         return {name: {key: part for key, part in value.items() if key != "serial" or key in sent.get(name, {})} if ":" in name else value
                 for name, value in made.items()}  # fmt: skip
 
@@ -200,10 +202,10 @@ def put_compares_the_id() -> None:
     """A PUT whose body has another id than the URL is refused."""
     original = replacement.replaced
 
-    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any) -> Any:
+    def replaced(sent: Any, body: Any, stored: Any, schema: Any, policy: Any, *noted: Any) -> Any:
         if body.get("id", stored.get("id")) != stored.get("id"):
             raise ScimError(Kind.MUTABILITY)
-        return original(sent, body, stored, schema, policy)
+        return original(sent, body, stored, schema, policy, *noted)
 
     everywhere(original, replaced)
 

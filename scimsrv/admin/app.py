@@ -1,0 +1,195 @@
+"""The admin API as an ASGI application: who asks, which route, what it answers; no failure shows more than a problem document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from scimsrv.admin.access import READ, WRITE, AdminAuthenticator, require
+from scimsrv.admin.openapi import openapi
+from scimsrv.admin.operations import Operations
+from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refusal_of
+from scimsrv.admin.routes import PREFIX, ROUTES, Call, Route
+from scimsrv.errors import Kind
+from scimsrv.http import Disconnected, Fields, read_body
+from scimsrv.keys import ADMIN_PEPPER, TOKEN_PEPPER, ServerKeys
+from scimsrv.limits import Limits
+from scimsrv.protocol.body import read_object
+from scimsrv.request_id import request_id
+from scimsrv.settings import Settings
+from scimsrv.store.administrators import Administrator
+from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Pool, open_pool
+
+log: Final = logging.getLogger("scimsrv.admin")
+
+_LIMITS: Final = Limits(body_bytes=256 * 1024)
+
+#: Connections to the database: administrators are few.
+_CONNECTIONS: Final = 4
+
+
+def create_admin_app(settings: Settings) -> ASGIApp:
+    """The admin plane. Its lifespan opens and closes a pool of its own; `settings` has database URL and secret key filled in."""
+    return AdminApp(settings)
+
+
+class AdminApp:
+    """The ASGI application: authentication in front of every path, then Starlette's routing over the table of routes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool: Pool
+        self.authenticator: AdminAuthenticator
+        self._keys: ServerKeys
+        self._routed = Starlette(
+            routes=[Path(f"{PREFIX}/openapi.json", self._openapi, methods=["GET"]), *self._paths()],
+            exception_handlers={HTTPException: _not_routed},
+        )
+        self._routed.router.redirect_slashes = False
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        """Serve one connection event of ASGI."""
+        if connection["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif connection["type"] == "http":
+            await self._serve(connection, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.open()
+        except Exception as problem:
+            log.exception("start-up failed")
+            await send({"type": "lifespan.startup.failed", "message": type(problem).__name__})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def open(self) -> None:
+        """Open the pool and derive the keys."""
+        if self.settings.database_url is None:
+            raise ValueError("the settings name no database")
+        self._keys = ServerKeys.load(self.settings)
+        size = min(_CONNECTIONS, self.settings.pool_size)
+        self.pool = await open_pool(self.settings.database_url, size=size, statement_cache=self.settings.statement_cache)
+        self.authenticator = AdminAuthenticator(self.pool, self._keys.derive_all(ADMIN_PEPPER))
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.pool.close()
+
+    async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
+        request = request_id(Fields(connection["headers"]).get(b"x-request-id") or "")
+        connection["state"] = {**connection.get("state", {}), "request": request}
+        try:
+            headers = Fields(connection["headers"]).all(b"authorization")
+            connection["state"]["who"] = await guarded(lambda: self.authenticator.administrator(headers))
+        except Exception as problem:
+            response: ASGIApp = _failed(problem, request)
+        else:
+            response = self._routed
+        await response(connection, receive, send)
+
+    def _paths(self) -> Iterator[Path]:
+        """Starlette's route for each path, with all of its methods, so that Allow names them all."""
+        for path in dict.fromkeys(route.path for route in ROUTES):
+            methods = {route.method: route for route in ROUTES if route.path == path}
+            yield Path(PREFIX + path.replace("{attribute}", "{attribute:path}"), self._endpoint(methods), methods=list(methods))
+
+    def _endpoint(self, methods: Mapping[str, Route]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await self._answer(methods["GET" if request.method == "HEAD" else request.method], request)
+            except Disconnected:
+                return Response(status_code=400)  # nobody is there to read it
+            except Exception as problem:
+                return _failed(problem, request.state.request)
+
+        return endpoint
+
+    async def _answer(self, route: Route, request: Request) -> Response:
+        who: Administrator = request.state.who
+        require(who, READ if route.method == "GET" else WRITE)
+        query = None if route.query is None else route.query.model_validate(_parameters(request, route.query.model_fields))
+        body = None if route.body is None else route.body.model_validate(await _body(route, request))
+        if any("\x00" in value for value in request.path_params.values()):
+            raise Refusal(404, "There is no such endpoint")
+
+        async def run() -> Response:
+            async with self.pool.acquire() as connection:
+                verbs = Operations(connection, f"admin:{who.kid}", lambda: self._keys.derive(TOKEN_PEPPER), self._tenant_url)
+                call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"))
+                found = await route.run(call)
+            return _response(route.status, found.model_dump_json().encode(), request.state.request, call.headers)
+
+        return await guarded(run)
+
+    async def _openapi(self, request: Request) -> Response:
+        try:
+            require(request.state.who, READ)
+        except Refusal as refusal:
+            return _failed(refusal, request.state.request)
+        return _response(200, orjson.dumps(openapi(ROUTES)), request.state.request)
+
+    def _tenant_url(self, slug: str) -> str:
+        return f"{self.settings.base_url}/scim/{slug}/v2"
+
+
+async def _body(route: Route, request: Request) -> dict[str, Any]:
+    media_type = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    taken = ("application/json", "application/merge-patch+json") if route.merges else ("application/json",)
+    if media_type not in taken:
+        raise Refusal(415, f"The body must be {' or '.join(taken)}")
+    content = await read_body(Fields(request.scope["headers"]), request.receive, _LIMITS.body_bytes)
+    return read_object(content, _LIMITS)
+
+
+def _parameters(request: Request, known: Any) -> dict[str, str]:
+    """The query's parameters. Raises Refusal 400 for one that is given twice or is none of the route's."""
+    try:
+        pairs = parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise Refusal(400, "There are too many query parameters") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Refusal(400, "A query parameter is given twice")
+    for name in found:
+        if name not in known:
+            raise Refusal(400, f"There are no query parameters but {', '.join(known)}")
+    return found
+
+
+def _failed(problem: Exception, request: str) -> Response:
+    refusal = refusal_of(problem)
+    if refusal is None:
+        log.error("request %s failed", request, exc_info=problem)
+        refusal = Refusal(500, Kind.INTERNAL.value.sentence)
+    body = problem_document(refusal.status, refusal.detail, request)
+    return _response(refusal.status, body, request, refusal.headers, media_type=PROBLEM_JSON)
+
+
+def _response(
+    status: int, body: bytes, request: str, headers: dict[str, str] | None = None, *, media_type: str = "application/json"
+) -> Response:
+    fixed = {"X-Request-Id": request, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(body, status, {**fixed, **(headers or {})}, media_type)
+
+
+async def _not_routed(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    detail = "There is no such endpoint" if problem.status_code == 404 else f"{request.method} is not allowed here"
+    return _failed(Refusal(problem.status_code, detail, dict(problem.headers or {})), request.state.request)

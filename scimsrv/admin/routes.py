@@ -1,0 +1,182 @@
+"""The table of the admin API: every route with what it takes, what it does and what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from scimsrv import __version__
+from scimsrv.admin import models
+from scimsrv.admin.operations import Operations
+from scimsrv.admin.problems import Refusal
+from scimsrv.admin.verbs import PolicyState
+from scimsrv.schema.policy import policy_schema
+
+PREFIX: Final = "/admin/v1"
+
+_TAGS: Final = re.compile(r'"(\d{1,18})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that fits its route: path parameters, the models of query and body (None where the route has none), the value of
+    If-Match; `headers` go into the answer."""
+
+    verbs: Operations
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    if_match: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tenant(self) -> str:
+        """The slug in the path."""
+        return self.path["tenant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path below PREFIX. `name` is its operationId; `merges` marks a body that is a JSON merge patch."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    run: Callable[[Call], Awaitable[BaseModel]]
+    answer: type[BaseModel]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    versioned: bool = False
+    merges: bool = False
+
+
+async def _service(call: Call) -> BaseModel:
+    return models.Service(version=__version__)
+
+
+async def _policy_schema(call: Call) -> BaseModel:
+    return models.JsonSchema(policy_schema())
+
+
+async def _presets(call: Call) -> BaseModel:
+    return call.verbs.list_presets()
+
+
+async def _create_tenant(call: Call) -> BaseModel:
+    made = await call.verbs.create_tenant(call.body)
+    call.headers["Location"] = f"{PREFIX}/tenants/{made.slug}"
+    return made
+
+
+async def _delete_tenant(call: Call) -> BaseModel:
+    if call.query.confirm != call.tenant:
+        raise Refusal(400, f"Deleting a tenant cannot be undone: confirm with ?confirm={call.tenant}")
+    return await call.verbs.delete_tenant(call.tenant)
+
+
+async def _show_policy(call: Call) -> BaseModel:
+    return _policy(call, await call.verbs.show_policy(call.tenant, effective=call.query.effective))
+
+
+async def _replace_policy(call: Call) -> BaseModel:
+    return _policy(call, await call.verbs.write_policy(call.tenant, call.body.root, merge=False, if_match=_versions(call.if_match)))
+
+
+async def _merge_policy(call: Call) -> BaseModel:
+    return _policy(call, await call.verbs.write_policy(call.tenant, call.body.root, merge=True, if_match=_versions(call.if_match)))
+
+
+def _policy(call: Call, state: PolicyState) -> BaseModel:
+    call.headers["ETag"] = f'"{state.version}"'
+    call.headers["Link"] = f'<{PREFIX}/policy-schema>; rel="describedby"'
+    return models.Policy(state.document)
+
+
+def _versions(header: str | None) -> frozenset[int] | None:
+    """The versions that If-Match permits, None for any (RFC 9110 §13.1.1). Tags of others match nothing."""
+    if header is None or header.strip() == "*":
+        return None
+    return frozenset(int(tag) for tag in _TAGS.findall(header))
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "", "showService", "What answers here", _service, models.Service),
+    Route("GET", "/policy-schema", "showPolicySchema", "The JSON Schema of policies", _policy_schema, models.JsonSchema),
+    Route("GET", "/presets", "listPresets", "Starting points for tenants", _presets, models.PresetList),
+    Route(
+        *("GET", "/changes", "listAdminChanges", "What administrators did"),
+        lambda call: call.verbs.list_admin_changes(call.query), models.AdminChangeList, query=models.AdminChangePage,
+    ),
+    Route("GET", "/tenants", "listTenants", "All tenants", lambda call: call.verbs.list_tenants(), models.TenantList),
+    Route(
+        *("POST", "/tenants", "createTenant", "Create a tenant from a preset"),
+        _create_tenant, models.Tenant, body=models.TenantCreation, status=201,
+    ),
+    Route("GET", "/tenants/{tenant}", "showTenant", "One tenant", lambda call: call.verbs.show_tenant(call.tenant), models.Tenant),
+    Route(
+        *("DELETE", "/tenants/{tenant}", "deleteTenant", "Delete a tenant with everything in it, for good"),
+        _delete_tenant, models.TenantDeletion, query=models.Confirmation,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/suspend", "suspendTenant", "Refuse a tenant's tokens until it is resumed"),
+        lambda call: call.verbs.suspend_tenant(call.tenant), models.Tenant,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/resume", "resumeTenant", "Accept a suspended tenant's tokens again"),
+        lambda call: call.verbs.resume_tenant(call.tenant), models.Tenant,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/statistics", "showStatistics", "How much a tenant holds"),
+        lambda call: call.verbs.tenant_statistics(call.tenant), models.TenantStatistics,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/changes", "listChanges", "Changes in a tenant"),
+        lambda call: call.verbs.list_changes(call.tenant, call.query), models.ChangeList, query=models.ChangePage,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/policy", "showPolicy", "A tenant's policy"),
+        _show_policy, models.Policy, query=models.PolicyView, versioned=True,
+    ),
+    Route(
+        *("PUT", "/tenants/{tenant}/policy", "replacePolicy", "Replace a tenant's policy"),
+        _replace_policy, models.Policy, body=models.Policy, versioned=True,
+    ),
+    Route(
+        *("PATCH", "/tenants/{tenant}/policy", "mergePolicy", "Change switches of a tenant's policy"),
+        _merge_policy, models.Policy, body=models.PolicyPatch, versioned=True, merges=True,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/tokens", "listTokens", "A tenant's tokens"),
+        lambda call: call.verbs.list_tokens(call.tenant), models.TokenList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/tokens", "createToken", "Issue a token, shown this once"),
+        lambda call: call.verbs.create_token(call.tenant, call.body), models.NewToken, body=models.TokenCreation, status=201,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/tokens/rotate", "rotateToken", "Issue a label's next token, shown this once"),
+        lambda call: call.verbs.rotate_token(call.tenant, call.body), models.NewToken, body=models.TokenRotation, status=201,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/tokens/{kid}", "revokeToken", "End a token at once"),
+        lambda call: call.verbs.revoke_token(call.tenant, call.path["kid"]), models.TokenRevocation,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/indexes", "listIndexes", "A tenant's indexes and how far they are"),
+        lambda call: call.verbs.list_indexes(call.tenant), models.IndexList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/indexes", "addIndex", "Index an attribute; built in the background"),
+        lambda call: call.verbs.add_index(call.tenant, call.body), models.Index, body=models.IndexCreation, status=201,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/indexes/{type}/{attribute}", "removeIndex", "Give up an index"),
+        lambda call: call.verbs.remove_index(call.tenant, call.path["type"], call.path["attribute"]), models.Index,
+    ),
+)  # fmt: skip

@@ -1,0 +1,38 @@
+"""Which of the protocol's optional features a tenant has: what is off is answered 501 and not advertised (RFC 7644 §3.12, Table 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.protocol.route import Endpoint, Route
+from scimsrv.schema.policy import Policy
+
+_ROOT: Final = frozenset({Endpoint.ROOT, Endpoint.ROOT_SEARCH})
+_PATCHED: Final = frozenset({Endpoint.RESOURCE, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES})
+
+
+def served(found: Route, methods: Iterable[str], policy: Policy) -> tuple[str, ...]:
+    """Those of an endpoint's methods that the policy leaves on."""
+    return tuple(method for method in methods if _switch(found, method, policy) is None)
+
+
+def check_feature(found: Route, method: str, policy: Policy) -> None:
+    """Raises ScimError 501 when the request uses what the tenant's policy switches off."""
+    feature = _switch(found, method, policy)
+    if feature is not None:
+        raise ScimError(Kind.NOT_IMPLEMENTED, f"{feature} is switched off")
+
+
+def _switch(found: Route, method: str, policy: Policy) -> str | None:
+    """The feature that the method at this endpoint uses, if it is off."""
+    if method == "PATCH" and found.endpoint in _PATCHED and not policy.patch:
+        return "PATCH"
+    if found.endpoint in _ROOT and not policy.root_query:
+        return "A query over all resource types"
+    if found.endpoint is Endpoint.BULK and not policy.bulk:
+        return "/Bulk"
+    if found.endpoint is Endpoint.ME and policy.me == "off":
+        return "/Me"
+    return None

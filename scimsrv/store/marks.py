@@ -1,0 +1,65 @@
+"""Which indexes the attributes' own definitions ask for (`indexed`), and keeping a tenant's indexes to that."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.indexing import STANDARD, indexable
+from scimsrv.schema.redefinition import Redefinition
+from scimsrv.store.connection import Connection
+from scimsrv.store.indexes import MOST
+from scimsrv.store.queries import load
+
+_SQL = load("indexes")
+
+#: The indexes of a new tenant: they stay, marked or not.
+_STANDARD: Final = frozenset((type_, attribute.lower()) for type_, attribute, _ in STANDARD)
+
+
+async def keep_marks(conn: Connection, tenant: int, change: Redefinition) -> None:
+    """Add the indexes that a change asks for and give up those that it asks for no more, or whose attribute goes. In the transaction
+    of the change, which holds the tenant's row. Raises ScimError 409 where that is not possible."""
+    held = {(row["type"], row["attribute"]): row for row in await conn.fetch(_SQL["list"], tenant)}
+    number = len(held)
+    for name, new in change.after.by_name.items():
+        old = change.before.by_name.get(name)
+        if old is not None and name not in change.changes:
+            continue
+        before, after = {} if old is None else _marks(old), _marks(new)
+        for key, place in after.items():
+            if key in before and before[key].leaf.index == place.leaf.index:
+                continue
+            row = held.get((name, key))
+            if row is None:
+                number += 1
+                if number > MOST:
+                    raise ScimError(Kind.CONFLICT, f"{place.name}: indexed would be one index more than the {MOST} that a tenant can have")
+                await conn.fetchrow(_SQL["add"], tenant, name, key, place.leaf.index is True)
+            else:
+                _refuse_other(place, row)
+        for row in [row for (type_, _), row in held.items() if type_ == name and row["state"] in ("ready", "building")]:
+            unmarked = row["attribute"] in before and row["attribute"] not in after and (name, row["attribute"]) not in _STANDARD
+            if unmarked or not _stays(new, row["attribute"]):
+                await conn.execute(_SQL["retire"], tenant, row["number"])
+
+
+def _refuse_other(place: Resolved, row: Any) -> None:
+    if row["state"] not in ("ready", "building"):
+        raise ScimError(Kind.CONFLICT, f"{place.name}: indexed: its former index is still being removed; try again later")
+    if place.leaf.index is True and not row["substring"]:
+        raise ScimError(Kind.CONFLICT, f'{place.name}: indexed: set it to false first, and to "substring" when the index is removed')
+
+
+def _marks(schema: EffectiveSchema) -> dict[str, Resolved]:
+    """The places that their definitions say are indexed, by key."""
+    places = [Resolved(urn, attribute, sub) for urn, attribute in schema.top_level() for sub in (None, *attribute.sub_attributes)]
+    return {place.key: place for place in places if place.leaf.index is not None}
+
+
+def _stays(schema: EffectiveSchema, attribute: str) -> bool:
+    try:
+        return indexable(schema, attribute).key == attribute
+    except ValueError:
+        return False

@@ -1,0 +1,75 @@
+"""Changes of `caseExact` that stored values do not bear at once: taken out of a change of a schema, and left to be done behind it."""
+
+from __future__ import annotations
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import Resolved
+from scimsrv.schema.evolution import Change, Compares
+from scimsrv.schema.forms import Rekeying, definition_with
+from scimsrv.schema.redefinition import Redefinition, Subject, redefine
+from scimsrv.store.examination import Examination
+
+
+def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> tuple[Redefinition, Examination, tuple[Rekeying, ...]]:
+    """The change without what has to wait for other forms in search documents, what was found about the rest, and what waits.
+
+    Raises ScimError 409 for an attribute that is unique, indexed or a reference to resources, whose rows have its keys as well, and for
+    one of which a former change is still under way.
+    """
+    if change.subject is not Subject.SCHEMA:
+        return change, examined, ()
+    waiting: dict[str, bool] = {}
+    for finding in examined.findings:
+        if _rekeys(finding.change) and finding.offends:
+            place = _place(finding.change)
+            waiting[_path(place)] = finding.change.new
+            _refuse_rows(catalog, finding.type, place)
+    if waiting and change.new is not None:
+        body = change.new
+        for path, case_exact in waiting.items():
+            body = definition_with(body, path, not case_exact)
+        change = redefine(catalog, change.subject, change.name, body)
+        examined = Examination([finding for finding in examined.findings if not _rekeys(finding.change)], examined.seen)
+    urn = fold_name(change.name)
+    under_way = {one.attribute: one for one in catalog.rekeyings if one.urn == urn}
+    for path, one in under_way.items():
+        if waiting.get(path, one.case_exact) != one.case_exact or any(_touches(said, path) for said in change.diff):
+            raise ScimError(Kind.CONFLICT, f"{path}: a former change of caseExact is still being carried out; try again later")
+    forms = catalog.forms.get(urn, {})
+    waits = [
+        under_way.get(path) or Rekeying(urn, path, case_exact, forms.get(path, 1), forms.get(path, 1) + 1, ready=False)
+        for path, case_exact in waiting.items()
+    ]
+    return change, examined, tuple(waits)
+
+
+def _rekeys(change: Change) -> bool:
+    return change.member == "caseExact"
+
+
+def _place(change: Change) -> Resolved:
+    return next(check.place for check in change.checks if isinstance(check, Compares))
+
+
+def _path(place: Resolved) -> str:
+    return place.attribute.key if place.sub is None else f"{place.attribute.key}.{place.sub.key}"
+
+
+def _touches(said: str, path: str) -> bool:
+    """Whether a path of a diff is about this attribute."""
+    name, _, sub = path.partition(".")
+    about = f"attributes.{name}." + (f"subattributes.{sub}." if sub else "")
+    return fold_name(said).startswith(about)
+
+
+def _refuse_rows(catalog: Catalog, type_name: str, place: Resolved) -> None:
+    schema = catalog.by_name[type_name]
+    rule = "; take that off first, change caseExact, and put it back when the change is done"
+    if any(place.key == unique.key for unique in schema.unique):
+        raise ScimError(Kind.CONFLICT, f"{place.name} is unique{rule}")
+    if any(place.key == index.place.key for index in catalog.indexes_of(schema)):
+        raise ScimError(Kind.CONFLICT, f"{place.name} is indexed{rule}")
+    if place.attribute.resource_types:
+        raise ScimError(Kind.CONFLICT, f"{place.name} is part of a reference to resources: its caseExact cannot change while it has values")

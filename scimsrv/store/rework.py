@@ -1,0 +1,270 @@
+"""Bringing stored resources up to a change of their type's definition, batch by batch, while readers and writers go on.
+
+A walk over the type's resources leaves each as the present definitions say: values of removed attributes set aside, search document and
+keys made anew, values that became unique claimed. Until it has ended, documents are looked through when they are read, writers set aside
+what they meet, and values that became unique are looked for in the search documents, since their keys are not complete.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.errors import ScimError
+from scimsrv.limits import DEFAULT
+from scimsrv.schema.aside import restored, split
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.forms import definition_with
+from scimsrv.schema.redefinition import Subject, redefine
+from scimsrv.schema.validate import Coercer, complete
+from scimsrv.store.aside import set_aside
+from scimsrv.store.background import SETTLED
+from scimsrv.store.connection import Connection
+from scimsrv.store.failure import guarded
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.pool import Database
+from scimsrv.store.queries import load
+from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
+from scimsrv.store.scope import now
+
+_SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
+
+log: Final = logging.getLogger("scimsrv.background")
+
+#: Resources in one batch: each is folded anew, while requests wait.
+BATCH: Final = 250
+
+#: Ids that a job's result names of each kind.
+_NAMED: Final = 20
+
+
+async def tenants_with_jobs(pool: Database) -> list[int]:
+    """The tenants that have such work."""
+    return [row["tenant"] for row in await pool.fetch(_SQL["with_work"])]
+
+
+async def rework(pool: Database, tenant: int, *, settled: float = SETTLED, batch: int = BATCH) -> bool:
+    """One batch of the tenant's next job; False when there is none."""
+    return await guarded(lambda: _step(pool, tenant, settled, batch))
+
+
+@dataclass
+class _Job:
+    """A job as this batch finds it; `result` and `plan` are written back."""
+
+    conn: Connection
+    tenant: int
+    number: int
+    subject: str
+    plan: dict[str, Any]
+    position: str
+    result: dict[str, Any]
+    asked_by: str
+
+    @property
+    def actor(self) -> str:
+        return f"job {self.number}"
+
+    def count(self, what: str, ids: Iterable[str]) -> None:
+        """Add resources to what the result says."""
+        for id_ in ids:
+            entry = self.result.setdefault(what, {"resources": 0, "ids": []})
+            entry["resources"] += 1
+            if len(entry["ids"]) < _NAMED:
+                entry["ids"].append(id_)
+
+    async def advance(self, position: str, number: int) -> None:
+        text, plan = orjson.dumps(self.result).decode(), orjson.dumps(self.plan).decode()
+        await self.conn.execute(_SQL["advance"], self.tenant, self.number, position, number, text, plan)
+
+    async def finish(self, state: str) -> None:
+        await self.conn.execute(_SQL["finish"], self.tenant, self.number, state)
+        await self.conn.execute(_INDEXES["revise"], self.tenant)
+
+
+async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool:
+    async with pool.acquire() as conn, conn.transaction():
+        row = await conn.fetchrow(_SQL["take"], tenant, settled)
+        if row is None:
+            return False
+        plan, result = orjson.loads(row["plan"]), orjson.loads(row["result"])
+        job = _Job(conn, tenant, row["number"], row["subject"], plan, row["position"], result, row["actor"])
+        _, catalog = await load_catalog(conn, tenant)
+        schema = catalog.by_name.get(job.subject)
+        match row["kind"]:
+            case "purge":
+                await _purge(job, batch)
+            case "rekey":
+                await _rekey(job, catalog, batch)
+            case _ if schema is None:
+                await job.finish("done")
+            case "restore":
+                await _restore(job, catalog, schema, batch)
+            case _ if plan["releases"]:
+                await _release(job, batch)
+            case _:
+                await _walk(job, catalog, schema, batch)
+    return True
+
+
+async def _release(job: _Job, batch: int) -> None:
+    """Drop keys of what is unique no more."""
+    place = job.plan["releases"][0]
+    if await job.conn.execute(_SQL["release"], job.tenant, job.subject, place, batch) == "DELETE 0":
+        job.plan["releases"] = job.plan["releases"][1:]
+    await job.advance("", 0)
+
+
+async def _walk(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:
+    rows = await job.conn.fetch(_SQL["batch"], job.tenant, job.subject, job.position, batch)
+    claims: list[tuple[str, str, str]] = []
+    claiming = frozenset(job.plan["claims"])
+    for row in rows:
+        stored: Document = orjson.loads(row["document"])
+        document, strays = split(stored, schema)
+        if strays:
+            await set_aside(job.conn, job.tenant, schema, row["id"], strays)
+            job.count("set_aside", [row["id"]])
+        await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, stored, document, sorted(strays))
+        try:
+            complete(document, schema, DEFAULT)
+        except ScimError:  # written by a server that had not yet heard of the change
+            job.count("unfit", [row["id"]])
+        claims += [(place, key, row["id"]) for place, key in unique_keys(document, schema) if place in claiming]
+    if claims:
+        columns = [list(column) for column in zip(*sorted(claims), strict=True)]
+        await job.conn.execute(_SQL["claim"], job.tenant, job.subject, *columns)
+        job.count("duplicates", [row["id"] for row in await job.conn.fetch(_SQL["claimed_by_others"], job.tenant, job.subject, *columns)])
+    await job.advance(rows[-1]["id"] if rows else job.position, len(rows))
+    if len(rows) < batch:
+        failed = "duplicates" in job.result
+        await job.finish("failed" if failed else "done")
+        if failed:
+            log.warning(
+                "job %s of tenant %s failed: resources of %s share a value that is to be unique", job.number, job.tenant, job.subject
+            )
+
+
+async def store_again(
+    conn: Connection,
+    tenant: int,
+    actor: str,
+    catalog: Catalog,
+    schema: EffectiveSchema,
+    row: Any,
+    before: Document,
+    document: Document,
+    names: list[str],
+) -> None:
+    """Store a resource whose row is locked as the present definitions say: a new version where its document changes (`names` say in
+    what), else only what filters look at."""
+    indexes = catalog.indexes_of(schema)
+    made = render(document, schema, indexes)
+    had, has = set(keys_held(row["search"], indexes)), set(made.keys)
+    numbers, keys, marks = columns_of_keys(has - had)
+    if document != before:
+        old, new = set(unique_keys(before, schema)), set(made.unique)
+        released, claimed = sorted(old - new), sorted(new - old)
+        await conn.fetchrow(
+            _RESOURCES["update_resource"],
+            *(tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search),
+            *([place for place, _ in released], [key for _, key in released]),
+            *([place for place, _ in claimed], [key for _, key in claimed]),
+            *([], [], actor, names, catalog.of_modified.get(schema.name), modified_key(row["modified"]), numbers, keys, marks),
+            *(renaming(schema, before, made), None),
+        )
+    elif orjson.loads(row["search"]) != orjson.loads(made.search):
+        await conn.execute(_SQL["reindex"], tenant, row["id"], made.search)
+        await conn.execute(_INDEXES["add_keys"], tenant, numbers, keys, marks, [row["id"]] * len(keys))
+    else:
+        return
+    await conn.executemany(_RESOURCES["drop_key"], [(tenant, key.number, key.key, row["id"]) for key in sorted(had - has)])
+
+
+async def _rekey(job: _Job, catalog: Catalog, batch: int) -> None:
+    """Add another form of an attribute to the search documents; when all have it, let readers turn to it; when all of them have, end."""
+    types = [name for name in job.plan["types"] if name in catalog.by_name]
+    if job.plan["ready"]:
+        await job.finish("done")
+    elif not types:
+        await _turn(job)
+    else:
+        schema = catalog.by_name[types[0]]
+        rows = await job.conn.fetch(_SQL["batch"], job.tenant, schema.name, job.position, batch)
+        for row in rows:
+            document: Document = orjson.loads(row["document"])
+            await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, document, document, [])
+        last = len(rows) < batch
+        job.plan["types"] = types[1:] if last else types
+        await job.advance("" if last else rows[-1]["id"], len(rows))
+
+
+async def _turn(job: _Job) -> None:
+    """Take the change of the definition, and with it the new form."""
+    await job.conn.execute(_INDEXES["revise"], job.tenant)  # the tenant's row first: no other change comes between
+    _, catalog = await load_catalog(job.conn, job.tenant)
+    attribute, case_exact = job.plan["attribute"], job.plan["caseExact"]
+    definition = definition_with(catalog.schemas[job.subject], attribute, case_exact)
+    forms = orjson.dumps({attribute: job.plan["new"]}).decode()
+    version = await job.conn.fetchval(_SQL["turn"], job.tenant, job.subject, orjson.dumps(definition).decode(), forms)
+    change = redefine(catalog, Subject.SCHEMA, definition["id"], definition)
+    await job.conn.execute(
+        load("definitions")["note"],
+        *(job.tenant, now(), job.asked_by, "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
+        orjson.dumps(change.diff).decode(),
+    )
+    for index in await job.conn.fetch(_INDEXES["list"], job.tenant):
+        schema = catalog.by_name.get(index["type"])
+        holder = None if schema is None else schema.schema(job.subject)
+        if schema is not None and holder is not None:
+            prefix = "" if holder is schema.base else f"{holder.key}:"
+            if index["attribute"] == prefix + attribute:  # made meanwhile, and of the old keys
+                await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])
+    plan = orjson.dumps(job.plan | {"ready": True}).decode()
+    await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
+
+
+async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:
+    """Put values back that were set aside; what does not fit, or has another value by now, stays where it is."""
+    attribute = job.plan["attribute"]
+    removed = await job.conn.fetch(_SQL["removed"], job.tenant, job.subject, attribute, job.position, batch)
+    values = {row["id"]: orjson.loads(row["value"]) for row in removed}
+    back = []
+    for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(values)):
+        stored: Document = orjson.loads(row["document"])
+        document = restored(split(stored, schema)[0], schema, attribute, values[row["id"]], Coercer(catalog.policy))
+        if document is None or await _is_taken(job, schema, row["id"], stored, document):
+            job.count("left", [row["id"]])
+            continue
+        await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, stored, document, [attribute])
+        back.append(row["id"])
+        job.count("restored", [row["id"]])
+    await job.conn.execute(_SQL["forget_removed"], job.tenant, job.subject, attribute, back)
+    await job.advance(removed[-1]["id"] if removed else job.position, len(removed))
+    if len(removed) < batch:
+        await job.finish("done")
+
+
+async def _is_taken(job: _Job, schema: EffectiveSchema, id_: str, before: Document, document: Document) -> bool:
+    """Whether another resource holds by now what the value would claim."""
+    claimed = sorted(set(unique_keys(document, schema)) - set(unique_keys(before, schema)))
+    if not claimed:
+        return False
+    columns = ([place for place, _ in claimed], [key for _, key in claimed])
+    return bool(await job.conn.fetch(_RESOURCES["held_keys"], job.tenant, schema.name, id_, *columns))
+
+
+async def _purge(job: _Job, batch: int) -> None:
+    """Destroy values that were set aside."""
+    attribute = job.plan["attribute"]
+    rows = await job.conn.fetch(_SQL["removed"], job.tenant, job.subject, attribute, "", batch)
+    await job.conn.execute(_SQL["forget_removed"], job.tenant, job.subject, attribute, [row["id"] for row in rows])
+    await job.advance("", len(rows))
+    if len(rows) < batch:
+        await job.finish("done")
