@@ -270,7 +270,7 @@ CREATE INDEX request_job_by_age ON request_job (tenant, finished NULLS FIRST, cr
 
 -- What became of an operation of such a request, as a BulkResponse shows it; number counts from 0 in the order of the request.
 CREATE TABLE request_result (
-    tenant  integer NOT NULL,
+    tenant  integer NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     txn     text    COLLATE "C" NOT NULL,
     number  integer NOT NULL,
     result  text    NOT NULL,

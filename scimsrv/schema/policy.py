@@ -198,11 +198,16 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
         form = {"type": "array", "items": {"type": "string"}}
     return {
         **form,
-        "default": one.default,
+        "default": _listed(one.default),
         "description": one.metadata["meaning"],
         "x-reason": one.metadata["reason"],
-        "x-profiles": {name: getattr(policy, one.name) for name, policy in PROFILES.items()},
+        "x-profiles": {name: _listed(getattr(policy, one.name)) for name, policy in PROFILES.items()},
     }
+
+
+def _listed(value: Any) -> Any:
+    """A switch's value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 @cache

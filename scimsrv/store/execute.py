@@ -159,7 +159,7 @@ async def _modified(scope: Scope, plan: Modify, most: int) -> Written:
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
-        return permit(Edit(made.document, made.links, made.secrets), stored, schema, plan.permitted)
+        return permit(Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions), stored, schema, plan.permitted)
 
     links = _touches_links(plan.operations, schema)
     return await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)

@@ -22,7 +22,7 @@ CREATE TABLE request_job (
 CREATE INDEX request_job_by_age ON request_job (tenant, finished NULLS FIRST, created);
 
 CREATE TABLE request_result (
-    tenant  integer NOT NULL,
+    tenant  integer NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     txn     text    COLLATE "C" NOT NULL,
     number  integer NOT NULL,
     result  text    NOT NULL,
