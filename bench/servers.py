@@ -27,6 +27,7 @@ from scimsrv.store.migrate import migrate
 from scimsrv.store.tenants import create_tenant
 
 _SLUG: Final = "bench"
+_WIDE: Final = "wide"
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         cluster = start_cluster(folder / "postgres")
         stack.callback(cluster.stop)
         key = new_key()
-        tenant, token = asyncio.run(_prepare(cluster.dsn, key))
+        (tenant, token), (_, wide) = asyncio.run(_prepare(cluster.dsn, key))
         ours = stack.enter_context(
             running(
                 ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"],
@@ -55,16 +56,17 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         for target in targets:
             asyncio.run(fill(target, size, others))
         asyncio.run(_settle(cluster.dsn))
-        yield World(size, targets[0], replace(targets[0], port=bare, base=""), targets[1] if peer else None)
+        other = Target(ours, f"/scim/{_WIDE}/v2", wide)
+        yield World(size, targets[0], other, replace(targets[0], port=bare, base=""), targets[1] if peer else None)
 
 
-async def _prepare(dsn: str, key: str) -> tuple[int, str]:
-    """Migrate the database and make a tenant; returns its key and a token."""
+async def _prepare(dsn: str, key: str) -> list[tuple[int, str]]:
+    """Migrate the database and make two tenants; returns the key and a token of each."""
     await migrate(dsn)
     connection = await asyncpg.connect(dsn)
     try:
-        tenant = await create_tenant(connection, _SLUG)
-        return tenant.id, await give_token(connection, tenant.id, key)
+        tenants = [await create_tenant(connection, slug) for slug in (_SLUG, _WIDE)]
+        return [(tenant.id, await give_token(connection, tenant.id, key)) for tenant in tenants]
     finally:
         await connection.close()
 

@@ -49,10 +49,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`size` users are in the group; `fresh` gives numbers of users that do not exist yet. `peer` is there when a question needs it."""
+    """`size` users are in the group. `wide` is another tenant of our server, without data. `peer` is there when a question needs it."""
 
     size: int
     ours: Target
+    wide: Target
     ceiling: Target
     peer: Target | None = None
 

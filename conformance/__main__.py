@@ -1,4 +1,4 @@
-"""Command line: python -m conformance BASE_URL --token T [--only TAG ...] [--json FILE] [--list]."""
+"""Command line: python -m conformance BASE_URL --token T [--admin-token T] [--only TAG ...] [--json FILE] [--list]."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("base_url", metavar="BASE_URL", help="base URL of the tenant, e.g. https://host/scim/acme/v2")
     parser.add_argument("--token", help="bearer token (or the environment variable SCIM_TOKEN)")
+    parser.add_argument("--admin-token", help="bearer token that may change schemas and resource types (or SCIM_ADMIN_TOKEN)")
     parser.add_argument("--only", action="append", default=[], metavar="TAG", help="only checks with this id or tag (repeatable)")
     parser.add_argument("--list", action="store_true", help="list ids, tags and claims, and run nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every verdict as JSON")
@@ -38,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     token = options.token or os.environ.get("SCIM_TOKEN")
     if not token:
         parser.error("--token or SCIM_TOKEN is needed")
-    results = run(checks, options.base_url, token, jobs=options.jobs)
+    admin_token = options.admin_token or os.environ.get("SCIM_ADMIN_TOKEN")
+    results = run(checks, options.base_url, token, admin_token=admin_token, jobs=options.jobs)
     if options.json:
         options.json.write_text(json.dumps([result.as_json() for result in results], indent=1))
     return print_report(results)

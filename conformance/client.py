@@ -34,10 +34,11 @@ def rand(prefix: str = "c") -> str:
 class Scim:
     """One check's view of the server: every resource it creates is deleted by `clean_up`."""
 
-    def __init__(self, http: httpx.Client, base_url: str) -> None:
+    def __init__(self, http: httpx.Client, base_url: str, admin_token: str | None = None) -> None:
         self.http = http
         self.base_url = base_url.rstrip("/")
-        self._created: list[str] = []
+        self._admin_token = admin_token
+        self._created: list[tuple[str, dict[str, str]]] = []
 
     def url(self, path: str) -> str:
         """Absolute URL for a path relative to the base; an absolute URL is left alone."""
@@ -63,7 +64,7 @@ class Scim:
         if method == "POST" and response.status_code == 201:
             location = response.headers.get("Location")
             if location:
-                self._created.append(location)
+                self._created.append((location, {name: sent[name] for name in ("Authorization",) if name in sent}))
         return response
 
     def get(self, path: str, **kw: Any) -> httpx.Response:
@@ -85,6 +86,13 @@ class Scim:
     def patch(self, path: str, *operations: Json, **kw: Any) -> httpx.Response:
         """PATCH with the standard envelope around `operations`."""
         return self.request("PATCH", path, {"schemas": [PATCH_OP], "Operations": list(operations)}, **kw)
+
+    def as_admin(self, method: str, path: str, body: Json = None, **kw: Any) -> httpx.Response:
+        """Send one request with the token that may change schemas and resource types. Skips the check without one."""
+        if self._admin_token is None:
+            raise Skip("needs --admin-token, a token that may change the tenant's schemas and resource types")
+        headers = {"Authorization": f"Bearer {self._admin_token}", **kw.pop("headers", {})}
+        return self.request(method, path, body, headers=headers, **kw)
 
     # -- asserting shortcuts ---------------------------------------------------------------------------------------
 
@@ -141,12 +149,12 @@ class Scim:
 
     def created(self, location: str) -> None:
         """Have this resource deleted when the check ends."""
-        self._created.append(location)
+        self._created.append((location, {}))
 
     def clean_up(self) -> None:
         """Delete what the check created, newest first; answers are not looked at."""
-        for location in reversed(self._created):
-            self.http.delete(location)
+        for location, headers in reversed(self._created):
+            self.http.delete(location, headers=headers)
         self._created.clear()
 
 

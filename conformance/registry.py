@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,13 +54,13 @@ def requirements() -> dict[str, Requirement]:
     return {row["id"]: Requirement(**row) for row in rows}
 
 
-def requirement(*ids: str) -> Callable[[CheckFunction], CheckFunction]:
-    """Register the function as the check of these requirement rows (one check per id, same function)."""
+def requirement(*ids: str, tags: Iterable[str] = ()) -> Callable[[CheckFunction], CheckFunction]:
+    """Register the function as the check of these requirement rows (one check per id, same function), with more tags if need be."""
 
     def register(function: CheckFunction) -> CheckFunction:
         for id_ in ids:
             row = requirements()[id_]
-            _add(id_, f"RFC {row.rfc} §{row.section}", row.level, {row.feature, "rfc"}, function)
+            _add(id_, f"RFC {row.rfc} §{row.section}", row.level, {row.feature, "rfc", *tags}, function)
         return function
 
     return register

@@ -16,6 +16,9 @@ import conformance.checks
 from conformance.client import Failed, Scim
 from conformance.registry import Check, Skip
 
+DYNAMIC = "dynamic"
+"""The tag of checks that change the tenant's schemas and resource types."""
+
 Verdict = Literal["passed", "failed", "skipped"]
 
 
@@ -48,18 +51,28 @@ def load_checks() -> None:
         importlib.import_module(module.name)
 
 
-def run(checks: Sequence[Check], base_url: str, token: str, *, jobs: int = 1) -> list[Result]:
-    """Run the checks against the server and return their results in order."""
+def run(checks: Sequence[Check], base_url: str, token: str, *, admin_token: str | None = None, jobs: int = 1) -> list[Result]:
+    """Run the checks against the server and return their results in order. Those that change what discovery shows come last, one by
+    one; they need a token for that and are skipped without one."""
+    apart = [check for check in checks if DYNAMIC in check.tags]
+    results = _run_all([check for check in checks if DYNAMIC not in check.tags], base_url, token, admin_token, jobs)
+    results |= _run_all(apart, base_url, token, admin_token, 1)
+    return [results[check.id] for check in checks]
+
+
+def _run_all(checks: Sequence[Check], base_url: str, token: str, admin_token: str | None, jobs: int) -> dict[str, Result]:
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/scim+json"}
     with httpx.Client(headers=headers, timeout=30, limits=httpx.Limits(max_connections=jobs + 80)) as http:
         if jobs == 1:
-            return [_run(check, http, base_url) for check in checks]
-        with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda check: _run(check, http, base_url), checks))
+            results = [_run(check, http, base_url, admin_token) for check in checks]
+        else:
+            with ThreadPoolExecutor(jobs) as pool:
+                results = list(pool.map(lambda check: _run(check, http, base_url, admin_token), checks))
+    return {result.check.id: result for result in results}
 
 
-def _run(check: Check, http: httpx.Client, base_url: str) -> Result:
-    scim = Scim(http, base_url)
+def _run(check: Check, http: httpx.Client, base_url: str, admin_token: str | None) -> Result:
+    scim = Scim(http, base_url, admin_token)
     began = time.perf_counter()
     verdict: Verdict = "passed"
     reason = ""

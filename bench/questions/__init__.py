@@ -5,11 +5,16 @@ from typing import Final
 from bench.question import Question
 from bench.questions import (
     create,
+    custom_create,
+    custom_filter,
+    custom_get,
+    custom_patch,
     deep_page,
     get,
     get_member,
     group_without_members,
     list_100,
+    many_schemas,
     member_add,
     member_remove,
     patch,
@@ -28,10 +33,15 @@ QUESTIONS: Final[dict[str, Question]] = {
         list_100,
         deep_page,
         unindexed,
+        many_schemas,
+        custom_get,
+        custom_filter,
+        custom_patch,
         group_without_members,
         patch,
         member_add,
         member_remove,
         create,
+        custom_create,
     )
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from bench.scale import endurance, large_group, listings, members, walks
+from bench.scale import definitions, endurance, large_group, listings, members, walks
 from bench.scale.endurance import MOST
 from bench.scale.finding import Finding
 from bench.scale.site import Site
@@ -40,6 +40,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "giant whole": members.whole,
     "PUT group": large_group.put,
     "DELETE group": large_group.delete,
+    "schema change": definitions.locks,
     "leak": endurance.leak,
     "create": endurance.create,
     "memory": _memory,

@@ -10,13 +10,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from scimsrv.admin import models
 from scimsrv.admin.routes import PREFIX
+from scimsrv.admin.shaping_client import ShapingClient
+from scimsrv.admin.shaping_client import path as _path
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.settings import is_loopback
 
@@ -43,7 +45,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Client:
+class Client(ShapingClient):
     """Speaks to the admin API at `url` (with or without /admin/v1). Raises ValueError where the token would cross the network in clear
     text, unless that is allowed."""
 
@@ -154,10 +156,6 @@ class Client:
             raise ApiUnreachable(f"The admin API at {self._base} does not answer: {reason}.") from None
         except orjson.JSONDecodeError:
             raise ApiUnreachable(f"What answers at {self._base} is not an admin API.") from None
-
-
-def _path(slug: str, *rest: str) -> str:
-    return "/tenants/" + "/".join(quote(part, safe="") for part in (slug, *rest))
 
 
 def _policy(document: Any, headers: Mapping[str, str]) -> PolicyState:

@@ -179,6 +179,78 @@ class IndexList(Model):
     indexes: list[Index]
 
 
+class SchemaList(Model):
+    """A tenant's schemas as RFC 7643 §7 has them."""
+
+    schemas: list[dict[str, Any]]
+
+
+class TypeList(Model):
+    """A tenant's resource types as RFC 7643 §6 has them."""
+
+    resource_types: list[dict[str, Any]]
+
+
+class Definition(RootModel[dict[str, Any]]):
+    """A Schema (RFC 7643 §7) or a ResourceType (RFC 7643 §6)."""
+
+
+class Trial(Model):
+    """Whether to do it."""
+
+    dry_run: bool = Field(default=False, description="Check everything, do nothing, and say what it would mean.")
+
+
+class Defined(Model):
+    """A definition, and what a change of it means: `changes` has each difference with how many resources it concerns, `later` what
+    takes effect when the background has done its part, `jobs` the numbers of that."""
+
+    definition: dict[str, Any] | None
+    version: int
+    taken: bool = False
+    possible: bool = True
+    changes: list[dict[str, Any]] = Field(default_factory=list)
+    later: list[str] = Field(default_factory=list)
+    jobs: list[int] = Field(default_factory=list)
+
+
+class Job(Model):
+    """Work of the background on a tenant: `done` of `total` resources have been gone through; `result` counts what was found."""
+
+    number: int
+    kind: str = Field(json_schema_extra={"enum": ["rework", "rekey", "restore", "purge"]})
+    subject: str
+    plan: dict[str, Any]
+    state: str = Field(json_schema_extra={"enum": ["waiting", "running", "done", "failed"]})
+    done: int
+    total: int
+    result: dict[str, Any]
+    actor: str
+    created: datetime
+    since: datetime
+
+
+class JobList(Model):
+    """A tenant's jobs by number."""
+
+    jobs: list[Job]
+
+
+class Removed(Model):
+    """An attribute that a type has no more, and of how many resources values are kept."""
+
+    type: str
+    attribute: str
+    resources: int
+    removed: datetime
+
+
+class RemovedList(Model):
+    """The removed attributes of which values are kept."""
+
+    removed: list[Removed]
+
+
 class Change(Model):
     """A committed change in a tenant. `coercions` names what was done to make the request fit; `diff` has old and new value by path."""
 

@@ -21,6 +21,9 @@ _REF: Final = "#/components/schemas/{model}"
 _WORDS: Final = {
     "tenant": "The tenant's slug.",
     "kid": "The token's short id, its second part.",
+    "urn": "The schema's URN.",
+    "name": "The resource type's name.",
+    "number": "The job's number.",
     "type": "The resource type, such as User.",
     "attribute": "The attribute, such as title or urn:…:User:department.",
 }
@@ -40,7 +43,7 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {
             "title": "scimsrv admin API",
             "version": __version__,
-            "description": "Tenants, their tokens, policies and indexes. Failures are problem documents (RFC 9457).",
+            "description": "Tenants, their tokens, policies, schemas and indexes. Failures are problem documents (RFC 9457).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -82,7 +85,7 @@ def _parameters(route: Route) -> Iterable[dict[str, Any]]:
             about = schema.pop("description", "")
             yield {"name": name, "in": "query", "required": False, "description": about, "schema": schema}
     if route.versioned and route.method != "GET":
-        about = "Versions, as ETag gave them, of which the policy must have one."
+        about = "Versions, as ETag gave them, of which it must have one."
         yield {"name": "If-Match", "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
 
 

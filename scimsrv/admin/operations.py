@@ -8,23 +8,23 @@ from typing import Any
 
 from scimsrv import tokens
 from scimsrv.admin import models
+from scimsrv.admin.shaping import Shaping
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.presets import PRESETS
 from scimsrv.scopes import expand
 from scimsrv.store import changes, credentials, indexes, tenants
-from scimsrv.store.administrators import admin_changes, note_change
+from scimsrv.store.administrators import admin_changes
 from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import CredentialError
 from scimsrv.store.policy import read_policy, write_policy
 
 
-class Operations:
+class Operations(Shaping):
     """Acts as `actor` on one connection. `pepper` gives the key of provisioning tokens, `tenant_url` the URL for a tenant's clients."""
 
     def __init__(self, connection: Connection, actor: str, pepper: Callable[[], bytes], tenant_url: Callable[[str], str]) -> None:
-        self._connection = connection
-        self._actor = actor
+        super().__init__(connection, actor)
         self._pepper = pepper
         self._url = tenant_url
 
@@ -192,12 +192,6 @@ class Operations:
         found = await admin_changes(self._connection, page.tenant, before=page.before, count=page.count)
         shown = [models.AdminChange.model_validate(asdict(one)) for one in found]
         return models.AdminChangeList(changes=shown, next=found[-1].seq if len(found) == page.count else None)
-
-    async def _key(self, slug: str) -> int:
-        return (await tenants.find_tenant(self._connection, slug)).id
-
-    async def _note(self, operation: str, tenant: str, subject: str | None = None, detail: Mapping[str, Any] | None = None) -> None:
-        await note_change(self._connection, self._actor, operation, tenant=tenant, subject=subject, detail=detail)
 
     def _tenant(self, one: tenants.Tenant) -> models.Tenant:
         return models.Tenant(

@@ -15,6 +15,7 @@ from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.schema.policy import policy_schema
+from scimsrv.schema.redefinition import Subject
 
 PREFIX: Final = "/admin/v1"
 
@@ -98,6 +99,37 @@ def _policy(call: Call, state: PolicyState) -> BaseModel:
     return models.Policy(state.document)
 
 
+def _define(subject: Subject, name: str | None) -> Callable[[Call], Awaitable[BaseModel]]:
+    """What creates, replaces or deletes a definition: `name` is the parameter of its path."""
+
+    async def run(call: Call) -> BaseModel:
+        done = await call.verbs.define(
+            *(call.tenant, subject, None if name is None else call.path[name], None if call.body is None else call.body.root),
+            if_match=_versions(call.if_match),
+            dry_run=call.query.dry_run,
+        )
+        call.headers["ETag"] = f'"{done.version}"'
+        return done
+
+    return run
+
+
+def _show(subject: Subject, name: str) -> Callable[[Call], Awaitable[BaseModel]]:
+    async def run(call: Call) -> BaseModel:
+        found = await call.verbs.show_definition(call.tenant, subject, call.path[name])
+        call.headers["ETag"] = f'"{found.version}"'
+        return found
+
+    return run
+
+
+def _number(call: Call) -> int:
+    text = call.path["number"]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal(404, "There is no such job")
+    return int(text)
+
+
 def _versions(header: str | None) -> frozenset[int] | None:
     """The versions that If-Match permits, None for any (RFC 9110 §13.1.1). Tags of others match nothing."""
     if header is None or header.strip() == "*":
@@ -178,5 +210,70 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("DELETE", "/tenants/{tenant}/indexes/{type}/{attribute}", "removeIndex", "Give up an index"),
         lambda call: call.verbs.remove_index(call.tenant, call.path["type"], call.path["attribute"]), models.Index,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/schemas", "listSchemas", "A tenant's schemas"),
+        lambda call: call.verbs.list_schemas(call.tenant), models.SchemaList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/schemas", "createSchema", "Define a schema"),
+        _define(Subject.SCHEMA, None), models.Defined, body=models.Definition, query=models.Trial,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/schemas/{urn}", "showSchema", "One schema"),
+        _show(Subject.SCHEMA, "urn"), models.Defined, versioned=True,
+    ),
+    Route(
+        *("PUT", "/tenants/{tenant}/schemas/{urn}", "replaceSchema", "Define a schema anew"),
+        _define(Subject.SCHEMA, "urn"), models.Defined, body=models.Definition, query=models.Trial, versioned=True,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/schemas/{urn}", "deleteSchema", "Delete a schema that no resource type uses"),
+        _define(Subject.SCHEMA, "urn"), models.Defined, query=models.Trial, versioned=True,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/resource-types", "listResourceTypes", "A tenant's resource types"),
+        lambda call: call.verbs.list_types(call.tenant), models.TypeList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/resource-types", "createResourceType", "Define a resource type"),
+        _define(Subject.RESOURCE_TYPE, None), models.Defined, body=models.Definition, query=models.Trial,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/resource-types/{name}", "showResourceType", "One resource type"),
+        _show(Subject.RESOURCE_TYPE, "name"), models.Defined, versioned=True,
+    ),
+    Route(
+        *("PUT", "/tenants/{tenant}/resource-types/{name}", "replaceResourceType", "Define a resource type anew"),
+        _define(Subject.RESOURCE_TYPE, "name"), models.Defined, body=models.Definition, query=models.Trial, versioned=True,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/resource-types/{name}", "deleteResourceType", "Delete a resource type without resources"),
+        _define(Subject.RESOURCE_TYPE, "name"), models.Defined, query=models.Trial, versioned=True,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/jobs", "listJobs", "Work in the background, and how far it is"),
+        lambda call: call.verbs.list_jobs(call.tenant), models.JobList,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/jobs/{number}", "showJob", "One job"),
+        lambda call: call.verbs.show_job(call.tenant, _number(call)), models.Job,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/jobs/{number}/retry", "retryJob", "Have a failed job begin again"),
+        lambda call: call.verbs.retry_job(call.tenant, _number(call)), models.Job,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/removed-values", "listRemovedValues", "Removed attributes of which values are kept"),
+        lambda call: call.verbs.list_removed(call.tenant), models.RemovedList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/removed-values/{type}/{attribute}/restore", "restoreRemovedValues"),
+        "Put values back, in the background",
+        lambda call: call.verbs.restore_removed(call.tenant, call.path["type"], call.path["attribute"]), models.Job,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/removed-values/{type}/{attribute}", "purgeRemovedValues", "Destroy values, in the background"),
+        lambda call: call.verbs.purge_removed(call.tenant, call.path["type"], call.path["attribute"]), models.Job,
     ),
 )  # fmt: skip

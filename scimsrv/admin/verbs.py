@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from scimsrv.admin import models
+from scimsrv.schema.redefinition import Subject
 
 
 class PolicyState(NamedTuple):
@@ -67,3 +68,32 @@ class Verbs(Protocol):
         self, slug: str, document: Mapping[str, Any], *, merge: bool, if_match: frozenset[int] | None = None
     ) -> PolicyState:
         """Replace its policy, or merge changes into it."""
+
+    async def list_schemas(self, slug: str) -> models.SchemaList:
+        """Its schemas."""
+
+    async def list_types(self, slug: str) -> models.TypeList:
+        """Its resource types."""
+
+    async def show_definition(self, slug: str, subject: Subject, name: str) -> models.Defined:
+        """One of its schemas or resource types."""
+
+    async def define(
+        self, slug: str, subject: Subject, name: str | None, document: Mapping[str, Any] | None, *, dry_run: bool = False
+    ) -> models.Defined:
+        """Create (`name` None), replace or (`document` None) delete one."""
+
+    async def list_jobs(self, slug: str) -> models.JobList:
+        """What the background does."""
+
+    async def retry_job(self, slug: str, number: int) -> models.Job:
+        """Have a failed job begin again."""
+
+    async def list_removed(self, slug: str) -> models.RemovedList:
+        """The removed attributes of which values are kept."""
+
+    async def restore_removed(self, slug: str, type_name: str, attribute: str) -> models.Job:
+        """Have values put back."""
+
+    async def purge_removed(self, slug: str, type_name: str, attribute: str) -> models.Job:
+        """Have values destroyed."""

@@ -12,6 +12,7 @@ from scimsrv.admin.client import Client
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.verbs import Verbs
 from scimsrv.cli.common import CommandError, add_common, on_database, settings_of, tenant_url
+from scimsrv.errors import ScimError
 from scimsrv.keys import TOKEN_PEPPER, ServerKeys
 from scimsrv.settings import SettingsError
 
@@ -34,14 +35,17 @@ def administer(arguments: argparse.Namespace, work: Callable[[Verbs], Awaitable[
     """
     settings = settings_of(arguments)
     if settings.admin_url is None:
-        return on_database(
-            settings,
-            lambda connection: work(
-                Operations(
-                    connection, actor(), lambda: ServerKeys.load(settings).derive(TOKEN_PEPPER), lambda slug: tenant_url(settings, slug)
-                )
-            ),
-        )
+        try:
+            return on_database(
+                settings,
+                lambda connection: work(
+                    Operations(
+                        connection, actor(), lambda: ServerKeys.load(settings).derive(TOKEN_PEPPER), lambda slug: tenant_url(settings, slug)
+                    )
+                ),
+            )
+        except ScimError as refused:
+            raise CommandError(f"{refused.sentence}.") from None
     if settings.admin_token is None:
         raise SettingsError("The admin API needs a token: set SCIMSRV_ADMIN_TOKEN, or SCIMSRV_ADMIN_TOKEN_FILE to a file with it.")
     try:

@@ -135,6 +135,20 @@ class Attribute:
         return self.refers and self.mutability is not Mutability.READ_ONLY
 
     @cached_property
+    def is_annotated(self) -> bool:
+        """Whether clients write several references with more to each than the server can tell, such as a role: the values are part of
+        the document, and rows of the reference table say beside it what they refer to."""
+        return self.multi_valued and bool(self.resource_types) and not self.refers and self.mutability is not Mutability.READ_ONLY
+
+    @cached_property
+    def server_parts(self) -> frozenset[str]:
+        """The names of sub-attributes of a reference within a document that the server fills in, whatever clients send there."""
+        if not self.resource_types or self.refers:
+            return frozenset()
+        told = {"$ref", "type"} if self.multi_valued else {"$ref"}
+        return frozenset(sub.name for sub in self.sub_attributes if sub.key in told)
+
+    @cached_property
     def is_backlink(self) -> bool:
         """Whether the values are derived from other resources' links: a readOnly `refers` attribute, such as User.groups."""
         return self.refers and self.mutability is Mutability.READ_ONLY

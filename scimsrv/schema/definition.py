@@ -30,7 +30,7 @@ _LONGEST_URN: Final = 200
 #: RFC 7643 §2.1 (ATTRNAME); only a sub-attribute may be called $ref (§2.4).
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 #: RFC 8141 §2, without the characters that would have to be quoted in a path, in a filter or in a URL.
-_URN: Final = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[a-z0-9][a-z0-9._:-]*[a-z0-9]", re.ASCII | re.IGNORECASE)
+_URN: Final = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[a-z0-9](?:[a-z0-9._:-]*[a-z0-9])?", re.ASCII | re.IGNORECASE)
 #: Namespaces in which a tenant cannot define: messages of the protocol, and what this server defines itself.
 _TAKEN: Final = ("urn:ietf:params:scim:api:", "urn:scimsrv:")
 

@@ -177,6 +177,17 @@ class EffectiveSchema:
         return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.is_link)
 
     @cached_property
+    def annotated(self) -> dict[str, Resolved]:
+        """The attributes whose values refer to resources and are in the document, since more is said of each, by folded name."""
+        places = (Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.is_annotated)
+        return {place.key: place for place in places}
+
+    @cached_property
+    def referring(self) -> dict[str, Resolved]:
+        """The attributes whose values have rows in the reference table, wherever the values themselves are, by folded name."""
+        return self.writable_links | self.annotated
+
+    @cached_property
     def backlinks(self) -> tuple[Resolved, ...]:
         """The attributes that are derived from other resources' links (groups)."""
         return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level() if attribute.is_backlink)

@@ -201,6 +201,8 @@ def _form(attribute: Attribute) -> str:
     """In what form values are stored: what differs here cannot be read as the other."""
     if attribute.refers:
         return "links" if attribute.is_link else "backlinks"
+    if attribute.is_annotated:  # values of a document that have rows beside it
+        return "references of which more is said"
     form = "hash" if attribute.returned is Returned.NEVER else _FAMILIES.get(attribute.type, attribute.type.value)
     return f"array of {form}" if attribute.multi_valued else form
 
@@ -252,6 +254,6 @@ def _targets(old: Resolved, new: Resolved) -> Iterator[Change]:
     before, after = old.leaf.resource_types, new.leaf.resource_types
     if before != after:
         lost = not set(before) <= set(after)
-        checks = (Refers(old, after),) if lost and old.leaf.is_link else ()
+        checks = (Refers(old, after),) if lost and (old.leaf.is_link or old.leaf.is_annotated) else ()
         effect = Effect.TIGHTENING if lost else Effect.WIDENING
         yield Change(old.name, "referenceTypes", list(before), list(after), effect, checks, f"must refer to {', '.join(after)}")

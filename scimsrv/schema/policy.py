@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, get_args, get_type_hints
 NAMES: Final = ("*",)
 
 PatchBody = Literal["auto", "always", "never"]
+LinkTargetDeletion = Literal["remove", "restrict"]
+PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 Me = Literal["off", "id", "userName", "externalId"]
 
 #: What people say about themselves, and nothing that anybody decides by.
@@ -142,6 +144,16 @@ class Policy:
         "Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).",
         "RFC 7644 §3.5.2 allows both; some clients refuse 204, and big groups are costly to return.",
     )
+    link_target_deletion: LinkTargetDeletion = switch(  # noqa: RUF009
+        "remove",
+        "What deleting a resource does to the values of attributes such as `members` that name it: remove them, or restrict (409).",
+        "RFC 7644 §3.6 leaves it to the server. Clients expect a deleted user to leave every group; restrict keeps what is in use.",
+    )
+    pointer_target_deletion: PointerTargetDeletion = switch(  # noqa: RUF009
+        "clear",
+        "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",
+        "RFC 7644 §3.6 leaves it to the server. A manager who is gone helps nobody; some keep the id for their records.",
+    )
 
 
 PROFILES: Final[dict[str, Policy]] = {
@@ -208,6 +220,11 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
 def _listed(value: Any) -> Any:
     """A switch's value as JSON has it."""
     return list(value) if isinstance(value, tuple) else value
+
+
+def choices() -> dict[str, tuple[str, ...]]:
+    """The words of each switch that takes one of several."""
+    return {name: words for name, words in _words().items() if words is not None and words is not NAMES}
 
 
 @cache

@@ -50,7 +50,10 @@ def replaced(
         before, after = doc.get(stored, place), doc.get(document, place)
         if before is None:
             continue
-        kept_unsent = attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY) and after is None
+        kept_unsent = after is None and (
+            attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY)
+            or (attribute.is_annotated and policy.put_keeps_omitted_members and not _is_named(body, place, schema))
+        )
         if attribute.mutability is Mutability.READ_ONLY or kept_unsent:
             document = doc.put(document, place, before)
         elif attribute.mutability is Mutability.IMMUTABLE and not same(attribute, before, after):
@@ -58,6 +61,14 @@ def replaced(
         elif attribute.type is Type.COMPLEX and not attribute.multi_valued and after is not None:
             document = doc.put(document, place, _parts(place, before, after))
     return document
+
+
+def _is_named(body: Document, place: Resolved, schema: EffectiveSchema) -> bool:
+    """Whether a client's body names the attribute, be it with null."""
+    if place.extension is None:
+        return place.attribute.key in map(fold_name, body)
+    held = [value for key, value in body.items() if schema.extension(key) is schema.extension(place.extension)]
+    return any(isinstance(value, dict) and place.attribute.key in map(fold_name, value) for value in held)
 
 
 def _parts(place: Resolved, before: Document, after: Document) -> Document:
@@ -78,7 +89,8 @@ def same(attribute: Attribute, one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(same(attribute, a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict):
         subs = {sub.name: sub for sub in attribute.sub_attributes}
-        return one.keys() == other.keys() and all(same(subs[name], one[name], other[name]) for name in one)
+        names, others = one.keys() - attribute.server_parts, other.keys() - attribute.server_parts
+        return names == others and all(same(subs[name], one[name], other[name]) for name in names)
     if isinstance(one, list | dict) or isinstance(other, list | dict):
         return False
     return key_of(attribute, one) == key_of(attribute, other)

@@ -255,6 +255,8 @@ def _must_have(attribute: Attribute) -> bool:
 
 def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> None:
     for element in elements:
+        if attribute.is_annotated and not element.get("value"):
+            raise invalid_value(f"{name}.value is required: the id of a resource")
         for sub in attribute.sub_attributes:
             if sub.required and sub.mutability is not Mutability.READ_ONLY and element.get(sub.name) in (None, "", []):
                 raise invalid_value(f"{name}.{sub.name} is required")

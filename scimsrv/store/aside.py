@@ -15,6 +15,7 @@ _SQL = load("jobs")
 
 
 async def set_aside(conn: Connection, tenant: int, schema: EffectiveSchema, id_: str, strays: dict[str, Any]) -> None:
-    """Keep what a resource had of attributes that its type has no more, by the keys of their places."""
+    """Keep what a resource had of attributes that its type has no more, by the keys of their places; it refers to nothing by them."""
     texts = [orjson.dumps(value).decode() for value in strays.values()]
     await conn.execute(_SQL["set_aside"], tenant, schema.name, id_, list(strays), texts, now())
+    await conn.execute(_SQL["forget_references"], tenant, id_, list(strays))

@@ -17,6 +17,7 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
+from scimsrv.store.remove import leave
 
 _SQL = load("indexes")
 
@@ -34,9 +35,19 @@ async def tenants_with_work(pool: Database) -> list[int]:
 
 
 async def erase(pool: Database, tenant: int, *, batch: int = BATCH) -> bool:
-    """Remove one batch of the references of a deleted resource; False when nothing is left, or is another worker's."""
-    row = await guarded(lambda: pool.fetchrow(_SQL["erase"], tenant, batch))
-    return row is not None and row["jobs"] > 0
+    """Remove one batch of the references of and to a deleted resource; False when nothing is left, or is another worker's."""
+    return await guarded(lambda: _erase(pool, tenant, batch))
+
+
+async def _erase(pool: Database, tenant: int, batch: int) -> bool:
+    """First its own references, then those to it, which raise the versions of what referred to it."""
+    async with pool.acquire() as conn, conn.transaction():
+        job = await conn.fetchrow(_SQL["erase"], tenant, batch)
+        if job is None:
+            return False
+        if job["links"] < batch and not await leave(pool, conn, tenant, job["id"], batch):
+            await conn.execute(_SQL["finish_erasure"], tenant, job["id"])
+    return True
 
 
 async def index(pool: Database, tenant: int, *, settled: float = SETTLED, batch: int = BATCH) -> bool:

@@ -232,7 +232,11 @@ class Finder:
             of_type: LiteralString = "(SELECT true FROM resource r WHERE r.tenant = $1 AND r.type = " + kind + " AND r.id = c.id OFFSET 0)"
             # A scalar subquery, since Postgres might answer EXISTS by reading all resources of the type.
             if self.where.sources.refers_to_no_other(place):
-                of_type = "((SELECT NOT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) OR " + of_type + ")"
+                usual: LiteralString = (
+                    "(SELECT NOT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)"
+                    " AND NOT EXISTS (SELECT FROM erasure e WHERE e.tenant = $1))"
+                )
+                of_type = "(" + usual + " OR " + of_type + ")"
             return "SELECT c.id FROM (" + sets + ") c WHERE " + of_type
 
         return Candidates(select, _REFERENCE)

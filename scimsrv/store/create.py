@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncpg
 import orjson
@@ -21,8 +21,8 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
-from scimsrv.store.links import check_types
-from scimsrv.store.pointers import new_pointers, refer
+from scimsrv.store.links import change_of, check_types
+from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import Rendition
@@ -137,9 +137,10 @@ async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Dr
     document = {"schemas": document["schemas"], "id": id_} | document
     secrets = await hashed(plan.draft.secrets, schema, scope.limits) if plan.draft.secrets else {}
     links = {key: ids for key, ids in plan.draft.links.items() if ids}
+    links |= {key: made.added for key, place in schema.annotated.items() if (made := change_of(place, {}, document)) is not None}
     for key, ids in links.items():
         if id_ in ids:
-            raise invalid_value(f"{schema.writable_links[key].name}: a resource cannot refer to itself ({shorten(id_)})")
+            raise invalid_value(f"{schema.referring[key].name}: a resource cannot refer to itself ({shorten(id_)})")
     points = frozenset(new_pointers(schema, {}, document).values())
     targets = points.union(*links.values())
     return _Draft(id_, plan, document, secrets, links, points, rendered(scope, schema, document, created), targets)
@@ -232,7 +233,7 @@ async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> M
         failed = {}
         for draft in drafts:
             try:
-                _refer(scope, draft, types, created)
+                await _refer(scope, draft, types, created)
             except ScimError as error:
                 failed[draft.id] = error
         if failed:
@@ -258,13 +259,24 @@ async def _types(scope: Scope, conn: Connection, drafts: Sequence[_Draft]) -> di
     return own | {row["id"]: row["type"] for row in rows}
 
 
-def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime) -> None:
+class _Known:
+    """Answers which of some resources exist, and of what type, from what was locked before."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self._types = types
+
+    async def fetch(self, _query: str, _tenant: int, ids: Sequence[str]) -> list[dict[str, str]]:
+        """A row for each that exists."""
+        return [{"id": id_, "type": self._types[id_]} for id_ in ids if id_ in self._types]
+
+
+async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime) -> None:
     """Check what the resource refers to. Raises ScimError invalidValue."""
     schema = draft.plan.schema
     for key, ids in draft.links.items():
-        check_types(schema.writable_links[key], ids, types)
-    if draft.points:
-        draft.document = refer(scope, schema, {}, draft.document, types)
+        check_types(schema.referring[key], ids, types)
+    if draft.points or not schema.annotated.keys().isdisjoint(draft.links):
+        draft.document = await with_refs(scope, cast("Queries", _Known(types)), schema, {}, draft.document)
         draft.rendition = rendered(scope, schema, draft.document, created)
 
 
@@ -272,7 +284,7 @@ async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], t
     rows = [(draft.id, key, target) for draft in drafts for key, ids in draft.links.items() for target in ids]
     if not rows:
         return
-    holders = {type_.name for type_ in scope.catalog.types() if type_.links}
+    holders = {type_.name for type_ in scope.catalog.types() if type_.referring}
     if any(types[target] in holders for _, _, target in rows):
         await conn.execute(_SQL["note_unusual_reference"], scope.tenant)
     await conn.execute(_SQL["add_links_of_many"], scope.tenant, *(list(column) for column in zip(*sorted(rows), strict=True)))

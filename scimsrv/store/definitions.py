@@ -235,9 +235,9 @@ async def _write(conn: Connection, tenant: int, change: Redefinition) -> None:
 
 
 def _links(catalog: Catalog, other: Catalog) -> set[tuple[str, str, tuple[str, ...]]]:
-    """The links of the resource types that both have: the type, the attribute's key, and what it may refer to."""
+    """The references of the resource types that both have: the type, the attribute's key, and what it may refer to."""
     types = [type_ for type_ in catalog.types() if type_.name in other.by_name]
-    return {(type_.name, link.key, link.attribute.resource_types) for type_ in types for link in type_.links}
+    return {(type_.name, link.key, link.attribute.resource_types) for type_ in types for link in type_.referring.values()}
 
 
 async def _note(conn: Connection, tenant: int, actor: str, change: Redefinition) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from scimsrv.errors import invalid_value, mutability
 from scimsrv.patch.links import LinkChange
 from scimsrv.protocol.response import is_plain
+from scimsrv.schema import document as doc
+from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.validate import shorten
 from scimsrv.store.connection import Connection
@@ -26,7 +28,7 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
     mutability when a required link would be left without values.
     """
     types = await _check_targets(scope, conn, source, place, change.added)
-    holders = {type_.name for type_ in scope.catalog.types() if type_.links}
+    holders = {type_.name for type_ in scope.catalog.types() if type_.referring}
     if change.added and (not types.isdisjoint(holders) or not is_plain(source)):
         await conn.execute(_SQL["note_unusual_reference"], scope.tenant)
     changed = 0
@@ -36,7 +38,8 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
         changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed), True))
     if change.added:
         changed += _count(await conn.execute(_SQL["add_links"], scope.tenant, source, place.key, list(change.added)))
-    if place.attribute.required and not await conn.fetch(_SQL["links_of"], scope.tenant, source, place.key, "", 1):
+    needed = place.attribute.is_link and place.attribute.required
+    if needed and not await conn.fetch(_SQL["links_of"], scope.tenant, source, place.key, "", 1):
         raise mutability(f"{place.name} is required; its last value cannot be removed")
     return changed > 0
 
@@ -64,6 +67,27 @@ def check_types(place: Resolved, wanted: Sequence[str], types: Mapping[str, str]
             raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
         if types[id_] not in place.attribute.resource_types:
             raise invalid_value(f"{place.name} cannot refer to a {types[id_]} ({shorten(id_)})")
+
+
+def change_of(place: Resolved, before: Document, document: Document) -> LinkChange | None:
+    """What a new document changes in the rows of an attribute whose values it holds; None for nothing."""
+    had, has = (dict.fromkeys(element["value"] for element in doc.values(doc.get(one, place))) for one in (before, document))
+    change = LinkChange(False, tuple(has.keys() - had.keys()), tuple(had.keys() - has.keys()))
+    return change if change.added or change.removed else None
+
+
+async def relink(conn: Connection, tenant: int, schema: EffectiveSchema, source: str, before: Document, document: Document) -> Document:
+    """Give the references that a document gains their rows, under its lock; those that name nothing of a right type any more go."""
+    for place in schema.annotated.values():
+        change = change_of(place, before, document)
+        if change is None or not change.added:
+            continue
+        rows = await conn.fetch(_SQL["lock_targets"], tenant, sorted(change.added))
+        there = {row["id"] for row in rows if row["type"] in place.attribute.resource_types} - {source}
+        kept = [one for one in doc.values(doc.get(document, place)) if one["value"] in there or one["value"] not in change.added]
+        document = doc.put(document, place, kept)
+        await conn.execute(_SQL["add_links"], tenant, source, place.key, sorted(there))
+    return document
 
 
 def _count(tag: str) -> int:

@@ -5,69 +5,85 @@ from __future__ import annotations
 from typing import Final
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.limits import DEFAULT
 from scimsrv.protocol.plan import Remove
 from scimsrv.store.connection import Connection
-from scimsrv.store.pointers import clear_pointers
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
+from scimsrv.store.referring import clear_pointers, forget, refuse_emptied, refuse_where_restricted
 from scimsrv.store.rendition import keys_held, modified_key, naming_change
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
 
 
-#: A resource with more references than this is gone at once, and they are removed in the background.
+#: A resource with more references than this, or to which there are more, is gone at once, and they are removed in the background.
 AT_ONCE: Final = 1_000
+
+#: What referred to a deleted resource is changed by so many at a time in the background: each is locked for as long.
+_LEFT: Final = 100
 
 
 async def remove(scope: Scope, plan: Remove) -> bool:
-    """Delete the resource, its memberships and the pointers to it; the resources it was a member of get new versions.
+    """Delete the resource and the references to it as the policy says; what referred to it gets new versions.
 
-    Groups are locked before the member, the order in which adding a member takes them. Returns whether references of its own remain
-    that `erase` has to remove. Raises ScimError 404 and 412.
+    Groups are locked before the member, the order in which adding a member takes them. Returns whether references remain that are
+    removed in the background. Raises ScimError 404, 412, and 409 where the policy restricts the deletion.
     """
     schema, dated = plan.schema, scope.catalog.of_modified
     async with scope.pool.acquire() as conn, conn.transaction():
-        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id)}
+        most = 0 if scope.catalog.policy.link_target_deletion == "restrict" else AT_ONCE + 1
+        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most)}
         row = await conn.fetchrow(_SQL["lock_for_deletion"], scope.tenant, plan.id, schema.name)
         if row is None:
             raise not_found(schema, plan.id)
         if plan.if_match is not None and not plan.if_match.permits(row["version"]):
             raise ScimError(Kind.PRECONDITION_FAILED, f'The resource has the version W/"{row["version"]}"')
-        await clear_pointers(scope, conn, schema, plan.id)
+        await refuse_where_restricted(scope, conn, schema, plan.id)
+        more = await clear_pointers(scope, conn, schema, plan.id, AT_ONCE)
         many = await _has_many_links(scope, conn, plan)
+        # What refers to many and is referred to by many is not left in the middle, where it would link what it no longer links.
+        later = len(referring) > AT_ONCE and not many
         keys = [(key.number, key.key) for key in keys_held(row["search"], scope.catalog.indexes_of(schema))]
         if schema.name in dated:
             keys.append((dated[schema.name], modified_key(row["modified"])))
         await conn.executemany(_SQL["drop_key"], [(scope.tenant, number, key, plan.id) for number, key in sorted(keys)])
-        at = now()
+        work = many or later or more
         left = await conn.fetch(
             _SQL["delete_resource"],
-            scope.tenant,
-            plan.id,
-            schema.name,
-            at,
-            scope.actor,
-            row["version"] + 1,
-            scope.count_slot(),
-            many,
+            *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, scope.count_slot(), many, later, work),
             naming_change() if schema.links else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:
             referring |= {row["id"]: row for row in await conn.fetch(_SQL["lock_resources"], scope.tenant, late)}
-        touched = [(referring[one["id"]], one["attributes"]) for one in left if one["id"] in referring]
-        await conn.executemany(
-            _SQL["touch_resource"],
-            [
-                (
-                    *(scope.tenant, one["id"], one["type"], at, scope.actor, attributes),
-                    *(dated.get(one["type"]), modified_key(one["modified"]), None),
-                )
-                for one, attributes in touched
-            ],
-        )
-    return many
+        attributes = {one["id"]: one["attributes"] for one in left if one["id"] in referring}
+        await refuse_emptied(scope, conn, referring, attributes)
+        await forget(scope, conn, plan.id, referring, attributes)
+    return work
+
+
+async def leave(pool: Database, conn: Connection, tenant: int, id_: str, batch: int) -> bool:
+    """Remove one batch of the references to a resource that is deleted; whether there may be more. For the background."""
+    deleted = await conn.fetchrow(_SQL["deletion"], tenant, id_)
+    if deleted is None:
+        return False
+    try:
+        _, catalog = await load_catalog(conn, tenant)
+    except LookupError:  # the tenant is being deleted, and its rows with it
+        return False
+    scope = Scope(pool, tenant, catalog, "", deleted["actor"], DEFAULT)
+    batch = min(batch, _LEFT)
+    sources = [row["source"] for row in await conn.fetch(_SQL["sources_of"], tenant, id_, batch)]
+    if sources:
+        held = {row["id"]: row for row in await conn.fetch(_SQL["lock_resources"], tenant, sources)}
+        left = await conn.fetch(_SQL["leave_sources"], tenant, id_, sources)
+        await forget(scope, conn, id_, held, {one["id"]: one["attributes"] for one in left if one["id"] in held})
+        return True
+    schema = catalog.by_name.get(deleted["type"])
+    return schema is not None and await clear_pointers(scope, conn, schema, id_, batch)
 
 
 async def _has_many_links(scope: Scope, conn: Connection, plan: Remove) -> bool:

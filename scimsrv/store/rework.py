@@ -28,6 +28,7 @@ from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.links import relink
 from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
@@ -242,6 +243,7 @@ async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: 
         if document is None or await _is_taken(job, schema, row["id"], stored, document):
             job.count("left", [row["id"]])
             continue
+        document = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
         await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, stored, document, [attribute])
         back.append(row["id"])
         job.count("restored", [row["id"]])

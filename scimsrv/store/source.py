@@ -210,12 +210,12 @@ class Sources:
         target = self.args.add(id_)
         return (
             "EXISTS (SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = "
-            + self.args.add(place.whole.key) + " AND ref.target = " + target + ")"
+            + self.args.add(place.whole.key) + " AND ref.target = " + target + " AND " + _exists(target) + ")"
         )  # fmt: skip
 
     def refers_to_no_other(self, place: Resolved) -> bool:
         """Whether what a backlink shows can refer to resources of this type only, in a tenant where nothing refers to what has links
-        itself (see `unusual_reference`). Such references never outlive what they refer to."""
+        itself (see `unusual_reference`). Such references outlive what they refer to only where there is an `erasure`."""
         if not place.attribute.is_backlink:
             return False
         keys = self.catalog.links_behind(self.schema, place.whole)
@@ -230,10 +230,15 @@ class Sources:
             attribute = self.args.add(place.whole.key)
             return (
                 "SELECT ref.source AS id FROM reference ref WHERE ref.tenant = $1 AND ref.target = " + target
-                + " AND ref.attribute = " + attribute
+                + " AND ref.attribute = " + attribute + " AND " + _exists(target)
             )  # fmt: skip
         keys = self.catalog.links_behind(self.schema, place.whole)
         types = one_of("s.type", [type_.name for type_ in self.catalog.linking(keys)], self.args)
         links = one_of("ref.attribute", keys, self.args)
         shown = self._shown(place.whole, keys, "s.type")
         return _DOWNWARDS.replace("{shown}", shown).replace("{id}", target).replace("{types}", types).replace("{links}", links)
+
+
+def _exists(id_: LiteralString) -> LiteralString:
+    """True when there is such a resource: one that was deleted may still have rows."""
+    return "(SELECT EXISTS (SELECT FROM resource t WHERE t.tenant = $1 AND t.id = " + id_ + "))"

@@ -26,7 +26,7 @@ from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
-from scimsrv.store.links import change_links
+from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -81,19 +81,19 @@ async def insert(scope: Scope, plan: Insert) -> Written:
     document = complete(plan.draft.document, schema, scope.limits)
     document = {"schemas": document["schemas"], "id": id_} | document
     secrets = await hashed(plan.draft.secrets, schema, scope.limits)
-    links = {key: ids for key, ids in plan.draft.links.items() if ids}
+    changes = {key: LinkChange(cleared=False, added=ids, removed=()) for key, ids in plan.draft.links.items() if ids}
+    changes |= {key: made for key, place in schema.annotated.items() if (made := change_of(place, {}, document)) is not None}
     try:
-        if not (links or schema.claiming or new_pointers(schema, {}, document)):
+        if not (changes or schema.claiming or new_pointers(schema, {}, document)):
             return Written(id_, 1, await _insert(scope, scope.pool, plan, document, secrets))
         async with scope.pool.acquire() as conn, conn.transaction():
             document = await with_refs(scope, conn, schema, {}, document)
-            for key, ids in links.items():
-                change = LinkChange(cleared=False, added=ids, removed=())
-                await change_links(scope, conn, schema, id_, schema.writable_links[key], change)
+            for key, change in changes.items():
+                await change_links(scope, conn, schema, id_, schema.referring[key], change)
             # Last, since others wait for the count that it raises.
             stored = await _insert(scope, conn, plan, document, secrets)
             await refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
-        return Written(id_, 1, None if links else stored)
+        return Written(id_, 1, None if any(plan.draft.links.values()) else stored)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
@@ -132,7 +132,7 @@ async def change(
     """
     hashes: dict[str, str] = {}
     try:
-        if not links and not scope.catalog.is_building(schema):
+        if not links and not schema.annotated and not scope.catalog.is_building(schema):
             for attempt in range(_RACES):
                 current = await fetch(scope, scope.pool, schema, id_, view, most, search=True)
                 _check_version(current.version, schema, id_, if_match)
@@ -189,6 +189,9 @@ async def _locked(
         for key, place in schema.writable_links.items()
         if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
     ]
+    for place in schema.annotated.values():
+        if (rows := change_of(place, document, made.document)) is not None:
+            await change_links(scope, conn, schema, id_, place, rows)
     written = await _store(
         scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
     )

@@ -63,7 +63,7 @@ WITH edge AS MATERIALIZED (
 DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2::integer
 AND (key, id) < (coalesce((SELECT edge.key FROM edge), '~~'), coalesce((SELECT edge.id FROM edge), ''))
 
--- One batch of a deleted resource's references; the job goes with the last one. $2 how many.
+-- One batch of a deleted resource's own references. $2 how many; returns whose, and how many there were.
 -- name: erase
 WITH job AS (
     SELECT e.id FROM erasure e WHERE e.tenant = $1 ORDER BY e.id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -73,7 +73,9 @@ WITH job AS (
 ), gone AS (
     DELETE FROM reference held USING doomed
     WHERE held.tenant = $1 AND held.source = doomed.source AND held.attribute = doomed.attribute AND held.target = doomed.target
-), finished AS (
-    DELETE FROM erasure WHERE tenant = $1 AND id = (SELECT job.id FROM job) AND (SELECT count(*) FROM doomed) < $2::bigint
 )
-SELECT (SELECT count(*) FROM job) AS jobs
+SELECT job.id, (SELECT count(*) FROM doomed) AS links FROM job
+
+-- $2 id
+-- name: finish_erasure
+DELETE FROM erasure WHERE tenant = $1 AND id = $2

@@ -69,6 +69,10 @@ INSERT INTO removed_value (tenant, type, attribute, id, value, removed)
 SELECT $1, $2, given.attribute, $3, given.value, $6 FROM unnest($4::text[], $5::text[]) given (attribute, value)
 ON CONFLICT (tenant, type, attribute, id) DO UPDATE SET value = excluded.value, removed = excluded.removed
 
+-- $2 id, $3 attributes: what their values referred to
+-- name: forget_references
+DELETE FROM reference WHERE tenant = $1 AND source = $2 AND attribute = ANY ($3::text[])
+
 -- name: list_removed
 SELECT type, attribute, count(*) AS resources, max(removed) AS removed FROM removed_value WHERE tenant = $1
 GROUP BY type, attribute ORDER BY type, attribute

@@ -151,9 +151,9 @@ FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) t
 
 -- name: lock_referring
--- $2 target: the resources that refer to it, in one order for everybody
+-- $2 target, $3 how many: the resources that refer to it, in one order for everybody
 SELECT r.id, r.type, r.modified FROM (
-    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source
+    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source LIMIT $3
 ) s
 CROSS JOIN LATERAL (
     SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = s.source FOR NO KEY UPDATE
@@ -164,14 +164,54 @@ CROSS JOIN LATERAL (
 SELECT r.id, r.type, r.modified FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR NO KEY UPDATE) r
 
+-- name: lock_documents
+-- $2 ids in their order: as they are to be rewritten
+SELECT r.id, r.version, r.modified, r.document, r.search FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.version, r.modified, r.document, r.search::text AS search FROM resource r WHERE r.tenant = $1 AND r.id = given.id
+    FOR NO KEY UPDATE
+) r
+
+-- name: count_referring
+-- $2 target, $3 how many to count at most: what refers to it, by type and attribute
+SELECT s.type, s.attribute, count(*) AS resources, min(s.id) AS example FROM (
+    SELECT r.id, r.type, ref.attribute FROM reference ref JOIN resource r ON r.tenant = $1 AND r.id = ref.source
+    WHERE ref.tenant = $1 AND ref.target = $2 AND ref.source <> $2 LIMIT $3
+) s GROUP BY s.type, s.attribute ORDER BY s.type, s.attribute
+
+-- name: count_pointing
+-- $2 type, $3 search document that contains the pointer, $4 id of what it points at, $5 how many to count at most, $6 true: see
+-- remove_links
+SELECT count(*) AS resources, min(s.id) AS example FROM (
+    SELECT r.id FROM resource r WHERE r.tenant = $1 AND r.type = $2 AND r.search @> $3::jsonb AND r.id <> $4
+    AND ($6::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) LIMIT $5
+) s HAVING count(*) > 0
+
+-- name: sources_of
+-- $2 target, $3 how many
+SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source LIMIT $3
+
+-- name: leave_sources
+-- $2 target, $3 sources; returns by which attributes they referred to it
+WITH left_by AS (
+    DELETE FROM reference ref USING unnest($3::text[]) given (source)
+    WHERE ref.tenant = $1 AND ref.target = $2 AND ref.source = given.source RETURNING ref.source, ref.attribute
+)
+SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
+
+-- name: deletion
+-- $2 id: who deleted it, and what it was
+SELECT type, actor FROM change WHERE tenant = $1 AND id = $2 AND operation = 'delete' ORDER BY seq DESC LIMIT 1
+
 -- name: lock_for_deletion
 -- $2 id, $3 type
 SELECT version, modified, search::text AS search FROM resource WHERE tenant = $1 AND id = $2 AND type = $3 FOR UPDATE
 
 -- name: pointing_at
--- $2 type, $3 search document that contains the pointer, $4 true: see remove_links
+-- $2 type, $3 search document that contains the pointer, $4 true: see remove_links, $5 id of what it points at, which if it points at
+-- itself goes as it is, $6 how many
 SELECT id, version, modified, document, search::text AS search FROM resource WHERE tenant = $1 AND type = $2 AND search @> $3::jsonb
-AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) ORDER BY id FOR NO KEY UPDATE
+AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) AND id <> $5 ORDER BY id LIMIT $6 FOR NO KEY UPDATE
 
 -- name: drop_key
 -- $2 index number, $3 key, $4 id
@@ -179,10 +219,11 @@ DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND i
 
 -- name: delete_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
--- $9 change of `naming` where backlinks may have shown its name, else NULL; returns what referred to it, and by which attributes
+-- $9 whether those to it are, $10 whether there is anything left to be done there, $11 change of `naming` where backlinks may have shown
+-- its name, else NULL; returns what referred to it, and by which attributes
 WITH renamed AS (
     INSERT INTO naming (tenant, slot, changes)
-    SELECT $1, ($9::bigint % 16)::smallint, $9::bigint / 16 + 1 WHERE $9::bigint IS NOT NULL
+    SELECT $1, ($11::bigint % 16)::smallint, $11::bigint / 16 + 1 WHERE $11::bigint IS NOT NULL
     ON CONFLICT (tenant, slot) DO UPDATE SET changes = naming.changes + excluded.changes
 ), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
@@ -198,9 +239,9 @@ WITH renamed AS (
 ), unlinked AS (
     DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
 ), erased AS (
-    INSERT INTO erasure (tenant, id, at) SELECT $1, $2, $4 WHERE $8::boolean
+    INSERT INTO erasure (tenant, id, at) SELECT $1, $2, $4 WHERE $10::boolean
 ), left_by AS (
-    DELETE FROM reference WHERE tenant = $1 AND target = $2 AND source <> $2 RETURNING source, attribute
+    DELETE FROM reference WHERE tenant = $1 AND target = $2 AND source <> $2 AND NOT $9::boolean RETURNING source, attribute
 ), logged AS (
     INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes) VALUES ($1, $4, $5, 'delete', $3, $2, $6, '{}')
 )

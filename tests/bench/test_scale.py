@@ -92,8 +92,8 @@ def test_rows_are_those_of_a_creation(filled: Site) -> None:
 
 
 def test_every_answer_is_right(filled: Site) -> None:
-    """Each question finds what the data say that it must find, and comes to a figure."""
-    findings, problems = ask(filled, [name for name in QUESTIONS if name != "memory"])
+    """Each question finds what the data say that it must find, and comes to a figure; but for the one that waits for the background."""
+    findings, problems = ask(filled, [name for name in QUESTIONS if name not in ("memory", "schema change")])
     assert not problems
     assert len(findings) > len(QUESTIONS)
     if sys.platform == "linux":

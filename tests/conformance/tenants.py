@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -19,8 +20,15 @@ from scimsrv.store.tenants import create_tenant
 EXTENSION = json.loads((Path(__file__).parent / "extension.json").read_text(encoding="utf-8"))
 
 
-async def make_tenants(database_url: str, secret_key: str, plain: Iterable[str], extended: Iterable[str] = ()) -> dict[str, str]:
-    """Create tenants of the profile `standard` and return a token of each by slug."""
+class Tokens(NamedTuple):
+    """A tenant's tokens: one that reads and writes resources, one that changes schemas and resource types."""
+
+    ordinary: str
+    admin: str
+
+
+async def make_tenants(database_url: str, secret_key: str, plain: Iterable[str], extended: Iterable[str] = ()) -> dict[str, Tokens]:
+    """Create tenants of the profile `standard` and return the tokens of each by slug."""
     pepper = ServerKeys.load(load_settings({"database_url": database_url, "secret_key": secret_key}, {})).derive(TOKEN_PEPPER)
     made = {}
     connection = await asyncpg.connect(database_url)
@@ -35,13 +43,16 @@ async def make_tenants(database_url: str, secret_key: str, plain: Iterable[str],
     return made
 
 
-async def _make(connection: Connection, pepper: bytes, slug: str) -> str:
+async def _make(connection: Connection, pepper: bytes, slug: str) -> Tokens:
     tenant = (await create_tenant(connection, slug)).id
-    token = tokens.new_token()
-    await create_credential(
-        connection, tenant, digest=tokens.digest(pepper, token.text), kid=token.kid, label="test", scopes=["scim"], expires=None
-    )
-    return token.text
+    made = []
+    for scope in ("scim", "tenant:admin"):
+        token = tokens.new_token()
+        await create_credential(
+            connection, tenant, digest=tokens.digest(pepper, token.text), kid=token.kid, label=scope, scopes=[scope], expires=None
+        )
+        made.append(token.text)
+    return Tokens(*made)
 
 
 async def _extend(connection: Connection, slug: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.registry import requirements
 from conformance.report import print_report
-from conformance.runner import Result, run
+from conformance.runner import DYNAMIC, Result, run
 from tests.conformance.tenants import make_tenants
 from tests.conformance.trial import Trial, all_checks, apart
 
@@ -30,10 +30,10 @@ def standard(trial: Trial) -> list[Result]:
     tokens = asyncio.run(make_tenants(trial.database_url, trial.secret_key, ["demo", "tester"]))
     alone, others, hasty = apart(all_checks())
     with trial.launcher.server() as url:
-        results = run(alone, f"{url}/scim/tester/v2", tokens["tester"])
-        results += run(others, f"{url}/scim/demo/v2", tokens["demo"], jobs=3)
+        results = run(alone, f"{url}/scim/tester/v2", tokens["tester"].ordinary)
+        results += run(others, f"{url}/scim/demo/v2", tokens["demo"].ordinary, admin_token=tokens["demo"].admin, jobs=3)
     with trial.launcher.server(cursor_timeout=1) as url:
-        return results + run(hasty, f"{url}/scim/demo/v2", tokens["demo"])
+        return results + run(hasty, f"{url}/scim/demo/v2", tokens["demo"].ordinary)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,10 @@ def extended(trial: Trial) -> list[Result]:
     tokens = asyncio.run(make_tenants(trial.database_url, trial.secret_key, [], ["extended"]))
     _, others, hasty = apart(all_checks())
     with trial.launcher.server() as url:
-        results = run(others, f"{url}/scim/extended/v2", tokens["extended"], jobs=3)
+        held = tokens["extended"]
+        results = run(others, f"{url}/scim/extended/v2", held.ordinary, admin_token=held.admin, jobs=3)
     with trial.launcher.server(cursor_timeout=1) as url:
-        return results + run(hasty, f"{url}/scim/extended/v2", tokens["extended"])
+        return results + run(hasty, f"{url}/scim/extended/v2", tokens["extended"].ordinary)
 
 
 def _said(results: Iterable[Result], verdict: str) -> dict[str, str]:
@@ -64,6 +65,17 @@ def test_nothing_fails_or_is_skipped_with_more_schemas(extended: list[Result]) -
     print_report(extended)
     assert _said(extended, "failed") == {}
     assert _said(extended, "skipped") == {}
+
+
+def test_without_a_token_for_it_nothing_is_changed(trial: Trial) -> None:
+    """Checks that change schemas and resource types are skipped, and say what they need."""
+    tokens = asyncio.run(make_tenants(trial.database_url, trial.secret_key, ["unchanged"]))
+    dynamic = [check for check in all_checks() if DYNAMIC in check.tags]
+    with trial.launcher.server() as url:
+        results = run(dynamic, f"{url}/scim/unchanged/v2", tokens["unchanged"].ordinary)
+    said = _said(results, "skipped")
+    assert said.keys() == {check.id for check in dynamic}
+    assert all("--admin-token" in reason for reason in said.values())
 
 
 def test_every_check_passed_on_one_of_the_tenants(standard: list[Result], extended: list[Result]) -> None:

@@ -14,7 +14,7 @@ from conformance.client import CORE_GROUP, CORE_USER, PATCH_OP
 from conformance.registry import CHECKS, Check
 from conformance.runner import Result, load_checks, run
 from tests.conformance.servers import Launcher
-from tests.conformance.tenants import make_tenants
+from tests.conformance.tenants import Tokens, make_tenants
 
 TESTER = "scim2-tester"
 
@@ -53,7 +53,7 @@ class Trial:
         plain, extended = f"plain-{number}", f"extended-{number}"
         tokens = asyncio.run(make_tenants(self.database_url, self.secret_key, [plain], [extended]))
         with self.launcher.server(mutant) as url:
-            _check_soundness(mutant, f"{url}/scim/{plain}/v2", tokens[plain])
+            _check_soundness(mutant, f"{url}/scim/{plain}/v2", tokens[plain].ordinary)
             results = [*_run(alone, url, plain, tokens, 1), *_run(others, url, extended, tokens, jobs)]
         if hasty:
             with self.launcher.server(mutant, cursor_timeout=1) as url:
@@ -61,8 +61,9 @@ class Trial:
         return results
 
 
-def _run(checks: Sequence[Check], url: str, tenant: str, tokens: dict[str, str], jobs: int) -> list[Result]:
-    return run(checks, f"{url}/scim/{tenant}/v2", tokens[tenant], jobs=jobs) if checks else []
+def _run(checks: Sequence[Check], url: str, tenant: str, tokens: dict[str, Tokens], jobs: int) -> list[Result]:
+    held = tokens[tenant]
+    return run(checks, f"{url}/scim/{tenant}/v2", held.ordinary, admin_token=held.admin, jobs=jobs) if checks else []
 
 
 class UnsoundError(Exception):

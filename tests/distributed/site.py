@@ -34,8 +34,8 @@ class Site:
     database: str
     settings: dict[str, str]
 
-    async def tenant(self, http: httpx.AsyncClient) -> tuple[Client, ...]:
-        """Create a tenant; returns a client of it for each server."""
+    async def tenant(self, http: httpx.AsyncClient, *more: str) -> tuple[Client, ...]:
+        """Create a tenant; returns a client of it for each server, whose token may read, write, and what `more` scopes permit."""
         connection = await asyncpg.connect(self.database)
         try:
             made = await create_tenant(connection, f"t{next(_NUMBERS)}")
@@ -47,7 +47,7 @@ class Site:
                 digest=tokens.digest(pepper, token.text),
                 kid=token.kid,
                 label="test",
-                scopes=("scim:read", "scim:write"),
+                scopes=("scim:read", "scim:write", *more),
                 expires=None,
             )
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,19 @@ from scimsrv.protocol.plan import Read, Shown
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import background
 from scimsrv.store.execute import execute
+from scimsrv.store.identity import load_catalog
 from scimsrv.store.remove import AT_ONCE
 from scimsrv.store.scope import Scope
+from scimsrv.store.tenants import create_tenant
 from tests.store.indexed import delete
 from tests.store.support import core_catalog, count, driver, found, put_links, put_rows, scope_on, without
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
+
+ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+_numbers = itertools.count(1)
 
 _USER = core_catalog().by_name["User"]
 _GROUP = core_catalog().by_name["Group"]
@@ -195,3 +202,68 @@ async def test_another_tenants_work_is_not_touched(scope: Scope) -> None:
         pass
     assert (await _left(scope), await _left(other)) == (0, AT_ONCE + 1)
     assert scope.tenant not in await background.tenants_with_work(scope.pool)
+
+
+async def _put_popular(scope: Scope, groups: int, reports: int) -> None:
+    """The user `ada`, who is in so many groups and manages so many users, and `ben`, who is in the first group only."""
+    await put_rows(scope, _USER, [{"id": id_, "userName": id_} for id_ in ("ada", "ben")])
+    pointing = {ENTERPRISE: {"manager": {"value": "ada"}}}
+    await put_rows(scope, _USER, [{"id": f"r-{n:05}", "userName": f"r-{n:05}"} | pointing for n in range(reports)])
+    await put_rows(scope, _GROUP, [{"id": f"g-{n:05}", "displayName": f"g-{n:05}"} for n in range(groups)])
+    await put_links(scope, [(f"g-{n:05}", "ada") for n in range(groups)] + [("g-00000", "ben")])
+
+
+async def _referring(scope: Scope) -> tuple[int, int]:
+    """Rows that refer to `ada`, and documents that do."""
+    return (
+        await driver(scope).fetchval("SELECT count(*) FROM reference WHERE tenant = $1 AND target = 'ada'", scope.tenant),
+        await driver(scope).fetchval("SELECT count(*) FROM resource WHERE tenant = $1 AND document LIKE '%manager%'", scope.tenant),
+    )
+
+
+async def _versions(scope: Scope, type_: str) -> dict[int, int]:
+    rows = await driver(scope).fetch(
+        "SELECT version, count(*) FROM resource WHERE tenant = $1 AND type = $2 GROUP BY version", scope.tenant, type_
+    )
+    return {row["version"]: row["count"] for row in rows}
+
+
+@pytest.mark.parametrize(("groups", "reports"), [(AT_ONCE, AT_ONCE), (AT_ONCE + 1, 0), (2_500, 2_500)])
+async def test_what_many_refer_to_is_gone_at_once(pool: Pool, groups: int, reports: int) -> None:
+    """The deletion of what more than a batch of others refer to changes a batch of them at most; nobody sees it in any of the others,
+    and the background gives each of these one new version, in batches, and leaves what is not concerned alone."""
+    async with pool.acquire() as connection:
+        tenant = await create_tenant(connection, f"popular-{next(_numbers)}")
+        _, catalog = await load_catalog(connection, tenant.id)
+    scope = scope_on(pool, catalog, tenant.id)
+    await _put_popular(scope, groups, reports)
+    later = max(groups, reports) > AT_ONCE
+    woken: list[bool] = []
+    await delete(replace(scope, wake=lambda: woken.append(True)), "User", "ada")
+    assert woken == [True] * later
+    assert await _referring(scope) == (groups if groups > AT_ONCE else 0, max(reports - AT_ONCE, 0))
+    for text in ('members.value eq "ada"', 'members[value eq "ada"]', 'members.display eq "ada"', 'members.value sw "ad"'):
+        assert await found(scope, _GROUP, text) == set(), text
+    assert await found(scope, _GROUP, "members pr") == {"g-00000"}
+    outcome = await execute(scope, Read(_GROUP, "g-00000", view(EVERYTHING, _GROUP)))
+    assert isinstance(outcome, Shown)
+    assert [element.id for element in outcome.stored.linked["members"]] == ["ben"]
+    batches = 0
+    while await background.erase(scope.pool, scope.tenant):
+        batches += 1
+    assert batches <= 2 + (groups + reports) / 100
+    assert await _referring(scope) == (0, 0)
+    assert await count(scope, "erasure") == 0
+    assert await _versions(scope, "Group") == {2: groups}
+    assert await _versions(scope, "User") == ({1: 1} | ({2: reports} if reports else {}))
+
+
+async def test_what_many_refer_to_and_refers_to_many_is_gone_whole(scope: Scope) -> None:
+    """A group with very many members in very many groups links none of them to the others any more."""
+    await _put_group(scope, AT_ONCE + 2)
+    await put_rows(scope, _GROUP, [{"id": f"g-{n:05}", "displayName": f"g-{n:05}"} for n in range(AT_ONCE + 1)])
+    await put_links(scope, [(f"g-{n:05}", "big") for n in range(AT_ONCE + 1)])
+    await delete(scope, "Group", "big")
+    await _assert_invisible(scope)
+    while await background.erase(scope.pool, scope.tenant):
+        await _assert_invisible(scope)

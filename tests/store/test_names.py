@@ -127,7 +127,7 @@ async def test_a_change_made_elsewhere_is_seen_by_the_next_read(scope: Scope, ho
 
 @pytest.mark.parametrize(
     ("how", "statement", "part"),
-    [("renamed", "update_resource", "$22::bigint / 16 + 1"), ("deleted", "delete_resource", "$9::bigint / 16 + 1")],
+    [("renamed", "update_resource", "$22::bigint / 16 + 1"), ("deleted", "delete_resource", "$11::bigint / 16 + 1")],
 )
 async def test_without_the_note_the_old_name_would_be_shown(
     scope: Scope, monkeypatch: pytest.MonkeyPatch, how: str, statement: str, part: str

@@ -19,7 +19,10 @@ from tests.wire.support import Server, assert_error
 if TYPE_CHECKING:
     import asyncpg
 
-_PATHS = [(route.method, route.path.format(tenant="acme", kid="abcdef", type="User", attribute="title")) for route in ROUTES]
+_PATHS = [
+    (route.method, route.path.format(tenant="acme", kid="abcdef", type="User", attribute="title", urn="urn:x:y", name="User", number="1"))
+    for route in ROUTES
+]
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
 
 import httpx
 
-from scimsrv.schema.policy import PatchBody, Policy
+from scimsrv.schema.policy import LISTS, Policy, choices
 from tests.wire.support import GROUP, Client, Server, assert_error, group, user
 
 
@@ -21,7 +20,8 @@ def test_every_switch_has_a_test_in_each_position() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
-    positions = {field.name: get_args(PatchBody) if field.name == "patch_body" else ("on", "off") for field in fields(Policy)}
+    positions = {field.name: choices().get(field.name, ("on", "off")) for field in fields(Policy)}
+    positions |= dict.fromkeys(LISTS, ("listed", "others"))
     assert named == {f"test_{name}_{position}" for name, words in positions.items() for position in words}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from tests.wire.support import Client, Server, assert_error, user
 from tests.wire.test_bulk import done, operation, post, send, statuses
 
@@ -67,12 +66,12 @@ async def test_me_id(server: Server) -> None:
     assert await _found(server, "id")
 
 
-async def test_me_userName(server: Server) -> None:  # noqa: N802 - named after the position
+async def test_me_userName(server: Server) -> None:
     """The subject is the user's userName."""
     assert await _found(server, "userName")
 
 
-async def test_me_externalId(server: Server) -> None:  # noqa: N802 - named after the position
+async def test_me_externalId(server: Server) -> None:
     """The subject is the user's externalId."""
     assert await _found(server, "externalId", externalId="x-1")
 

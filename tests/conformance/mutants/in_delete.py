@@ -6,7 +6,7 @@ from typing import Any
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.plan import Done
-from scimsrv.store import pointers, remove, search, write
+from scimsrv.store import referring, remove, search, write
 from scimsrv.store.read import not_found
 from tests.conformance.mutants.registry import mutant
 from tests.conformance.mutants.tools import everywhere, one, replace, sql
@@ -98,10 +98,10 @@ def delete_keeps_memberships() -> None:
 def delete_keeps_managers() -> None:
     """A deleted user stays the manager of others."""
 
-    async def nothing(*args: Any) -> None:
-        return None
+    async def nothing(*args: Any) -> bool:
+        return False
 
-    everywhere(pointers.clear_pointers, nothing)
+    everywhere(referring.clear_pointers, nothing)
 
 
 @mutant

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import PROFILES, Me, PatchBody, Policy, parse_policy
+from scimsrv.schema.policy import LISTS, PROFILES, Policy, choices, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name not in ("patch_body", "me", "me_attributes")]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys(LISTS)]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -46,16 +46,10 @@ def test_a_switch_overrides_its_profile(profile: str, switch: str, position: boo
     assert replace(found, **{switch: getattr(PROFILES[profile], switch)}) == PROFILES[profile]
 
 
-@pytest.mark.parametrize("position", get_args(PatchBody))
-def test_the_body_of_patch(position: str) -> None:
-    """patch_body takes each of its words."""
-    assert parse_policy({"patch_body": position}).patch_body == position
-
-
-@pytest.mark.parametrize("position", get_args(Me))
-def test_whom_me_finds(position: str) -> None:
-    """me takes each of its words."""
-    assert parse_policy({"me": position}).me == position
+@pytest.mark.parametrize(("switch", "position"), [(switch, position) for switch, words in choices().items() for position in words])
+def test_a_choice_of_words(switch: str, position: str) -> None:
+    """A switch with more than two positions takes each of its words."""
+    assert getattr(parse_policy({switch: position}), switch) == position
 
 
 def test_what_users_may_change() -> None:
@@ -77,6 +71,8 @@ def test_what_users_may_change() -> None:
         ({"strict_uris": None}, "strict_uris must be true or false"),
         ({"patch_body": "sometimes"}, "patch_body must be one of auto, always, never"),
         ({"patch_body": True}, "patch_body must be one of"),
+        ({"link_target_deletion": "keep"}, "link_target_deletion must be one of remove, restrict"),
+        ({"pointer_target_deletion": ["clear"]}, "pointer_target_deletion must be one of clear, restrict, keep"),
         ({"me": True}, "me must be one of off, id, userName, externalId"),
         ({"me_attributes": "title"}, "me_attributes must be a list of names"),
         ({"me_attributes": [1]}, "me_attributes must be a list of names"),
