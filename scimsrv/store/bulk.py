@@ -18,7 +18,7 @@ from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.project import EVERYTHING
-from scimsrv.store.create import Creation, Prepared, create_all, prepare
+from scimsrv.store.create import Creation, Prepared, create_all, dependent, prepare
 from scimsrv.store.execute import write
 from scimsrv.store.joined import one_transaction
 from scimsrv.store.scope import Scope, new_id
@@ -187,8 +187,8 @@ class _Run:
                 if isinstance(step, Single):
                     await self._single(self.bulk.entries[step.index], refusal)
                     continue
-                entries = [self.bulk.entries[index] for component in step.components for index in component]
-                prepared = await self._prepared(entries, refusal)
+                entries = self._entries(step)
+                prepared = await self._prepared(step, refusal)
                 if pending is not None:
                     await pending
                 if is_over():
@@ -204,8 +204,10 @@ class _Run:
         if isinstance(step, Single):
             await self._single(self.bulk.entries[step.index], refusal)
             return
-        entries = [self.bulk.entries[index] for component in step.components for index in component]
-        await self._create(entries, await self._prepared(entries, refusal))
+        await self._create(self._entries(step), await self._prepared(step, refusal))
+
+    def _entries(self, step: Creations) -> list[Entry]:
+        return [self.bulk.entries[index] for component in step.components for index in component]
 
     async def _refusal(self) -> ScimError | None:
         try:
@@ -227,13 +229,15 @@ class _Run:
         else:
             self._done(entry, None if written is None else written.version)
 
-    async def _prepared(self, entries: Sequence[Entry], refusal: ScimError | None) -> Prepared | ScimError:
+    async def _prepared(self, step: Creations, refusal: ScimError | None) -> Prepared | ScimError:
         """The resources that a set of operations creates, or why none of them can be."""
-        by_id = {self.ids[entry.index]: entry for entry in entries}
+        numbered = [(circle, index) for circle, component in enumerate(step.components) for index in component]
+        own = {self.ids[index] for _, index in numbered}
         creations = []
         try:
-            for number, (id_, entry) in enumerate(by_id.items(), 1):
-                creations.append(Creation(id_, refusal or self._planned(entry), self._needed(entry) & by_id.keys()))
+            for number, (circle, index) in enumerate(numbered, 1):
+                entry = self.bulk.entries[index]
+                creations.append(Creation(self.ids[index], refusal or self._planned(entry), self._needed(entry) & own, circle))
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
             return await prepare(self.scope, creations)
@@ -246,7 +250,7 @@ class _Run:
         try:
             if isinstance(prepared, ScimError):
                 raise prepared
-            late = {self.ids[entry.index]: _DEPENDENT for entry in entries if self._needs_a_failure(entry)}
+            late = {self.ids[entry.index]: dependent() for entry in entries if self._needs_a_failure(entry)}
             made = await create_all(self.scope, prepared, late, left)
         except ScimError as error:
             for entry in entries:
@@ -290,7 +294,7 @@ class _Run:
         if entry.route is None:
             raise AssertionError("an operation without fault has a route")
         if self._needs_a_failure(entry):
-            raise _DEPENDENT
+            raise dependent()
         check_feature(entry.route, entry.method, self.scope.catalog.policy)
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
@@ -323,8 +327,6 @@ class _Run:
         id_ = target(entry.route, lambda name: self._id_of(name) if name in self.bulk.definers else f"bulkId:{name}")
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
 
-
-_DEPENDENT: Final = ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
 
 #: Plans made in one go: the other requests of the process get their turn in between.
 _AT_ONCE: Final = 20

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -45,11 +46,17 @@ _AT_ONCE: Final = 20
 @dataclass(frozen=True, slots=True)
 class Creation:
     """A resource to be created: its id is allotted beforehand. `plan` is the error where planning failed; `needs` are the ids of others
-    of the same set that it refers to."""
+    of the same set that it refers to; those that refer to each other stand together and have the same number as `circle`."""
 
     id: str
     plan: Insert | ScimError
-    needs: frozenset[str] = frozenset()
+    needs: frozenset[str]
+    circle: int
+
+
+def dependent() -> ScimError:
+    """409 for what refers to a resource that was not created."""
+    return ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ async def create_all(
     creations, drafts = prepared.creations, prepared.drafts
     known = {**failed, **prepared.failed}
     for _ in range(_ATTEMPTS):
-        problems = _spread(creations, known | _doubled(creations, drafts, known))
+        problems = _judged(creations, drafts, known)
         tried = _until(creations, problems, stop_after)
         chosen = [drafts[creation.id] for creation in tried if creation.id not in problems]
         try:
@@ -146,20 +153,30 @@ async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Dr
     return _Draft(id_, plan, document, secrets, links, points, rendered(scope, schema, document, created), targets)
 
 
-def _doubled(creations: Iterable[Creation], drafts: Mapping[str, _Draft], failed: Mapping[str, ScimError]) -> dict[str, ScimError]:
-    """Those that claim a key that one before them in the set claims."""
+def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: Mapping[str, ScimError]) -> dict[str, ScimError]:
+    """The failures with those that follow: of what needs something that failed, and of what claims a key that one before it claims.
+    What fails claims nothing, and nor do the others of its circle."""
+    failed = dict(known)
     claimed: set[tuple[str, str, str]] = set()
-    found = {}
-    for creation in creations:
-        draft = drafts.get(creation.id)
-        if draft is None or creation.id in failed:
-            continue
-        own = _claims(draft)
-        if claimed.isdisjoint(own):
-            claimed.update(own)
+    for _, group in groupby(creations, key=lambda creation: creation.circle):
+        circle = list(group)
+        own: set[tuple[str, str, str]] = set()
+        for creation in circle:
+            if creation.id in failed:
+                continue
+            if not creation.needs.isdisjoint(failed):
+                failed[creation.id] = dependent()
+                continue
+            claims = _claims(drafts[creation.id])
+            taken = next((claim for claim in claims if claim in claimed or claim in own), None)
+            if taken is not None:
+                failed[creation.id] = _in_use(drafts[creation.id], taken)
+            own.update(claims)
+        if any(creation.id in failed for creation in circle):
+            failed |= {creation.id: dependent() for creation in circle if creation.id not in failed}
         else:
-            found[draft.id] = _in_use(draft, next(claim for claim in own if claim in claimed))
-    return found
+            claimed |= own
+    return failed
 
 
 def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
@@ -170,18 +187,6 @@ def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
 def _in_use(draft: _Draft, claim: tuple[str, str, str]) -> ScimError:
     name = next(place.name for place in draft.plan.schema.unique if place.key == claim[1])
     return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {draft.plan.schema.name}")
-
-
-def _spread(creations: Sequence[Creation], failed: Mapping[str, ScimError]) -> dict[str, ScimError]:
-    """The failures with those of whatever needs what failed."""
-    found = dict(failed)
-    size = -1
-    while size != len(found):
-        size = len(found)
-        for creation in creations:
-            if creation.id not in found and not creation.needs.isdisjoint(found):
-                found[creation.id] = ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
-    return found
 
 
 def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_after: int | None) -> Sequence[Creation]:
