@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Final
 
 from bench.data import USER, user
@@ -19,8 +20,12 @@ BODY: Final = USER.replace(_CORE_USER.encode(), MACHINE.encode())
 _INDEXED: Final = {"userName": "substring", "externalId": True, "displayName": "substring", "active": True}
 _INDEXED_PARTS: Final = {("name", "familyName"), ("emails", "value")}
 
-#: Machines that are read, found and changed.
+#: Machines that are made.
 _NUMBER: Final = 2_000
+
+#: Seconds after which their indexes are surely built; with few of them nothing is measured, so that nobody waits.
+_BUILT: Final = 45.0
+_FEW: Final = 200
 
 #: Schemas of the tenant that made many, how many of them extend users, attributes of each, and its users.
 SCHEMAS: Final = 50
@@ -30,14 +35,17 @@ _WIDE_USERS: Final = 500
 
 
 def machines(target: Target, most: int) -> list[str]:
-    """The ids of some machines, at most so many; the type and they are made by whoever asks first."""
+    """The ids of as many machines as there are users in no group, at most so many; the type and they are made by whoever asks first,
+    who also waits until the indexes are built: while they are, writes take locks."""
     if ask_now(target, target.request("GET", "/ResourceTypes/Machine")).status != 200:
         _define_machines(target)
         for number in range(min(most, _NUMBER)):
             body = user(number).replace(_CORE_USER.encode(), MACHINE.encode())
             created(ask_now(target, target.request("POST", "/Machines", body)))
+        if most > _FEW:
+            time.sleep(_BUILT)
     listed = ask_now(target, target.request("GET", "/Machines?attributes=id&count=1000"))
-    return [one["id"] for one in json.loads(listed.body)["Resources"]]
+    return [one["id"] for one in json.loads(listed.body)["Resources"]][: len(target.others)]
 
 
 def _define_machines(target: Target) -> None:

@@ -152,12 +152,12 @@ class Operations(Shaping):
         self, slug: str, document: Mapping[str, Any], *, merge: bool, if_match: frozenset[int] | None = None
     ) -> PolicyState:
         """Replace the tenant's policy, or merge changes into it. Raises TenantMissing and PolicyError."""
-        async with self._connection.transaction():
-            key = await self._key(slug)
-            before, old = await read_policy(self._connection, key, lock=True)
-            after, version = await write_policy(self._connection, key, self._actor, document, if_match, merge=merge)
-            if version != old:
-                await self._note("policy.change", slug, detail={"before": before, "after": after, "version": version})
+
+        async def note(before: Mapping[str, Any], after: Mapping[str, Any], version: int) -> None:
+            await self._note("policy.change", slug, detail={"before": before, "after": after, "version": version})
+
+        key = await self._key(slug)
+        after, version = await write_policy(self._connection, key, self._actor, document, if_match, merge=merge, note=note)
         return PolicyState(after, version)
 
     async def list_indexes(self, slug: str) -> models.IndexList:

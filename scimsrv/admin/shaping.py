@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from scimsrv.admin import models
-from scimsrv.admin.acting import Acting, OneConnection
+from scimsrv.admin.acting import Acting
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.plan import IfMatch
 from scimsrv.schema.attribute import fold_name
@@ -16,6 +16,7 @@ from scimsrv.schema.redefinition import Subject
 from scimsrv.store import jobs
 from scimsrv.store.definitions import Defined, define, report
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.single import Single
 
 #: What the record calls a subject.
 _WORDS: Final = {Subject.SCHEMA: "schema", Subject.RESOURCE_TYPE: "type"}
@@ -61,7 +62,7 @@ class Shaping(Acting):
         condition = None if if_match is None else IfMatch(any=False, versions=if_match)
         async with self._connection.transaction():
             done = await define(
-                *(OneConnection(self._connection), await self._key(slug), self._actor, subject, name, lambda _: document),
+                *(Single(self._connection), await self._key(slug), self._actor, subject, name, lambda _: document),
                 if_match=condition,
                 dry_run=dry_run,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.definitions import Definition, Definitions, load_definitions
+from scimsrv.schema.definitions import Definition, Definitions, load_definitions, refers_only_to
 from scimsrv.schema.indexing import STANDARD
 
 
@@ -59,9 +59,4 @@ def _used_by(types: Any) -> set[str]:
 
 
 def _pruned(schema: Definition, names: frozenset[str]) -> Definition:
-    return schema | {"attributes": [attribute for attribute in schema["attributes"] if not _refers_only_to(attribute, names)]}
-
-
-def _refers_only_to(attribute: Definition, names: frozenset[str]) -> bool:
-    targets = {name for sub in (attribute, *attribute.get("subAttributes", ())) for name in sub.get("referenceTypes", ())}
-    return bool(targets & names) and targets <= names
+    return schema | {"attributes": [attribute for attribute in schema["attributes"] if not refers_only_to(attribute, names)]}

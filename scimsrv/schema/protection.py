@@ -6,12 +6,12 @@ New attributes belong into an extension, which clients tell from the standard by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from scimsrv.errors import mutability
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.definitions import load_definitions
+from scimsrv.schema.definitions import load_definitions, refers_only_to
 from scimsrv.schema.document import Document
 
 #: The schemas of discovery itself: what they describe is the protocol, so a tenant cannot change them at all.
@@ -29,8 +29,11 @@ _FIXED: Final[dict[str, Any]] = {
 }
 
 
-def check_protected(urn: str, definition: Document | None) -> None:
-    """Raises ScimError mutability when a definition (None: its deletion) contradicts the standard's schema of this URN."""
+def check_protected(urn: str, definition: Document | None, types: Collection[str]) -> None:
+    """Raises ScimError mutability when a definition (None: its deletion) contradicts the standard's schema of this URN.
+
+    `types` names the tenant's resource types: without groups, users need no attribute that could only refer to them.
+    """
     key = fold_name(urn)
     if key in _OF_DISCOVERY:
         raise mutability(f"{urn} describes the protocol and cannot be changed")
@@ -39,7 +42,10 @@ def check_protected(urn: str, definition: Document | None) -> None:
         return
     if definition["name"] != standard["name"]:
         raise mutability(f"name: {urn} is called {standard['name']}")
-    _compare(standard["attributes"], definition["attributes"], None, urn)
+    lacking = {type_["name"] for type_ in load_definitions().resource_types} - {*types}
+    given = {fold_name(attribute["name"]) for attribute in definition["attributes"]}
+    expected = [one for one in standard["attributes"] if fold_name(one["name"]) in given or not refers_only_to(one, lacking)]
+    _compare(expected, definition["attributes"], None, urn)
 
 
 def _compare(standard: Sequence[Document], given: Sequence[Document], within: str | None, urn: str) -> None:

@@ -15,15 +15,17 @@ from scimsrv.schema.definition import checked_schema
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.evolution import Change, Effect, SetAside, Unused, compare
+from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.protection import check_protected
 from scimsrv.schema.resource_type import check_references, checked_resource_type, spelled
 
 
 class Subject(Enum):
-    """What can be defined, by the name of its own resource type."""
+    """What can be defined, by the name of its own resource type; a policy decides on definitions too."""
 
     SCHEMA = "Schema"
     RESOURCE_TYPE = "ResourceType"
+    POLICY = "Policy"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
     if subject is Subject.SCHEMA:
         new = None if body is None else _schema(catalog, old, checked_schema(body))
         called: str = (new or old or {})["id"]
-        check_protected(called, new)
+        check_protected(called, new, catalog.by_name)
         _put(schemas, fold_name(called), new)
         check_references(schemas, types.values())
     else:
@@ -107,6 +109,18 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
         if _concerns(subject, fold_name(called), type_)
     }
     return Redefinition(subject, called, old, new, catalog, after, changes)
+
+
+def repolicy(catalog: Catalog, old: Definition, new: Definition) -> Redefinition:
+    """The change that another policy document makes of the tenant's types. Raises ValueError that names what is wrong with it."""
+    policy = parse_policy(new)
+    after = build_catalog(
+        *(catalog.schemas.values(), catalog.resource_types.values(), load_definitions().common, policy),
+        forms=catalog.forms,
+        rekeyings=catalog.rekeyings,
+    )
+    changes = {type_.name: tuple(compare(type_, after.by_name[type_.name])) for type_ in catalog.types()}
+    return Redefinition(Subject.POLICY, "policy", old, new, catalog, after, changes)
 
 
 def _put(held: dict[str, Definition], key: str, new: Definition | None) -> None:

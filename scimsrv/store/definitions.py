@@ -220,7 +220,7 @@ async def _take(
             if _links(change.before, change.after) != _links(change.after, change.before):
                 # What the references that are there say is not what the definitions let expect any more.
                 await conn.execute(load("resources")["note_unusual_reference"], tenant)
-        jobs = [await _leave_work(conn, tenant, actor, change, name) for name in change.changes]
+        jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
 
@@ -259,7 +259,7 @@ async def _note(conn: Connection, tenant: int, actor: str, change: Redefinition)
     )
 
 
-async def _leave_work(conn: Connection, tenant: int, actor: str, change: Redefinition, name: str) -> int | None:
+async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefinition, name: str) -> int | None:
     """Have the type's resources brought up to the change in the background; the number of the job, None where nothing is to be done."""
     row = await conn.fetchrow(_SQL["open_rework"], tenant, name)
     before: dict[str, list[str]] = {"claims": [], "releases": [], "removed": []} if row is None else orjson.loads(row["plan"])

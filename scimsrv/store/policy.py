@@ -1,23 +1,34 @@
-"""A tenant's policy document: read, and written as a new version that every server sees within a second."""
+"""A tenant's policy document: read, and written as a new version that every server sees within a second.
+
+What a switch changes of the tenant's types - whose values are unique, say - is checked against stored resources and carried out in the
+background exactly as a change of a definition is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
-from scimsrv.schema.policy import Policy, parse_policy
+from scimsrv.errors import ScimError
+from scimsrv.limits import DEFAULT
+from scimsrv.schema.redefinition import Redefinition, repolicy
 from scimsrv.store.connection import Connection
+from scimsrv.store.definitions import leave_work
+from scimsrv.store.examination import examine, reexamine
+from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.queries import load
+from scimsrv.store.single import Single
 
 _SQL = load("policy")
 
-#: Switches that resources rest on, and the core resource type whose resources they concern (None: every type). They can be turned on
-#: only as long as there are none: those that are there have no keys by which two of the same could be found.
-_RESTING: Final[dict[str, str | None]] = {"unique_group_names": "Group", "unique_external_ids": None}
+#: Times that a change is decided anew because another came between.
+_ATTEMPTS: Final = 10
+
+#: Does what belongs to a change, in its transaction: given the documents before and after and the new version.
+Noting = Callable[[Mapping[str, Any], Mapping[str, Any], int], Awaitable[None]]
 
 
 class PolicyError(Exception):
@@ -25,16 +36,16 @@ class PolicyError(Exception):
 
 
 class PolicyConflict(PolicyError):  # noqa: N818 - a kind of PolicyError
-    """The policy cannot be that of this tenant as it is; the message says why."""
+    """The tenant's resources do not bear the policy; the message says which attribute, which rule and how many."""
 
 
 class PolicyChanged(PolicyError):  # noqa: N818 - a kind of PolicyError
     """The policy has another version than was demanded."""
 
 
-async def read_policy(connection: Connection, tenant: int, *, lock: bool = False) -> tuple[dict[str, Any], int]:
-    """The tenant's policy document as it was given, and its version; with `lock` it stays so until the transaction ends."""
-    row = await connection.fetchrow(_SQL["lock" if lock else "read"], tenant)
+async def read_policy(connection: Connection, tenant: int) -> tuple[dict[str, Any], int]:
+    """The tenant's policy document as it was given, and its version."""
+    row = await connection.fetchrow(_SQL["read"], tenant)
     if row is None:
         raise LookupError(f"tenant {tenant} has no policy")
     return orjson.loads(row["policy"]), row["version"]
@@ -48,29 +59,20 @@ async def write_policy(
     if_match: frozenset[int] | None = None,
     *,
     merge: bool = False,
+    note: Noting | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Store a policy document, or with `merge` the changes of a JSON merge patch (RFC 7396), and return document and version.
 
-    One transaction: the version is raised, the tenant's revision too, and the change is noted with old and new value of each switch.
-    A document that changes nothing is not stored. Raises PolicyError for what is no policy, PolicyConflict for a switch that the
-    tenant's resources do not permit, PolicyChanged when the version is none of `if_match` (None: whatever it is).
+    The version is raised, the tenant's revision too, and the change is noted with old and new value of each switch, in one transaction
+    with `note`. A document that changes nothing is not stored. The connection must not be in a transaction: resources are examined
+    before. Raises PolicyError for what is no policy, PolicyConflict for what stored resources do not bear, PolicyChanged when the
+    version is none of `if_match` (None: whatever it is).
     """
-    async with connection.transaction():
-        before, version = await read_policy(connection, tenant, lock=True)
-        if if_match is not None and version not in if_match:
-            raise PolicyChanged(f"The policy has version {version}.")
-        after = merged(before, document) if merge else dict(document)
-        try:
-            policy = parse_policy(after)
-        except ValueError as wrong:
-            raise PolicyError(f"{wrong}.") from wrong
-        if after == before:
-            return before, version
-        await _check(connection, tenant, parse_policy(before), policy)
-        diff = {name: [before.get(name), after.get(name)] for name in sorted({*before, *after}) if before.get(name) != after.get(name)}
-        written = await connection.fetchrow(_SQL["write"], tenant, _json(after), actor, list(diff), _json(diff))
-    assert written is not None, "the row is locked"
-    return after, written["version"]
+    for _ in range(_ATTEMPTS):
+        done = await guarded(lambda: _attempt(connection, tenant, actor, document, if_match, merge, note))
+        if done is not None:
+            return done
+    raise unavailable()
 
 
 def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,17 +80,54 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in {**document, **patch}.items() if value is not None}
 
 
-async def _check(connection: Connection, tenant: int, before: Policy, after: Policy) -> None:
-    turned_on = {name for name, on in asdict(after).items() if on is True and getattr(before, name) is not True}
-    for name in sorted(turned_on & _RESTING.keys()):
-        _, catalog = await load_catalog(connection, tenant)
-        types = [one.name for one in catalog.types() if _RESTING[name] in (None, one.name)]
-        row = await connection.fetchrow(_SQL["count"], tenant, types)
-        if row is not None and row["resources"]:
-            raise PolicyConflict(
-                f"{name} can be turned on only as long as there are no resources that it concerns; there are {row['resources']}."
-            )
+async def _attempt(
+    connection: Connection,
+    tenant: int,
+    actor: str,
+    document: Mapping[str, Any],
+    if_match: frozenset[int] | None,
+    merge: bool,
+    note: Noting | None,
+) -> tuple[dict[str, Any], int] | None:
+    """The change decided and taken; None when another came between."""
+    revision, catalog = await load_catalog(connection, tenant)
+    before, version = await read_policy(connection, tenant)
+    if if_match is not None and version not in if_match:
+        raise PolicyChanged(f"The policy has version {version}.")
+    after = merged(before, document) if merge else dict(document)
+    try:
+        change = repolicy(catalog, before, after)
+    except ValueError as wrong:
+        raise PolicyError(f"{wrong}.") from wrong
+    if after == before:
+        return before, version
+    try:
+        taken = await _take(connection, tenant, actor, revision, change, note)
+    except ScimError as problem:
+        if problem.kind.value.status == 409:
+            raise PolicyConflict(problem.sentence) from problem
+        raise
+    return None if taken is None else (after, taken)
 
 
-def _json(document: Mapping[str, Any]) -> str:
+async def _take(connection: Connection, tenant: int, actor: str, revision: int, change: Redefinition, note: Noting | None) -> int | None:
+    """Write the change with all that belongs to it, and return its version; None when the tenant has changed since `revision`."""
+    examined = await examine(Single(connection), tenant, change, DEFAULT, counting=False)
+    examined.refuse()
+    async with connection.transaction():
+        if await connection.fetchval(load("definitions")["lock"], tenant, revision) is None:
+            return None
+        await reexamine(connection, tenant, examined, DEFAULT)
+        examined.refuse()
+        for name in change.changes:
+            await leave_work(connection, tenant, actor, change, name)
+        row = await connection.fetchrow(_SQL["write"], tenant, _json(change.new), actor, list(change.diff), _json(change.diff))
+        assert row is not None, "the tenant's row is locked"
+        if note is not None:
+            await note(change.old or {}, change.new or {}, row["version"])
+    version: int = row["version"]
+    return version
+
+
+def _json(document: Any) -> str:
     return orjson.dumps(document).decode()

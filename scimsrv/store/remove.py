@@ -54,7 +54,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         left = await conn.fetch(
             _SQL["delete_resource"],
             *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, scope.count_slot(), many, later, work),
-            naming_change() if schema.links else None,
+            naming_change() if schema.referring else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:

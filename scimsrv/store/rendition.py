@@ -102,4 +102,4 @@ def naming_change() -> int:
 
 def renaming(schema: EffectiveSchema, before: Document, made: Rendition) -> int | None:
     """The change of the tenant's `naming` that belongs to one of a document; None where backlinks show no other name for it."""
-    return naming_change() if schema.links and made.display != display(before) else None
+    return naming_change() if schema.referring and made.display != display(before) else None

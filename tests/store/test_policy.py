@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from scimsrv.schema.policy import LISTS, PROFILES, Policy, policy_schema
-from scimsrv.store.policy import PolicyChanged, PolicyConflict, PolicyError, merged, read_policy, write_policy
+from scimsrv.store.policy import PolicyChanged, PolicyError, merged, read_policy, write_policy
 from scimsrv.store.tenants import Tenant, create_tenant, find_tenant
 
 if TYPE_CHECKING:
@@ -108,20 +108,6 @@ async def test_two_at_once(pool: Pool, tenant: Tenant) -> None:
         document, version = await read_policy(connection, tenant.id)
     assert document.keys() == {"profile", *switches}
     assert version == 2 + len(switches)
-
-
-@pytest.mark.parametrize(("switch", "type_"), [("unique_group_names", "Group"), ("unique_external_ids", "User")])
-async def test_uniqueness_rests_on_resources(connection: Any, tenant: Tenant, switch: str, type_: str) -> None:
-    """What makes values unique cannot be turned on while there are resources without keys; it can be turned off at any time."""
-    await write_policy(connection, tenant.id, "admin:x", {switch: False})
-    await connection.execute("INSERT INTO resource_count VALUES ($1, $2, 3, 2)", tenant.id, type_)
-    with pytest.raises(PolicyConflict, match=f"{switch} can be turned on .* there are 2"):
-        await write_policy(connection, tenant.id, "admin:x", {switch: True})
-    await write_policy(connection, tenant.id, "admin:x", {switch: False, "strict_uris": True})
-    await connection.execute("UPDATE resource_count SET resources = 0 WHERE tenant = $1", tenant.id)
-    assert await write_policy(connection, tenant.id, "admin:x", {switch: True}) == ({switch: True}, 4)
-    await connection.execute("UPDATE resource_count SET resources = 2 WHERE tenant = $1", tenant.id)
-    await write_policy(connection, tenant.id, "admin:x", {switch: False})
 
 
 def test_the_schema_says_what_is_checked() -> None:

@@ -300,3 +300,24 @@ async def test_a_unique_part_is_free_again(server: Server, client: Client) -> No
     assert_error(await client.post("/Projects", other), 409, "uniqueness", "staff.key")
     assert (await client.delete(f"/Users/{ada}")).status_code == 204
     assert (await client.post("/Projects", other)).status_code == 201
+
+
+async def test_names_shown_from_the_other_side_are_the_present_ones(server: Server, client: Client) -> None:
+    """What refers to a resource is shown there by its name: after it was renamed by the new one, after its deletion not at all."""
+    within = {"name": "within", "type": "complex", "multiValued": True, "mutability": "readOnly"}
+    subs = [_VALUE, {"name": "$ref", "type": "reference", "referenceTypes": ["Project"]}, {"name": "display"}]
+    attributes = [{"name": "displayName"}, _staff("parts", "Project"), within | {"subAttributes": subs}]
+    schema = {"id": _CORE, "name": "Project", "attributes": attributes}
+    await server.define(client, [schema], {"name": "Project", "endpoint": "/Projects", "schema": _CORE})
+    part = (await client.post("/Projects", {"displayName": "part"})).json()["id"]
+    whole = (await client.post("/Projects", {"displayName": "old", "parts": [{"value": part, "role": "x"}]})).json()["id"]
+
+    async def shown() -> list[tuple[str, str]]:
+        found = (await client.get(f"/Projects/{part}")).json()
+        return [(element["value"], element["display"]) for element in found.get("within", [])]
+
+    assert await shown() == [(whole, "old")]
+    await client.patch(f"/Projects/{whole}", {"op": "replace", "path": "displayName", "value": "new"})
+    assert await shown() == [(whole, "new")]
+    await client.delete(f"/Projects/{whole}")
+    assert await shown() == []

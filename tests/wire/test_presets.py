@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.policy import PROFILES
 from scimsrv.schema.presets import PRESETS
 from scimsrv.store.tenants import create_tenant
-from tests.wire.support import GROUP, Client, Server, assert_error, user
+from tests.wire.support import GROUP, USER, Client, Server, assert_error, user
 
 
 async def _tenant(server: Server, preset: str, slug: str, **switches: Any) -> Client:
@@ -53,6 +54,25 @@ async def test_user_only(server: Server) -> None:
     assert (await client.delete(f"/Users/{ada['id']}")).status_code == 204
     types = await server.pool.fetch("SELECT DISTINCT type FROM tenant_index WHERE tenant = $1", client.id)
     assert [row["type"] for row in types] == ["User"]
+
+
+async def test_user_only_can_be_shaped(server: Server) -> None:
+    """Users without groups can be made stricter like any other, and groups can be added later, exactly as the standard has them."""
+    client = await _tenant(server, "user-only", "shaped")
+    client = client.with_token(await server.token(client, "scim:read", "scim:write", "tenant:admin"))
+    tighter = {"op": "replace", "path": 'attributes[name eq "title"].required', "value": True}
+    assert (await client.patch(f"/Schemas/{USER}", tighter)).status_code == 200
+    assert_error(await client.post("/Users", user("ada")), 400, "invalidValue", "title")
+    lacks = {"op": "remove", "path": 'attributes[name eq "emails"]'}
+    assert_error(await client.patch(f"/Schemas/{USER}", lacks), 400, "mutability", "emails")
+    standard = load_definitions()
+    for path, body in (("/Schemas", standard.schemas[GROUP]), ("/ResourceTypes", standard.resource_types[1])):
+        assert (await client.post(path, body)).status_code == 201
+    assert (await client.put(f"/Schemas/{USER}", standard.schemas[USER])).status_code == 200
+    ada = await client.new_user("ada")
+    await client.new_group(ada["id"], displayName="Admins")
+    assert [one["display"] for one in (await client.get(f"/Users/{ada['id']}")).json()["groups"]] == ["Admins"]
+    assert_error(await client.patch(f"/Schemas/{USER}", lacks | {"path": 'attributes[name eq "groups"]'}), 400, "mutability", "groups")
 
 
 async def test_strict(server: Server) -> None:

@@ -1,7 +1,7 @@
 """The schemas and resource types that a new tenant starts with, as data (RFC 7643 §8.6, §8.7)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,12 @@ class Definitions:
     schemas: Mapping[str, Definition]
     resource_types: tuple[Definition, ...]
     common: tuple[Definition, ...]
+
+
+def refers_only_to(attribute: Definition, names: Collection[str]) -> bool:
+    """Whether the attribute, as `groups` of users does, can refer to resources of these types and of no others."""
+    targets = {name for sub in (attribute, *attribute.get("subAttributes", ())) for name in sub.get("referenceTypes", ())}
+    return bool(targets) and targets <= set(names)
 
 
 @cache

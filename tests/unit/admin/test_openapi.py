@@ -19,7 +19,7 @@ from scimsrv.schema.policy import policy_schema
 DOCUMENT = openapi(ROUTES)
 
 #: Models that others are made of, or that stand for the parameters of a query.
-_NOT_BODIES = {models.Model, models.Confirmation, models.PolicyView, models.Page, models.ChangePage, models.AdminChangePage}
+_NOT_BODIES = {models.Model, models.Page} | {route.query for route in ROUTES if route.query is not None}
 
 
 def _operation(route: Route) -> dict[str, Any]:

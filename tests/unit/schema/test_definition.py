@@ -36,7 +36,7 @@ def test_the_standard_passes(definition: dict[str, Any]) -> None:
         vars(parse_attribute(one)) | {"sub_attributes": ()} for one in definition["attributes"]
     ]
     assert checked_schema(taken) == taken
-    check_protected(definition["id"], taken)
+    check_protected(definition["id"], taken, _TYPES)
 
 
 @pytest.mark.parametrize("definition", [BOAT_DEFINITION, LOG_DEFINITION, CREW_DEFINITION], ids=lambda d: d["name"])
@@ -64,6 +64,7 @@ def _complex(*subs: Any, **members: Any) -> dict[str, Any]:
     return {"name": "desk", "type": "complex", "subAttributes": list(subs)} | members
 
 
+_TYPES: Final = ("User", "Group")
 _REF: Final = {"name": "$ref", "type": "reference", "referenceTypes": ["User"]}
 
 _FAULTS: Final[list[tuple[dict[str, Any], Kind, str]]] = [
@@ -200,7 +201,7 @@ def test_the_standard_is_not_contradicted(name: str, members: dict[str, Any] | N
     """What RFC 7643 says of an attribute stays."""
     changed = _edited(lambda one: one if one["name"] != name else None if members is None else one | members)
     with refused(Kind.MUTABILITY, says):
-        check_protected(CORE_USER, changed)
+        check_protected(CORE_USER, changed, _TYPES)
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,25 @@ def test_the_standard_is_not_contradicted(name: str, members: dict[str, Any] | N
 )
 def test_the_standard_is_made_stricter(name: str, members: dict[str, Any]) -> None:
     """A tenant may demand more."""
-    check_protected(CORE_USER, _edited(lambda one: one | members if one["name"] == name else one))
+    check_protected(CORE_USER, _edited(lambda one: one | members if one["name"] == name else one), _TYPES)
+
+
+def test_what_could_only_refer_to_a_type_that_is_not_there_may_be_missing() -> None:
+    """Without groups, users need no `groups`; with them they do, and nothing else of the standard may be missing either way."""
+    without = _edited(lambda one: None if one["name"] == "groups" else one)
+    check_protected(CORE_USER, without, ("User", "Badge"))
+    check_protected(CORE_USER, load_definitions().schemas[CORE_USER], ("User",))
+    with refused(Kind.MUTABILITY, "groups is an attribute of"):
+        check_protected(CORE_USER, without, _TYPES)
+    with refused(Kind.MUTABILITY, "emails is an attribute of"):
+        check_protected(CORE_USER, _edited(lambda one: None if one["name"] == "emails" else one), ("User",))
 
 
 def test_new_attributes_belong_into_extensions() -> None:
     """The standard's schemas take no attribute more."""
     user = load_definitions().schemas[CORE_USER]
     with refused(Kind.MUTABILITY, "badge is no attribute of"):
-        check_protected(CORE_USER, user | {"attributes": [*user["attributes"], {"name": "badge"}]})
+        check_protected(CORE_USER, user | {"attributes": [*user["attributes"], {"name": "badge"}]}, _TYPES)
 
 
 def test_definitions_refer_to_each_other() -> None:
@@ -246,4 +258,4 @@ def test_discovery_itself_is_protected() -> None:
     for name in PROTOCOL:
         for definition in ({"name": name, "attributes": []}, None):
             with pytest.raises(ScimError, match="describes the protocol"):
-                check_protected(f"urn:ietf:params:scim:schemas:core:2.0:{name}", definition)
+                check_protected(f"urn:ietf:params:scim:schemas:core:2.0:{name}", definition, _TYPES)

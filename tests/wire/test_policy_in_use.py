@@ -1,0 +1,61 @@
+"""A policy that is changed while the tenant has resources: what they do not bear is refused, what is taken holds from that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from scimsrv.store import rework
+from scimsrv.store.policy import PolicyConflict, read_policy, write_policy
+from tests.wire.support import Client, Server, assert_error, until_seen
+
+
+async def _set(server: Server, client: Client, **switches: Any) -> None:
+    started = asyncio.get_running_loop().time()
+    async with server.pool.acquire() as connection:
+        await write_policy(connection, client.id, "admin:x", switches, merge=True)
+    await until_seen(started)
+
+
+async def _two(client: Client, switch: str, value: str, other: str) -> list[str]:
+    """The paths of two resources that have these values of what the switch makes unique."""
+    if switch == "unique_group_names":
+        return [f"/Groups/{(await client.new_group(displayName=one))['id']}" for one in (value, other)]
+    return [f"/Users/{(await client.new_user(externalId=one))['id']}" for one in (value, other)]
+
+
+@pytest.mark.parametrize(("switch", "name"), [("unique_group_names", "displayName"), ("unique_external_ids", "externalId")])
+async def test_uniqueness_of_what_is_stored(server: Server, switch: str, name: str) -> None:
+    """Turned on while values are shared it is refused with how many; without, it holds for stored values at once and after the job."""
+    client = await server.tenant("standard", **{switch: False})
+    one, two = await _two(client, switch, "x", "X" if switch == "unique_group_names" else "x")
+    async with server.pool.acquire() as connection:
+        before = await read_policy(connection, client.id)
+        with pytest.raises(PolicyConflict, match=f"{name} .* not fit"):
+            await write_policy(connection, client.id, "admin:x", {switch: True}, merge=True)
+        assert await read_policy(connection, client.id) == before
+    await client.patch(two, {"op": "replace", "path": name, "value": "y"})
+    await _set(server, client, **{switch: True})
+    for _ in range(2):
+        assert_error(await client.patch(two, {"op": "replace", "path": name, "value": "x"}), 409, "uniqueness", name)
+        while await rework.rework(server.app.pool, client.id, settled=0):
+            pass
+    await client.delete(one)
+    assert (await client.patch(two, {"op": "replace", "path": name, "value": "x"})).status_code == 200
+
+
+async def test_uniqueness_can_be_given_up_and_taken_again(server: Server, client: Client) -> None:
+    """Turned off, values may be shared at once; turned on again after the keys went, it is checked anew."""
+    one, two = await _two(client, "unique_group_names", "x", "y")
+    await _set(server, client, unique_group_names=False)
+    assert (await client.patch(two, {"op": "replace", "path": "displayName", "value": "x"})).status_code == 200
+    while await rework.rework(server.app.pool, client.id, settled=0):
+        pass
+    async with server.pool.acquire() as connection:
+        with pytest.raises(PolicyConflict):
+            await write_policy(connection, client.id, "admin:x", {"unique_group_names": True}, merge=True)
+    await client.patch(one, {"op": "replace", "path": "displayName", "value": "z"})
+    await _set(server, client, unique_group_names=True)
+    assert_error(await client.patch(one, {"op": "replace", "path": "displayName", "value": "x"}), 409, "uniqueness")
