@@ -147,6 +147,10 @@ class Scim:
         if not (config.get(name) or {}).get("supported"):
             raise Skip(f"ServiceProviderConfig says {name} is not supported")
 
+    def created(self, location: str) -> None:
+        """Have this resource deleted when the check ends."""
+        self._created.append((location, {}))
+
     def clean_up(self) -> None:
         """Delete what the check created, newest first; answers are not looked at."""
         for location, headers in reversed(self._created):

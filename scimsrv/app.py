@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -11,23 +12,29 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Disconnected, Fields, read_body, send_reply
-from scimsrv.keys import CURSOR_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
+from scimsrv.idempotency import create_once, digest_of, key_of, later_once
+from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
+from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining, discovery, planning
 from scimsrv.protocol.body import read_object
+from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
 from scimsrv.protocol.features import check_feature, served
-from scimsrv.protocol.plan import Answer, Define, Plan, Query, Read, Remove
+from scimsrv.protocol.operations import OperationsReader
+from scimsrv.protocol.plan import Answer, Define, Insert, Modify, Overwrite, Plan, Query, Read
+from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import (
     Search,
-    answer_type,
     check_content_type,
     if_match,
     if_none_match,
@@ -38,17 +45,20 @@ from scimsrv.protocol.request import (
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route
-from scimsrv.request_id import request_id
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import view
 from scimsrv.schema.redefinition import Subject
+from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
+from scimsrv.store.asynchronous import find_status
+from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
@@ -57,8 +67,6 @@ log: Final = logging.getLogger("scimsrv")
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
-
-_SCIM_JSON: Final = "application/scim+json"
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -74,6 +82,7 @@ class App:
         self.limits = Limits(
             body_bytes=settings.max_body,
             search_body_bytes=settings.max_search_body,
+            bulk_operations=settings.max_operations,
             page=settings.max_page,
             default_page=settings.default_page,
             cursor_seconds=settings.cursor_timeout,
@@ -82,6 +91,7 @@ class App:
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
+        self.jobs: Jobs
         self.names = Names()
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
@@ -114,19 +124,22 @@ class App:
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
+        self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
+        self.jobs.start()
         self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
         """End the background work and close the pool."""
+        await self.jobs.stop()
         await self.maintenance.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
-        request = request_id(headers.get(b"x-request-id") or "")
-        media_type = _SCIM_JSON
+        request = headers.request_id
+        media_type = SCIM_JSON
         try:
-            media_type = answer_type(headers.joined(b"accept"))
+            media_type = media_type_of(headers)
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
             reply = refusal(error, request)
@@ -154,21 +167,93 @@ class App:
             allowed = allow(served(found, methods, catalog.policy))
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allowed})
         check_feature(found, method, catalog.policy)
+        if found.endpoint is Endpoint.BULK:
+            return await self._bulk(found, given, headers, receive)
+        if found.endpoint is Endpoint.REQUEST:
+            return await self._request(found, principal)
+        own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         described = found.endpoint in _SUBJECTS
-        principal.require(_right(found.endpoint, reads=reads))
+        if own:
+            found = await self._me(found, method, principal, catalog)
+        else:
+            principal.require(_right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
             catalog = await self._catalog(principal)
         plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        if own and isinstance(plan, Overwrite | Modify):
+            plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
-        count = plan.count if isinstance(plan, Query) else 0
+        wanted = NONE if reads else preferences(headers.joined(b"prefer"))
+        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
+        key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
+        if key is not None and isinstance(plan, Insert):
+            digest = digest_of(found.name, connection["query_string"].decode("latin-1"), body)
+            reply = await create_once(self.jobs, renderer, scope, plan, key, digest, body or {}, headers.request_id, wanted)
+            return finished(reply, principal, wanted)
+        if wanted.asynchronous and not own:
+            kept = await write_later(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted)
+            if kept is not None:
+                return kept
         outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
-        reply = self._renderer(scope.base_url, catalog, count).reply(outcome)
-        return reply if reads or described or principal.may(Right.READ) else _without_body(reply)
+        reply = renderer.reply(outcome)
+        return reply if reads or own or described else finished(reply, principal, wanted)
+
+    async def _request(self, found: Route, principal: Principal) -> Reply:
+        """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
+        status = await find_status(self.pool, principal.credential.tenant, found.id)
+        if status is None or status.actor != principal.credential.kid:
+            raise ScimError(Kind.NOT_FOUND, "There is no such request")
+        return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
+
+    async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
+        """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""
+        policy, schema = catalog.policy, catalog.by_name.get("User")
+        if schema is None:
+            raise ScimError(Kind.NOT_IMPLEMENTED, "There are no users")
+        if method == "POST":
+            raise ScimError(Kind.NOT_IMPLEMENTED, "Users cannot register themselves")
+        subject = principal.credential.subject
+        if subject is None:
+            raise ScimError(Kind.NOT_FOUND, "The token stands for a service and not for a user")
+        principal.require(Right.ME)
+        if method == "DELETE" and not policy.me_deletion:
+            raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
+        id_ = await find_me(self._scope(principal, catalog, self._base_url(found.tenant)), schema, subject)
+        found = replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
+        check_feature(found, method, policy)
+        return found
+
+    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive) -> Reply:
+        """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
+        (await self._principal(given, found)).require(Right.BULK)
+        check_content_type(headers.get(b"content-type"))
+        reader = OperationsReader(self.limits)
+        async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
+            reader.feed(chunk)
+        bulk = read_bulk(reader.finish(), found.tenant, self.limits)
+        principal = await self._principal(given, found)
+        scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
+
+        async def authorise() -> None:
+            (await self._principal(given, found)).require(Right.WRITE)
+
+        wanted = preferences(headers.joined(b"prefer"))
+        key = key_of(headers.joined(b"idempotency-key"))
+        if key is not None:
+            digest = digest_of("Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries])
+            return await later_once(self.jobs, scope, key, digest, bulk, wanted, single=False)
+        if wanted.asynchronous:
+            kept = await self.jobs.later(scope, bulk, wanted, single=False)
+            if kept is not None:
+                return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
+        carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
+        results = await carry(scope, bulk, allot(bulk), authorise)
+        return Reply(200, response(results, headers.request_id))
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
@@ -204,7 +289,7 @@ class App:
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
-        if method not in ("POST", "PUT", "PATCH") or found.endpoint is Endpoint.SWITCHED_OFF:
+        if method not in ("POST", "PUT", "PATCH"):
             return None
         searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         check_content_type(headers.get(b"content-type"))
@@ -265,8 +350,6 @@ class App:
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:
-            case Endpoint.SWITCHED_OFF:
-                raise ScimError(Kind.NOT_IMPLEMENTED, f"/{found.name} is switched off")
             case Endpoint.CONFIG:
                 return _config(limits, catalog.policy, base_url, connection)
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
@@ -292,26 +375,11 @@ class App:
         shown = projection(asked, limits)
         if method in ("GET", "HEAD"):
             return Read(schema, found.id, view(shown, schema), if_none_match(headers.joined(b"if-none-match")))
-        if method == "POST":
-            return planning.insert(body, schema, catalog, shown, limits)
         condition = if_match(headers.joined(b"if-match"))
-        if condition is None and catalog.policy.require_if_match:
-            raise ScimError(Kind.PRECONDITION_REQUIRED)
-        match method:
-            case "DELETE":
-                return Remove(schema, found.id, condition)
-            case "PUT":
-                return planning.overwrite(body, schema, found.id, catalog, shown, limits, condition)
-            case _:
-                return planning.modify(body, schema, found.id, catalog, shown, limits, condition)
+        return planning.write(method, schema, found.id, body, catalog, shown, limits, condition)
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
-
-
-def _without_body(reply: Reply) -> Reply:
-    """The answer to a write for a token that may not read: where the resource is and its version, not what it holds."""
-    return replace(reply, status=204 if reply.status == 200 else reply.status, body=None)
 
 
 def _check_version(found: Route) -> None:

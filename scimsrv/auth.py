@@ -32,6 +32,8 @@ class Right(Enum):
     WRITE = frozenset({"scim", "scim:write"})
     DESCRIBE = frozenset({"scim", "scim:read", "tenant:admin"})
     DEFINE = frozenset({"tenant:admin"})
+    BULK = frozenset({"scim", "scim:bulk"})
+    ME = frozenset({"scim:me"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Kind(Enum):
     PAYLOAD_TOO_LARGE = Row(413, None, "The request body is larger than the server allows.")
     URI_TOO_LONG = Row(414, None, "The request target is longer than the server allows.")
     UNSUPPORTED_MEDIA = Row(415, None, "The body must be application/scim+json or application/json, without content encoding.")
+    UNPROCESSABLE = Row(422, None, "The Idempotency-Key belongs to another request.")
     PRECONDITION_REQUIRED = Row(428, None, "The tenant's policy demands If-Match here.")
     HEADERS_TOO_LARGE = Row(431, None, "The request headers are larger than the server allows.")
     INTERNAL = Row(500, None, "The server failed; the request id finds the cause in its log.")

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.response import Reply
+from scimsrv.request_id import request_id
 
 #: Seconds without a byte, and seconds in all, after which a body is given up.
 BODY_IDLE: Final = 10.0
@@ -29,13 +30,14 @@ class Disconnected(Exception):  # noqa: N818 - not an error of ours
 
 
 class Fields:
-    """A request's header fields by lower-case name, as ASGI gives them."""
+    """A request's header fields by lower-case name, as ASGI gives them, and the id of the request."""
 
-    __slots__ = ("_pairs", "_values")
+    __slots__ = ("_pairs", "_values", "request_id")
 
     def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
         self._pairs = pairs
         self._values = dict(pairs)
+        self.request_id = request_id(self.get(b"x-request-id") or "")
 
     def get(self, name: bytes) -> str | None:
         """The field's value, or None; of several the last."""
@@ -52,14 +54,19 @@ class Fields:
 
 
 async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
-    """The request's body. Raises ScimError 413 beyond `limit` bytes, 415 for a content encoding, 408 when it comes too slowly."""
+    """The request's body. Raises ScimError as `chunks`."""
+    return b"".join([chunk async for chunk in chunks(headers, receive, limit)])
+
+
+async def chunks(headers: Fields, receive: Receive, limit: int, name: str = "") -> AsyncIterator[bytes]:
+    """The request's body as it arrives. Raises ScimError 413 beyond `limit` bytes (with the name of the limit where it has one), 415
+    for a content encoding, 408 when it comes too slowly."""
     encoding = (headers.get(b"content-encoding") or "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise ScimError(Kind.UNSUPPORTED_MEDIA, "Content-Encoding is not supported")
     length = headers.get(b"content-length") or ""
     if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
+        raise _too_large(limit, name)
     size = 0
     clock = asyncio.get_running_loop().time
     deadline = clock() + BODY_TOTAL
@@ -72,17 +79,18 @@ async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit:
-                    raise _too_large(limit)
-                chunks.append(chunk)
+                    raise _too_large(limit, name)
+                yield chunk
                 if not message.get("more_body", False):
-                    return b"".join(chunks)
+                    return
                 patience.reschedule(min(clock() + BODY_IDLE, deadline))
     except TimeoutError as problem:
         raise ScimError(Kind.REQUEST_TIMEOUT, headers={"Connection": "close"}) from problem
 
 
-def _too_large(limit: int) -> ScimError:
-    return ScimError(Kind.PAYLOAD_TOO_LARGE, f"The request body is larger than {limit} bytes", headers={"Connection": "close"})
+def _too_large(limit: int, name: str) -> ScimError:
+    most = f"{name} ({limit} bytes)" if name else f"{limit} bytes"
+    return ScimError(Kind.PAYLOAD_TOO_LARGE, f"The request body is larger than {most}", headers={"Connection": "close"})
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Fields) -> None:

@@ -23,6 +23,9 @@ ADMIN_PEPPER: Final = "admin-token-pepper"
 CURSOR_KEY: Final = "cursor"
 """Label of the key under which the cursors of lists are sealed."""
 
+REQUEST_KEY: Final = "requests"
+"""Label of the key under which requests that are carried out later are sealed."""
+
 FILE_NAME: Final = "secret-key"
 """Name of the key file that embedded mode keeps in the data directory."""
 

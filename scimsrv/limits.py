@@ -23,6 +23,8 @@ class Limits:
     values: int = 50
     links: int = 100_000
     patch_operations: int = 1_000
+    bulk_operations: int = 1_000
+    bulk_id_length: int = 256
     projected_names: int = 100
     page: int = 1_000
     default_page: int = 100

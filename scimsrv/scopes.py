@@ -5,13 +5,15 @@ from typing import Final
 
 READ: Final = "scim:read"
 WRITE: Final = "scim:write"
+BULK: Final = "scim:bulk"
+ME: Final = "scim:me"
 #: Defining the tenant's schemas and resource types.
 ADMIN: Final = "tenant:admin"
 
-SCOPES: Final = (READ, WRITE, ADMIN)
+SCOPES: Final = (READ, WRITE, BULK, ME, ADMIN)
 """Every scope that this server enforces."""
 
-ALIASES: Final = {"scim": (READ, WRITE)}
+ALIASES: Final = {"scim": (READ, WRITE, BULK)}
 
 
 def expand(asked: Iterable[str]) -> tuple[str, ...]:

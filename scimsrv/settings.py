@@ -42,6 +42,7 @@ class Settings(BaseModel):
     statement_cache: int = Field(default=100, ge=0, le=10_000, description="prepared statements per connection; 0 behind an old pooler")
     max_body: int = Field(default=4 * 1024 * 1024, ge=1024, description="largest request body in bytes")
     max_search_body: int = Field(default=64 * 1024, ge=1024, description="largest body of a search in bytes")
+    max_operations: int = Field(default=1000, ge=1, le=100_000, description="most operations in a bulk request")
     max_page: int = Field(default=1000, ge=1, le=100_000, description="most resources in one page")
     default_page: int = Field(default=100, ge=1, description="resources in a page when the client names no count")
     cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")

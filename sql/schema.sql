@@ -26,7 +26,8 @@ CREATE TABLE tenant (
     created   timestamptz NOT NULL DEFAULT now()
 );
 
--- A token's HMAC and what it may do. Looked up by digest alone, before the tenant is known.
+-- A token's HMAC and what it may do. Looked up by digest alone, before the tenant is known. subject is the user whom it stands for, by
+-- the attribute that the tenant's policy names; NULL for a service.
 CREATE TABLE credential (
     digest     bytea       NOT NULL PRIMARY KEY,
     tenant     integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
@@ -36,6 +37,7 @@ CREATE TABLE credential (
     created    timestamptz NOT NULL DEFAULT now(),
     expires    timestamptz,
     last_used  timestamptz,
+    subject    text        COLLATE "C",
     UNIQUE (tenant, kid)
 );
 
@@ -249,3 +251,47 @@ CREATE TABLE removed_value (
 );
 
 CREATE INDEX removed_value_by_resource ON removed_value (tenant, id);
+-- A request that is carried out later, or was: request is sealed, since it may hold passwords, and empty when it is finished. Whoever
+-- carries it out is the holder until held_until; every step of it is taken in one transaction with its results.
+CREATE TABLE request_job (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    txn         text        COLLATE "C" NOT NULL,
+    actor       text        COLLATE "C" NOT NULL,
+    created     timestamptz NOT NULL DEFAULT now(),
+    finished    timestamptz,
+    holder      text        COLLATE "C",
+    held_until  timestamptz NOT NULL DEFAULT now(),
+    operations  integer     NOT NULL,
+    request     bytea       NOT NULL,
+    PRIMARY KEY (tenant, txn)
+);
+
+CREATE INDEX request_job_by_age ON request_job (tenant, finished NULLS FIRST, created);
+
+-- What became of an operation of such a request, as a BulkResponse shows it; number counts from 0 in the order of the request.
+CREATE TABLE request_result (
+    tenant  integer NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    txn     text    COLLATE "C" NOT NULL,
+    number  integer NOT NULL,
+    result  text    NOT NULL,
+    PRIMARY KEY (tenant, txn, number),
+    FOREIGN KEY (tenant, txn) REFERENCES request_job (tenant, txn) ON DELETE CASCADE
+);
+
+-- The answer to the first request with an Idempotency-Key: none while it runs, which it does until held_until at most; that of the
+-- asynchronous request txn where there is one.
+CREATE TABLE first_answer (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    key         text        COLLATE "C" NOT NULL,
+    digest      bytea       NOT NULL,
+    created     timestamptz NOT NULL DEFAULT now(),
+    holder      text        COLLATE "C" NOT NULL,
+    held_until  timestamptz NOT NULL,
+    txn         text        COLLATE "C",
+    status      smallint,
+    headers     text,
+    body        bytea,
+    PRIMARY KEY (tenant, key)
+);
+
+CREATE INDEX first_answer_by_age ON first_answer (tenant, created);

@@ -30,6 +30,7 @@ TENANT_TABLES: Final = {
         "tenant",
     ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
+    **dict.fromkeys(("request_job", "request_result", "first_answer"), "tenant"),
     "tenant": "id",
 }
 
@@ -157,7 +158,11 @@ def _read(part: Group) -> _Query:
         word = _word(part[at])
         if word in ("LEFT", "RIGHT", "FULL"):
             optional = True
-        if word in _TABLE_WORDS and not (word == "UPDATE" and _word(part[at - 1]) in ("FOR", "KEY", "DO")) and not _distinct(part, at):
+        if (
+            word in _TABLE_WORDS
+            and not (word == "UPDATE" and at > 0 and _word(part[at - 1]) in ("FOR", "KEY", "DO"))
+            and not _distinct(part, at)
+        ):
             at = _tables(part, at, query)
             continue
         if word == "ON" and _word(part[at + 1]) != "CONFLICT":

@@ -112,6 +112,7 @@ class TokenCreation(Model):
         default=["scim"], min_length=1, max_length=20, description="What it may do.", json_schema_extra={"examples": [[*ALIASES, *SCOPES]]}
     )
     expires: AwareDatetime | None = Field(default_factory=_in_a_year, description="Its end, by default in a year; null for none.")
+    subject: Text | None = Field(default=None, description="The user whom it stands for at /Me; null for a service.")
 
 
 class TokenRotation(Model):
@@ -130,6 +131,7 @@ class Token(Model):
     created: datetime
     expires: datetime | None
     last_used: datetime | None
+    subject: str | None
 
 
 class TokenList(Model):

@@ -106,8 +106,10 @@ class Operations(Shaping):
                 label=asked.label,
                 scopes=scopes,
                 expires=asked.expires,
+                subject=asked.subject,
             )
-            await self._note("token.create", slug, token.kid, {"label": made.label, "scopes": made.scopes, "expires": made.expires})
+            said = {"label": made.label, "scopes": made.scopes, "expires": made.expires, "subject": made.subject}
+            await self._note("token.create", slug, token.kid, said)
         return self._new_token(slug, token, made)
 
     async def rotate_token(self, slug: str, asked: models.TokenRotation) -> models.NewToken:

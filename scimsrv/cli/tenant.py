@@ -10,7 +10,7 @@ from scimsrv.admin import models
 from scimsrv.admin.verbs import PolicyState, Verbs
 from scimsrv.cli.administer import add_administration, administer, asked
 from scimsrv.cli.common import CommandError, add_command, add_group, emit, note, table
-from scimsrv.schema.policy import PROFILES
+from scimsrv.schema.policy import LISTS, PROFILES
 from scimsrv.schema.presets import PRESETS
 
 
@@ -70,13 +70,15 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _switches(given: list[str], flag: str = "") -> dict[str, object]:
-    """The switches of --set; true and false are booleans, anything else is text."""
+    """The switches of --set; true and false are booleans, names with commas between them are lists, anything else is text."""
     words: dict[str, object] = {"true": True, "false": False}
     pairs = [one.partition("=") for one in given]
     for name, equals, _ in pairs:
         if not equals:
             raise CommandError(f"{flag}{name!r} has no value; write SWITCH=VALUE, such as empty_string_clears=true.")
-    return {name.strip(): words.get(value.strip().lower(), value.strip()) for name, _, value in pairs}
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    lists = {name: [one.strip() for one in value.split(",") if one.strip()] for name, value in found.items() if name in LISTS}
+    return {name: words.get(value.lower(), value) for name, value in found.items()} | lists
 
 
 def _list(arguments: argparse.Namespace) -> int:

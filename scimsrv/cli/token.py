@@ -22,7 +22,13 @@ def register(commands: Any) -> None:
         group, "create", "create a token and print it, this once", "scimsrv token create --tenant acme --label entra", _create
     )
     create.add_argument("--label", default="default", help="what it is for; two live tokens per label (default: default)")
-    create.add_argument("--scope", action="append", metavar="SCOPE", help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim)")
+    create.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim; with --subject scim:me)",
+    )
+    create.add_argument("--subject", metavar="VALUE", help="the user whom it stands for at /Me, by the attribute that policy `me` names")
     rotate = add_command(
         group, "rotate", "create a label's next token; the old one works 7 more days", "scimsrv token rotate --tenant acme", _rotate
     )
@@ -39,10 +45,11 @@ def register(commands: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     try:
-        scopes = expand(arguments.scope or ["scim"])
+        scopes = expand(arguments.scope or ["scim" if arguments.subject is None else "scim:me"])
     except ValueError as error:
         raise CredentialError(str(error)) from None
-    wanted = asked(models.TokenCreation, label=arguments.label, scopes=scopes, expires=end(arguments))
+    subject = arguments.subject
+    wanted = asked(models.TokenCreation, label=arguments.label, scopes=scopes, expires=end(arguments), subject=subject)
     return _hand_out(arguments, administer(arguments, lambda verbs: verbs.create_token(arguments.tenant, wanted)))
 
 
@@ -53,8 +60,8 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     found = administer(arguments, lambda verbs: verbs.list_tokens(arguments.tenant))
-    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used) for one in found.tokens]
-    emit(arguments, found.model_dump(), table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED"), rows))
+    rows = [(one.kid, one.label, one.scopes, one.created, one.expires, one.last_used, one.subject or "") for one in found.tokens]
+    emit(arguments, found.model_dump(), table(("ID", "LABEL", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "SUBJECT"), rows))
     return 0
 
 

@@ -20,7 +20,11 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
     return {
         "schemas": [_SPC],
         "patch": {"supported": policy.patch},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {
+            "supported": policy.bulk,
+            "maxOperations": limits.bulk_operations if policy.bulk else 0,
+            "maxPayloadSize": limits.body_bytes if policy.bulk else 0,
+        },
         "filter": {"supported": True, "maxResults": limits.page},
         "changePassword": {"supported": True},
         "sort": {"supported": True},
@@ -33,6 +37,7 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
             "maxPageSize": limits.page,
             "cursorTimeout": limits.cursor_seconds,
         },
+        "securityEvents": {"asyncRequest": "request", "eventUris": []},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

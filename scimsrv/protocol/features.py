@@ -31,4 +31,8 @@ def _switch(found: Route, method: str, policy: Policy) -> str | None:
         return "PATCH"
     if found.endpoint in _ROOT and not policy.root_query:
         return "A query over all resource types"
+    if found.endpoint is Endpoint.BULK and not policy.bulk:
+        return "/Bulk"
+    if found.endpoint is Endpoint.ME and policy.me == "off":
+        return "/Me"
     return None

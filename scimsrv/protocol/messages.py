@@ -9,8 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 from scimsrv.errors import Kind, ScimError, invalid_syntax, invalid_value
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+#: What is known of a request that is carried out later: an extension of this server.
+REQUEST_STATUS = "urn:scimsrv:scim:api:messages:1.0:RequestStatus"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
@@ -53,6 +57,19 @@ class PatchOp(_Message):
     def _is_patch(self) -> Self:
         if not _named(self.schemas, PATCH_OP):
             raise ValueError(f"schemas must name {PATCH_OP}")
+        return self
+
+
+class BulkRequest(_Message):
+    """The members of a bulk request but for its operations (RFC 7644 §3.7): `operations` says that they are an array."""
+
+    operations: list[Any] = Field(alias="Operations")
+    fail_on_errors: StrictInt | None = Field(None, alias="failOnErrors", ge=1)
+
+    @model_validator(mode="after")
+    def _is_bulk(self) -> Self:
+        if not _named(self.schemas, BULK_REQUEST):
+            raise ValueError(f"schemas must name {BULK_REQUEST}")
         return self
 
 

@@ -51,7 +51,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
-    """Replace a resource by a body (PUT); `draft` is what the body came to."""
+    """Replace a resource by a body (PUT); `draft` is what the body came to. `permitted` are the folded names of the attributes that may
+    change, None for all."""
 
     schema: EffectiveSchema
     id: str
@@ -59,12 +60,13 @@ class Overwrite:
     draft: Draft
     view: View
     if_match: IfMatch | None
+    permitted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Modify:
     """Apply PATCH operations. `body_wanted`: the client asked for attributes, so the answer has a body. `coercions` are those that it
-    took to read the operations."""
+    took to read the operations. `permitted`: as for a PUT."""
 
     schema: EffectiveSchema
     id: str
@@ -73,6 +75,7 @@ class Modify:
     if_match: IfMatch | None
     body_wanted: bool
     coercions: frozenset[Coercion] = frozenset()
+    permitted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scimsrv.errors import invalid_value
+from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.filter.bind import bind
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
@@ -15,7 +15,7 @@ from scimsrv.patch.operation import Operation, Root
 from scimsrv.patch.parse import parse_operations
 from scimsrv.protocol.cursor import Holder, Sealer, binding
 from scimsrv.protocol.messages import PatchOp
-from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Target
+from scimsrv.protocol.plan import IfMatch, Insert, Modify, Overwrite, Query, Remove, Target
 from scimsrv.protocol.request import Search
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability, Returned, Type
@@ -95,6 +95,30 @@ def modify(
     operations = parse_operations(raw, schema, catalog.policy, limits, made)
     shown = view(projection, schema, _named(operations, schema))
     return Modify(schema, id_, operations, shown, if_match, body_wanted=projection.asked, coercions=frozenset(made))
+
+
+def write(
+    method: str,
+    schema: EffectiveSchema,
+    id_: str,
+    body: dict[str, Any],
+    catalog: Catalog,
+    projection: Projection,
+    limits: Limits,
+    if_match: IfMatch | None,
+) -> Insert | Overwrite | Modify | Remove:
+    """What a request that writes comes to, by its method. Raises ScimError 428 where the tenant's policy demands If-Match."""
+    if method == "POST":
+        return insert(body, schema, catalog, projection, limits)
+    if if_match is None and catalog.policy.require_if_match:
+        raise ScimError(Kind.PRECONDITION_REQUIRED)
+    match method:
+        case "DELETE":
+            return Remove(schema, id_, if_match)
+        case "PUT":
+            return overwrite(body, schema, id_, catalog, projection, limits, if_match)
+        case _:
+            return modify(body, schema, id_, catalog, projection, limits, if_match)
 
 
 def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:

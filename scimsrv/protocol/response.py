@@ -213,9 +213,14 @@ def is_plain(id_: str) -> bool:
 
 def refusal(error: ScimError, request_id: str) -> Reply:
     """The answer to a request that failed: an Error message (RFC 7644 §3.12)."""
+    return Reply(error.kind.value.status, orjson.dumps(error_message(error, request_id)), dict(error.headers))
+
+
+def error_message(error: ScimError, request_id: str) -> dict[str, str | list[str]]:
+    """The Error message of a failure; its status is text (RFC 7644 §3.12)."""
     row = error.kind.value
-    body: dict[str, Any] = {"schemas": [ERROR], "status": str(row.status)}
+    body: dict[str, str | list[str]] = {"schemas": [ERROR], "status": str(row.status)}
     if row.scim_type is not None:
         body["scimType"] = row.scim_type
     body["detail"] = f"{error.sentence} (request {request_id})"
-    return Reply(row.status, orjson.dumps(body), dict(error.headers))
+    return body

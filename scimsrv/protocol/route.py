@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import Kind, ScimError, invalid_value
 
 
 class Endpoint(Enum):
@@ -20,7 +20,9 @@ class Endpoint(Enum):
     CONFIG = auto()
     SCHEMAS = auto()
     RESOURCE_TYPES = auto()
-    SWITCHED_OFF = auto()
+    BULK = auto()
+    ME = auto()
+    REQUEST = auto()
     COLLECTION = auto()
     SEARCH = auto()
     RESOURCE = auto()
@@ -33,7 +35,9 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.CONFIG: ("GET", "HEAD"),
     Endpoint.SCHEMAS: ("GET", "HEAD"),
     Endpoint.RESOURCE_TYPES: ("GET", "HEAD"),
-    Endpoint.SWITCHED_OFF: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+    Endpoint.BULK: ("POST",),
+    Endpoint.ME: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+    Endpoint.REQUEST: ("GET", "HEAD"),
     Endpoint.COLLECTION: ("GET", "HEAD", "POST"),
     Endpoint.SEARCH: ("POST",),
     Endpoint.RESOURCE: ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
@@ -61,7 +65,7 @@ def allow(methods: Iterable[str]) -> str:
     return ", ".join((*methods, "OPTIONS"))
 
 
-_FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.SWITCHED_OFF, "Me": Endpoint.SWITCHED_OFF}
+_FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}
 _DISCOVERY: Final = {"Schemas": Endpoint.SCHEMAS, "ResourceTypes": Endpoint.RESOURCE_TYPES}
 _VERSION: Final = re.compile(r"[vV]\d{1,4}")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -73,14 +77,8 @@ def route(raw_path: bytes) -> Route:
     Doubled and trailing slashes are ignored; segments are split before they are decoded, so %2F is part of a name.
     Raises ScimError 404 for anything else.
     """
-    try:
-        if b"%" in raw_path:
-            segments = [unquote_to_bytes(part).decode("utf-8") for part in raw_path.split(b"/") if part]
-        else:
-            segments = [part for part in raw_path.decode("utf-8").split("/") if part]
-    except UnicodeDecodeError as problem:
-        raise _nothing() from problem
-    if not segments or segments[0] != "scim" or any("\x00" in segment for segment in segments):
+    segments = _segments(raw_path)
+    if not segments or segments[0] != "scim":
         raise _nothing()
     rest = segments[1:]
     if rest[:2] == ["v2", "endpoints"]:
@@ -89,11 +87,40 @@ def route(raw_path: bytes) -> Route:
         rest = rest[1:]
     if not rest or _SLUG.fullmatch(rest[0]) is None:
         raise _nothing()
-    tenant, rest = rest[0], rest[1:]
-    version = "v2"
+    return _versioned(rest[0], rest[1:])
+
+
+def relative(tenant: str, path: str) -> Route:
+    """What a path relative to the tenant's base names, as the operations of bulk requests have it: `/Users/1`, `Users/1`, `/v2/Users/1`.
+
+    Raises ScimError invalidValue for a URL, a query or a fragment, invalidVers for another version, 404 for what is no endpoint.
+    """
+    if "://" in path or path.startswith("//") or "?" in path or "#" in path or "\\" in path:
+        raise invalid_value("path: must be relative to the tenant's base URL and without a query, such as /Users")
+    found = _versioned(tenant, _segments(path.encode("utf-8", "surrogatepass")))
+    if found.version != "v2":
+        raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
+    return found
+
+
+def _segments(raw_path: bytes) -> list[str]:
+    """The path's segments, decoded after they are split. Raises ScimError 404 where that is not possible."""
+    try:
+        if b"%" in raw_path:
+            segments = [unquote_to_bytes(part).decode("utf-8") for part in raw_path.split(b"/") if part]
+        else:
+            segments = [part for part in raw_path.decode("utf-8").split("/") if part]
+    except UnicodeDecodeError as problem:
+        raise _nothing() from problem
+    if any("\x00" in segment for segment in segments):
+        raise _nothing()
+    return segments
+
+
+def _versioned(tenant: str, rest: list[str]) -> Route:
     if rest and _VERSION.fullmatch(rest[0]):
-        version, rest = rest[0].lower(), rest[1:]
-    return _endpoint(tenant, rest, version)
+        return _endpoint(tenant, rest[1:], rest[0].lower())
+    return _endpoint(tenant, rest, "v2")
 
 
 def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
@@ -102,10 +129,10 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.ROOT, version=version)
         case [".search"]:
             return Route(tenant, Endpoint.ROOT_SEARCH, version=version)
+        case [".requests", txn]:
+            return Route(tenant, Endpoint.REQUEST, id=txn, version=version)
         case [name] if name in _FIXED:
             return Route(tenant, _FIXED[name], name, version=version)
-        case ["Me", *_]:
-            return Route(tenant, Endpoint.SWITCHED_OFF, "Me", version=version)
         case [name] if name in _DISCOVERY:
             return Route(tenant, _DISCOVERY[name], version=version)
         case [name, which] if name in _DISCOVERY:

@@ -12,9 +12,16 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final, Literal, get_args, get_type_hints
 
+#: Of switches whose value is a list of names.
+NAMES: Final = ("*",)
+
 PatchBody = Literal["auto", "always", "never"]
 LinkTargetDeletion = Literal["remove", "restrict"]
 PointerTargetDeletion = Literal["clear", "restrict", "keep"]
+Me = Literal["off", "id", "userName", "externalId"]
+
+#: What people say about themselves, and nothing that anybody decides by.
+_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
 def switch(default: Any, meaning: str, reason: str) -> Any:
@@ -107,6 +114,31 @@ class Policy:
         "Tokens with the scope tenant:admin may define schemas and resource types at /Schemas and /ResourceTypes.",
         "RFC 7643 §7 lets a server keep its schemas from being modified; off, they are for reading whoever asks.",
     )
+    bulk: bool = switch(
+        True,
+        "/Bulk is served.",
+        "Optional by RFC 7644 §3.7. Off, it is answered 501 and not advertised, for tenants whose clients write one by one.",
+    )
+    bulk_atomic: bool = switch(
+        False,
+        "A bulk request is applied as a whole or not at all.",
+        "RFC 7644 §3.7 applies each operation by itself; whoever imports would rather have everything or nothing.",
+    )
+    me: Me = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "Which attribute of a user has the subject of a token that asks for /Me; `off`: /Me is not served.",
+        "RFC 7644 §3.11 leaves the mapping to the server; services, which provision, have no resource of their own.",
+    )
+    me_attributes: tuple[str, ...] = switch(
+        _OWN,
+        "The attributes that users may change about themselves at /Me.",
+        "What decides about people, such as roles and `active`, is not theirs to change; what they know best may be.",
+    )
+    me_deletion: bool = switch(
+        False,
+        "Users may delete themselves at /Me.",
+        "RFC 7644 §3.11 knows DELETE; an account usually goes by way of whoever provisioned it.",
+    )
     patch_body: PatchBody = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
         "auto",
         "Body of a successful PATCH: always, never (204), or auto (204 for what shows more than 100 references).",
@@ -143,12 +175,16 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise ValueError(f"{name} is no policy switch" + (f"; did you mean {close[0]}?" if close else ""))
-        words = _words()[name]
-        if words is None:
+        kind = _words()[name]
+        if kind is NAMES:
+            if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+                raise ValueError(f"{name} must be a list of names")
+            rest[name] = tuple(value)
+        elif kind is None:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false")
-        elif value not in words:
-            raise ValueError(f"{name} must be one of {', '.join(words)}")
+        elif value not in kind:
+            raise ValueError(f"{name} must be one of {', '.join(kind)}")
     return replace(PROFILES[profile], **rest)
 
 
@@ -169,22 +205,35 @@ def policy_schema() -> dict[str, Any]:
 
 def _switch_schema(one: Field[Any]) -> dict[str, Any]:
     words = _words()[one.name]
+    form: dict[str, Any] = {"type": "boolean"} if words is None else {"enum": list(words)}
+    if words is NAMES:
+        form = {"type": "array", "items": {"type": "string"}}
     return {
-        **({"type": "boolean"} if words is None else {"enum": list(words)}),
-        "default": one.default,
+        **form,
+        "default": _listed(one.default),
         "description": one.metadata["meaning"],
         "x-reason": one.metadata["reason"],
-        "x-profiles": {name: getattr(policy, one.name) for name, policy in PROFILES.items()},
+        "x-profiles": {name: _listed(getattr(policy, one.name)) for name, policy in PROFILES.items()},
     }
+
+
+def _listed(value: Any) -> Any:
+    """A switch's value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def choices() -> dict[str, tuple[str, ...]]:
     """The words of each switch that takes one of several."""
-    return {name: words for name, words in _words().items() if words is not None}
+    return {name: words for name, words in _words().items() if words is not None and words is not NAMES}
 
 
 @cache
 def _words() -> dict[str, tuple[str, ...] | None]:
-    """The values of each switch that takes one of several words; None for those that are on or off."""
+    """The values of each switch that takes one of several words, NAMES for a list; None for those that are on or off."""
     hints = get_type_hints(Policy)
-    return {one.name: None if hints[one.name] is bool else get_args(hints[one.name]) for one in fields(Policy)}
+    kinds = {bool: None, tuple[str, ...]: NAMES}
+    return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
+
+
+#: The switches that take a list of names.
+LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)

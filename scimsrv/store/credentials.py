@@ -28,7 +28,8 @@ class CredentialMissing(CredentialError):  # noqa: N818 - a kind of CredentialEr
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token as it is listed. kid is the part of the token that may be shown; expires and last_used may be None (never)."""
+    """A token as it is listed. kid is the part of the token that may be shown; expires and last_used may be None (never).
+    subject is the user whom it stands for, None for a service."""
 
     kid: str
     label: str
@@ -36,6 +37,7 @@ class Credential:
     created: datetime
     expires: datetime | None
     last_used: datetime | None
+    subject: str | None = None
 
 
 async def create_credential(
@@ -47,6 +49,7 @@ async def create_credential(
     label: str,
     scopes: Sequence[str],
     expires: datetime | None,
+    subject: str | None = None,
 ) -> Credential:
     """Store a token's digest. Raises CredentialLimit when the tenant has 20 live tokens, or the label two."""
     sql = load("credentials")
@@ -59,7 +62,7 @@ async def create_credential(
             raise CredentialLimit(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
         if live["tenant_live"] >= MAX_PER_TENANT:
             raise CredentialLimit(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
-        row = await connection.fetchrow(sql["create"], tenant, digest, kid, label, list(scopes), expires)
+        row = await connection.fetchrow(sql["create"], tenant, digest, kid, label, list(scopes), expires, subject)
         assert row is not None
     return Credential(**{**row, "scopes": tuple(row["scopes"])})
 
@@ -79,7 +82,7 @@ async def revoke_credential(connection: Connection, tenant: int, kid: str) -> No
 async def rotate_credential(
     connection: Connection, tenant: int, *, digest: bytes, kid: str, label: str, expires: datetime | None
 ) -> Credential:
-    """Issue a label's next token with the scopes of its newest one, which itself works for another seven days at most.
+    """Issue a label's next token with the scopes and the subject of its newest one, which itself works for another seven days at most.
 
     Raises CredentialMissing when the label has no live token, CredentialLimit when a rotation of it is still under way.
     """
@@ -90,4 +93,7 @@ async def rotate_credential(
         if not live:
             raise CredentialMissing(f"Label {label!r} has no live token to rotate: create one.")
         await connection.execute(sql["limit_life"], tenant, label, OVERLAP)
-        return await create_credential(connection, tenant, digest=digest, kid=kid, label=label, scopes=live[0]["scopes"], expires=expires)
+        scopes, subject = live[0]["scopes"], live[0]["subject"]
+        return await create_credential(
+            connection, tenant, digest=digest, kid=kid, label=label, scopes=scopes, expires=expires, subject=subject
+        )

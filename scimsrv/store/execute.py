@@ -34,6 +34,7 @@ from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
 from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
+from scimsrv.store.me import permit
 from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Scope
@@ -68,6 +69,22 @@ async def execute(scope: Scope, plan: Plan) -> Outcome:
     assert_never(plan)
 
 
+async def write(scope: Scope, plan: Insert | Overwrite | Modify | Remove) -> Written | None:
+    """Carry out a plan without reading back what became of the resource; None when it is deleted. Raises ScimError as `execute`."""
+    match plan:
+        case Insert():
+            return await guarded(lambda: insert(scope, plan))
+        case Overwrite():
+            return await guarded(lambda: _overwritten(scope, plan, 1))
+        case Modify():
+            return await guarded(lambda: _modified(scope, plan, 1))
+        case Remove():
+            if await guarded(lambda: remove(scope, plan)):
+                scope.wake()
+            return None
+    assert_never(plan)
+
+
 async def _define(scope: Scope, plan: Define) -> Outcome:
     done = await define(
         *(scope.pool, scope.tenant, scope.actor, plan.subject, plan.name, plan.edit),
@@ -88,6 +105,12 @@ async def _insert(scope: Scope, plan: Insert) -> Outcome:
 
 
 async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
+    written = await _overwritten(scope, plan, HELD + 1)
+    return await _shown(scope, plan.schema, written, plan.view, HELD + 1)
+
+
+async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
+    """The write of a PUT; the resource is known with at most `most` elements of each link."""
     schema, draft, policy = plan.schema, plan.draft, scope.catalog.policy
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
@@ -104,10 +127,10 @@ async def _overwrite(scope: Scope, plan: Overwrite) -> Outcome:
                 links[key] = LinkChange(cleared=True, added=sent or (), removed=())
             else:
                 made.add(Coercion.KEPT_OMITTED_MEMBERS)
-        return Edit(complete(document, schema, scope.limits), links, draft.secrets, frozenset(made))
+        edited = Edit(complete(document, schema, scope.limits), links, draft.secrets, frozenset(made))
+        return permit(edited, stored, schema, plan.permitted)
 
-    written = await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=HELD + 1)
-    return await _shown(scope, schema, written, plan.view, HELD + 1)
+    return await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=most)
 
 
 def _first_or_same(place: Resolved, sent: tuple[str, ...], rows: Mapping[str, list[dict[str, Any]]] | None) -> bool:
@@ -120,20 +143,26 @@ def _first_or_same(place: Resolved, sent: tuple[str, ...], rows: Mapping[str, li
 
 async def _modify(scope: Scope, plan: Modify) -> Outcome:
     schema, policy = plan.schema, scope.catalog.policy
-
-    def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
-        made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
-        return Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions)
-
     always = plan.body_wanted or policy.patch_body == "always"
     most = (HELD if always else SHOWN_AFTER_PATCH) + 1
-    links = _touches_links(plan.operations, schema)
-    written = await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)
+    written = await _modified(scope, plan, most)
     if policy.patch_body == "never" and not plan.body_wanted:
         return Done(written.version)
     if not always and await exceeds(scope, plan.id, plan.view, SHOWN_AFTER_PATCH):
         return Done(written.version)
     return await _shown(scope, schema, written, plan.view, most)
+
+
+async def _modified(scope: Scope, plan: Modify, most: int) -> Written:
+    """The write of a PATCH; the resource is known with at most `most` elements of each link."""
+    schema, policy = plan.schema, scope.catalog.policy
+
+    def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
+        made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
+        return permit(Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions), stored, schema, plan.permitted)
+
+    links = _touches_links(plan.operations, schema)
+    return await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)
 
 
 async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: View, most: int) -> Shown:

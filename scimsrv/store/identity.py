@@ -21,7 +21,8 @@ _SQL = load("identity")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A live token: its tenant, whether that is active, the revision of its catalogue, and what the token may do."""
+    """A live token: its tenant, whether that is active, the revision of its catalogue, what the token may do, and the subject that
+    it stands for, if that is a user."""
 
     tenant: int
     slug: str
@@ -29,6 +30,7 @@ class Credential:
     revision: int
     kid: str
     scopes: frozenset[str]
+    subject: str | None = None
 
 
 async def find_credential(pool: Queries, digest: bytes) -> Credential | None:
@@ -38,7 +40,8 @@ async def find_credential(pool: Queries, digest: bytes) -> Credential | None:
         return None
     if row["stale"]:
         await pool.execute(_SQL["mark_used"], row["tenant"], row["kid"])
-    return Credential(row["tenant"], row["slug"], row["status"] == "active", row["revision"], row["kid"], frozenset(row["scopes"]))
+    active, scopes = row["status"] == "active", frozenset(row["scopes"])
+    return Credential(row["tenant"], row["slug"], active, row["revision"], row["kid"], scopes, row["subject"])
 
 
 async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scimsrv.errors import invalid_value, mutability
 from scimsrv.patch.links import LinkChange
@@ -56,12 +56,17 @@ async def _check_targets(scope: Scope, conn: Connection, source: str, place: Res
         return set()
     rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, sorted(wanted))
     types = {row["id"]: row["type"] for row in rows}
+    check_types(place, wanted, types)
+    return set(types.values())
+
+
+def check_types(place: Resolved, wanted: Sequence[str], types: Mapping[str, str]) -> None:
+    """Raises ScimError invalidValue for an id without a type, or with one that the link does not take."""
     for id_ in wanted:
         if id_ not in types:
             raise invalid_value(f"{place.name}: there is no resource with the id {shorten(id_)}")
         if types[id_] not in place.attribute.resource_types:
             raise invalid_value(f"{place.name} cannot refer to a {types[id_]} ({shorten(id_)})")
-    return set(types.values())
 
 
 def change_of(place: Resolved, before: Document, document: Document) -> LinkChange | None:

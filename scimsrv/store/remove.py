@@ -13,7 +13,7 @@ from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
 from scimsrv.store.read import not_found
 from scimsrv.store.referring import clear_pointers, forget, refuse_emptied, refuse_where_restricted
-from scimsrv.store.rendition import count_slot, keys_held, modified_key, naming_change
+from scimsrv.store.rendition import keys_held, modified_key, naming_change
 from scimsrv.store.scope import Scope, now
 
 _SQL = load("resources")
@@ -53,7 +53,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         work = many or later or more
         left = await conn.fetch(
             _SQL["delete_resource"],
-            *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, count_slot(), many, later, work),
+            *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, scope.count_slot(), many, later, work),
             naming_change() if schema.referring else None,
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for

@@ -94,11 +94,6 @@ def dropping(update_resource: LiteralString, gone: Iterable[IndexKey]) -> tuple[
     return _dropping(update_resource, len(said)), [part for key in said for part in key], rest
 
 
-def count_slot() -> int:
-    """The row of the count that a write changes."""
-    return random.randrange(SLOTS)  # noqa: S311 - spreads writers, keeps no secret
-
-
 def naming_change() -> int:
     """A change of the tenant's `naming`: the remainder by the number of slots is the row, the rest what it is raised by. At random, so
     that a database which was set back does not come to a sum again that stood for other names."""

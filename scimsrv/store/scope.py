@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Database
+from scimsrv.store.rendition import SLOTS
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
-    background that there is work for it; `names` are those that this process keeps."""
+    background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
+    changes, None for any."""
 
     pool: Database
     tenant: int
@@ -27,6 +30,11 @@ class Scope:
     limits: Limits
     wake: Callable[[], None] = lambda: None
     names: Names = field(default_factory=Names)
+    slot: int | None = None
+
+    def count_slot(self) -> int:
+        """The row of a type's count that a write changes."""
+        return random.randrange(SLOTS) if self.slot is None else self.slot  # noqa: S311 - spreads writers, keeps no secret
 
 
 def now() -> datetime:

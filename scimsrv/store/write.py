@@ -34,7 +34,6 @@ from scimsrv.store.read import fetch, not_found
 from scimsrv.store.rendition import (
     Rendition,
     columns_of_keys,
-    count_slot,
     dropping,
     keys_held,
     modified_key,
@@ -93,7 +92,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
                 await change_links(scope, conn, schema, id_, schema.referring[key], change)
             # Last, since others wait for the count that it raises.
             stored = await _insert(scope, conn, plan, document, secrets)
-            await _refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
+            await refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
         return Written(id_, 1, None if any(plan.draft.links.values()) else stored)
     except asyncpg.UniqueViolationError as problem:
         raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
@@ -101,14 +100,14 @@ async def insert(scope: Scope, plan: Insert) -> Written:
 
 async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
     schema, id_, created = plan.schema, document["id"], now()
-    made = _rendered(scope, schema, document, created)
+    made = rendered(scope, schema, document, created)
     await conn.execute(
         _SQL["insert_resource"],
         *(scope.tenant, id_, schema.name, created, made.display, made.document, made.search),
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
-        *(count_slot(), stored_names(plan.draft.coercions)),
+        *(scope.count_slot(), stored_names(plan.draft.coercions)),
     )
     return Stored(schema, id_, 1, timestamp(created), timestamp(created), made.document)
 
@@ -248,7 +247,7 @@ async def _store(
         row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated, coercions)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
-    rendition = _rendered(scope, schema, document)
+    rendition = rendered(scope, schema, document)
     old, new = set(unique_keys(before, schema)), set(rendition.unique)
     released, claimed = sorted(old - new), sorted(new - old)
     had, has = set(keys_held(current.search, scope.catalog.indexes_of(schema))), set(rendition.keys)
@@ -276,11 +275,11 @@ async def _store(
         raise _Taken(claimed) from problem
     if row is None:
         return None
-    await _refuse_unclaimed(scope, conn, schema, document, claimed)
+    await refuse_unclaimed(scope, conn, schema, document, claimed)
     return _Result(row["version"], {"version": row["version"], "modified": timestamp(row["modified"]), "document": rendition.document})
 
 
-async def _refuse_unclaimed(
+async def refuse_unclaimed(
     scope: Scope, conn: Queries, schema: EffectiveSchema, document: Document, claimed: list[tuple[str, str]]
 ) -> None:
     """While the values of an attribute that became unique are still being claimed, look for another holder of a new one in the
@@ -337,7 +336,8 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
     return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
 
 
-def _rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
+def rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
+    """The document folded for storing. Raises ScimError invalidValue when it is larger than a resource may be."""
     made = render(document, schema, scope.catalog.indexes_of(schema), modified)
     size = len(made.document) if made.document.isascii() else len(made.document.encode())
     if size > scope.limits.document_bytes:

@@ -2,7 +2,7 @@
 
 -- $1 is a digest: this is where a credential becomes a tenant.
 -- name: credential
-SELECT c.tenant, t.slug, t.status, t.revision, c.kid, c.scopes,
+SELECT c.tenant, t.slug, t.status, t.revision, c.kid, c.scopes, c.subject,
        c.last_used IS NULL OR c.last_used < now() - interval '1 minute' AS stale
 FROM credential c JOIN tenant t ON t.id = c.tenant
 WHERE c.digest = $1 AND (c.expires IS NULL OR c.expires > now())

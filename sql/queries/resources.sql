@@ -246,3 +246,46 @@ WITH renamed AS (
     INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes) VALUES ($1, $4, $5, 'delete', $3, $2, $6, '{}')
 )
 SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
+
+-- name: insert_resources
+-- Many at once: $2/$3 ids and types, $4 time, $5/$6/$7 displays, documents and searches, $8/$9/$10/$11 types, unique attributes, keys
+-- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
+-- and how many there are of each, $22 slot, which is taken last: see insert_resource, $23 coercions as JSON or NULL.
+WITH counted AS (
+    INSERT INTO resource_count (tenant, type, slot, resources)
+    SELECT $1, given.type, $22::smallint, given.number FROM unnest($20::text[], $21::bigint[]) given (type, number)
+    ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + excluded.resources
+), stored AS (
+    INSERT INTO resource (tenant, id, type, version, created, modified, display, document, search)
+    SELECT $1, given.id, given.type, 1, $4, $4, given.display, given.document, given.search::jsonb
+    FROM unnest($2::text[], $3::text[], $5::text[], $6::text[], $7::text[]) given (id, type, display, document, search)
+), indexed AS (
+    INSERT INTO resource_key (tenant, attribute, key, id, substring)
+    SELECT $1, given.attribute, given.key, given.id, given.substring
+    FROM unnest($16::integer[], $17::text[], $18::boolean[], $19::text[]) given (attribute, key, substring, id)
+), claimed AS (
+    INSERT INTO unique_key (tenant, type, attribute, key, id)
+    SELECT $1, given.type, given.attribute, given.key, given.id
+    FROM unnest($8::text[], $9::text[], $10::text[], $11::text[]) given (type, attribute, key, id)
+), kept AS (
+    INSERT INTO secret (tenant, id, attribute, hash)
+    SELECT $1, given.id, given.attribute, given.hash FROM unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
+)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
+    (SELECT array_agg(name) FROM json_array_elements_text(given.coercions::json) name)
+FROM unnest($2::text[], $3::text[], $23::text[]) given (id, type, coercions)
+
+-- name: keys_taken
+-- $2/$3/$4 types, attributes and keys: which of them are held
+SELECT given.type, given.attribute, given.key FROM unnest($2::text[], $3::text[], $4::text[]) given (type, attribute, key)
+CROSS JOIN LATERAL (
+    SELECT held.id FROM unique_key held
+    WHERE held.tenant = $1 AND held.type = given.type AND held.attribute = given.attribute AND held.key = given.key OFFSET 0
+) held
+
+-- name: add_links_of_many
+-- $2 sources, $3 attributes, $4 targets
+INSERT INTO reference (tenant, source, attribute, target)
+SELECT $1, given.source, given.attribute, given.target FROM unnest($2::text[], $3::text[], $4::text[]) given (source, attribute, target)
+ON CONFLICT (tenant, source, attribute, target) DO NOTHING

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from scimsrv.schema.policy import PROFILES, Policy, policy_schema
+from scimsrv.schema.policy import LISTS, PROFILES, Policy, policy_schema
 from scimsrv.store.policy import PolicyChanged, PolicyError, merged, read_policy, write_policy
 from scimsrv.store.tenants import Tenant, create_tenant, find_tenant
 
@@ -118,6 +118,8 @@ def test_the_schema_says_what_is_checked() -> None:
     assert properties.pop("profile")["enum"] == list(PROFILES)
     assert list(properties) == list(Policy.__dataclass_fields__)
     for name, said in properties.items():
-        assert said["default"] == getattr(Policy(), name)
-        assert said["x-profiles"] == {profile: getattr(policy, name) for profile, policy in PROFILES.items()}
-        assert said.get("type") == "boolean" or said["default"] in said["enum"]
+        listed = name in LISTS
+        assert said["default"] == (list(getattr(Policy(), name)) if listed else getattr(Policy(), name))
+        values = {profile: getattr(policy, name) for profile, policy in PROFILES.items()}
+        assert said["x-profiles"] == ({profile: list(value) for profile, value in values.items()} if listed else values)
+        assert said.get("type") == ("array" if listed else "boolean") or said["default"] in said["enum"]

@@ -33,7 +33,11 @@ def test_reserved_slugs_are_slugs() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
-    [(["scim"], ("scim:read", "scim:write")), (["scim:write", "scim:read"], ("scim:read", "scim:write")), (["scim:read"], ("scim:read",))],
+    [
+        (["scim"], ("scim:read", "scim:write", "scim:bulk")),
+        (["scim:write", "scim:read"], ("scim:read", "scim:write")),
+        (["scim:read"], ("scim:read",)),
+    ],
 )
 def test_scopes(asked: list[str], expected: tuple[str, ...]) -> None:
     """An alias stands for several scopes; each is kept once and in a fixed order."""

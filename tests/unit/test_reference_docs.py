@@ -23,6 +23,8 @@ def _shown(value: object) -> str:
     match value:
         case None | ():
             return "none"
+        case tuple():
+            return ", ".join(f"`{one}`" for one in value)
         case bool():
             return "yes" if value else "no"
         case _:

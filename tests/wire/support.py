@@ -135,8 +135,8 @@ class Server:
             await self.set_policy(client, {"profile": profile} | switches)
         return client.with_token(await self.token(client))
 
-    async def token(self, client: Client, *scopes: str, expires: datetime | None = None) -> str:
-        """Issue a token of the client's tenant; without scopes it has all."""
+    async def token(self, client: Client, *scopes: str, expires: datetime | None = None, subject: str | None = None) -> str:
+        """Issue a token of the client's tenant, for a user where there is a subject; without scopes it has all of a service."""
         made = tokens.new_token()
         pepper = ServerKeys.load(self.settings).derive(TOKEN_PEPPER)
         async with self.pool.acquire() as connection:
@@ -146,8 +146,9 @@ class Server:
                 digest=tokens.digest(pepper, made.text),
                 kid=made.kid,
                 label=f"test {next(self.labels)}",
-                scopes=scopes or ("scim:read", "scim:write"),
+                scopes=scopes or ("scim:read", "scim:write", "scim:bulk"),
                 expires=expires,
+                subject=subject,
             )
         return made.text
 

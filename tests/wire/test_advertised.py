@@ -40,10 +40,7 @@ async def test_page_sizes(start: Starter, most: int, default: int) -> None:
 
 
 async def test_what_is_not_advertised_is_not_served(client: Client) -> None:
-    """Bulk is said not to be there, and is not: 501."""
-    config = await _filled(client, 2)
-    assert config["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
-    assert_error(await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": []}), 501)
+    """/Me, which has no place in the document, is not there: 501."""
     assert_error(await client.get("/Me"), 501)
 
 

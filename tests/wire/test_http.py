@@ -35,7 +35,7 @@ async def test_head_is_get_without_body(client: Client, path: str) -> None:
         ("/Schemas", Endpoint.SCHEMAS),
         ("/ResourceTypes/User", Endpoint.RESOURCE_TYPES),
         ("/ServiceProviderConfig", Endpoint.CONFIG),
-        ("/Bulk", Endpoint.SWITCHED_OFF),
+        ("/Bulk", Endpoint.BULK),
     ],
 )
 async def test_options_and_allow(client: Client, path: str, endpoint: Endpoint) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from scimsrv.schema.policy import Policy, choices
+from scimsrv.schema.policy import LISTS, Policy, choices
 from tests.wire.support import GROUP, Client, Server, assert_error, group, user
 
 
@@ -21,6 +21,7 @@ def test_every_switch_has_a_test_in_each_position() -> None:
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
     positions = {field.name: choices().get(field.name, ("on", "off")) for field in fields(Policy)}
+    positions |= dict.fromkeys(LISTS, ("listed", "others"))
     assert named == {f"test_{name}_{position}" for name, words in positions.items() for position in words}
 
 

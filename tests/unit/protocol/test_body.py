@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
+from scimsrv.protocol import body as reading
 from scimsrv.protocol.body import read_object
 from tests.unit.protocol.support import refused
 
@@ -177,3 +178,49 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """No sequence of bytes leads to anything but an object or invalidSyntax."""
     found = _read_or_refused(body)
     assert found is None or isinstance(found, dict)
+
+
+_PIECES = st.sampled_from(
+    [
+        '{"a":1}',
+        '{"a" :1,"a":2}',
+        '"x\\":y"',
+        '"\\u0000"',
+        '"\\ud800"',
+        "1.5",
+        "1e400",
+        "9" * 19,
+        "9" * 20,
+        f"-{_INT64}",
+        "[]",
+        '" :"',
+        "NaN",
+    ]
+)
+_TEXTS = st.recursive(
+    _PIECES,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]")
+        | st.lists(st.tuples(st.sampled_from(['"a"', '"A"', '"b"', '"c":', '"d" ', '"\\u0061"']), inner), max_size=3).map(
+            lambda members: "{" + ",".join(name + ("" if name.endswith(":") else ":") + value for name, value in members) + "}"
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(_TEXTS)
+def test_the_quick_reader_agrees_with_the_strict_one(text: str) -> None:
+    """Whatever is read without the strict parser is read as the strict one reads it, and whatever that refuses is refused."""
+    body = b'{"x":%s}' % text.encode()
+
+    def outcome() -> str:
+        try:
+            return json.dumps(read_object(body, LIMITS))
+        except ScimError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_plain", lambda *_: None)
+        strict = outcome()
+    assert outcome() == strict

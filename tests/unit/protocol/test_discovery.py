@@ -45,7 +45,9 @@ def _attributes(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("page", "default", "seconds"), [(1000, 100, 3600), (7, 3, 1)])
 def test_limits_are_those_enforced(page: int, default: int, seconds: int) -> None:
     """The numbers of ServiceProviderConfig come from the limits, and what is not served is said to be so, with zeros."""
-    found = discovery.service_provider_config(Limits(page=page, default_page=default, cursor_seconds=seconds), Policy(), BASE)
+    found = discovery.service_provider_config(
+        Limits(page=page, default_page=default, cursor_seconds=seconds, bulk_operations=9, body_bytes=99), Policy(), BASE
+    )
     assert found["filter"] == {"supported": True, "maxResults": page}
     assert found["pagination"] == {
         "cursor": True,
@@ -55,7 +57,9 @@ def test_limits_are_those_enforced(page: int, default: int, seconds: int) -> Non
         "maxPageSize": page,
         "cursorTimeout": seconds,
     }
-    assert found["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
+    assert found["bulk"] == {"supported": True, "maxOperations": 9, "maxPayloadSize": 99}
+    without = discovery.service_provider_config(Limits(), Policy(bulk=False), BASE)
+    assert without["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
     assert [scheme["primary"] for scheme in found["authenticationSchemes"]] == [True]
     assert found["meta"]["location"] == f"{BASE}/ServiceProviderConfig"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import PROFILES, Policy, choices, parse_policy
+from scimsrv.schema.policy import LISTS, PROFILES, Policy, choices, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices()]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys(LISTS)]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -52,6 +52,12 @@ def test_a_choice_of_words(switch: str, position: str) -> None:
     assert getattr(parse_policy({switch: position}), switch) == position
 
 
+def test_what_users_may_change() -> None:
+    """me_attributes takes any list of names, the empty one too."""
+    assert parse_policy({"me_attributes": ["title", "urn:x:y"]}).me_attributes == ("title", "urn:x:y")
+    assert parse_policy({"me_attributes": []}).me_attributes == ()
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [
@@ -67,6 +73,9 @@ def test_a_choice_of_words(switch: str, position: str) -> None:
         ({"patch_body": True}, "patch_body must be one of"),
         ({"link_target_deletion": "keep"}, "link_target_deletion must be one of remove, restrict"),
         ({"pointer_target_deletion": ["clear"]}, "pointer_target_deletion must be one of clear, restrict, keep"),
+        ({"me": True}, "me must be one of off, id, userName, externalId"),
+        ({"me_attributes": "title"}, "me_attributes must be a list of names"),
+        ({"me_attributes": [1]}, "me_attributes must be a list of names"),
     ],
 )
 def test_refused(document: dict[str, Any], says: str) -> None:

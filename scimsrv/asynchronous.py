@@ -1,0 +1,232 @@
+"""Asynchronous requests (RFC 9967 §2.5.1): kept sealed, carried out by any server, looked up under the tenant's URL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from scimsrv.auth import Right
+from scimsrv.errors import Kind, ScimError
+from scimsrv.limits import Limits
+from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
+from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
+from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
+from scimsrv.protocol.prefer import Preferences
+from scimsrv.protocol.response import Renderer, Reply
+from scimsrv.protocol.route import relative
+from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.validate import complete
+from scimsrv.sealing import Safe
+from scimsrv.store import asynchronous as jobs
+from scimsrv.store.bulk import Ids, allot, carry_out_recorded
+from scimsrv.store.execute import execute
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.pool import Database
+from scimsrv.store.scope import Scope
+
+log: Final = logging.getLogger("scimsrv.jobs")
+
+#: Seconds between two looks for requests that nobody carries out, on average.
+INTERVAL: Final = 5.0
+
+#: Requests that one server carries out at the same time.
+_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of a request: the results in the order of its operations, and the ids of what it created."""
+
+    results: list[dict[str, Any]]
+    ids: Ids
+
+
+def request_text(bulk: Bulk, ids: Ids, base_url: str, *, single: bool) -> bytes:
+    """What has to be kept of a request to carry it out later."""
+    entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
+    kept = {"base": base_url, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
+    return orjson.dumps(kept | {"entries": entries})
+
+
+def single_request(method: str, path: str, body: dict[str, Any], if_match: str | None) -> Bulk:
+    """One request that writes as a request with one operation; texts in it that look like references by bulkId are just texts."""
+    return arranged([_single(orjson.dumps({"data": body}), method, path, if_match)])
+
+
+def _single(text: bytes, method: str, path: str, if_match: str | None) -> Entry:
+    return Entry(0, text, method, path, relative("", path), version=if_match)
+
+
+class Jobs:
+    """Carries out what is kept, in this process."""
+
+    def __init__(self, pool: Database, safe: Safe, limits: Limits) -> None:
+        self._pool = pool
+        self._safe = safe
+        self._limits = limits
+        self._woken = asyncio.Event()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin looking for requests."""
+        self._spawn(self._run())
+
+    async def stop(self) -> None:
+        """End within the present statements, whose transactions are undone; whoever comes next goes on where they began."""
+        for task in list(self._tasks):
+            task.cancel()
+        for task in list(self._tasks):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def later(self, scope: Scope, bulk: Bulk, wanted: Preferences, *, single: bool) -> Reply | Finished | None:
+        """Keep the request and begin with it: 202 (RFC 9967 §2.5.1.1), or what came of it where it was finished within the time that the
+        client would wait. None where it has to be carried out at once, since too many wait."""
+        ids = allot(bulk)
+        txn = await self.keep(scope, bulk, ids, single=single)
+        if txn is None:
+            return None
+        task = self.begin(scope.tenant, txn)
+        if wanted.wait:
+            await asyncio.wait({task}, timeout=wanted.wait)
+            finished = await self.finished(scope, txn, ids)
+            if finished is not None:
+                return finished
+        return self.accepted(scope, txn)
+
+    @staticmethod
+    def accepted(scope: Scope, txn: str) -> Reply:
+        """The answer to a request that is carried out later (RFC 9967 §2.5.1.1)."""
+        location = f"{scope.base_url}/.requests/{txn}"
+        return Reply(202, headers={"Location": location, "Set-Txn": txn, "Preference-Applied": "respond-async"})
+
+    async def finished(self, scope: Scope, txn: str, ids: Ids) -> Finished | None:
+        """What came of a request, if it is finished."""
+        status = await jobs.find_status(scope.pool, scope.tenant, txn)
+        if status is None or status.finished is None:
+            return None
+        results = [orjson.loads(status.results[number]) for number in sorted(status.results)]
+        for result in results:
+            del result["txn"]
+        return Finished(results, ids)
+
+    async def keep(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> str | None:
+        """Keep a request to be carried out later; returns its txn, or None where the tenant has too many that wait."""
+        txn = jobs.new_txn()
+        sealed = self._safe.seal(request_text(bulk, ids, scope.base_url, single=single), f"{scope.tenant}/{txn}")
+        if not await jobs.add_job(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed):
+            return None
+        return txn
+
+    def begin(self, tenant: int, txn: str) -> asyncio.Task[None]:
+        """Carry out a request that was just kept."""
+        return self._spawn(self._one(tenant, txn))
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL * random.uniform(0.5, 1.5)):  # noqa: S311 - keeps servers apart
+                    await self._woken.wait()
+            self._woken.clear()
+            try:
+                tenants = await jobs.tenants_with_jobs(self._pool)
+            except Exception:
+                log.exception("looking for requests to be carried out failed and is tried again")
+                continue
+            await asyncio.gather(*(self._one(tenant, None) for tenant in tenants))
+
+    async def _one(self, tenant: int, txn: str | None) -> None:
+        """Carry out this request, or all of a tenant's that nobody holds, one after the other."""
+        async with self._slots:
+            try:
+                while (job := await jobs.take_job(self._pool, tenant, txn)) is not None:
+                    await self._carry_out(job)
+                    if txn is not None:
+                        break
+                await jobs.prune_jobs(self._pool, tenant)
+            except jobs.LostError:
+                log.warning("a request of tenant %s was taken over by another server", tenant)
+            except Exception:
+                log.exception("carrying out a request of tenant %s failed and is tried again", tenant)
+
+    async def _carry_out(self, job: jobs.Job) -> None:
+        kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
+        _, catalog = await load_catalog(self._pool, job.tenant)
+        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits)
+        if kept["single"]:
+            text, method, path, version = kept["entries"][0]
+            bulk = arranged([_single(text.encode(), method, path, version)])
+            scope = replace(scope, catalog=replace(catalog, policy=replace(catalog.policy, bulk_atomic=False)))
+        else:
+            routes: dict[str, Any] = {}
+            entries = (read_entry(index, text.encode(), "", self._limits, routes) for index, (text, *_) in enumerate(kept["entries"]))
+            bulk = arranged(entries, kept["failOnErrors"])
+
+        async def authorise() -> None:
+            scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
+            if Right.WRITE.value.isdisjoint(scopes):
+                raise ScimError(Kind.FORBIDDEN, "The token needs the scope scim:write")
+
+        status = await jobs.find_status(self._pool, job.tenant, job.txn)
+        known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
+        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, jobs.JobRecorder(job, bulk=not kept["single"]), known)
+
+
+def _kept(entry: Entry, text: bytes) -> Result:
+    """A result that is kept, as far as other operations need to know it."""
+    status = int(orjson.loads(text)["status"])
+    return Result(entry, status, None, None, ScimError(Kind.CONFLICT) if status >= 400 else None)
+
+
+def status_document(status: jobs.Status, txn: str, base_url: str) -> dict[str, Any]:
+    """The result resource of a request (RFC 9967 §2.5.1.1): how far it is, and the results in the order of its operations."""
+    state = "finished" if status.finished else "running" if status.running else "waiting"
+    document: dict[str, Any] = {"schemas": [REQUEST_STATUS], "txn": txn, "state": state, "created": timestamp(status.created)}
+    if status.finished is not None:
+        document["finished"] = timestamp(status.finished)
+    results = [orjson.Fragment(status.results[number]) for number in sorted(status.results)]
+    meta = {"resourceType": "Request", "location": f"{base_url}/.requests/{txn}"}
+    return document | {"totalOperations": status.operations, "Operations": results, "meta": meta}
+
+
+def bulk_response(results: list[dict[str, Any]]) -> bytes:
+    """The answer that a finished bulk request would have got at once."""
+    return orjson.dumps({"schemas": [BULK_RESPONSE], "Operations": results})
+
+
+async def write_later(
+    jobs_: Jobs, renderer: Renderer, scope: Scope, plan: Plan, method: str, body: dict[str, Any], if_match: str | None, wanted: Preferences
+) -> Reply | None:
+    """The answer to a write that is carried out later, or was within the time to be waited; None where it has to be done at once.
+
+    Raises ScimError for what is wrong with it whatever is stored.
+    """
+    if not isinstance(plan, Insert | Overwrite | Modify | Remove):
+        return None
+    if isinstance(plan, Insert):
+        complete(plan.draft.document, plan.schema, scope.limits)
+    id_ = "" if isinstance(plan, Insert) else f"/{quote(plan.id, safe='')}"
+    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, if_match), wanted, single=True)
+    if not isinstance(kept, Finished):
+        return kept
+    result = kept.results[0]
+    if "response" in result:
+        return Reply(int(result["status"]), orjson.dumps(result["response"]))
+    if isinstance(plan, Remove):
+        return Reply(204)
+    made = Read(plan.schema, kept.ids[0] if isinstance(plan, Insert) else plan.id, plan.view)
+    return replace(renderer.reply(await execute(scope, made)), status=int(result["status"]))

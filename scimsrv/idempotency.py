@@ -1,0 +1,126 @@
+"""Requests that may be repeated: an Idempotency-Key on POST and /Bulk gives whoever lost the answer the first one again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.asynchronous import Jobs, bulk_response, single_request
+from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.protocol.bulk import Bulk
+from scimsrv.protocol.plan import Insert
+from scimsrv.protocol.prefer import Preferences
+from scimsrv.protocol.response import Renderer, Reply, refusal
+from scimsrv.schema.validate import complete
+from scimsrv.store import answers
+from scimsrv.store.bulk import allot
+from scimsrv.store.execute import execute
+from scimsrv.store.failure import unavailable
+from scimsrv.store.joined import one_transaction
+from scimsrv.store.scope import Scope
+
+#: Longest key, in characters.
+LONGEST: Final = 255
+
+
+def key_of(header: str | None) -> str | None:
+    """The key of a request, or None. Raises ScimError invalidValue for one that is not 1 to 255 printable ASCII characters."""
+    if header is None:
+        return None
+    key = header.strip()
+    if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
+        raise invalid_value(f"Idempotency-Key must have 1 to {LONGEST} printable ASCII characters")
+    return key
+
+
+def digest_of(*parts: Any) -> bytes:
+    """32 bytes that differ for requests that do; white space and the order of members do not count."""
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+async def once(scope: Scope, key: str, digest: bytes, request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
+    """The answer of `carry_out`, kept in the transaction of its effect; or the first answer, when the request came before.
+
+    Errors that the request is to blame for are answers, too; after others nothing is kept.
+    """
+    claim = await answers.claim(scope, key, digest)
+    if isinstance(claim, Reply):
+        return claim
+    if isinstance(claim, answers.Following):
+        raise ScimError(Kind.CONFLICT, "The same request is running")
+    try:
+        async with one_transaction(scope) as joined:
+            await claim.hold(joined)
+            reply = await carry_out(joined)
+            await claim.keep(joined, reply)
+    except ScimError as error:
+        if error.kind.value.status >= 500:
+            await claim.release(scope)
+        else:
+            await claim.keep(scope, refusal(error, request_id))
+        raise
+    except BaseException:
+        await claim.release(scope)
+        raise
+    return reply
+
+
+async def later_once(jobs: Jobs, scope: Scope, key: str, digest: bytes, bulk: Bulk, wanted: Preferences, *, single: bool) -> Reply:
+    """The answer to a bulk or an asynchronous request: it is kept as a row and carried out by whoever lives, so that a repetition finds
+    either what it came to, or that it still runs."""
+    claim = await answers.claim(scope, key, digest)
+    if isinstance(claim, Reply):
+        return claim
+    if isinstance(claim, answers.Following):
+        found = await jobs.finished(scope, claim.txn, {})
+        if found is None:
+            raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
+        return Reply(200, bulk_response(found.results))
+    ids = allot(bulk)
+    try:
+        async with one_transaction(scope) as joined:
+            await claim.hold(joined)
+            txn = await jobs.keep(joined, bulk, ids, single=single)
+            if txn is None:
+                raise unavailable()
+            accepted = jobs.accepted(scope, txn)
+            await (claim.keep(joined, accepted, txn) if wanted.asynchronous else claim.follow(joined, txn))
+    except BaseException:
+        await claim.release(scope)
+        raise
+    task = jobs.begin(scope.tenant, txn)
+    if wanted.asynchronous:
+        return accepted
+    await task
+    found = await jobs.finished(scope, txn, ids)
+    if found is None:
+        raise unavailable()
+    return Reply(200, bulk_response(found.results))
+
+
+async def create_once(
+    jobs: Jobs,
+    renderer: Renderer,
+    scope: Scope,
+    plan: Insert,
+    key: str,
+    digest: bytes,
+    body: dict[str, Any],
+    request_id: str,
+    wanted: Preferences,
+) -> Reply:
+    """The answer to a creation that may be repeated: the first one, whoever asks again."""
+    if wanted.asynchronous:
+        complete(plan.draft.document, plan.schema, scope.limits)
+        bulk = single_request("POST", plan.schema.endpoint, body, None)
+        return await later_once(jobs, scope, key, digest, bulk, wanted, single=True)
+
+    async def carry_out(joined: Scope) -> Reply:
+        reply = renderer.reply(await execute(joined, plan))
+        return replace(reply, body=None) if answers.is_streamed(reply) else reply  # whose connection is gone when it is sent
+
+    return await once(scope, key, digest, request_id, carry_out)

@@ -1,0 +1,43 @@
+"""What a client would like of an answer (RFC 7240), as far as HTTP is concerned: its media type, and whether it has a body."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from scimsrv.auth import Principal, Right
+from scimsrv.errors import ScimError
+from scimsrv.http import Fields
+from scimsrv.protocol.prefer import Preferences, preferences
+from scimsrv.protocol.request import answer_type
+from scimsrv.protocol.response import Reply
+
+SCIM_JSON: Final = "application/scim+json"
+
+
+def media_type_of(headers: Fields) -> str:
+    """The media type of the answer; what a client accepts does not keep an asynchronous request from being taken (RFC 9967 §2.5.1.1).
+
+    Raises ScimError 406.
+    """
+    try:
+        return answer_type(headers.joined(b"accept"))
+    except ScimError:
+        if preferences(headers.joined(b"prefer")).asynchronous:
+            return SCIM_JSON
+        raise
+
+
+def finished(reply: Reply, principal: Principal, wanted: Preferences) -> Reply:
+    """The answer to a write, without what the token may not read or the client would rather not have (RFC 7240 §4.2)."""
+    if reply.status >= 300:
+        return reply
+    if wanted.minimal and reply.body is not None:
+        short = _without_body(reply)
+        return replace(short, headers=short.headers | {"Preference-Applied": "return=minimal"})
+    return reply if principal.may(Right.READ) else _without_body(reply)
+
+
+def _without_body(reply: Reply) -> Reply:
+    """Where the resource is and its version, not what it holds."""
+    return replace(reply, status=204 if reply.status == 200 else reply.status, body=None)

@@ -1,0 +1,131 @@
+"""Requests that are carried out later, as rows: added, taken by one worker, held while it works, finished with their last results."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.protocol.bulk import Result
+from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Database
+from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope
+
+_SQL = load("requests")
+
+#: Seconds for which a request stays with a worker that is not heard of: longer than any step of one takes.
+LEASE: Final = 60.0
+
+#: Requests of a tenant that may wait; one more is carried out at once.
+WAITING: Final = 100
+
+#: Seconds for which results can be looked up.
+KEPT: Final = 24 * 3600.0
+
+
+class LostError(Exception):
+    """Another worker has taken over the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request that this worker holds under the name `holder`; `request` is sealed, `actor` the short id of the token that sent it."""
+
+    tenant: int
+    txn: str
+    actor: str
+    request: bytes
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a request is: `operations` is how many it has; `results` are those that are known, as JSON by number."""
+
+    actor: str
+    created: datetime
+    finished: datetime | None
+    running: bool
+    operations: int
+    results: dict[int, bytes]
+
+
+def new_txn() -> str:
+    """A name for a request, which nobody can guess."""
+    return secrets.token_hex(16)
+
+
+async def add_job(pool: Database, tenant: int, txn: str, actor: str, operations: int, request: bytes) -> bool:
+    """Keep a request to be carried out later; False where the tenant has too many that wait."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING))
+    return row is not None
+
+
+async def tenants_with_jobs(pool: Database) -> list[int]:
+    """The tenants with requests that nobody carries out."""
+    return [row["tenant"] for row in await pool.fetch(_SQL["with_jobs"])]
+
+
+async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job | None:
+    """Hold this request, or the oldest of the tenant's that nobody holds; None when there is none."""
+    holder = secrets.token_hex(8)
+    row = await guarded(lambda: pool.fetchrow(_SQL["take_job"], tenant, holder, LEASE, txn))
+    return None if row is None else Job(tenant, row["txn"], row["actor"], row["request"], holder)
+
+
+async def prune_jobs(pool: Database, tenant: int) -> None:
+    """Forget what was finished long ago."""
+    await guarded(lambda: pool.execute(_SQL["prune_jobs"], tenant, KEPT))
+
+
+async def find_status(pool: Database, tenant: int, txn: str) -> Status | None:
+    """What is known of a request, or None."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["job"], tenant, txn))
+    if row is None:
+        return None
+    rows = await guarded(lambda: pool.fetch(_SQL["results"], tenant, txn))
+    results = {one["number"]: one["result"].encode() for one in rows}
+    return Status(row["actor"], row["created"], row["finished"], bool(row["holder"] and row["held"]), row["operations"], results)
+
+
+async def scopes_of(pool: Database, tenant: int, actor: str) -> frozenset[str]:
+    """What the token that sent a request may do now. Raises ScimError 401 when it has ended, 403 when the tenant is suspended."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["actor"], tenant, actor))
+    if row is None:
+        raise ScimError(Kind.UNAUTHORIZED, "The token that sent the request has ended")
+    if row["status"] != "active":
+        raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
+    return frozenset(row["scopes"])
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecorder:
+    """Keeps the results of a request in the transactions of its steps; `bulk` says whether it was a bulk request."""
+
+    job: Job
+    bulk: bool
+
+    async def hold(self, scope: Scope) -> None:
+        """Go on holding the request. Raises LostError when another worker has it."""
+        row = await scope.pool.fetchrow(_SQL["hold_job"], scope.tenant, self.job.txn, self.job.holder, LEASE)
+        if row is None:
+            raise LostError
+
+    async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
+        """Keep the results, and with the last ones that the request is finished."""
+        numbers = [result.entry.index for result in results]
+        texts = [orjson.dumps(self._document(result)).decode() for result in results]
+        await scope.pool.execute(_SQL["add_results"], scope.tenant, self.job.txn, numbers, texts)
+        if last:
+            await scope.pool.execute(_SQL["finish_job"], scope.tenant, self.job.txn)
+
+    def _document(self, result: Result) -> dict[str, object]:
+        """The result as an event of its completion will have it (RFC 9967 §2.5.1.2): with the number in the original order."""
+        txn = f"{self.job.txn}:{result.entry.index}" if self.bulk else self.job.txn
+        return {"txn": txn} | result.document(self.job.txn)

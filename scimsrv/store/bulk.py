@@ -1,0 +1,339 @@
+"""Carrying out a bulk request: creations set by set, everything else one by one, each result in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.limits import Limits
+from scimsrv.protocol import planning
+from scimsrv.protocol.body import read_object
+from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, filled, target
+from scimsrv.protocol.features import check_feature
+from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
+from scimsrv.protocol.request import if_match
+from scimsrv.schema.project import EVERYTHING
+from scimsrv.store.create import Creation, Prepared, create_all, dependent, prepare
+from scimsrv.store.execute import write
+from scimsrv.store.joined import one_transaction
+from scimsrv.store.scope import Scope, new_id
+
+log: Final = logging.getLogger("scimsrv.bulk")
+
+#: Resources that are created by one statement, unless more refer to each other in a circle.
+SET: Final = 100
+
+_STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
+
+#: Raises ScimError when the request may not go on: it is asked before each step, since a long request outlives rights.
+Authorise = Callable[[], Awaitable[None]]
+
+
+#: The id of the resource that each creation makes, by the operation's index.
+Ids = Mapping[int, str]
+
+
+def allot(bulk: Bulk) -> dict[int, str]:
+    """New ids for what the request creates."""
+    return {entry.index: new_id() for entry in bulk.entries if entry.creates}
+
+
+async def carry_out(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
+    """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
+    the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
+    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors)
+    await run.steps(lambda: run.is_over)
+    return run.in_order()
+
+
+async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
+    """Carry out all operations in one transaction, or none: then the results are those that failed, and say so."""
+    try:
+        async with one_transaction(scope) as joined:
+            run = _Run(joined, bulk, ids, authorise, None)
+            await run.steps(lambda: run.errors > 0)
+            if run.errors:
+                raise _UndoneError
+            return run.in_order()
+    except _UndoneError:
+        return [_undone(result) for result in run.in_order() if result.error is not None]
+
+
+class Recorder(Protocol):
+    """Keeps what becomes of a request that is carried out later, in the transactions that do it."""
+
+    async def hold(self, scope: Scope) -> None:
+        """Keep the request from others until this transaction ends. Raises when another one has taken over."""
+
+    async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
+        """Keep results; with the last ones the request is finished."""
+
+
+async def carry_out_recorded(
+    scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, known: Mapping[int, Result]
+) -> None:
+    """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
+    `known` are the results that are kept already."""
+    if scope.catalog.policy.bulk_atomic:
+        await _recorded_at_once(scope, bulk, ids, authorise, recorder)
+        return
+    errors = sum(result.error is not None for result in known.values())
+    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors, dict(known), errors)
+    left = [step for step in steps(bulk) if _first(step) not in known]
+    for number, step in enumerate(left, 1):
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            run.scope = joined
+            before = set(run.results)
+            await run.one(step)
+            new = [run.results[index] for index in sorted(run.results.keys() - before)]
+            await recorder.record(joined, new, last=run.is_over or number == len(left))
+        if run.is_over:
+            return
+    if not left:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            await recorder.record(joined, [], last=True)
+
+
+async def _recorded_at_once(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder) -> None:
+    try:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            run = _Run(joined, bulk, ids, authorise, None)
+            await run.steps(lambda: run.errors > 0)
+            if run.errors:
+                raise _UndoneError
+            await recorder.record(joined, run.in_order(), last=True)
+    except _UndoneError:
+        async with one_transaction(scope) as joined:
+            await recorder.hold(joined)
+            failed = [_undone(result) for result in run.in_order() if result.error is not None]
+            await recorder.record(joined, failed, last=True)
+
+
+def _first(step: Creations | Single) -> int:
+    return step.index if isinstance(step, Single) else step.components[0][0]
+
+
+class _UndoneError(Exception):
+    """An operation of an atomic request failed."""
+
+
+def _undone(result: Result) -> Result:
+    error = result.error
+    if error is None:
+        return result
+    detail = f"{error.detail or error.kind.value.sentence}; the request is atomic, so that none of its operations was applied"
+    return replace(result, error=ScimError(error.kind, detail, error.operation, error.headers))
+
+
+def steps(bulk: Bulk) -> Iterator[Creations | Single]:
+    """The steps of the request, with sets of creations of a size that one statement takes."""
+    for step in bulk.steps:
+        if isinstance(step, Single):
+            yield step
+            continue
+        chosen: list[tuple[int, ...]] = []
+        size = 0
+        for component in step.components:
+            if chosen and size + len(component) > SET:
+                yield Creations(tuple(chosen))
+                chosen, size = [], 0
+            chosen.append(component)
+            size += len(component)
+        yield Creations(tuple(chosen))
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of a request that is being carried out."""
+
+    scope: Scope
+    bulk: Bulk
+    ids: Ids
+    authorise: Authorise
+    stop_after: int | None
+    results: dict[int, Result] = field(default_factory=dict)
+    errors: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether as many operations failed as may fail."""
+        return self.stop_after is not None and self.errors >= self.stop_after
+
+    def in_order(self) -> list[Result]:
+        """The results in the order of the request."""
+        return [self.results[index] for index in sorted(self.results)]
+
+    async def steps(self, is_over: Callable[[], bool]) -> None:
+        """Carry out the steps until there are no more, or it is over; whatever goes wrong becomes the result of an operation.
+
+        Creations are prepared while those before them are on their way into the database, unless these may be the last.
+        """
+        pending: asyncio.Task[None] | None = None
+        try:
+            for step in steps(self.bulk):
+                if pending is not None and (isinstance(step, Single) or self.stop_after is not None):
+                    await pending
+                if is_over():
+                    break
+                refusal = await self._refusal()
+                if isinstance(step, Single):
+                    await self._single(self.bulk.entries[step.index], refusal)
+                    continue
+                entries = self._entries(step)
+                prepared = await self._prepared(step, refusal)
+                if pending is not None:
+                    await pending
+                if is_over():
+                    break
+                pending = asyncio.create_task(self._create(entries, prepared))
+        finally:
+            if pending is not None:
+                await pending
+
+    async def one(self, step: Creations | Single) -> None:
+        """Carry out one step."""
+        refusal = await self._refusal()
+        if isinstance(step, Single):
+            await self._single(self.bulk.entries[step.index], refusal)
+            return
+        await self._create(self._entries(step), await self._prepared(step, refusal))
+
+    def _entries(self, step: Creations) -> list[Entry]:
+        return [self.bulk.entries[index] for component in step.components for index in component]
+
+    async def _refusal(self) -> ScimError | None:
+        try:
+            await self.authorise()
+        except ScimError as error:
+            return error
+        return None
+
+    async def _single(self, entry: Entry, refusal: ScimError | None) -> None:
+        try:
+            if refusal is not None:
+                raise refusal
+            written = await write(self.scope, self._plan(entry))
+        except ScimError as error:
+            self._failed(entry, error)
+        except Exception:
+            log.exception("operation %s of a bulk request failed", entry.index + 1)
+            self._failed(entry, ScimError(Kind.INTERNAL))
+        else:
+            self._done(entry, None if written is None else written.version)
+
+    async def _prepared(self, step: Creations, refusal: ScimError | None) -> Prepared | ScimError:
+        """The resources that a set of operations creates, or why none of them can be."""
+        numbered = [(circle, index) for circle, component in enumerate(step.components) for index in component]
+        own = {self.ids[index] for _, index in numbered}
+        creations = []
+        try:
+            for number, (circle, index) in enumerate(numbered, 1):
+                entry = self.bulk.entries[index]
+                creations.append(Creation(self.ids[index], refusal or self._planned(entry), self._needed(entry) & own, circle))
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            return await prepare(self.scope, creations)
+        except Exception:
+            log.exception("operations of a bulk request failed")
+            return ScimError(Kind.INTERNAL)
+
+    async def _create(self, entries: Sequence[Entry], prepared: Prepared | ScimError) -> None:
+        left = None if self.stop_after is None else self.stop_after - self.errors
+        try:
+            if isinstance(prepared, ScimError):
+                raise prepared
+            late = {self.ids[entry.index]: dependent() for entry in entries if self._needs_a_failure(entry)}
+            made = await create_all(self.scope, prepared, late, left)
+        except ScimError as error:
+            for entry in entries:
+                self._failed(entry, error)
+            return
+        except Exception:
+            log.exception("operations of a bulk request failed")
+            for entry in entries:
+                self._failed(entry, ScimError(Kind.INTERNAL))
+            return
+        for entry in entries:
+            id_ = self.ids[entry.index]
+            if id_ in made.stored:
+                self._done(entry, 1)
+            elif id_ in made.failed:
+                self._failed(entry, made.failed[id_])
+
+    def _needs_a_failure(self, entry: Entry) -> bool:
+        """Whether the operation refers to what could not be created."""
+        definers = (self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers)
+        return any(index in self.results and self.results[index].error is not None for index in definers)
+
+    def _needed(self, entry: Entry) -> frozenset[str]:
+        """The ids of the resources of this request that the operation refers to, but for its own."""
+        indexes = {self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers} - {entry.index}
+        return frozenset(self.ids[index] for index in indexes)
+
+    def _planned(self, entry: Entry) -> Insert | ScimError:
+        try:
+            plan = self._plan(entry)
+        except ScimError as error:
+            return error
+        if not isinstance(plan, Insert):
+            raise AssertionError("creations have plans that insert")
+        return plan
+
+    def _plan(self, entry: Entry) -> Insert | Overwrite | Modify | Remove:
+        """What the operation comes to, as if it had come alone. Raises ScimError."""
+        if entry.fault is not None:
+            raise entry.fault
+        if entry.route is None:
+            raise AssertionError("an operation without fault has a route")
+        if self._needs_a_failure(entry):
+            raise dependent()
+        check_feature(entry.route, entry.method, self.scope.catalog.policy)
+        schema = self.scope.catalog.at(entry.route.name)
+        if schema is None:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        data = _data(entry, self.scope.limits)
+        if entry.refers:
+            data = filled(data, entry.method, self._id_of)
+        condition = if_match(entry.version) if entry.method != "POST" else None
+        id_ = target(entry.route, self._id_of)
+        return planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
+
+    def _id_of(self, bulk_id: str) -> str:
+        return self.ids[self.bulk.definers[bulk_id]]
+
+    def _done(self, entry: Entry, version: int | None) -> None:
+        self.results[entry.index] = Result(entry, _STATUS[entry.method], self._location(entry), version)
+
+    def _failed(self, entry: Entry, error: ScimError) -> None:
+        self.errors += 1
+        location = None if entry.creates else self._location(entry)
+        self.results[entry.index] = Result(entry, error.kind.value.status, location, None, error)
+
+    def _location(self, entry: Entry) -> str | None:
+        """The URL of the resource, as far as the path says what it is."""
+        if entry.creates:
+            return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self.ids[entry.index], safe='')}"
+        if entry.route is None:
+            path = entry.path.lstrip("/")
+            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if "://" not in entry.path else None
+        id_ = target(entry.route, lambda name: self._id_of(name) if name in self.bulk.definers else f"bulkId:{name}")
+        return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
+
+
+#: Plans made in one go: the other requests of the process get their turn in between.
+_AT_ONCE: Final = 20
+
+
+def _data(entry: Entry, limits: Limits) -> dict[str, Any]:
+    """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
+    members = read_object(entry.text, limits)
+    found = next((value for name, value in members.items() if name.lower() == "data"), None)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,321 @@
+"""Creating many resources at once: one statement for all that need nothing else, one transaction where they refer to resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import groupby
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import asyncpg
+import orjson
+
+from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.protocol.plan import Insert
+from scimsrv.schema.coercions import stored_names
+from scimsrv.schema.document import Document
+from scimsrv.schema.validate import complete, shorten
+from scimsrv.store.connection import Connection
+from scimsrv.store.failure import guarded
+from scimsrv.store.links import change_of, check_types
+from scimsrv.store.pointers import new_pointers, with_refs
+from scimsrv.store.pool import Queries
+from scimsrv.store.queries import load
+from scimsrv.store.rendition import Rendition
+from scimsrv.store.scope import Scope, now
+from scimsrv.store.secrets import hashed
+from scimsrv.store.write import refuse_unclaimed, rendered
+
+_SQL = load("resources")
+
+#: Times that a set is tried again after others took unique keys of its own meanwhile.
+_ATTEMPTS: Final = 5
+
+#: What an attempt says that stored everything.
+_STORED: Final[Mapping[str, ScimError]] = MappingProxyType({})
+
+#: Renditions made in one go: the other requests of the process get their turn in between.
+_AT_ONCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A resource to be created: its id is allotted beforehand. `plan` is the error where planning failed; `needs` are the ids of others
+    of the same set that it refers to; those that refer to each other stand together and have the same number as `circle`."""
+
+    id: str
+    plan: Insert | ScimError
+    needs: frozenset[str]
+    circle: int
+
+
+def dependent() -> ScimError:
+    """409 for what refers to a resource that was not created."""
+    return ScimError(Kind.CONFLICT, "The operation refers to a resource that could not be created")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A resource on its way into the database."""
+
+    id: str
+    plan: Insert
+    document: Document
+    secrets: Mapping[str, str | None]
+    links: Mapping[str, tuple[str, ...]]
+    points: frozenset[str]
+    rendition: Rendition
+    targets: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class CreationsMade:
+    """Which resources of a set were created, and why others were not; those that are in neither were not tried."""
+
+    stored: frozenset[str]
+    failed: Mapping[str, ScimError]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Resources ready to be stored, in their order, and why some of them cannot be."""
+
+    creations: Sequence[Creation]
+    created: datetime
+    drafts: Mapping[str, _Draft]
+    failed: Mapping[str, ScimError]
+
+
+async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
+    """Everything that can be done for the creations without the database."""
+    created = now()
+    failed = {creation.id: creation.plan for creation in creations if isinstance(creation.plan, ScimError)}
+    return Prepared(creations, created, await _drafts(scope, creations, failed, created), failed)
+
+
+async def create_all(
+    scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
+) -> CreationsMade:
+    """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
+    that cannot be created for a reason found since they were prepared.
+
+    Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
+    failures the rest is left out.
+    """
+    creations, drafts = prepared.creations, prepared.drafts
+    known = {**failed, **prepared.failed}
+    for _ in range(_ATTEMPTS):
+        problems = _judged(creations, drafts, known)
+        tried = _until(creations, problems, stop_after)
+        chosen = [drafts[creation.id] for creation in tried if creation.id not in problems]
+        try:
+            found = await guarded(partial(_attempt, scope, chosen, prepared.created)) if chosen else _STORED
+        except ScimError as error:
+            found = dict.fromkeys((draft.id for draft in chosen), error)
+        if found is _STORED:
+            return CreationsMade(frozenset(draft.id for draft in chosen), {one.id: problems[one.id] for one in tried if one.id in problems})
+        known |= found
+    raise ScimError(Kind.UNAVAILABLE)
+
+
+async def _drafts(scope: Scope, creations: Iterable[Creation], failed: dict[str, ScimError], created: datetime) -> dict[str, _Draft]:
+    """The resources as they are to be stored; what is found wrong with one is noted in `failed`."""
+    drafts: dict[str, _Draft] = {}
+    for number, creation in enumerate(creations, 1):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        if isinstance(creation.plan, ScimError):
+            continue
+        try:
+            drafts[creation.id] = await _draft(scope, creation.id, creation.plan, created)
+        except ScimError as error:
+            failed[creation.id] = error
+    return drafts
+
+
+async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Draft:
+    schema = plan.schema
+    document = complete(plan.draft.document, schema, scope.limits)
+    document = {"schemas": document["schemas"], "id": id_} | document
+    secrets = await hashed(plan.draft.secrets, schema, scope.limits) if plan.draft.secrets else {}
+    links = {key: ids for key, ids in plan.draft.links.items() if ids}
+    links |= {key: made.added for key, place in schema.annotated.items() if (made := change_of(place, {}, document)) is not None}
+    for key, ids in links.items():
+        if id_ in ids:
+            raise invalid_value(f"{schema.referring[key].name}: a resource cannot refer to itself ({shorten(id_)})")
+    points = frozenset(new_pointers(schema, {}, document).values())
+    targets = points.union(*links.values())
+    return _Draft(id_, plan, document, secrets, links, points, rendered(scope, schema, document, created), targets)
+
+
+def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: Mapping[str, ScimError]) -> dict[str, ScimError]:
+    """The failures with those that follow: of what needs something that failed, and of what claims a key that one before it claims.
+    What fails claims nothing, and nor do the others of its circle."""
+    failed = dict(known)
+    claimed: set[tuple[str, str, str]] = set()
+    for _, group in groupby(creations, key=lambda creation: creation.circle):
+        circle = list(group)
+        own: set[tuple[str, str, str]] = set()
+        for creation in circle:
+            if creation.id in failed:
+                continue
+            if not creation.needs.isdisjoint(failed):
+                failed[creation.id] = dependent()
+                continue
+            claims = _claims(drafts[creation.id])
+            taken = next((claim for claim in claims if claim in claimed or claim in own), None)
+            if taken is not None:
+                failed[creation.id] = _in_use(drafts[creation.id], taken)
+            own.update(claims)
+        if any(creation.id in failed for creation in circle):
+            failed |= {creation.id: dependent() for creation in circle if creation.id not in failed}
+        else:
+            claimed |= own
+    return failed
+
+
+def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
+    """Type, attribute and key of each value of the resource that must be unique."""
+    return [(draft.plan.schema.name, attribute, key) for attribute, key in draft.rendition.unique]
+
+
+def _in_use(draft: _Draft, claim: tuple[str, str, str]) -> ScimError:
+    name = next(place.name for place in draft.plan.schema.unique if place.key == claim[1])
+    return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {draft.plan.schema.name}")
+
+
+def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_after: int | None) -> Sequence[Creation]:
+    """The creations up to the failure that is one too many."""
+    if stop_after is None:
+        return creations
+    count = 0
+    for number, creation in enumerate(creations, 1):
+        count += creation.id in failed
+        if count >= stop_after:
+            return creations[:number]
+    return creations
+
+
+async def _taken(scope: Scope, drafts: Sequence[_Draft]) -> dict[str, ScimError]:
+    """Those that claim a key that a stored resource holds."""
+    claims = {claim: draft for draft in reversed(drafts) for claim in _claims(draft)}
+    columns = [list(column) for column in zip(*claims, strict=True)]
+    rows = await scope.pool.fetch(_SQL["keys_taken"], scope.tenant, *columns)
+    found = [(row["type"], row["attribute"], row["key"]) for row in rows]
+    return {claims[claim].id: _in_use(claims[claim], claim) for claim in found}
+
+
+async def _attempt(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
+    """Store all and return `_STORED`, or return what is wrong with some of them; nothing where others were only quicker."""
+    try:
+        return await _store(scope, drafts, created)
+    except asyncpg.UniqueViolationError:
+        return await _taken(scope, drafts)
+    except _UndoneError as problem:
+        return problem.failed
+
+
+class _UndoneError(Exception):
+    """Some of a set could not be stored, so that none was."""
+
+    def __init__(self, failed: Mapping[str, ScimError]) -> None:
+        super().__init__()
+        self.failed = failed
+
+
+async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
+    claiming = [draft for draft in drafts if draft.plan.schema.claiming]
+    if not claiming and not any(draft.targets for draft in drafts):
+        await _insert(scope, scope.pool, drafts, created)
+        return _STORED
+    async with scope.pool.acquire() as conn, conn.transaction():
+        types = await _types(scope, conn, drafts)
+        failed = {}
+        for draft in drafts:
+            try:
+                await _refer(scope, draft, types, created)
+            except ScimError as error:
+                failed[draft.id] = error
+        if failed:
+            return failed
+        await _add_links(scope, conn, drafts, types)
+        # Last, since others wait for the counts that it raises.
+        await _insert(scope, conn, drafts, created)
+        for draft in claiming:
+            try:
+                await refuse_unclaimed(scope, conn, draft.plan.schema, draft.document, draft.rendition.unique)
+            except ScimError as error:
+                failed[draft.id] = error
+        if failed:
+            raise _UndoneError(failed)
+    return _STORED
+
+
+async def _types(scope: Scope, conn: Connection, drafts: Sequence[_Draft]) -> dict[str, str]:
+    """The type of each resource that is referred to, by id: of those stored, which are locked, and of those that are being created."""
+    own = {draft.id: draft.plan.schema.name for draft in drafts}
+    wanted = sorted(frozenset[str]().union(*(draft.targets for draft in drafts)) - own.keys())
+    rows = await conn.fetch(_SQL["lock_targets"], scope.tenant, wanted) if wanted else []
+    return own | {row["id"]: row["type"] for row in rows}
+
+
+class _Known:
+    """Answers which of some resources exist, and of what type, from what was locked before."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self._types = types
+
+    async def fetch(self, _query: str, _tenant: int, ids: Sequence[str]) -> list[dict[str, str]]:
+        """A row for each that exists."""
+        return [{"id": id_, "type": self._types[id_]} for id_ in ids if id_ in self._types]
+
+
+async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime) -> None:
+    """Check what the resource refers to. Raises ScimError invalidValue."""
+    schema = draft.plan.schema
+    for key, ids in draft.links.items():
+        check_types(schema.referring[key], ids, types)
+    if draft.points or not schema.annotated.keys().isdisjoint(draft.links):
+        draft.document = await with_refs(scope, cast("Queries", _Known(types)), schema, {}, draft.document)
+        draft.rendition = rendered(scope, schema, draft.document, created)
+
+
+async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], types: Mapping[str, str]) -> None:
+    rows = [(draft.id, key, target) for draft in drafts for key, ids in draft.links.items() for target in ids]
+    if not rows:
+        return
+    holders = {type_.name for type_ in scope.catalog.types() if type_.referring}
+    if any(types[target] in holders for _, _, target in rows):
+        await conn.execute(_SQL["note_unusual_reference"], scope.tenant)
+    await conn.execute(_SQL["add_links_of_many"], scope.tenant, *(list(column) for column in zip(*sorted(rows), strict=True)))
+
+
+async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created: datetime) -> None:
+    renditions = [(draft, draft.plan.schema.name, draft.rendition) for draft in drafts]
+    # In one order for everybody, so that two sets with keys in common do not wait for each other.
+    claims = sorted((*claim, draft.id) for draft in drafts for claim in _claims(draft))
+    secrets = [(draft.id, key, hash_) for draft in drafts for key, hash_ in draft.secrets.items()]
+    keys = sorted((key, draft.id) for draft in drafts for key in draft.rendition.keys)
+    counts = sorted(Counter(name for _, name, _ in renditions).items())
+    await conn.execute(
+        _SQL["insert_resources"],
+        *(scope.tenant, [draft.id for draft in drafts], [name for _, name, _ in renditions], created),
+        *([made.display for _, _, made in renditions], [made.document for _, _, made in renditions]),
+        [made.search for _, _, made in renditions],
+        *_columns(claims, 4),
+        *_columns(secrets, 3),
+        scope.actor,
+        *([key.number for key, _ in keys], [key.key for key, _ in keys], [key.substring for key, _ in keys], [id_ for _, id_ in keys]),
+        *_columns(counts, 2),
+        scope.count_slot(),
+        [None if names is None else orjson.dumps(names).decode() for names in (stored_names(one.plan.draft.coercions) for one in drafts)],
+    )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], number: int) -> list[list[Any]]:
+    return [[row[column] for row in rows] for column in range(number)]

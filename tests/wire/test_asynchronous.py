@@ -1,0 +1,269 @@
+"""Asynchronous requests: 202 with what RFC 9967 demands, results that can be looked up, and nothing carried out twice or in part."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from scimsrv.store import asynchronous as jobs
+from tests.wire.support import PUBLIC, Client, Server, assert_error, group, patch, user
+from tests.wire.test_bulk import REQUEST, RESPONSE, operation, post, statuses
+
+ASYNC: Final = {"Prefer": "respond-async"}
+
+
+async def finished(client: Client, answer: httpx.Response) -> dict[str, Any]:
+    """The result resource of a request that was accepted, when it is finished."""
+    assert answer.status_code == 202, answer.text
+    assert answer.content == b""
+    assert answer.headers["content-length"] == "0"
+    assert answer.headers["preference-applied"] == "respond-async"
+    txn = answer.headers["set-txn"]
+    assert answer.headers["location"] == f"{PUBLIC}{client.base}/.requests/{txn}"
+    for _ in range(200):
+        found: dict[str, Any] = (await client.get(f"/.requests/{txn}")).json()
+        assert found["txn"] == txn
+        if found["state"] == "finished":
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never finished: {found}")
+
+
+async def test_every_write(client: Client) -> None:
+    """POST, PUT, PATCH and DELETE are accepted, carried out, and each has one result."""
+    made = await finished(client, await client.request("POST", "/Users", user("ada"), headers=ASYNC))
+    (result,) = made["Operations"]
+    assert (result["txn"], result["status"], result["method"], result["version"]) == (made["txn"], "201", "POST", 'W/"1"')
+    ada = (await client.get(f"/Users/{result['location'].rpartition('/')[2]}")).json()
+    assert (ada["userName"], ada["meta"]["location"]) == ("ada", result["location"])
+    path = f"/Users/{ada['id']}"
+    change = await finished(
+        client, await client.request("PATCH", path, patch({"op": "add", "path": "title", "value": "Dr"}), headers=ASYNC)
+    )
+    assert change["Operations"][0] == {
+        "txn": change["txn"],
+        "method": "PATCH",
+        "version": 'W/"2"',
+        "location": result["location"],
+        "status": "200",
+    }
+    put = await finished(client, await client.request("PUT", path, user("ada", title="x"), headers=ASYNC | {"If-Match": 'W/"2"'}))
+    assert (await client.get(path)).json()["title"] == "x"
+    assert statuses(put["Operations"]) == ["200"]
+    gone = await finished(client, await client.request("DELETE", path, headers=ASYNC))
+    assert statuses(gone["Operations"]) == ["204"]
+    assert_error(await client.get(path), 404)
+
+
+async def test_what_is_wrong_is_said_at_once(server: Server, client: Client) -> None:
+    """Syntax, rights and schemas are checked before the 202; what only the database knows is in the result."""
+    ada = await client.new_user("ada")
+    path = f"/Users/{ada['id']}"
+    assert_error(await client.request("POST", "/Users", {}, headers=ASYNC), 400, "invalidValue")
+    assert_error(await client.request("POST", "/Users", content=b"{", headers=ASYNC), 400, "invalidSyntax")
+    assert_error(await client.request("PATCH", path, patch({"op": "x"}), headers=ASYNC), 400, "invalidSyntax")
+    assert_error(await client.request("POST", "/Bulk", {"schemas": []}, headers=ASYNC), 400, "invalidSyntax")
+    assert_error(await client.with_token(None).request("DELETE", path, headers=ASYNC), 401)
+    assert_error(await client.with_token(await server.token(client, "scim:read")).request("DELETE", path, headers=ASYNC), 403)
+    double = await finished(client, await client.request("POST", "/Users", user("ADA"), headers=ASYNC))
+    (result,) = double["Operations"]
+    assert (result["status"], result["response"]["scimType"], "location" in result) == ("409", "uniqueness", False)
+    stale = await finished(client, await client.request("DELETE", path, headers=ASYNC | {"If-Match": 'W/"7"'}))
+    assert statuses(stale["Operations"]) == ["412"]
+
+
+async def test_bulk(client: Client) -> None:
+    """A bulk request has one result for each operation, whose txn has the number in the original order, counted from 0."""
+    body = {
+        "schemas": [REQUEST],
+        "Operations": [post("g", group("bulkId:b")), post("a", user()), operation("DELETE", "/Users/1"), post("b", user())],
+    }
+    found = await finished(client, await client.request("POST", "/Bulk", body, headers=ASYNC))
+    assert [result["txn"] for result in found["Operations"]] == [f"{found['txn']}:{number}" for number in range(4)]
+    assert statuses(found["Operations"]) == ["201", "201", "404", "201"]
+    assert [result.get("bulkId") for result in found["Operations"]] == ["g", "a", None, "b"]
+    assert found["totalOperations"] == 4
+    location = found["Operations"][0]["location"].rpartition("/")[2]
+    assert len((await client.get(f"/Groups/{location}")).json()["members"]) == 1
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_bulk_stops(server: Server, atomic: bool) -> None:
+    """failOnErrors and the policy of all or nothing hold for what is carried out later."""
+    client = await server.tenant(bulk_atomic=atomic)
+    body = {"schemas": [REQUEST], "failOnErrors": 1, "Operations": [post("a", user()), operation("DELETE", "/Users/1"), post("b", user())]}
+    found = await finished(client, await client.request("POST", "/Bulk", body, headers=ASYNC))
+    assert statuses(found["Operations"]) == (["404"] if atomic else ["201", "404"])
+    assert (await client.get("/Users")).json()["totalResults"] == (0 if atomic else 1)
+
+
+async def test_waiting(client: Client) -> None:
+    """A client that would wait gets the normal answer when it is there in time."""
+    wait = {"Prefer": "respond-async, wait=20"}
+    answer = await client.request("POST", "/Users", user("ada"), headers=wait)
+    assert (answer.status_code, answer.json()["userName"]) == (201, "ada")
+    ada = answer.json()
+    assert (await client.get(f"/Users/{ada['id']}")).json() == ada
+    answer = await client.request("PUT", f"/Users/{ada['id']}", user("ada", title="x"), headers=wait)
+    assert (answer.status_code, answer.json()["title"], answer.headers["etag"]) == (200, "x", 'W/"2"')
+    assert_error_later(await client.request("POST", "/Users", user("ada"), headers=wait), 409)
+    answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": [post("b", user())]}, headers=wait)
+    assert (answer.status_code, answer.json()["schemas"], statuses(answer.json()["Operations"])) == (200, [RESPONSE], ["201"])
+    assert (await client.request("DELETE", f"/Users/{ada['id']}", headers=wait)).status_code == 204
+
+
+def assert_error_later(answer: httpx.Response, status: int) -> None:
+    """The answer is an Error, although of a request that was kept."""
+    assert (answer.status_code, answer.json()["status"]) == (status, str(status))
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "image/png", "application/json;q=0"])
+async def test_accept_does_not_count(client: Client, accept: str) -> None:
+    """What the client accepts does not keep its request from being taken."""
+    await finished(client, await client.request("POST", "/Users", user(), headers=ASYNC | {"Accept": accept}))
+
+
+async def test_the_result_is_the_senders(server: Server, client: Client) -> None:
+    """Only the token that sent a request sees what became of it."""
+    answer = await client.request("POST", "/Users", user(), headers=ASYNC)
+    await finished(client, answer)
+    path = f"/.requests/{answer.headers['set-txn']}"
+    assert_error(await client.with_token(None).get(path), 401)
+    assert_error(await client.with_token(await server.token(client)).get(path), 404)
+    assert_error(await client.get("/.requests/0"), 404)
+    other = await server.tenant()
+    assert_error(await other.get(path), 404)
+    assert_error(await client.delete(path), 405)
+
+
+async def test_secrets_are_sealed(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is unreadable where it lies, and what is finished is not there any more."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answer = await client.request("POST", "/Users", user("ada", password="correct horse"), headers=ASYNC)
+        assert answer.status_code == 202
+        assert (await client.get(f"/.requests/{answer.headers['set-txn']}")).json()["state"] == "waiting"
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+        kept = await server.pool.fetchval("SELECT request FROM request_job WHERE tenant = $1", client.id)
+    assert len(kept) > 100
+    assert b"horse" not in kept
+    assert b"ada" not in kept
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    await finished(client, answer)
+    assert await server.pool.fetchval("SELECT request FROM request_job WHERE tenant = $1", client.id) == b""
+    assert await server.pool.fetchval("SELECT count(*) FROM secret WHERE tenant = $1", client.id) == 1
+
+
+async def test_too_many_that_wait(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where too many requests wait, one more is carried out at once: the preference is none of those that were applied."""
+    monkeypatch.setattr(jobs, "WAITING", 0)
+    answer = await client.request("POST", "/Users", user(), headers=ASYNC)
+    assert answer.status_code == 201
+    assert "preference-applied" not in answer.headers
+
+
+async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker left in the middle is taken up where it was left, and nothing is done twice."""
+    body: dict[str, Any] = {"schemas": [REQUEST], "Operations": [post(str(number), user()) for number in range(3)]}
+    body["Operations"] = [one for each in body["Operations"] for one in (each, operation("DELETE", "/Users/none"))]
+    calls = 0
+    original = jobs.JobRecorder.record
+
+    async def dying(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise ConnectionError("killed")
+        await original(self, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "record", dying)
+        answer = await client.request("POST", "/Bulk", body, headers=ASYNC)
+        while calls < 4:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+    txn = answer.headers["set-txn"]
+    half = (await client.get(f"/.requests/{txn}")).json()
+    assert (half["state"], statuses(half["Operations"])) == ("running", ["201", "404", "201"])
+    assert (await client.get("/Users")).json()["totalResults"] == 2
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
+    server.app.jobs.begin(client.id, txn)
+    found = await finished(client, answer)
+    assert statuses(found["Operations"]) == ["201", "404"] * 3
+    assert (await client.get("/Users")).json()["totalResults"] == 3
+
+
+async def test_a_worker_that_was_taken_for_dead(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that goes on after another has taken over changes nothing."""
+    started, go = asyncio.Event(), asyncio.Event()
+    original = jobs.JobRecorder.hold
+    first = True
+
+    async def slow(self: Any, scope: Any) -> None:
+        nonlocal first
+        if first:
+            first = False
+            started.set()
+            await go.wait()
+        await original(self, scope)
+
+    monkeypatch.setattr(jobs.JobRecorder, "hold", slow)
+    answer = await client.request("POST", "/Users", user("ada"), headers=ASYNC)
+    await started.wait()
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    found = await finished(client, answer)
+    go.set()
+    await asyncio.sleep(0.2)
+    assert statuses(found["Operations"]) == ["201"]
+    assert (await client.get(f"/.requests/{found['txn']}")).json() == found
+    assert (await client.get("/Users")).json()["totalResults"] == 1
+
+
+async def test_a_token_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request is carried out with the rights that its token has then: without it, not at all."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    mine = client.with_token(await server.token(client))
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answer = await mine.request("POST", "/Users", user(), headers=ASYNC)
+        assert (await mine.get(f"/.requests/{answer.headers['set-txn']}")).json()["state"] == "waiting"
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    await server.pool.execute("UPDATE request_job SET actor = 'gone00' WHERE tenant = $1", client.id)
+    await server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    rows = await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)
+    assert ['"status":"401"' in row["result"] for row in rows] == [True]
+    assert (await client.get("/Users")).json()["totalResults"] == 0
+
+
+async def test_references_are_texts_in_single_requests(client: Client) -> None:
+    """What looks like a reference by bulkId is none outside of bulk requests."""
+    found = await finished(client, await client.request("POST", "/Users", user(title="bulkId:x"), headers=ASYNC))
+    id_ = found["Operations"][0]["location"].rpartition("/")[2]
+    assert (await client.get(f"/Users/{id_}")).json()["title"] == "bulkId:x"
+
+
+async def test_minimal_answers(client: Client) -> None:
+    """return=minimal leaves out the body of a write, and says so; reads are as ever."""
+    minimal = {"Prefer": "return=minimal"}
+    answer = await client.request("POST", "/Users", user("ada"), headers=minimal)
+    assert (answer.status_code, answer.content, answer.headers["preference-applied"]) == (201, b"", "return=minimal")
+    assert (answer.headers["etag"], "location" in answer.headers) == ('W/"1"', True)
+    path = "/Users/" + answer.headers["location"].rpartition("/")[2]
+    for method, body in (("PUT", user("ada", title="x")), ("PATCH", patch({"op": "add", "path": "title", "value": "y"}))):
+        answer = await client.request(method, path, body, headers=minimal)
+        assert (answer.status_code, answer.content, answer.headers["preference-applied"]) == (204, b"", "return=minimal")
+        assert "etag" in answer.headers
+    answer = await client.request("GET", path, headers=minimal)
+    assert (answer.status_code, answer.json()["title"], "preference-applied" in answer.headers) == (200, "y", False)
+    assert_error(await client.request("POST", "/Users", user("ada"), headers=minimal), 409, "uniqueness")

@@ -1,0 +1,80 @@
+"""Bulk requests that are too large are refused while they are read: what comes behind the limit is not asked for, and nothing is parsed."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+
+from scimsrv.protocol import bulk, operations
+from tests.wire.support import Client, assert_error
+from tests.wire.test_bulk import REQUEST
+
+_PIECE: Final = 16 * 1024
+_MIB: Final = 1024 * 1024
+
+
+class Sending:
+    """A body sent piece by piece, which counts how much of it was asked for."""
+
+    def __init__(self, operation: bytes, number: int) -> None:
+        self.operation, self.number, self.sent = operation, number, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        held = b'{"schemas":["%s"],"Operations":[' % REQUEST.encode()
+        for number in range(self.number):
+            held += (b"," if number else b"") + self.operation
+            if len(held) >= _PIECE:
+                self.sent += len(held)
+                yield held
+                held = b""
+        self.sent += len(held) + 2
+        yield held + b"]}"
+
+
+_DELETE: Final = b'{"method":"DELETE","path":"/Users/1"}'
+_LARGE: Final = b'{"method":"POST","path":"/Users","bulkId":"x","data":{"userName":"u","title":"' + b"x" * 64_000 + b'"}}'
+
+
+def _headers(client: Client) -> dict[str, str]:
+    return {"Authorization": f"Bearer {client.token}", "Content-Type": "application/scim+json"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "number", "says", "most"),
+    [
+        (_DELETE, 100_000, "maxOperations (1000)", 4 * _PIECE),
+        (b"{}", 100_000, "maxOperations (1000)", 2 * _PIECE),
+        (b"1", 100_000, "maxOperations (1000)", 2 * _PIECE),
+        (_LARGE, 80, "maxPayloadSize (4194304 bytes)", 4 * _MIB + 2 * 64_200),
+    ],
+    ids=["operations", "empty operations", "numbers", "5 MiB"],
+)
+async def test_refused_while_it_is_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch, operation: bytes, number: int, says: str, most: int
+) -> None:
+    """No more is read than shows that the limit is passed, no operation is parsed, and no more memory is taken than for what was read."""
+    for module in (operations, bulk):
+        monkeypatch.setattr(module, "read_object", None)
+    body = Sending(operation, number)
+    tracemalloc.start()
+    try:
+        answer = await client.http.request("POST", f"{client.base}/Bulk", content=body, headers=_headers(client))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert_error(answer, 413, None, says)
+    assert body.sent <= most
+    assert peak < 2 * most + _MIB
+    assert (await client.get("/Users")).json()["totalResults"] == 0
+
+
+async def test_a_length_that_is_announced(client: Client) -> None:
+    """A body that says that it is too large is not read at all."""
+    body = Sending(_DELETE, 10)
+    headers = _headers(client) | {"Content-Length": str(5 * _MIB)}
+    answer = await client.http.request("POST", f"{client.base}/Bulk", content=body, headers=headers)
+    assert_error(answer, 413, None, "maxPayloadSize (4194304 bytes)")
+    assert body.sent == 0

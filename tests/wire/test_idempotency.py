@@ -1,0 +1,214 @@
+"""Idempotency-Key on POST and /Bulk: the first answer for whoever repeats the request, and one effect whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.store import answers, execute, write
+from scimsrv.store import asynchronous as jobs
+from tests.wire.support import Client, Server, assert_error, group, patch, user
+from tests.wire.test_bulk import REQUEST, operation, post, statuses
+
+
+def _key(key: str = "k-1") -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+async def _users(client: Client) -> int:
+    number: int = (await client.get("/Users", count=0)).json()["totalResults"]
+    return number
+
+
+async def test_the_first_answer_comes_again(client: Client) -> None:
+    """The same request with the same key gets the same answer, even when the resource has changed since, and nothing is done."""
+    body = user("ada", title="Dr")
+    first = await client.request("POST", "/Users", body, headers=_key())
+    assert first.status_code == 201
+    await client.patch(f"/Users/{first.json()['id']}", {"op": "replace", "path": "title", "value": "x"})
+    again = await client.request("POST", "/Users", dict(reversed(body.items())), headers=_key())
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (again.headers["location"], again.headers["etag"]) == (first.headers["location"], 'W/"1"')
+    assert await _users(client) == 1
+
+
+async def test_errors_are_answers(client: Client) -> None:
+    """A refusal is repeated too: what the request is to blame for does not get better."""
+    ada = await client.new_user("ada")
+    first = await client.request("POST", "/Users", user("ADA"), headers=_key())
+    assert_error(first, 409, "uniqueness")
+    await client.delete(f"/Users/{ada['id']}")
+    again = await client.request("POST", "/Users", user("ADA"), headers=_key())
+    assert (again.status_code, again.content) == (409, first.content)
+
+
+async def test_another_request(client: Client) -> None:
+    """The key of another body, another endpoint or another query is 422, and nothing is done."""
+    body = user("ada")
+    assert (await client.request("POST", "/Users", body, headers=_key())).status_code == 201
+    assert_error(await client.request("POST", "/Users", body | {"title": "x"}, headers=_key()), 422)
+    assert_error(await client.request("POST", "/Groups", group(displayName="ada"), headers=_key()), 422)
+    assert_error(await client.request("POST", "/Users?attributes=userName", body, headers=_key()), 422)
+    assert_error(await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": []}, headers=_key()), 422)
+    assert await _users(client) == 1
+    assert (await client.request("POST", "/Users", user("ben"), headers=_key("k-2"))).status_code == 201
+
+
+async def test_keys_are_the_tenants(server: Server, client: Client) -> None:
+    """Two tenants may use one key; two tokens of a tenant share it."""
+    other = await server.tenant()
+    for one in (client, other):
+        assert (await one.request("POST", "/Users", user("ada"), headers=_key())).status_code == 201
+    colleague = client.with_token(await server.token(client, "scim:write"))
+    answer = await colleague.request("POST", "/Users", user("ada"), headers=_key())
+    assert (answer.status_code, answer.content) == (201, b"")
+
+
+async def test_while_the_first_is_running(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repetition that comes too early is 409; when the first one is done it gets its answer."""
+    started, go = asyncio.Event(), asyncio.Event()
+    original = write.insert
+
+    async def slow(*args: Any) -> Any:
+        started.set()
+        await go.wait()
+        return await original(*args)
+
+    monkeypatch.setattr(execute, "insert", slow)
+    first = asyncio.create_task(client.request("POST", "/Users", user("ada"), headers=_key()))
+    await started.wait()
+    early = await client.request("POST", "/Users", user("ada"), headers=_key())
+    go.set()
+    assert_error(early, 409, None, "running")
+    assert (await first).status_code == 201
+    assert (await client.request("POST", "/Users", user("ada"), headers=_key())).content == (await first).content
+
+
+async def test_many_at_once(client: Client) -> None:
+    """Of many equal requests at once one is carried out; the others get its answer or are told that it runs."""
+    sent = [client.request("POST", "/Users", user("ada"), headers=_key()) for _ in range(8)]
+    found = await asyncio.gather(*sent)
+    assert {answer.status_code for answer in found} <= {201, 409}
+    assert len({answer.content for answer in found if answer.status_code == 201}) == 1
+    assert await _users(client) == 1
+
+
+@pytest.mark.parametrize("effect", [False, True])
+async def test_what_failed_for_another_reason(client: Client, monkeypatch: pytest.MonkeyPatch, effect: bool) -> None:
+    """After a failure of the server nothing is kept, neither answer nor effect, and the request may come again."""
+    original = write.insert
+
+    async def failing(*args: Any) -> Any:
+        if effect:
+            await original(*args)
+        raise ScimError(Kind.UNAVAILABLE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(execute, "insert", failing)
+        assert_error(await client.request("POST", "/Users", user("ada"), headers=_key()), 503)
+    assert await _users(client) == 0
+    assert (await client.request("POST", "/Users", user("ada"), headers=_key())).status_code == 201
+
+
+async def test_a_server_that_died(server: Server, client: Client) -> None:
+    """A request that died before its answer has no effect, and is carried out by a repetition as soon as it counts as dead."""
+    await client.request("POST", "/Users", user("ada"), headers=_key())
+    await server.pool.execute("UPDATE first_answer SET status = NULL WHERE tenant = $1", client.id)
+    assert_error(await client.request("POST", "/Users", user("ada"), headers=_key()), 409, None, "running")
+    await server.pool.execute("UPDATE first_answer SET held_until = now() WHERE tenant = $1", client.id)
+    assert_error(await client.request("POST", "/Users", user("ada"), headers=_key()), 409, "uniqueness")
+
+
+async def test_answers_are_kept_for_a_day(server: Server, client: Client) -> None:
+    """After 24 hours the key is free, also for another request; before that it is not."""
+    await client.request("POST", "/Users", user("ada"), headers=_key())
+    for age, status in (("23 hours 59 minutes", 422), ("24 hours 1 minute", 201)):
+        await server.pool.execute(f"UPDATE first_answer SET created = now() - interval '{age}' WHERE tenant = $1", client.id)
+        assert (await client.request("POST", "/Users", user("ben"), headers=_key())).status_code == status
+
+
+async def test_answers_are_bounded(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant has so many answers at most, of which the oldest go; large ones have no body."""
+    monkeypatch.setattr(answers, "MOST", 3)
+    monkeypatch.setattr(answers, "MOST_BYTES", 1_000)
+    for number in range(6):
+        await client.request("POST", "/Users", user(f"u{number}"), headers=_key(f"k-{number}"))
+    rows = await server.pool.fetch("SELECT key FROM first_answer WHERE tenant = $1 ORDER BY created", client.id)
+    assert [row["key"] for row in rows] == ["k-2", "k-3", "k-4", "k-5"]
+    first = await client.request("POST", "/Users", user("large", title="x" * 2_000), headers=_key("large"))
+    again = await client.request("POST", "/Users", user("large", title="x" * 2_000), headers=_key("large"))
+    assert (first.status_code, again.status_code, len(first.content) > 2_000, again.content) == (201, 201, True, b"")
+    assert again.headers["location"] == first.headers["location"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\tb"])
+async def test_keys_that_are_none(client: Client, key: str) -> None:
+    """A key has 1 to 255 printable ASCII characters."""
+    assert_error(await client.request("POST", "/Users", user(), headers=[("Idempotency-Key", key)]), 400, "invalidValue", "Idempotency-Key")
+    assert await _users(client) == 0
+
+
+async def test_other_methods(client: Client) -> None:
+    """Where it means nothing the header is ignored."""
+    ada = await client.new_user("ada")
+    for title in ("x", "y"):
+        change = patch({"op": "replace", "path": "title", "value": title})
+        assert (await client.request("PATCH", f"/Users/{ada['id']}", change, headers=_key())).json()["title"] == title
+
+
+async def test_bulk(client: Client) -> None:
+    """A bulk request is carried out once; its repetition gets every result again."""
+    body: dict[str, Any] = {
+        "schemas": [REQUEST],
+        "Operations": [post("a", user()), operation("DELETE", "/Users/1"), post("g", group("bulkId:a"))],
+    }
+    first = await client.request("POST", "/Bulk", body, headers=_key())
+    assert statuses(first.json()["Operations"]) == ["201", "404", "201"]
+    again = await client.request("POST", "/Bulk", body, headers=_key())
+    assert (again.status_code, again.content) == (200, first.content)
+    assert await _users(client) == 1
+    other = body | {"Operations": body["Operations"][:1]}
+    assert_error(await client.request("POST", "/Bulk", other, headers=_key()), 422)
+
+
+async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server left in the middle of a bulk request is finished by another, and the repetition gets the whole answer."""
+    body = {"schemas": [REQUEST], "Operations": [post("a", user()), operation("DELETE", "/Users/1"), post("b", user())]}
+    original = jobs.JobRecorder.record
+    calls = 0
+
+    async def dying(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ConnectionError("killed")
+        await original(self, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "record", dying)
+        assert_error(await client.request("POST", "/Bulk", body, headers=_key()), 503)
+    assert_error(await client.request("POST", "/Bulk", body, headers=_key()), 409, None, "running")
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
+    await server.app.jobs.begin(client.id, await server.pool.fetchval("SELECT txn FROM request_job WHERE tenant = $1", client.id))
+    again = await client.request("POST", "/Bulk", body, headers=_key())
+    assert statuses(again.json()["Operations"]) == ["201", "404", "201"]
+    assert await _users(client) == 2
+
+
+@pytest.mark.parametrize("path", ["/Users", "/Bulk"])
+async def test_asynchronous(client: Client, path: str) -> None:
+    """The first answer to an asynchronous request is its 202, with the same place to look."""
+    body = user("ada") if path == "/Users" else {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    headers = _key() | {"Prefer": "respond-async"}
+    first, again = [await client.request("POST", path, body, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.headers["set-txn"] == again.headers["set-txn"]
+    assert first.headers["location"] == again.headers["location"]
+    for _ in range(100):
+        if (await client.get(f"/.requests/{first.headers['set-txn']}")).json()["state"] == "finished":
+            break
+        await asyncio.sleep(0.05)
+    assert await _users(client) == 1

@@ -1,0 +1,137 @@
+"""/Me: tokens that stand for a user reach the user's own resource, and change of it what the policy lets them change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, user
+
+
+async def own(server: Server, client: Client, subject: str | None, *scopes: str) -> Client:
+    """The client with a token for this subject."""
+    return client.with_token(await server.token(client, *(scopes or ("scim:me",)), subject=subject))
+
+
+@pytest.mark.parametrize(
+    ("me", "subject"),
+    [("userName", "ada"), ("userName", "ADA"), ("externalId", "oid-1"), ("externalId", 'x" or id pr or title eq "'), ("id", None)],
+)
+async def test_the_subject_is_found(server: Server, me: str, subject: str | None) -> None:
+    """The attribute that the policy names is compared as its type says, and the subject is a value and no filter."""
+    client = await server.tenant(me=me)
+    await client.new_user("ben", externalId="OID-1")
+    ada = await client.new_user("ada", externalId=subject if me == "externalId" else None)
+    mine = await own(server, client, subject or ada["id"])
+    answer = await mine.get("/Me")
+    assert (answer.status_code, answer.json()) == (200, ada)
+    assert answer.headers["location"] == ada["meta"]["location"] == f"{PUBLIC}{client.base}/Users/{ada['id']}"
+    assert (await mine.request("HEAD", "/Me")).headers["location"] == ada["meta"]["location"]
+    assert (await mine.get("/Me", attributes="userName")).json().keys() == {"schemas", "id", "userName"}
+    tag = answer.headers["etag"]
+    assert (await mine.request("GET", "/Me", headers={"If-None-Match": tag})).status_code == 304
+
+
+async def test_who_is_nobody(server: Server) -> None:
+    """Tokens of services, of unknown users and of ambiguous subjects are 404; deactivated users are 403; POST is 501."""
+    client = await server.tenant(me="externalId")
+    for _ in range(2):
+        await client.new_user(externalId="twice")
+    gone = await client.new_user(externalId="gone", active=False)
+    assert_error(await client.get("/Me"), 404, None, "service")
+    assert_error(await (await own(server, client, "unknown")).get("/Me"), 404)
+    assert_error(await (await own(server, client, "twice")).get("/Me"), 404)
+    mine = await own(server, client, "gone")
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert_error(await mine.request(method, "/Me", user() if method in ("PUT", "PATCH") else None), 403)
+    assert_error(await mine.post("/Me", user()), 501)
+    assert (await client.get(f"/Users/{gone['id']}")).json() == gone
+
+
+async def test_switched_off(server: Server, client: Client) -> None:
+    """Without a mapping /Me is 501 for every token and method."""
+    ada = await client.new_user("ada")
+    mine = await own(server, client, "ada")
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        assert_error(await mine.request(method, "/Me", user() if method in ("POST", "PUT", "PATCH") else None), 501)
+    assert (await client.get(f"/Users/{ada['id']}")).json() == ada
+
+
+async def test_rights(server: Server) -> None:
+    """/Me needs its scope, and its scope is good for nothing else."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada")
+    assert_error(await (await own(server, client, "ada", "scim:read", "scim:write")).get("/Me"), 403, None, "scim:me")
+    mine = await own(server, client, "ada")
+    for path in ("/Users", f"/Users/{ada['id']}", "/Schemas"):
+        assert_error(await mine.get(path), 403)
+    assert_error(await mine.delete(f"/Users/{ada['id']}"), 403)
+    other = await server.tenant(me="userName")
+    assert_error(await mine.http.get(other.base + "/Me", headers={"Authorization": f"Bearer {mine.token}"}), 404)
+
+
+async def test_own_changes(server: Server) -> None:
+    """PUT and PATCH change what the policy lists, and the answer has the resource at its permanent location."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada", title="Dr", displayName="Ada", nickName="a")
+    mine = await own(server, client, "ada")
+    answer = await mine.patch("/Me", {"op": "replace", "path": "nickName", "value": "b"})
+    assert (answer.status_code, answer.json()["nickName"]) == (200, "b")
+    assert answer.headers["location"] == ada["meta"]["location"]
+    body = answer.json() | {"nickName": "c", "locale": "en"}
+    answer = await mine.put("/Me", body)
+    assert (answer.status_code, answer.json()["nickName"], answer.json()["title"]) == (200, "c", "Dr")
+    assert (await mine.patch("/Me", {"op": "replace", "path": "password", "value": "correct horse"})).status_code == 200
+    stale = {"If-Match": ada["meta"]["version"]}
+    assert_error(await mine.request("PUT", "/Me", body, headers=stale), 412)
+
+
+_FORBIDDEN: list[tuple[dict[str, Any], str]] = [
+    ({"op": "replace", "path": "title", "value": "Prof"}, "title"),
+    ({"op": "replace", "path": "userName", "value": "root"}, "userName"),
+    ({"op": "replace", "path": "active", "value": False}, "active"),
+    ({"op": "add", "path": "roles", "value": [{"value": "admin"}]}, "roles"),
+    ({"op": "add", "path": f"{ENTERPRISE}:department", "value": "x"}, "department"),
+    ({"op": "add", "value": {"nickName": "x", "title": "Prof"}}, "title"),
+    ({"op": "add", "value": {ENTERPRISE: {"nickName": "x", "costCenter": "1"}}}, "costCenter"),
+    ({"op": "remove", "path": "title"}, "title"),
+]
+
+
+@pytest.mark.parametrize(("operation", "name"), _FORBIDDEN, ids=str)
+async def test_what_may_not_be_changed(server: Server, operation: dict[str, Any], name: str) -> None:
+    """A change of anything else is 403 that names it, in PATCH as in PUT, and nothing of the request is done."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada", title="Dr")
+    mine = await own(server, client, "ada")
+    assert_error(await mine.patch("/Me", {"op": "add", "path": "nickName", "value": "x"}, operation), 403, None, name)
+    wanted = (await client.request("PATCH", f"/Users/{ada['id']}", patch(operation))).json()
+    await client.put(f"/Users/{ada['id']}", ada)
+    before = (await client.get(f"/Users/{ada['id']}")).json()
+    if wanted["userName"] == "ada" and wanted["active"]:
+        assert_error(await mine.put("/Me", wanted), 403, None, name)
+    assert (await client.get(f"/Users/{ada['id']}")).json() == before
+
+
+async def test_the_list_is_policy(server: Server) -> None:
+    """The policy says what users may change, attributes of extensions and secrets by name too, and whether they may go."""
+    client = await server.tenant(me="userName", me_attributes=["Title", f"{ENTERPRISE}:department"], me_deletion=True)
+    await client.new_user("ada")
+    mine = await own(server, client, "ada")
+    change = await mine.patch(
+        "/Me", {"op": "add", "path": "title", "value": "x"}, {"op": "add", "path": f"{ENTERPRISE}:department", "value": "y"}
+    )
+    assert (change.status_code, change.json()["title"]) == (200, "x")
+    assert_error(await mine.patch("/Me", {"op": "add", "path": "nickName", "value": "x"}), 403, None, "nickName")
+    assert_error(await mine.patch("/Me", {"op": "replace", "path": "password", "value": "correct horse"}), 403, None, "password")
+    assert (await mine.delete("/Me")).status_code == 204
+    assert_error(await mine.get("/Me"), 404)
+
+
+async def test_users_may_not_delete_themselves(server: Server) -> None:
+    """DELETE is 403 unless the policy permits it."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada")
+    assert_error(await (await own(server, client, "ada")).delete("/Me"), 403)
+    assert (await client.get(f"/Users/{ada['id']}")).json() == ada
