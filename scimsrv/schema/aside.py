@@ -1,4 +1,7 @@
-"""Values of attributes that a type has no more: told from the rest of a stored document, and put back into it."""
+"""Values that a type has no place for any more: told from the rest of a stored document, and put back into it.
+
+Their attribute was removed, or a server that had not yet heard of a change wrote them in a form that the attribute has no more.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import Any
 from scimsrv.errors import ScimError
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Type, fold_name
+from scimsrv.schema.conforming import kept_elsewhere
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.semantics import SEMANTICS
 from scimsrv.schema.validate import SCHEMAS, Coercer, complete
 
 
@@ -38,14 +43,14 @@ def split(document: Document, schema: EffectiveSchema) -> tuple[Document, dict[s
 
 
 def _kept(attribute: Attribute | None, value: Any, name: str, strays: dict[str, Any]) -> Any:
-    if attribute is None:
+    if attribute is None or kept_elsewhere(Resolved(None, attribute)) or not _has_form(attribute, value):
         strays[fold_name(name)] = value
         return None
     if attribute.type is not Type.COMPLEX:
         return value
     kept = []
     for element in doc.values(value):
-        rest = {inner: part for inner, part in element.items() if attribute.sub(inner) is not None}
+        rest = {inner: part for inner, part in element.items() if (sub := attribute.sub(inner)) is not None and _has_form(sub, part)}
         for inner in element.keys() - rest.keys():
             strays.setdefault(fold_name(f"{name}.{inner}"), []).append([rest, element[inner]])
         if rest:
@@ -53,6 +58,18 @@ def _kept(attribute: Attribute | None, value: Any, name: str, strays: dict[str, 
     if not kept:
         return None
     return kept if isinstance(value, list) else kept[0]
+
+
+def _has_form(attribute: Attribute, value: Any) -> bool:
+    """Whether a stored value can be read as the attribute's."""
+    if isinstance(value, list) is not attribute.multi_valued:
+        return False
+    try:
+        for one in doc.values(value):
+            SEMANTICS[attribute.type].coerce(one)
+    except ValueError:
+        return False
+    return True
 
 
 def restored(document: Document, schema: EffectiveSchema, key: str, value: Any, coercer: Coercer) -> Document | None:

@@ -25,7 +25,7 @@ from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.marks import keep_marks
 from scimsrv.store.pool import Database
-from scimsrv.store.postponing import postpone
+from scimsrv.store.postponing import key_of_path, postpone
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -220,6 +220,7 @@ async def _take(
             if _links(change.before, change.after) != _links(change.after, change.before):
                 # What the references that are there say is not what the definitions let expect any more.
                 await conn.execute(load("resources")["note_unusual_reference"], tenant)
+        await conn.execute(_SQL["prune_jobs"], tenant)
         jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
@@ -267,6 +268,9 @@ async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefini
     if row is not None and used:
         _refuse_premature(change, name, before)
     work = change.work(name)
+    if work is None and name not in change.after.by_name and row is None:
+        # Whether a server that has not yet heard of the deletion creates a resource in the last moment.
+        return await _add_job(conn, tenant, actor, name, before)
     if work is None:
         return None
     gone = {*work.releases, *work.removed}
@@ -276,27 +280,31 @@ async def leave_work(conn: Connection, tenant: int, actor: str, change: Redefini
         "releases": sorted({*before["releases"], *work.releases} - {*work.claims}),
         "removed": sorted({*before["removed"], *(work.removed if used else ())}),
     }
-    text = orjson.dumps(plan).decode()
     if row is None:
-        number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, text, actor, [name])
-        return number
-    await conn.execute(_SQL["extend_job"], tenant, row["number"], text, actor)
+        return await _add_job(conn, tenant, actor, name, plan)
+    await conn.execute(_SQL["extend_job"], tenant, row["number"], orjson.dumps(plan).decode(), actor)
     found: int = row["number"]
     return found
 
 
+async def _add_job(conn: Connection, tenant: int, actor: str, name: str, plan: Mapping[str, Any]) -> int:
+    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rework", name, orjson.dumps(plan).decode(), actor, [name])
+    return number
+
+
 async def _rekey(conn: Connection, tenant: int, actor: str, change: Redefinition, one: Rekeying) -> int:
-    """Have search documents get another form of an attribute; the number of the job."""
-    types = [name for name, type_ in change.after.by_name.items() if type_.schema(one.urn) is not None]
-    plan = {
-        "attribute": one.attribute,
-        "caseExact": one.case_exact,
-        "old": one.old_form,
-        "new": one.new_form,
-        "ready": False,
-        "types": types,
-    }
-    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rekey", one.urn, orjson.dumps(plan).decode(), actor, types)
+    """Have search documents get another form of an attribute; the number of the job. Its indexes, which have the old keys, are given
+    up, and made anew at the end."""
+    types = {name: type_ for name, type_ in change.after.by_name.items() if type_.schema(one.urn) is not None}
+    keys = {(name, key_of_path(type_, one)) for name, type_ in types.items()}
+    indexes = load("indexes")
+    held = [row for row in await conn.fetch(indexes["list"], tenant) if (row["type"], row["attribute"]) in keys]
+    held = [row for row in held if row["state"] in ("ready", "building")]
+    for row in held:
+        await conn.execute(indexes["retire"], tenant, row["number"])
+    plan = {"attribute": one.attribute, "caseExact": one.case_exact, "old": one.old_form, "new": one.new_form, "ready": False}
+    plan |= {"types": list(types), "indexes": [[row["type"], row["attribute"], row["substring"]] for row in held]}
+    number: int = await conn.fetchval(_SQL["add_job"], tenant, "rekey", one.urn, orjson.dumps(plan).decode(), actor, list(types))
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.effective import Resolved
+from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.evolution import Change, Compares
 from scimsrv.schema.forms import Rekeying, definition_with
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
@@ -15,8 +15,8 @@ from scimsrv.store.examination import Examination
 def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> tuple[Redefinition, Examination, tuple[Rekeying, ...]]:
     """The change without what has to wait for other forms in search documents, what was found about the rest, and what waits.
 
-    Raises ScimError 409 for an attribute that is unique, indexed or a reference to resources, whose rows have its keys as well, and for
-    one of which a former change is still under way.
+    Raises ScimError 409 for an attribute that is unique or a reference to resources, whose rows have its keys as well, and for one of
+    which a former change is still under way.
     """
     if change.subject is not Subject.SCHEMA:
         return change, examined, ()
@@ -66,10 +66,13 @@ def _touches(said: str, path: str) -> bool:
 
 def _refuse_rows(catalog: Catalog, type_name: str, place: Resolved) -> None:
     schema = catalog.by_name[type_name]
-    rule = "; take that off first, change caseExact, and put it back when the change is done"
     if any(place.key == unique.key for unique in schema.unique):
-        raise ScimError(Kind.CONFLICT, f"{place.name} is unique{rule}")
-    if any(place.key == index.place.key for index in catalog.indexes_of(schema)):
-        raise ScimError(Kind.CONFLICT, f"{place.name} is indexed{rule}")
+        rule = "take that off first, change caseExact, and put it back when the change is done"
+        raise ScimError(Kind.CONFLICT, f"{place.name} is unique; {rule}")
     if place.attribute.resource_types:
         raise ScimError(Kind.CONFLICT, f"{place.name} is part of a reference to resources: its caseExact cannot change while it has values")
+
+
+def key_of_path(schema: EffectiveSchema, one: Rekeying) -> str:
+    """The key of the place whose form changes, in a type that has its schema."""
+    return one.attribute if one.urn == schema.base.key else f"{one.urn}:{one.attribute}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -21,15 +21,17 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.forms import definition_with
+from scimsrv.schema.indexing import IndexKey
 from scimsrv.schema.redefinition import Subject, redefine
 from scimsrv.schema.validate import Coercer, complete
 from scimsrv.store.aside import set_aside
 from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
-from scimsrv.store.identity import load_catalog
+from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
 from scimsrv.store.pool import Database
+from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import now
@@ -38,8 +40,8 @@ _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 
 log: Final = logging.getLogger("scimsrv.background")
 
-#: Resources in one batch: each is folded anew, while requests wait.
-BATCH: Final = 250
+#: Resources in one batch: each is folded anew, while requests wait, and is locked until the batch ends.
+BATCH: Final = 50
 
 #: Ids that a job's result names of each kind.
 _NAMED: Final = 20
@@ -104,7 +106,7 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
             case "rekey":
                 await _rekey(job, catalog, batch)
             case _ if schema is None:
-                await job.finish("done")
+                await _orphaned(job)
             case "restore":
                 await _restore(job, catalog, schema, batch)
             case _ if plan["releases"]:
@@ -112,6 +114,16 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
             case _:
                 await _walk(job, catalog, schema, batch)
     return True
+
+
+async def _orphaned(job: _Job) -> None:
+    """The type is gone. Resources that were created in the same moment are kept: they are there again when the type is."""
+    rows = await job.conn.fetch(_SQL["batch"], job.tenant, job.subject, "", _NAMED)
+    job.count("orphans", [row["id"] for row in rows])
+    await job.advance("", 0)
+    await job.finish("failed" if rows else "done")
+    if rows:
+        log.warning("job %s of tenant %s failed: %s was deleted while resources were created", job.number, job.tenant, job.subject)
 
 
 async def _release(job: _Job, batch: int) -> None:
@@ -126,18 +138,20 @@ async def _walk(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int
     rows = await job.conn.fetch(_SQL["batch"], job.tenant, job.subject, job.position, batch)
     claims: list[tuple[str, str, str]] = []
     claiming = frozenset(job.plan["claims"])
+    again = _Again(job, catalog, schema)
     for row in rows:
         stored: Document = orjson.loads(row["document"])
         document, strays = split(stored, schema)
         if strays:
             await set_aside(job.conn, job.tenant, schema, row["id"], strays)
             job.count("set_aside", [row["id"]])
-        await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, stored, document, sorted(strays))
+        again.add(row, stored, document, sorted(strays))
         try:
             complete(document, schema, DEFAULT)
         except ScimError:  # written by a server that had not yet heard of the change
             job.count("unfit", [row["id"]])
         claims += [(place, key, row["id"]) for place, key in unique_keys(document, schema) if place in claiming]
+    await again.store()
     if claims:
         columns = [list(column) for column in zip(*sorted(claims), strict=True)]
         await job.conn.execute(_SQL["claim"], job.tenant, job.subject, *columns)
@@ -152,58 +166,89 @@ async def _walk(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int
             )
 
 
-async def store_again(
-    conn: Connection,
-    tenant: int,
-    actor: str,
-    catalog: Catalog,
-    schema: EffectiveSchema,
-    row: Any,
-    before: Document,
-    document: Document,
-    names: list[str],
-) -> None:
-    """Store a resource whose row is locked as the present definitions say: a new version where its document changes (`names` say in
-    what), else only what filters look at."""
-    indexes = catalog.indexes_of(schema)
-    made = render(document, schema, indexes)
-    had, has = set(keys_held(row["search"], indexes)), set(made.keys)
-    numbers, keys, marks = columns_of_keys(has - had)
-    if document != before:
-        old, new = set(unique_keys(before, schema)), set(made.unique)
-        released, claimed = sorted(old - new), sorted(new - old)
-        await conn.fetchrow(
-            _RESOURCES["update_resource"],
-            *(tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search),
-            *([place for place, _ in released], [key for _, key in released]),
-            *([place for place, _ in claimed], [key for _, key in claimed]),
-            *([], [], actor, names, catalog.of_modified.get(schema.name), modified_key(row["modified"]), numbers, keys, marks),
-            *(renaming(schema, before, made), None),
-        )
-    elif orjson.loads(row["search"]) != orjson.loads(made.search):
-        await conn.execute(_SQL["reindex"], tenant, row["id"], made.search)
-        await conn.execute(_INDEXES["add_keys"], tenant, numbers, keys, marks, [row["id"]] * len(keys))
-    else:
-        return
-    await conn.executemany(_RESOURCES["drop_key"], [(tenant, key.number, key.key, row["id"]) for key in sorted(had - has)])
+@dataclass
+class _Again:
+    """Resources of a type, whose rows are locked, as the present definitions say: collected, and stored in few exchanges."""
+
+    job: _Job
+    catalog: Catalog
+    schema: EffectiveSchema
+    _changed: list[tuple[Any, ...]] = field(default_factory=list)
+    _refolded: list[tuple[int, str, str]] = field(default_factory=list)
+    _keys: list[tuple[IndexKey, str]] = field(default_factory=list)
+    _dropped: list[tuple[int, int, str, str]] = field(default_factory=list)
+
+    def add(self, row: Any, before: Document, document: Document, names: list[str]) -> None:
+        """A new version where the document changes (`names` say in what), else only what filters look at."""
+        tenant, id_, indexes = self.job.tenant, row["id"], self.catalog.indexes_of(self.schema)
+        made = render(document, self.schema, indexes)
+        had, has = set(keys_held(row["search"], indexes)), set(made.keys)
+        if document != before:
+            old, new = set(unique_keys(before, self.schema)), set(made.unique)
+            released, claimed = sorted(old - new), sorted(new - old)
+            dated = (self.catalog.of_modified.get(self.schema.name), modified_key(row["modified"]))
+            self._changed.append(
+                (
+                    *(tenant, id_, self.schema.name, row["version"], now(), made.display, made.document, made.search),
+                    *([place for place, _ in released], [key for _, key in released]),
+                    *([place for place, _ in claimed], [key for _, key in claimed]),
+                    *([], [], self.job.actor, names, *dated, *columns_of_keys(has - had)),
+                    *(renaming(self.schema, before, made), None),
+                )
+            )
+        elif orjson.loads(row["search"]) != orjson.loads(made.search):
+            self._refolded.append((tenant, id_, made.search))
+            self._keys += [(key, id_) for key in has - had]
+        else:
+            return
+        self._dropped += [(tenant, key.number, key.key, id_) for key in sorted(had - has)]
+
+    async def store(self) -> None:
+        """Store what was collected."""
+        conn, keys = self.job.conn, sorted(self._keys)
+        if self._changed:
+            await conn.executemany(_RESOURCES["update_resource"], self._changed)
+        if self._refolded:
+            await conn.executemany(_SQL["reindex"], self._refolded)
+        if keys:
+            columns = ([key.number for key, _ in keys], [key.key for key, _ in keys], [key.substring for key, _ in keys])
+            await conn.execute(_INDEXES["add_keys"], self.job.tenant, *columns, [id_ for _, id_ in keys])
+        if self._dropped:
+            await conn.executemany(_RESOURCES["drop_key"], self._dropped)
 
 
 async def _rekey(job: _Job, catalog: Catalog, batch: int) -> None:
     """Add another form of an attribute to the search documents; when all have it, let readers turn to it; when all of them have, end."""
     types = [name for name in job.plan["types"] if name in catalog.by_name]
     if job.plan["ready"]:
-        await job.finish("done")
+        await _index_again(job, catalog)
     elif not types:
         await _turn(job)
     else:
         schema = catalog.by_name[types[0]]
         rows = await job.conn.fetch(_SQL["batch"], job.tenant, schema.name, job.position, batch)
+        again = _Again(job, catalog, schema)
         for row in rows:
             document: Document = orjson.loads(row["document"])
-            await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, document, document, [])
+            again.add(row, document, document, [])
+        await again.store()
         last = len(rows) < batch
         job.plan["types"] = types[1:] if last else types
         await job.advance("" if last else rows[-1]["id"], len(rows))
+
+
+async def _index_again(job: _Job, catalog: Catalog) -> None:
+    """Mark as indexed again what was before, as soon as the old rows are gone; with that the change is done."""
+    await job.conn.execute(_INDEXES["revise"], job.tenant)  # the tenant's row first, as whoever adds an index does it
+    held = {(row["type"], row["attribute"]): row["state"] for row in await job.conn.fetch(_INDEXES["list"], job.tenant)}
+    wanted = [(name, attribute, substring) for name, attribute, substring in job.plan["indexes"] if name in catalog.by_name]
+    if any(held.get((name, attribute)) in ("retiring", "dropping") for name, attribute, _ in wanted):
+        await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, orjson.dumps(job.plan).decode())
+        return
+    for name, attribute, substring in wanted:
+        if (name, attribute) not in held:
+            await job.conn.fetchrow(_INDEXES["add"], job.tenant, name, attribute, substring)
+    await job.finish("done")
 
 
 async def _turn(job: _Job) -> None:
@@ -220,13 +265,11 @@ async def _turn(job: _Job) -> None:
         *(job.tenant, now(), job.asked_by, "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
         orjson.dumps(change.diff).decode(),
     )
+    one = rekeying(job.subject, job.plan)
     for index in await job.conn.fetch(_INDEXES["list"], job.tenant):
         schema = catalog.by_name.get(index["type"])
-        holder = None if schema is None else schema.schema(job.subject)
-        if schema is not None and holder is not None:
-            prefix = "" if holder is schema.base else f"{holder.key}:"
-            if index["attribute"] == prefix + attribute:  # made meanwhile, and of the old keys
-                await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])
+        if schema is not None and schema.schema(one.urn) is not None and index["attribute"] == key_of_path(schema, one):
+            await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])  # made meanwhile, and of the old keys
     plan = orjson.dumps(job.plan | {"ready": True}).decode()
     await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
 
@@ -244,7 +287,9 @@ async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: 
             job.count("left", [row["id"]])
             continue
         document = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
-        await store_again(job.conn, job.tenant, job.actor, catalog, schema, row, stored, document, [attribute])
+        again = _Again(job, catalog, schema)  # one by one: the next may want the same unique value
+        again.add(row, stored, document, [attribute])
+        await again.store()
         back.append(row["id"])
         job.count("restored", [row["id"]])
     await job.conn.execute(_SQL["forget_removed"], job.tenant, job.subject, attribute, back)

@@ -103,3 +103,7 @@ RETURNING number
 UPDATE tenant_job SET plan = $3::text::jsonb, state = 'waiting', position = '', done = 0, result = '{}', actor = $4, since = now(),
     total = coalesce((SELECT sum(c.resources) FROM resource_count c WHERE c.tenant = $1 AND c.type = tenant_job.subject), 0)
 WHERE tenant = $1 AND number = $2
+
+-- Jobs that are done stay listed for a month, as an answer to "what became of it".
+-- name: prune_jobs
+DELETE FROM tenant_job WHERE tenant = $1 AND state = 'done' AND since < now() - interval '30 days'

@@ -282,6 +282,39 @@ async def test_twins_of_a_server_that_had_not_heard(server: Server, admin: Clien
     assert_error(await admin.post("/Devices", {"code": "x"}), 409, "uniqueness")
 
 
+async def test_values_of_a_server_that_had_not_heard(server: Server, admin: Client) -> None:
+    """A value that such a server wrote, and which does not fit any more, hinders nobody and is not lost."""
+    id_ = await device(admin, label="late")
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("code", type="dateTime")), 200)
+    await server.pool.execute(
+        "UPDATE resource SET document = replace(document, 'late', $2), search = search || $3::text::jsonb WHERE id = $1",
+        *(id_, 'late","code":"long ago', '{"code": "long ago"}'),
+    )
+    for _ in range(2):
+        shown = await made(admin.get(f"/Devices/{id_}"), 200)
+        assert (shown["label"], "code" in shown) == ("late", False)
+        (job,) = await finish(server, admin)
+        assert job.state == "done"
+    assert await admin.search('label eq "late" and not (code gt "2020-01-01T00:00:00Z")', "/Devices") == [id_]
+    async with server.pool.acquire() as connection:
+        assert [(one.attribute, one.resources) for one in await jobs.list_removed(connection, admin.id)] == [("code", 1)]
+
+
+async def test_resources_created_while_their_type_was_deleted(server: Server, admin: Client) -> None:
+    """What a server created that had not heard of the deletion is found, and is there again when the type is."""
+    id_ = await device(admin, label="late")
+    rows = await server.pool.fetchrow("DELETE FROM resource WHERE id = $1 RETURNING *", id_)
+    assert (await admin.delete("/ResourceTypes/Device")).status_code == 204
+    await server.pool.execute("INSERT INTO resource VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", *(rows or ()))
+    (job,) = await finish(server, admin)
+    assert (job.state, job.result) == ("failed", {"orphans": {"resources": 1, "ids": [id_]}})
+    await made(admin.post("/ResourceTypes", resource_type("Device", "/Devices", DEVICE)))
+    assert (await made(admin.get(f"/Devices/{id_}"), 200))["label"] == "late"
+    async with server.pool.acquire() as connection:
+        await jobs.retry_job(connection, admin.id, job.number)
+    assert [job.state for job in await finish(server, admin)] == ["done"]
+
+
 async def test_marked_attributes_are_indexed(server: Server, admin: Client) -> None:
     """`indexed` makes and removes an index for every type with the schema; one that goes with its attribute goes, too."""
 

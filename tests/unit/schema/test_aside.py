@@ -66,6 +66,28 @@ def test_split(changed: dict[str, Any], expected: dict[str, Any], known: dict[st
 
 
 @pytest.mark.parametrize(
+    ("changed", "written", "expected"),
+    [
+        ({"nick": {"type": "integer"}}, {"nick": "x"}, {"nick": "x"}),
+        ({"nick": {"type": "dateTime"}}, {"nick": "x"}, {"nick": "x"}),
+        ({"nick": {"multiValued": True}}, {"nick": "x"}, {"nick": "x"}),
+        ({"flags": {"multiValued": False}}, {"flags": ["x"]}, {"flags": ["x"]}),
+        ({"nick": {"type": "complex", "subAttributes": [{"name": "value"}]}}, {"nick": "x"}, {"nick": "x"}),
+        ({"engine": {"type": "string", "subAttributes": []}}, {"engine": {"maker": "M"}}, {"engine": {"maker": "M"}}),
+        ({"nick": {"returned": "never"}}, {"nick": "x"}, {"nick": "x"}),
+        ({"sails": _subs("sails", area={"type": "string"})}, {"sails": [{"value": "a", "area": 1}]}, {"sails.area": [[{"value": "a"}, 1]]}),
+    ],
+)
+def test_what_has_another_form(changed: dict[str, Any], written: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A value that was written in a form which the attribute has no more is set aside: nobody could read it."""
+    document = {"schemas": [BOAT], "id": "b-1", "label": "Gull"} | written
+    kept, strays = split(document, boats(**changed))
+    assert strays == expected
+    assert kept.keys() & written.keys() == {"sails"} & written.keys()
+    assert split(document, boats()) == (document, {})
+
+
+@pytest.mark.parametrize(
     ("document", "key", "value"),
     [
         (boat(nick="new"), "nick", "old"),
