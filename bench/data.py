@@ -34,6 +34,18 @@ def user(number: int) -> bytes:
     return USER.replace(NUMBER, b"%08d" % number)
 
 
+def numbered_user(number: int) -> bytes:
+    """The body of one of several users in a request whose number is filled in by whoever sends it."""
+    return USER.replace(NUMBER, NUMBER + b"-%04d" % number)
+
+
+def bulk(creations: Sequence[tuple[str, str, bytes]]) -> bytes:
+    """A bulk request that creates at these endpoints, with these bulkIds, resources with these bodies."""
+    operation = b'{"method":"POST","path":"%s","bulkId":"%s","data":%s}'
+    operations = b",".join(operation % (path.encode(), bulk_id.encode(), body) for path, bulk_id, body in creations)
+    return b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[%s]}' % operations
+
+
 def user_name(number: int) -> str:
     """The userName of user `number`."""
     return f"ada.{number:08d}@example.com"

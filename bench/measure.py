@@ -41,21 +41,21 @@ def measure(question: Question, world: World, generator: Generator, rounds: int,
         for name, side in sides.items():
             duration = seconds if turn >= 0 else min(seconds, _WARM_UP)
             limit = question.limit if turn >= 0 or question.limit is None else 1
-            outcome = generator.put(Load(side.port, side.requests, question.connections, duration, limit, fresh))
+            outcome = generator.put(Load(side.port, side.requests, side.connections or question.connections, duration, limit, fresh))
             fresh += outcome.sent
             if side.undo:
                 generator.put(Load(side.port, side.undo[: outcome.sent], 1, 600.0, outcome.sent, fresh))
             if turn >= 0:
                 taken[name].append(outcome)
     return [
-        _row(question, comparison, taken["ours"], taken[comparison.against])
+        _row(question, comparison, (taken["ours"], sides["ours"].weight), (taken[comparison.against], sides[comparison.against].weight))
         for comparison in question.comparisons_all
         if comparison.against in taken
     ]
 
 
-def _row(question: Question, comparison: Comparison, ours: Sequence[Measure], other: Sequence[Measure]) -> Row:
-    mine, theirs = [_figure(one, comparison.unit) for one in ours], [_figure(one, comparison.unit) for one in other]
+def _row(question: Question, comparison: Comparison, ours: tuple[Sequence[Measure], int], other: tuple[Sequence[Measure], int]) -> Row:
+    mine, theirs = ([_figure(one, comparison.unit, weight) for one in measures] for measures, weight in (ours, other))
     ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
     ratio, goal = statistics.median(ratios), comparison.goal
     return Row(
@@ -73,8 +73,8 @@ def _row(question: Question, comparison: Comparison, ours: Sequence[Measure], ot
     )
 
 
-def _figure(one: Measure, unit: Unit) -> float:
-    return one.per_second if unit is Unit.PER_SECOND else one.median * 1000
+def _figure(one: Measure, unit: Unit, weight: int) -> float:
+    return one.per_second * weight if unit is Unit.PER_SECOND else one.median * 1000
 
 
 def _prove(name: str, side: Side) -> None:

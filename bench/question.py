@@ -22,12 +22,15 @@ class Side:
 
     `proof` is what the answer to the first request must contain (white space apart): a load that measures refusals or
     empty answers says nothing. `undo` reverts request by request, unmeasured, so that the next round finds what this one found.
+    `weight` is how many things a request asks for at once; `connections`, where it is given, takes the place of the question's.
     """
 
     port: int
     requests: tuple[bytes, ...]
     proof: bytes = b""
     undo: tuple[bytes, ...] = ()
+    weight: int = 1
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

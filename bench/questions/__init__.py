@@ -4,6 +4,8 @@ from typing import Final
 
 from bench.question import Question
 from bench.questions import (
+    bulk_create,
+    bulk_groups,
     create,
     custom_create,
     custom_filter,
@@ -42,6 +44,8 @@ QUESTIONS: Final[dict[str, Question]] = {
         member_add,
         member_remove,
         create,
+        bulk_create,
+        bulk_groups,
         custom_create,
     )
 }

@@ -37,7 +37,6 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
             "maxPageSize": limits.page,
             "cursorTimeout": limits.cursor_seconds,
         },
-        "securityEvents": {"asyncRequest": "request", "eventUris": []},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

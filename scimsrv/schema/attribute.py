@@ -21,6 +21,9 @@ class Type(Enum):
     REFERENCE = "reference"
     COMPLEX = "complex"
 
+    #: There is one object of each, and values are looked up by type all the time: an Enum's own hash is a call of Python code.
+    __hash__ = object.__hash__
+
 
 class Mutability(Enum):
     """Who may write an attribute, and when (RFC 7643 §7)."""

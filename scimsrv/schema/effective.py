@@ -135,6 +135,11 @@ class EffectiveSchema:
             for attribute in schema.attributes:
                 yield schema.urn, attribute
 
+    @cached_property
+    def places(self) -> tuple[Resolved, ...]:
+        """The same as places."""
+        return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level())
+
     def resolve(self, name: str) -> Resolved | None:
         """What an attribute path without filter means here, or None if nothing: `userName`, `name.givenName`,
         `urn:…:User:userName`, `urn:…:enterprise:2.0:User:manager.value`, in any case (RFC 7644 §3.10).

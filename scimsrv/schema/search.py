@@ -20,8 +20,9 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
     id and meta are columns of the row; links and backlinks are rows; what is never returned is left out.
     """
     result: dict[str, Any] = {}
-    for extension, attribute in schema.top_level():
-        value = doc.get(document, Resolved(extension, attribute))
+    for place in schema.places:
+        extension, attribute = place.extension, place.attribute
+        value = doc.get(document, place)
         if value is None or attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
             continue
         holder = result if extension is None else result.setdefault(fold_name(extension), {})

@@ -214,11 +214,15 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
 
     Raises ScimError invalidValue naming the attribute and the rule.
     """
-    for extension, attribute in schema.top_level():
-        place = Resolved(extension, attribute)
+    for place in schema.places:
+        extension, attribute = place.extension, place.attribute
         value = doc.get(document, place)
         if value is None:
-            if _must_have(attribute) and (extension is None or extension in document or _is_required(schema, extension)):
+            if (
+                attribute.required
+                and _must_have(attribute)
+                and (extension is None or extension in document or _is_required(schema, extension))
+            ):
                 raise invalid_value(f"{place.name} is required")
             continue
         if value == "" and attribute.required:

@@ -143,14 +143,14 @@ def media_type_is_json() -> None:
         return "application/json"
 
     everywhere(original, json_always)
-    instead(app, "_SCIM_JSON", "application/json")
+    instead(app, "SCIM_JSON", "application/json")
 
 
 @mutant
 def media_type_is_text() -> None:
     """Every answer is text/html."""
     everywhere(request.answer_type, lambda accept: "text/html")
-    instead(app, "_SCIM_JSON", "text/html")
+    instead(app, "SCIM_JSON", "text/html")
 
 
 @mutant
