@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -55,6 +57,7 @@ from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
+from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
@@ -64,6 +67,9 @@ from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
 
 log: Final = logging.getLogger("scimsrv")
+
+#: Seconds that a write waits for a change of the definitions that is being taken.
+_CHANGING: Final = 7.0
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
@@ -173,7 +179,6 @@ class App:
             return await self._request(found, principal)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        described = found.endpoint in _SUBJECTS
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
@@ -182,6 +187,31 @@ class App:
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
             catalog = await self._catalog(principal)
+        until = time.monotonic() + _CHANGING
+        while True:
+            try:
+                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
+            except OutdatedError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - keeps requests apart
+                catalog = (await self._renew(principal.credential.tenant))[1]
+
+    async def _carry_out(
+        self,
+        found: Route,
+        method: str,
+        principal: Principal,
+        catalog: Catalog,
+        body: dict[str, Any] | None,
+        connection: Connection,
+        headers: Fields,
+        *,
+        own: bool,
+    ) -> Reply:
+        """From what is asked to the answer, by the definitions of the catalogue. Raises OutdatedError when others hold by now."""
+        reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        described = found.endpoint in _SUBJECTS
         plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))

@@ -45,6 +45,8 @@ class Catalog:
     #: Versions of the schemas and resource types, by their key in `schemas` and `resource_types`; 1 where nothing is said.
     schema_versions: Mapping[str, int] = field(default_factory=dict)
     type_versions: Mapping[str, int] = field(default_factory=dict)
+    #: The edition of the tenant's policy, schemas and resource types; None where nobody keeps count.
+    edition: int | None = None
     #: Texts that are made once per catalogue by those who need them.
     statements: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 

@@ -63,6 +63,12 @@ class Redefinition:
         one, other = _flat(_in_full(self.subject, self.old)), _flat(self.new or {})
         return {path: [one.get(path), other.get(path)] for path in sorted({*one, *other}) if one.get(path) != other.get(path)}
 
+    @property
+    def demands(self) -> bool:
+        """Whether stored resources have to bear the change: a resource type goes, or there is something to look at in each."""
+        gone = self.before.by_name.keys() - self.after.by_name.keys()
+        return bool(gone) or any(self.work(name) is not None for name in self.changes)
+
     def work(self, type_name: str) -> Work | None:
         """What the change leaves to be done for a type that was there before; None when it does not concern stored resources."""
         old, new = self.before.by_name[type_name], self.after.by_name.get(type_name)

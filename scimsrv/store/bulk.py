@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from scimsrv.errors import Kind, ScimError
@@ -18,15 +19,23 @@ from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.project import EVERYTHING
-from scimsrv.store.create import Creation, Prepared, create_all, dependent, prepare
+from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
+from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
-from scimsrv.store.joined import one_transaction
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.joined import Joined, one_transaction
 from scimsrv.store.scope import Scope, new_id
 
 log: Final = logging.getLogger("scimsrv.bulk")
 
 #: Resources that are created by one statement, unless more refer to each other in a circle.
 SET: Final = 100
+
+#: Seconds that an operation waits for a change of the definitions that is being taken, and between two looks.
+_CHANGING: Final = 7.0
+_PAUSE: Final = 0.02
+
+_T = TypeVar("_T")
 
 _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 
@@ -193,7 +202,7 @@ class _Run:
                     await pending
                 if is_over():
                     break
-                pending = asyncio.create_task(self._create(entries, prepared))
+                pending = asyncio.create_task(self._create(entries, prepared, step, refusal))
         finally:
             if pending is not None:
                 await pending
@@ -204,7 +213,7 @@ class _Run:
         if isinstance(step, Single):
             await self._single(self.bulk.entries[step.index], refusal)
             return
-        await self._create(self._entries(step), await self._prepared(step, refusal))
+        await self._create(self._entries(step), await self._prepared(step, refusal), step, refusal)
 
     def _entries(self, step: Creations) -> list[Entry]:
         return [self.bulk.entries[index] for component in step.components for index in component]
@@ -220,7 +229,7 @@ class _Run:
         try:
             if refusal is not None:
                 raise refusal
-            written = await write(self.scope, self._plan(entry))
+            written = await self._by_what_holds(lambda: write(self.scope, self._plan(entry)))
         except ScimError as error:
             self._failed(entry, error)
         except Exception:
@@ -245,13 +254,19 @@ class _Run:
             log.exception("operations of a bulk request failed")
             return ScimError(Kind.INTERNAL)
 
-    async def _create(self, entries: Sequence[Entry], prepared: Prepared | ScimError) -> None:
+    async def _create(self, entries: Sequence[Entry], prepared: Prepared | ScimError, step: Creations, refusal: ScimError | None) -> None:
         left = None if self.stop_after is None else self.stop_after - self.errors
-        try:
-            if isinstance(prepared, ScimError):
-                raise prepared
+        first = [prepared]
+
+        async def create() -> CreationsMade:
+            ready = first.pop() if first else await self._prepared(step, refusal)
+            if isinstance(ready, ScimError):
+                raise ready
             late = {self.ids[entry.index]: dependent() for entry in entries if self._needs_a_failure(entry)}
-            made = await create_all(self.scope, prepared, late, left)
+            return await create_all(self.scope, ready, late, left)
+
+        try:
+            made = await self._by_what_holds(create)
         except ScimError as error:
             for entry in entries:
                 self._failed(entry, error)
@@ -267,6 +282,20 @@ class _Run:
                 self._done(entry, 1)
             elif id_ in made.failed:
                 self._failed(entry, made.failed[id_])
+
+    async def _by_what_holds(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do the work; where the definitions have changed since it was planned, again by those that hold. Raises OutdatedError when they
+        keep changing."""
+        until = time.monotonic() + _CHANGING
+        while True:
+            try:
+                return await work()
+            except OutdatedError:
+                if isinstance(self.scope.pool, Joined) or time.monotonic() > until:  # what one transaction does rests on one edition
+                    raise
+                await asyncio.sleep(_PAUSE)
+                _, catalog = await load_catalog(self.scope.pool, self.scope.tenant)
+                self.scope = replace(self.scope, catalog=catalog)
 
     def _needs_a_failure(self, entry: Entry) -> bool:
         """Whether the operation refers to what could not be created."""

@@ -21,6 +21,7 @@ from scimsrv.schema.coercions import stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
 from scimsrv.store.links import change_of, check_types
 from scimsrv.store.pointers import new_pointers, with_refs
@@ -102,7 +103,7 @@ async def create_all(
     scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
 ) -> CreationsMade:
     """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
-    that cannot be created for a reason found since they were prepared.
+    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again.
 
     Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
     failures the rest is left out.
@@ -115,6 +116,8 @@ async def create_all(
         chosen = [drafts[creation.id] for creation in tried if creation.id not in problems]
         try:
             found = await guarded(partial(_attempt, scope, chosen, prepared.created)) if chosen else _STORED
+        except OutdatedError:
+            raise
         except ScimError as error:
             found = dict.fromkeys((draft.id for draft in chosen), error)
         if found is _STORED:
@@ -302,7 +305,7 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
     secrets = [(draft.id, key, hash_) for draft in drafts for key, hash_ in draft.secrets.items()]
     keys = sorted((key, draft.id) for draft in drafts for key in draft.rendition.keys)
     counts = sorted(Counter(name for _, name, _ in renditions).items())
-    await conn.execute(
+    tag = await conn.execute(
         _SQL["insert_resources"],
         *(scope.tenant, [draft.id for draft in drafts], [name for _, name, _ in renditions], created),
         *([made.display for _, _, made in renditions], [made.document for _, _, made in renditions]),
@@ -314,7 +317,10 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
         *_columns(counts, 2),
         scope.count_slot(),
         [None if names is None else orjson.dumps(names).decode() for names in (stored_names(one.plan.draft.coercions) for one in drafts)],
+        scope.catalog.edition,
     )
+    if tag.endswith(" 0"):
+        raise OutdatedError
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], number: int) -> list[list[Any]]:

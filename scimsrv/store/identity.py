@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -62,7 +62,7 @@ async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
         schema_versions={fold_name(definition["id"]): version for version, definition, _ in schemas},
         type_versions={fold_name(definition["name"]): version for version, definition in types},
     )
-    return row["revision"], catalog
+    return row["revision"], replace(catalog, edition=row["edition"])
 
 
 def rekeying(urn: str, plan: Mapping[str, Any]) -> Rekeying:

@@ -141,7 +141,7 @@ async def _rewrite(
             released = sorted(set(unique_keys(before, schema)) - set(made.unique))
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), renaming(schema, before, made), None)
+            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), renaming(schema, before, made), None, None)
             given_up = ([name for name, _ in released], [key for _, key in released])
             changes.append((*present, *given_up, [], [], [], [], scope.actor, names, *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]

@@ -193,7 +193,7 @@ class _Again:
                     *([place for place, _ in released], [key for _, key in released]),
                     *([place for place, _ in claimed], [key for _, key in claimed]),
                     *([], [], self.job.actor, names, *dated, *columns_of_keys(has - had)),
-                    *(renaming(self.schema, before, made), None),
+                    *(renaming(self.schema, before, made), None, None),
                 )
             )
         elif orjson.loads(row["search"]) != orjson.loads(made.search):

@@ -26,6 +26,7 @@ from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
+from scimsrv.store.edition import OutdatedError, check_edition
 from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
@@ -101,14 +102,16 @@ async def insert(scope: Scope, plan: Insert) -> Written:
 async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
     schema, id_, created = plan.schema, document["id"], now()
     made = rendered(scope, schema, document, created)
-    await conn.execute(
+    tag = await conn.execute(
         _SQL["insert_resource"],
         *(scope.tenant, id_, schema.name, created, made.display, made.document, made.search),
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
-        *(scope.count_slot(), stored_names(plan.draft.coercions)),
+        *(scope.count_slot(), stored_names(plan.draft.coercions), scope.catalog.edition),
     )
+    if tag.endswith(" 0"):
+        raise OutdatedError
     return Stored(schema, id_, 1, timestamp(created), timestamp(created), made.document)
 
 
@@ -146,6 +149,7 @@ async def change(
                     written = await _store(scope, scope.pool, schema, start, made, [], hashes)
                 if written is not None:
                     return Written(id_, written.version, current._replace(**written.changed))
+                await check_edition(scope, scope.pool)
                 if if_match is not None and not if_match.any:
                     raise ScimError(Kind.PRECONDITION_FAILED)
                 await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
@@ -195,6 +199,8 @@ async def _locked(
     written = await _store(
         scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
     )
+    # Last, when the rows that were written keep a change of definitions from being taken before this ends.
+    await check_edition(scope, conn)
     if written is None:
         raise AssertionError("the row is locked, so its version cannot have changed")
     if strays and written.version != row["version"]:
@@ -261,7 +267,7 @@ async def _store(
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
         renaming(schema, before, rendition),
-        *(stored_names(made.coercions), *dropped),
+        *(stored_names(made.coercions), scope.catalog.edition, *dropped),
     )
     try:
         if not rest:

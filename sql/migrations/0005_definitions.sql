@@ -1,5 +1,9 @@
 -- Tenants define schemas and resource types: what changed in a definition, work that follows from it, and values of removed attributes.
 
+ALTER TABLE tenant ADD COLUMN edition bigint NOT NULL DEFAULT 1;
+
+ALTER TABLE tenant ADD COLUMN changing timestamptz;
+
 ALTER TABLE tenant_schema ADD COLUMN forms jsonb NOT NULL DEFAULT '{}';
 
 CREATE TABLE tenant_job (

@@ -2,7 +2,20 @@
 
 -- The change is taken only if nothing of the tenant has changed since what it was checked against. $2 that revision.
 -- name: lock
-UPDATE tenant SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
+UPDATE tenant SET revision = revision + 1, edition = edition + 1, changing = NULL WHERE id = $1 AND revision = $2 RETURNING revision
+
+-- From now on no write is taken that was planned before, and none is planned until the change is taken or given up. $2 the revision that
+-- the change was checked against; the transaction is the last one in which a write of before can be found that is not seen by all.
+-- name: announce
+UPDATE tenant SET revision = revision + 1, edition = edition + 1, changing = now() WHERE id = $1 AND revision = $2
+RETURNING revision, pg_current_xact_id()::text AS transaction
+
+-- Whether everything that ran with the transaction $2 has ended. The tenant is looked at for its own sake only.
+-- name: all_ended
+SELECT pg_snapshot_xmin(pg_current_snapshot()) > $2::text::xid8 AS ended FROM tenant WHERE id = $1
+
+-- name: give_up
+UPDATE tenant SET changing = NULL, revision = revision + 1 WHERE id = $1 AND changing IS NOT NULL
 
 -- $2 key, $3 definition, $4 version that it replaces, 0 for none
 -- name: put_schema

@@ -12,7 +12,7 @@ WHERE c.digest = $1 AND (c.expires IS NULL OR c.expires > now())
 UPDATE credential SET last_used = now() WHERE tenant = $1 AND kid = $2
 
 -- name: catalog
-SELECT t.revision, c.policy::text AS policy,
+SELECT t.revision, t.edition, c.policy::text AS policy,
        (SELECT json_agg(json_build_array(s.version, s.definition, s.forms) ORDER BY s.urn_key)::text
         FROM tenant_schema s WHERE s.tenant = $1) AS schemas,
        (SELECT json_agg(json_build_array(r.version, r.definition) ORDER BY r.name_key)::text

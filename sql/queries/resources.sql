@@ -2,37 +2,50 @@
 
 -- name: insert_resource
 -- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
--- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL. The slot's row, which others wait
--- for, is taken last: Postgres runs the parts that nothing reads from the last to the first.
-WITH counted AS (
-    INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $16::smallint, 1)
+-- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL, $18 edition of the tenant by which
+-- it was planned, NULL for any: nothing is inserted where the tenant has another. The slot's row, which others wait for, is taken last:
+-- Postgres runs the parts that nothing reads from the last to the first.
+WITH planned AS (
+    SELECT WHERE $18::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $18::bigint
+        AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds'))
+), counted AS (
+    INSERT INTO resource_count (tenant, type, slot, resources) SELECT $1, $3::text, $16::smallint, 1 FROM planned
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + 1
 ), stored AS (
     INSERT INTO resource (tenant, id, type, version, created, modified, display, document, search)
-    VALUES ($1, $2, $3, 1, $4, $4, $5, $6, $7::jsonb)
+    SELECT $1, $2::text, $3::text, 1, $4::timestamptz, $4::timestamptz, $5::text, $6::text, $7::jsonb FROM planned
 ), indexed AS (
     INSERT INTO resource_key (tenant, attribute, key, id, substring)
-    SELECT $1, given.attribute, given.key, $2, given.substring
-    FROM unnest($13::integer[], $14::text[], $15::boolean[]) given (attribute, key, substring)
+    SELECT $1, given.attribute, given.key, $2::text, given.substring
+    FROM planned CROSS JOIN unnest($13::integer[], $14::text[], $15::boolean[]) given (attribute, key, substring)
 ), claimed AS (
     INSERT INTO unique_key (tenant, type, attribute, key, id)
-    SELECT $1, $3, given.attribute, given.key, $2 FROM unnest($8::text[], $9::text[]) given (attribute, key)
+    SELECT $1, $3::text, given.attribute, given.key, $2::text
+    FROM planned CROSS JOIN unnest($8::text[], $9::text[]) given (attribute, key)
 ), kept AS (
     INSERT INTO secret (tenant, id, attribute, hash)
-    SELECT $1, $2, given.attribute, given.hash FROM unnest($10::text[], $11::text[]) given (attribute, hash)
+    SELECT $1, $2::text, given.attribute, given.hash FROM planned CROSS JOIN unnest($10::text[], $11::text[]) given (attribute, hash)
 )
 INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
-VALUES ($1, $4, $12, 'create', $3, $2, 1, '{}', $17::text[])
+SELECT $1, $4::timestamptz, $12::text, 'create', $3::text, $2::text, 1, '{}', $17::text[] FROM planned
+
+-- name: still_planned_by
+-- $2 edition: whether the tenant still has it
+SELECT EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $2
+    AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds')) AS still
 
 -- name: update_resource
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
--- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL. What an
--- index loses is said row by row in $24 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
+-- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL,
+-- $24 edition of the tenant by which it was planned, NULL for any: nothing is changed where the tenant has another. What an index loses
+-- is said row by row in $25 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
+      AND ($24::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $24::bigint
+        AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds')))
     RETURNING version, modified
 ), renamed AS (
     INSERT INTO naming (tenant, slot, changes)
@@ -250,31 +263,35 @@ SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes
 -- name: insert_resources
 -- Many at once: $2/$3 ids and types, $4 time, $5/$6/$7 displays, documents and searches, $8/$9/$10/$11 types, unique attributes, keys
 -- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
--- and how many there are of each, $22 slot, which is taken last: see insert_resource, $23 coercions as JSON or NULL.
-WITH counted AS (
+-- and how many there are of each, $22 slot, which is taken last, $23 coercions as JSON or NULL, $24 edition: see
+-- insert_resource.
+WITH planned AS (
+    SELECT WHERE $24::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $24::bigint
+        AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds'))
+), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources)
-    SELECT $1, given.type, $22::smallint, given.number FROM unnest($20::text[], $21::bigint[]) given (type, number)
+    SELECT $1, given.type, $22::smallint, given.number FROM planned CROSS JOIN unnest($20::text[], $21::bigint[]) given (type, number)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources + excluded.resources
 ), stored AS (
     INSERT INTO resource (tenant, id, type, version, created, modified, display, document, search)
     SELECT $1, given.id, given.type, 1, $4, $4, given.display, given.document, given.search::jsonb
-    FROM unnest($2::text[], $3::text[], $5::text[], $6::text[], $7::text[]) given (id, type, display, document, search)
+    FROM planned CROSS JOIN unnest($2::text[], $3::text[], $5::text[], $6::text[], $7::text[]) given (id, type, display, document, search)
 ), indexed AS (
     INSERT INTO resource_key (tenant, attribute, key, id, substring)
     SELECT $1, given.attribute, given.key, given.id, given.substring
-    FROM unnest($16::integer[], $17::text[], $18::boolean[], $19::text[]) given (attribute, key, substring, id)
+    FROM planned CROSS JOIN unnest($16::integer[], $17::text[], $18::boolean[], $19::text[]) given (attribute, key, substring, id)
 ), claimed AS (
     INSERT INTO unique_key (tenant, type, attribute, key, id)
     SELECT $1, given.type, given.attribute, given.key, given.id
-    FROM unnest($8::text[], $9::text[], $10::text[], $11::text[]) given (type, attribute, key, id)
+    FROM planned CROSS JOIN unnest($8::text[], $9::text[], $10::text[], $11::text[]) given (type, attribute, key, id)
 ), kept AS (
     INSERT INTO secret (tenant, id, attribute, hash)
-    SELECT $1, given.id, given.attribute, given.hash FROM unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
+    SELECT $1, given.id, given.attribute, given.hash FROM planned CROSS JOIN unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
 )
 INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
 SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
     (SELECT array_agg(name) FROM json_array_elements_text(given.coercions::json) name)
-FROM unnest($2::text[], $3::text[], $23::text[]) given (id, type, coercions)
+FROM planned CROSS JOIN unnest($2::text[], $3::text[], $23::text[]) given (id, type, coercions)
 
 -- name: keys_taken
 -- $2/$3/$4 types, attributes and keys: which of them are held

@@ -111,7 +111,7 @@ _ROWS = {
     "members.value eq": Row(
         _search(_GROUP, f'members.value eq "{user_id(0)}"', shown=_NO_MEMBERS), {_OF_TYPE, _DOCUMENT, _GROUPS}, 101, 100
     ),
-    "groups.value eq": Row(_search(_USER, f'groups.value eq "{group_id(7)}"'), {_MEMBERS, _OF_TYPE, *_SHOWN}, 51, 51),
+    "groups.value eq": Row(_search(_USER, f'groups.value eq "{group_id(7)}"'), {_MEMBERS, _OF_TYPE, "all of erasure", *_SHOWN}, 51, 51),
     "userName sw": Row(_search(_USER, f'userName sw "user-{BIG}-42"'), {_KEY, *_SHOWN}, 111, 100),
     "meta.lastModified gt": Row(_search(_USER, f'meta.lastModified gt "{_MODIFIED}"'), {_KEY, *_SHOWN}, 1_000, 100),
     "department eq": Row(_search(_USER, _SEVENTH), {_KEY, *_SHOWN}, 100, 100),

@@ -34,7 +34,7 @@ _NO_MEMBERS = Projection(without=frozenset({"members"}))
 _LIMITS = scope_on(None, catalog()).limits
 _MEMBERS = USERS // 2
 _LARGE = group_id(0)
-_EMPTY = {"all of secret", "all of erasure", "all of removed_value"}
+_EMPTY = {"all of secret", "all of erasure", "all of removed_value", "all of tenant"}
 
 
 def _patch(schema: EffectiveSchema, id_: str, operation: dict[str, Any]) -> Modify:

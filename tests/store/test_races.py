@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _USER = core_catalog().by_name["User"]
 _GROUP = core_catalog().by_name["Group"]
-_CLAIM = "FROM unnest($8::text[], $9::text[]) given (attribute, key)"
+_CLAIM = "FROM planned CROSS JOIN unnest($8::text[], $9::text[]) given (attribute, key)"
 _VERSION = "AND version = $4"
 
 

@@ -15,7 +15,7 @@ from tests.conformance.mutants.tools import everywhere, instead, replace, sql
 def uniqueness_is_asked_before() -> None:
     """Whether a unique value is free is asked before the insert, and not held by it."""
     original = write.insert
-    keys = "FROM unnest($8::text[], $9::text[]) given (attribute, key)"
+    keys = "FROM planned CROSS JOIN unnest($8::text[], $9::text[]) given (attribute, key)"
     sql(write, "insert_resource", keys, keys + " ON CONFLICT DO NOTHING")
 
     async def insert(scope: Any, plan: Any) -> Any:

@@ -277,6 +277,6 @@ def new_resources_are_modified_later() -> None:
     sql(
         write,
         "insert_resource",
-        "VALUES ($1, $2, $3, 1, $4, $4,",
-        "VALUES ($1, $2, $3, 1, $4::timestamptz, $4::timestamptz + interval '5 seconds',",
+        "1, $4::timestamptz, $4::timestamptz,",
+        "1, $4::timestamptz, $4::timestamptz + interval '5 seconds',",
     )
