@@ -24,8 +24,6 @@ METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 _VALUE: Final = re.compile(r"bulkId:(.+)", re.IGNORECASE | re.DOTALL)
 _REF: Final = re.compile(r"(?:.*/)?bulkId:([^/?#]+)", re.IGNORECASE | re.DOTALL)
 _LITERAL: Final = re.compile(r'"bulkId:([^"\\]+)"', re.IGNORECASE)
-#: JSON text that holds no such reference does not match: the prefix, or an escape that could spell it.
-_MAY_REFER: Final = re.compile(rb"ulkId:|\\u", re.IGNORECASE)
 
 #: From a bulkId to the id of the resource.
 IdOf: TypeAlias = Callable[[str], str]
@@ -135,7 +133,7 @@ def read_entry(index: int, text: bytes, tenant: str, limits: Limits, routes: dic
         _check(method, path, bulk_id, version, members, limits)
         route = routes.get(path) or routes.setdefault(path, relative(tenant, path))
         _check_route(route, method, path)
-        refers = _named_in_path(route) | (_named(members["data"], method) if "data" in members and _MAY_REFER.search(text) else _NOBODY)
+        refers = _named_in_path(route) | (_named(members["data"], method) if "data" in members and _may_refer(text) else _NOBODY)
     except ScimError as error:
         return Entry(index, text, method, path, None, bulk_id, version, fault=error)
     return Entry(index, text, method, path, route, bulk_id, version, refers)
@@ -168,6 +166,11 @@ def _check_route(found: Route, method: str, path: str) -> None:
             raise invalid_value(f"path: {shorten(path)} cannot be used in a bulk request")
         needed = "the endpoint of a resource type, such as /Users" if method == "POST" else "a resource, such as /Users/1"
         raise invalid_value(f"path: {method} needs {needed}")
+
+
+def _may_refer(text: bytes) -> bool:
+    """Whether JSON text may hold a reference by bulkId: its prefix in any case, or an escape that could spell it."""
+    return b"bulkid:" in text.lower() or b"\\u" in text
 
 
 def _named_in_path(route: Route) -> frozenset[str]:
