@@ -226,7 +226,7 @@ def _characteristics(old: Resolved, new: Resolved) -> Iterator[Change]:
         effect = Effect.TIGHTENING if after.required else Effect.WIDENING
         yield Change(path, "required", before.required, after.required, effect, checks, "is required")
     unique, was = after.uniqueness is not Uniqueness.NONE, before.uniqueness is not Uniqueness.NONE
-    if unique != was and before.type is after.type:
+    if unique != was:
         names = (before.uniqueness.value, after.uniqueness.value)
         if unique:
             rule = "must be unique, in at most 256 characters, and not change by width mapping"

@@ -83,6 +83,11 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
     ([{"label": "x"}, {}], changed("label", returned="never"), None, "label has values, which", 1),
     ([{"label": "on"}, {"label": "idle"}], changed("label", **_ENFORCED), None, "label must be one of", 1),
     ([{"code": "a"}, {"code": "A"}, {"code": "b"}], changed("code", uniqueness="server"), "uniqueness", "code must be unique", 2),
+    (
+        [{"code": "urn:a"}, {"code": "urn:a"}, {"code": "urn:b"}],
+        changed("code", uniqueness="server", type="reference", referenceTypes=["uri"], caseExact=False),
+        *("uniqueness", "code must be unique", 2),
+    ),
     ([{"code": "x" * 257}], changed("code", uniqueness="server"), "uniqueness", "code must be unique, in at most 256", 1),
     ([_TWICE, {"owner": [{"room": "1"}]}], changed("owner", subAttributes=_rooms(uniqueness="server")), "uniqueness", "owner.room", 2),
 ]  # fmt: skip

@@ -53,6 +53,7 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"label": {"required": False}}, "label", "required", W, ()),
     ({"nick": {"uniqueness": "server"}}, "nick", "uniqueness", T, (Compares, Fits, Distinct)),
     ({"label": {"uniqueness": "none"}}, "label", "uniqueness", W, (Compares,)),
+    ({"nick": {"uniqueness": "server", "type": "reference", "referenceTypes": ["uri"]}}, "nick", "uniqueness", T, (Compares, Fits, Distinct)),
     ({"nick": {"caseExact": True}}, "nick", "caseExact", B, (Compares,)),
     ({"hull": {"caseExact": False}}, "hull", "caseExact", B, (Compares,)),
     ({"length": {"type": "integer"}}, "length", "type", B, (Fits, Compares)),
@@ -89,7 +90,7 @@ def test_each_difference(changed: dict[str, Any], path: str, member: str, effect
     one = found.pop((path, member))
     assert (one.effect, tuple(type(check) for check in one.checks)) == (effect, checks)
     others = {(other.effect, *(type(check) for check in other.checks)) for other in found.values()}
-    assert others <= ({(B, SetAside)} if changed.get("extensions") == () else {(W,)})
+    assert others <= ({(B, SetAside)} if changed.get("extensions") == () else {(W,), (B, Fits, Compares)})
 
 
 def test_no_difference() -> None:
