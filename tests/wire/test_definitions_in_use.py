@@ -78,6 +78,8 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
     ([{"label": "x"}, {"label": "2026-01-31T12:00:00.000Z"}], changed("label", type="dateTime"), None, "label has values that are not", 2),
     ([{"label": "x"}, {}], changed("label", type="integer"), None, "label has values, which the new definition would keep", 1),
     ([{"label": "x"}, {}], changed("label", multiValued=True), None, "label has values, which the new definition would keep", 1),
+    ([{}, {"code": "x"}], changed("label", type="integer", required=True), None, "label is required; 2 resources", 2),
+    ([{"owner": [{"value": "x"}]}], changed("owner", subAttributes=_rooms(type="integer", required=True)), None, "owner.room is", 1),
     ([{"note": ["x"]}, {}], changed("note", multiValued=False), None, "note has values, which", 1),
     ([{"pin": "open sesame"}, {}], changed("pin", returned="default"), None, "pin has values, which", 1),
     ([{"label": "x"}, {}], changed("label", returned="never"), None, "label has values, which", 1),
