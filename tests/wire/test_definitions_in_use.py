@@ -81,7 +81,7 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
     ([{}, {"code": "x"}], changed("label", type="integer", required=True), None, "label is required; 2 resources", 2),
     ([{"owner": [{"value": "x"}]}], changed("owner", subAttributes=_rooms(type="integer", required=True)), None, "owner.room is", 1),
     ([{"note": ["x"]}, {}], changed("note", multiValued=False), None, "note has values, which", 1),
-    ([{"pin": "open sesame"}, {}], changed("pin", returned="default"), None, "pin has values, which", 1),
+    ([{"pin": "open sesame"}, {}], changed("pin", returned="default", mutability="readWrite"), None, "pin has values, which", 1),
     ([{"label": "x"}, {}], changed("label", returned="never"), None, "label has values, which", 1),
     ([{"label": "on"}, {"label": "idle"}], changed("label", **_ENFORCED), None, "label must be one of", 1),
     ([{"code": "a"}, {"code": "A"}, {"code": "b"}], changed("code", uniqueness="server"), "uniqueness", "code must be unique", 2),
