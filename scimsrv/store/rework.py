@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -275,24 +276,28 @@ async def _turn(job: _Job) -> None:
 
 
 async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:
-    """Put values back that were set aside; what does not fit, or has another value by now, stays where it is."""
+    """Put values back that were set aside, of each resource the latest that fits; what does not, or has another value by now, stays."""
     attribute = job.plan["attribute"]
     removed = await job.conn.fetch(_SQL["removed"], job.tenant, job.subject, attribute, job.position, batch)
-    values = {row["id"]: orjson.loads(row["value"]) for row in removed}
-    back = []
-    for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(values)):
+    held = {row["id"]: [*zip(row["times"], map(orjson.loads, row["held"]), strict=True)] for row in removed}
+    back: list[tuple[str, datetime]] = []
+    for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(held)):
         stored: Document = orjson.loads(row["document"])
-        document = restored(split(stored, schema)[0], schema, attribute, values[row["id"]], Coercer(catalog.policy))
-        if document is None or await _is_taken(job, schema, row["id"], stored, document):
+        for time, value in held[row["id"]]:
+            document = restored(split(stored, schema)[0], schema, attribute, value, Coercer(catalog.policy))
+            if document is not None and not await _is_taken(job, schema, row["id"], stored, document):
+                break
+        else:
             job.count("left", [row["id"]])
             continue
         document = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
         again = _Again(job, catalog, schema)  # one by one: the next may want the same unique value
         again.add(row, stored, document, [attribute])
         await again.store()
-        back.append(row["id"])
+        back.append((row["id"], time))
         job.count("restored", [row["id"]])
-    await job.conn.execute(_SQL["forget_removed"], job.tenant, job.subject, attribute, back)
+    if back:
+        await job.conn.execute(_SQL["forget_restored"], job.tenant, job.subject, attribute, *map(list, zip(*back, strict=True)))
     await job.advance(removed[-1]["id"] if removed else job.position, len(removed))
     if len(removed) < batch:
         await job.finish("done")

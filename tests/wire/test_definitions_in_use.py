@@ -218,6 +218,36 @@ async def test_removed_values_are_kept(server: Server, admin: Client) -> None:
         assert await jobs.list_removed(connection, admin.id) == []
 
 
+async def test_values_that_are_set_aside_twice(server: Server, admin: Client) -> None:
+    """An attribute that is removed again leaves what was set aside before where it is; of each resource the latest that fits comes
+    back first, and then, where that is taken away again, the one before."""
+    ids = [await device(admin, code="old"), await device(admin, code="older")]
+    for new in (["new", "newer than fits"], None):
+        await made(admin.put(f"/Schemas/{DEVICE}", changed("code")), 200)
+        await finish(server, admin)
+        await made(admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 200)
+        for id_, value in zip(ids, new or (), strict=False):
+            await made(admin.patch(f"/Devices/{id_}", {"op": "add", "path": "code", "value": value}), 200)
+    allowed = {"canonicalValues": ["new", "old", "older"], "canonicalValuesEnforced": True}
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("code", **allowed)), 200)
+
+    async def restore() -> list[str | None]:
+        async with server.pool.acquire() as connection:
+            kept = await jobs.list_removed(connection, admin.id)
+            assert [(one.attribute, one.resources) for one in kept] == [("code", 2)]
+            await jobs.restore_removed(connection, admin.id, "admin", "Device", "code")
+        await finish(server, admin)
+        return [(await made(admin.get(f"/Devices/{id_}"), 200)).get("code") for id_ in ids]
+
+    assert await restore() == ["new", "older"]
+    await made(admin.patch(f"/Devices/{ids[0]}", {"op": "remove", "path": "code"}), 200)
+    await made(admin.patch(f"/Devices/{ids[1]}", {"op": "remove", "path": "code"}), 200)
+    await made(admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 200)
+    assert await restore() == ["old", "newer than fits"]
+    async with server.pool.acquire() as connection:
+        assert await jobs.list_removed(connection, admin.id) == []
+
+
 async def test_deleted_resources_leave_nothing_aside(server: Server, admin: Client) -> None:
     """What was set aside of a resource goes with it."""
     id_ = await device(admin, code="c")
