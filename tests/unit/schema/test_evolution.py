@@ -56,7 +56,13 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"label": {"required": True, "mutability": "readOnly"}}, "label", "mutability", W, ()),
     ({"nick": {"uniqueness": "server"}}, "nick", "uniqueness", T, (Compares, Fits, Distinct)),
     ({"label": {"uniqueness": "none"}}, "label", "uniqueness", W, (Compares,)),
-    ({"nick": {"uniqueness": "server", "type": "reference", "referenceTypes": ["uri"]}}, "nick", "uniqueness", T, (Compares, Fits, Distinct)),
+    (
+        {"nick": {"uniqueness": "server", "type": "reference", "referenceTypes": ["uri"]}},
+        "nick",
+        "uniqueness",
+        T,
+        (Compares, Fits, Distinct),
+    ),
     ({"nick": {"caseExact": True}}, "nick", "caseExact", B, (Compares,)),
     ({"hull": {"caseExact": False}}, "hull", "caseExact", B, (Compares,)),
     ({"length": {"type": "integer"}}, "length", "type", B, (Fits, Compares)),
@@ -104,7 +110,9 @@ def test_a_readonly_attribute_that_clients_have_to_give() -> None:
         ({"nick": given}, {"nick": {"required": True}}),
         ({"sails": _subs("sails", area=given)}, {"sails": _subs("sails", area={"required": True})}),
     ):
-        checks = [(change.member, change.effect, type(check)) for change in compare(boats(**one), boats(**other)) for check in change.checks]
+        checks = [
+            (change.member, change.effect, type(check)) for change in compare(boats(**one), boats(**other)) for check in change.checks
+        ]
         assert checks == [("required", T, Present)]
 
 
