@@ -17,6 +17,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.protocol.plan import IfMatch
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, Definition
+from scimsrv.schema.evolution import Change
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.connection import Connection
@@ -168,26 +169,38 @@ async def delete_resource_type(
 
 def report(defined: Defined) -> dict[str, Any]:
     """What a change would mean, for people and programs: each difference with its effect, and how many resources it concerns."""
-    findings: dict[tuple[str, int], Finding] = {(finding.type, id(finding.change)): finding for finding in defined.examination.findings}
-    changes = []
-    for type_name, found in defined.redefinition.changes.items():
-        for change in found:
-            finding = findings.get((type_name, id(change)))
-            shown: dict[str, Any] = {"resourceType": type_name, "path": change.path, "member": change.member, "effect": change.effect.value}
-            shown |= {"old": change.old, "new": change.new}
-            if finding is not None:
-                named = {"offending" if finding.offends else "resources": finding.number, "ids": list(finding.ids)}
-                shown |= named | ({"rule": change.rule} if finding.offends else {})
-            changes.append(shown)
+    examined = defined.examination
+    findings = {_about(finding.type, finding.change): finding for finding in examined.findings}
+    changes = [
+        _shown(type_name, change, findings.get(_about(type_name, change)), hinders=True)
+        for type_name, found in defined.redefinition.changes.items()
+        for change in found
+    ]
+    changes += [_shown(finding.type, finding.change, finding, hinders=False) for finding in examined.later]
     return {
         "schemas": [REPORT_URN],
         "subject": defined.redefinition.subject.value,
         "name": defined.redefinition.name,
-        "possible": not any(finding.offends for finding in defined.examination.findings),
+        "possible": not any(finding.offends for finding in examined.findings),
         "changes": changes,
         "later": [f"{one.attribute}: caseExact" for one in defined.rekeyings],
         "diff": defined.redefinition.diff,
     }
+
+
+def _about(type_name: str, change: Change) -> tuple[str, str, str]:
+    """What tells the differences of one redefinition apart."""
+    return type_name, change.path, change.member
+
+
+def _shown(type_name: str, change: Change, finding: Finding | None, *, hinders: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"resourceType": type_name, "path": change.path, "member": change.member, "effect": change.effect.value}
+    shown |= {"old": change.old, "new": change.new}
+    if finding is None:
+        return shown
+    offends = hinders and finding.offends
+    shown |= {"offending" if offends else "resources": finding.number, "ids": list(finding.ids)}
+    return shown | ({"rule": change.rule} if offends else {})
 
 
 REPORT_URN: Final = "urn:scimsrv:scim:api:messages:1.0:DefinitionReport"

@@ -31,7 +31,9 @@ def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> t
         for path, case_exact in waiting.items():
             body = definition_with(body, path, not case_exact)
         change = redefine(catalog, change.subject, change.name, body)
-        examined = Examination([finding for finding in examined.findings if not _rekeys(finding.change)], examined.seen)
+        at_once = [finding for finding in examined.findings if not _rekeys(finding.change)]
+        later = [finding for finding in examined.findings if _rekeys(finding.change) and finding.offends]
+        examined = Examination(at_once, examined.seen, later)
     urn = fold_name(change.name)
     under_way = {one.attribute: one for one in catalog.rekeyings if one.urn == urn}
     for path, one in under_way.items():

@@ -162,6 +162,22 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     assert_error(await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact, uniqueness="server")), 409, "uniqueness")
 
 
+async def test_a_dry_run_counts_what_waits(admin: Client) -> None:
+    """A report has the resources of a change of `caseExact` that takes effect later, and those that offend another in the same request."""
+    await made(admin.post("/Schemas", _schema(exact=False)))
+    await made(admin.post("/ResourceTypes", resource_type("Device", "/Devices", DEVICE)))
+    ids = {(await made(admin.post("/Devices", {"code": code} if code else {})))["id"] for code in ("Abc", "Abd", "")}
+    changed = _schema(exact=False)
+    changed["attributes"][0]["caseExact"] = True
+    changed["attributes"][1]["required"] = True
+    report = await made(admin.put(f"/Schemas/{DEVICE}?dryRun=true", changed), 200)
+    said = {(one["path"], one["member"]): one for one in report["changes"]}
+    assert (report["possible"], report["later"], len(report["changes"])) == (False, ["code: caseExact"], 2)
+    assert (said["codes", "required"]["offending"], set(said["codes", "required"]["ids"])) == (3, ids)
+    assert (said["code", "caseExact"]["resources"], len(said["code", "caseExact"]["ids"])) == (2, 2)
+    assert (said["code", "caseExact"]["old"], said["code", "caseExact"]["new"]) == (False, True)
+
+
 async def test_unique_attributes(admin: Client) -> None:
     """What is unique, and has rows of its keys for that, is refused with what to do."""
     await made(admin.post("/Schemas", _schema(exact=False, uniqueness="server")))
