@@ -199,6 +199,10 @@ _FAMILIES = {
 }
 
 
+#: How a definition says what `Attribute.index` holds.
+_INDEXED = {None: False, False: True, True: "substring"}
+
+
 def _form(attribute: Attribute) -> str:
     """In what form values are stored: what differs here cannot be read as the other."""
     if attribute.refers:
@@ -258,7 +262,7 @@ def _characteristics(old: Resolved, new: Resolved, schema: EffectiveSchema) -> I
     for member, one, other in (
         ("mutability", before.mutability.value, after.mutability.value),
         ("returned", before.returned.value, after.returned.value),
-        ("indexed", before.index, after.index),
+        ("indexed", _INDEXED[before.index], _INDEXED[after.index]),
     ):
         if one != other:
             yield Change(path, member, one, other, Effect.WIDENING)

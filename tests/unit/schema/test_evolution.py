@@ -116,6 +116,13 @@ def test_a_readonly_attribute_that_clients_have_to_give() -> None:
         assert checks == [("required", T, Present)]
 
 
+@pytest.mark.parametrize("word", [True, "substring"])
+def test_indexed_is_said_as_in_definitions(word: object) -> None:
+    """A difference shows `indexed` in the words of definitions."""
+    (change,) = compare(boats(), boats(nick={"indexed": word}))
+    assert (change.member, change.old, change.new) == ("indexed", False, word)
+
+
 def test_no_difference() -> None:
     """A definition that says the same in other words changes nothing."""
     assert compare(boats(), boats(nick={"description": "Another.", "type": "string"})) == []
