@@ -24,8 +24,8 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.examination import Examination, Finding, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.marks import keep_marks
-from scimsrv.store.pool import Database
+from scimsrv.store.marks import check_marks, keep_marks
+from scimsrv.store.pool import Database, Queries
 from scimsrv.store.postponing import key_of_path, postpone
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
@@ -97,6 +97,7 @@ async def _attempt(
     examined = await examine(pool, tenant, change, limits, counting=dry_run)
     change, examined, rekeyings = postpone(catalog, change, examined)
     if dry_run:
+        await _foresee(pool, tenant, change, examined)
         return Defined(change, change.new, change.version, examined, taken=False, rekeyings=rekeyings)
     if change.old is not None and change.new is not None and not change.diff and {*rekeyings} <= {*catalog.rekeyings}:
         return Defined(change, change.old, change.version, examined, taken=False, rekeyings=rekeyings)
@@ -237,6 +238,18 @@ async def _take(
         jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
+
+
+async def _foresee(conn: Queries, tenant: int, change: Redefinition, examined: Examination) -> None:
+    """Raises ScimError 409 for what `_take` would refuse, but for what was found of resources, which a report shows."""
+    if any(finding.offends for finding in examined.findings) or not (change.diff or change.old is None):
+        return
+    await check_marks(conn, tenant, change)
+    for name in change.changes:
+        row = await conn.fetchrow(_SQL["open_rework"], tenant, name)
+        used = await conn.fetchrow(_SQL["has_resources"], tenant, name)
+        if row is not None and used is not None and used["found"]:
+            _refuse_premature(change, name, orjson.loads(row["plan"]))
 
 
 async def _write(conn: Connection, tenant: int, change: Redefinition) -> None:

@@ -283,13 +283,11 @@ async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: 
     back: list[tuple[str, datetime]] = []
     for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(held)):
         stored: Document = orjson.loads(row["document"])
-        for time, value in held[row["id"]]:
-            document = restored(split(stored, schema)[0], schema, attribute, value, Coercer(catalog.policy))
-            if document is not None and not await _is_taken(job, schema, row["id"], stored, document):
-                break
-        else:
+        fitting = await _fitting(job, catalog, schema, row["id"], stored, held[row["id"]])
+        if fitting is None:
             job.count("left", [row["id"]])
             continue
+        time, document = fitting
         document = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
         again = _Again(job, catalog, schema)  # one by one: the next may want the same unique value
         again.add(row, stored, document, [attribute])
@@ -301,6 +299,17 @@ async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: 
     await job.advance(removed[-1]["id"] if removed else job.position, len(removed))
     if len(removed) < batch:
         await job.finish("done")
+
+
+async def _fitting(
+    job: _Job, catalog: Catalog, schema: EffectiveSchema, id_: str, stored: Document, held: Iterable[tuple[datetime, Any]]
+) -> tuple[datetime, Document] | None:
+    """The first of these values that the resource can have, by the time it was set aside, and the document with it."""
+    for time, value in held:
+        document = restored(split(stored, schema)[0], schema, job.plan["attribute"], value, Coercer(catalog.policy))
+        if document is not None and not await _is_taken(job, schema, id_, stored, document):
+            return time, document
+    return None
 
 
 async def _is_taken(job: _Job, schema: EffectiveSchema, id_: str, before: Document, document: Document) -> bool:

@@ -188,7 +188,9 @@ async def test_removed_values_are_kept(server: Server, admin: Client) -> None:
         assert_error(await admin.get("/Devices", filter='code eq "c"'), 400, "invalidFilter")
 
     await assert_hidden()
-    assert_error(await admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 409, None, "former change of code")
+    for query in ("?dryRun=true", ""):
+        answer = await admin.put(f"/Schemas/{DEVICE}{query}", schema(DEVICE, *_ATTRIBUTES))
+        assert_error(answer, 409, None, "former change of code")
     await made(admin.put(f"/Devices/{ids[2]}", {"label": "a", "owner": [{"value": "x"}, {"value": "y"}]}), 200)
     await made(admin.patch(f"/Devices/{ids[0]}", {"op": "replace", "path": "label", "value": "A"}), 200)
     await assert_hidden()
@@ -368,7 +370,18 @@ async def test_marked_attributes_are_indexed(server: Server, admin: Client) -> N
     assert await indexes() == {("Device", "label", True)}
     await made(admin.put(f"/Schemas/{DEVICE}", changed("label", indexed=False)), 200)
     assert await indexes() == set()
-    assert_error(await admin.put(f"/Schemas/{DEVICE}", changed("label", indexed=True)), 409, None, "former index is still being removed")
+    for query in ("", "?dryRun=true"):
+        answer = await admin.put(f"/Schemas/{DEVICE}{query}", changed("label", indexed=True))
+        assert_error(answer, 409, None, "former index is still being removed")
+
+
+async def test_more_indexes_than_a_tenant_can_have(admin: Client) -> None:
+    """A type whose schema marks too many attributes is refused, and a dry run says so as well."""
+    urn = "urn:example:many:1.0"
+    await made(admin.post("/Schemas", schema(urn, *({"name": f"a{number}", "indexed": True} for number in range(60)))))
+    for query in ("?dryRun=true", ""):
+        answer = await admin.post(f"/ResourceTypes{query}", resource_type("Many", "/Many", urn))
+        assert_error(answer, 409, None, "indexed would be one index more than the 64")
 
 
 async def test_concurrent_changes_of_one_schema(admin: Client) -> None:
