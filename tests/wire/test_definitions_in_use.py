@@ -383,6 +383,25 @@ async def test_more_indexes_than_a_tenant_can_have(admin: Client) -> None:
         assert_error(answer, 409, None, "indexed would be one index more than the 64")
 
 
+async def test_cursors_go_on_while_others_define(admin: Client) -> None:
+    """A cursor ends with a change of the definitions that its own query is about, and with no other."""
+    ids = [await device(admin, label=str(number)) for number in range(3)]
+    urn = "urn:example:other:1.0"
+    badge = schema(BADGE, {"name": "colour", "description": "Seen from afar."}, {"name": "size", "indexed": True})
+    shown = await made(admin.get("/Devices", cursor="", count=1), 200)
+    page = {"cursor": shown["nextCursor"], "count": 1}
+    everything = {"cursor": (await made(admin.get("/", cursor="", count=1), 200))["nextCursor"], "count": 1}
+    await made(admin.post("/Schemas", schema(urn, {"name": "x"})))
+    await made(admin.put(f"/Schemas/{BADGE}", badge), 200)
+    for path, query in (("/Devices", page), ("/", everything)):
+        assert (await made(admin.get(path, **query), 200))["Resources"][0]["id"] == sorted(ids)[1]
+    await made(admin.post("/ResourceTypes", resource_type("Other", "/Others", urn)))
+    assert (await made(admin.get("/Devices", **page), 200))["Resources"][0]["id"] == sorted(ids)[1]
+    assert_error(await admin.get("/", **everything), 400, "invalidCursor")
+    await made(admin.put(f"/Schemas/{BADGE}", schema(BADGE, {"name": "colour"}, {"name": "size", "caseExact": True})), 200)
+    assert_error(await admin.get("/Devices", **page), 400, "invalidCursor")
+
+
 async def test_concurrent_changes_of_one_schema(admin: Client) -> None:
     """Of changes at the same time each is decided against the one before: none is lost, versions count them all."""
 
