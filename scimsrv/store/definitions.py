@@ -26,7 +26,7 @@ from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.marks import check_marks, keep_marks
 from scimsrv.store.pool import Database, Queries
-from scimsrv.store.postponing import key_of_path, postpone
+from scimsrv.store.postponing import key_of_path, postpone, refuse_taking_back
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -91,6 +91,7 @@ async def _attempt(
     revision, catalog = await load_catalog(pool, tenant)
     held = catalog.schemas if subject is Subject.SCHEMA else catalog.resource_types
     present = None if name is None else held.get(fold_name(name))
+    refuse_taking_back(catalog, subject, present, edit)
     change = redefine(catalog, subject, name, None if name is not None and present is None else edit(present))
     if if_match is not None and not if_match.permits(change.version):
         raise ScimError(Kind.PRECONDITION_FAILED, f'{change.name} has the version W/"{change.version}"')

@@ -128,6 +128,11 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     answer = await made(admin.put(f"/Schemas/{DEVICE}", _schema(exact=exact)), 202)
     assert answer["attributes"][0]["caseExact"] is not exact
     answer = await made(admin.put(f"/Schemas/{DEVICE}", _schema(exact=exact)), 202)  # asked again, it is the same change
+    back = {"op": "replace", "path": 'attributes[name eq "code"].caseExact', "value": not exact}
+    for answer in (await admin.patch(f"/Schemas/{DEVICE}", back), await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact))):
+        assert_error(answer, 409, None, "code: a former change of caseExact is still being carried out")
+    extra = {"op": "replace", "path": "description", "value": "Another."}
+    assert (await made(admin.patch(f"/Schemas/{DEVICE}", extra), 200))["attributes"][0]["caseExact"] is not exact
     removal = {"op": "remove", "path": 'attributes[name eq "code"]'}
     assert_error(await admin.patch(f"/Schemas/{DEVICE}", removal), 409, None, "code: a former change of caseExact")
     number = 0
@@ -150,7 +155,7 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     await server.app._renew(admin.id)
     shown = (await admin.get(f"/Schemas/{DEVICE}")).json()
     assert shown["attributes"][0]["caseExact"] is exact
-    assert shown["meta"]["version"] == 'W/"4"'
+    assert shown["meta"]["version"] == 'W/"5"'
     trail = await server.pool.fetch(
         "SELECT diff::text FROM change WHERE tenant = $1 AND type = 'Schema' ORDER BY seq DESC LIMIT 3", admin.id
     )
