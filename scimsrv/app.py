@@ -375,7 +375,7 @@ class App:
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
-            holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch)
+            holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
             plan = planning.query(schemas, search)
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 

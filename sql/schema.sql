@@ -250,7 +250,7 @@ CREATE TABLE removed_value (
     id         text        COLLATE "C" NOT NULL,
     value      text        NOT NULL,
     removed    timestamptz NOT NULL,
-    PRIMARY KEY (tenant, type, attribute, id)
+    PRIMARY KEY (tenant, type, attribute, id, removed)
 );
 
 CREATE INDEX removed_value_by_resource ON removed_value (tenant, id);

@@ -29,8 +29,8 @@ _DEFLATED: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose cursors they are: the tenant's key, the credential's short id and scopes, and the epoch of the tenant's catalogue, which
-    every change of its policy and its schemas ends."""
+    """Whose cursors they are: the tenant's key, the credential's short id and scopes, and the epoch of what is queried, which every
+    change of the tenant's policy and of the definitions of these resource types ends."""
 
     tenant: int
     client: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -75,12 +75,22 @@ class Catalog:
         """The number of each resource type's index of meta.lastModified, where it has one."""
         return {name: index.number for name, held in self.indexes.items() for index in held if index.of_modified}
 
-    @cached_property
-    def epoch(self) -> str:
-        """A digest of the policy, the schemas and the resource types: what an answer rests on besides the resources. Indexes, which
-        change no answer, are not part of it."""
-        parts = [asdict(self.policy), list(self.schemas.values()), list(self.resource_types.values())]
-        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    def epoch(self, schemas: Iterable[EffectiveSchema]) -> str:
+        """A digest of the policy and of the definitions of these resource types: what a query over them rests on besides the resources.
+        Indexes and descriptions, which change no answer, are not part of it, and nor is what other types are made of."""
+        types = [*schemas]
+        key = ("epoch", *(type_.name for type_ in types))
+        if key not in self.statements:
+            parts = [asdict(self.policy), [self._essence(type_) for type_ in types]]
+            self.statements[key] = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        found: str = self.statements[key]
+        return found
+
+    def _essence(self, type_: EffectiveSchema) -> list[Any]:
+        urns = [type_.base.key, *(extension.key for extension, _ in type_.extensions)]
+        behind = [self.links_behind(type_, place) for place in type_.backlinks]
+        definitions = [self.resource_types[fold_name(type_.name)], *(self.schemas[urn]["attributes"] for urn in urns)]
+        return [_without_remarks(definitions), behind]
 
     def is_building(self, schema: EffectiveSchema) -> bool:
         """Whether rows of the type's resources are being changed in the background: writers then lock the resource before they look."""
@@ -105,6 +115,19 @@ class Catalog:
             if schema.name in link.attribute.resource_types
         }
         return tuple(sorted(keys))
+
+
+def _without_remarks(definition: Any) -> Any:
+    """A part of a definition without what changes no answer."""
+    if isinstance(definition, list):
+        return [_without_remarks(one) for one in definition]
+    if not isinstance(definition, dict):
+        return definition
+    return {name: _without_remarks(value) for name, value in definition.items() if name not in _REMARKS}
+
+
+#: Members of definitions that change no answer to a query.
+_REMARKS: Final = frozenset({"description", "indexed", "meta"})
 
 
 def build_catalog(

@@ -250,6 +250,8 @@ def _faults(attribute: Attribute, definition: Document, within: str | None) -> I
         yield f"a value of the type {type_.value} cannot be unique"
     if never and attribute.mutability is Mutability.READ_ONLY:
         yield "what is readOnly and never returned is of no use to anybody"
+    if attribute.mutability is Mutability.WRITE_ONLY and not never:
+        yield "what is writeOnly appears in no answer (RFC 7643 §7), and has to be returned never"
     if never and within is None and (type_ is not Type.STRING or attribute.multi_valued):
         yield "what is never returned is kept as a hash, and has to be a single string"
     if never and (unique or "indexed" in definition):

@@ -118,7 +118,7 @@ def compare(old: EffectiveSchema, new: EffectiveSchema) -> list[Change]:
         if key not in after:
             found.append(_removed(place))
         else:
-            found += _changed(place, after[key])
+            found += _changed(place, after[key], new)
     for key, place in after.items():
         if key not in before:
             found.append(_added(place, old, new))
@@ -145,7 +145,7 @@ def _removed(place: Resolved) -> Change:
 
 def _added(place: Resolved, old: EffectiveSchema, new: EffectiveSchema) -> Change:
     carried = place.extension is None or old.extension(place.extension) is not None
-    if not (carried and place.leaf.required and place.leaf.mutability is not Mutability.READ_ONLY):
+    if not (carried and _demands(place)):
         return Change(place.name, "name", None, place.leaf.name, Effect.WIDENING)
     return Change(place.name, "name", None, place.leaf.name, Effect.TIGHTENING, (_present(place, new),), "is required")
 
@@ -154,15 +154,16 @@ def _present(place: Resolved, new: EffectiveSchema) -> Present:
     return Present(place, any(schema.urn == place.extension for schema in new.required_extensions))
 
 
-def _changed(old: Resolved, new: Resolved) -> Iterator[Change]:
+def _changed(old: Resolved, new: Resolved, schema: EffectiveSchema) -> Iterator[Change]:
     before, after = old.attribute, new.attribute
     if old.name != new.name:
         raise mutability(f"{old.name}: names are compared without case, and the spelling of one cannot change to {new.name}")
     if _form(before) != _form(after):
         rule = "has values, which the new definition would keep in another form"
         yield Change(old.name, "type", _form(before), _form(after), Effect.BREAKING, (Absent(old),), rule)
+        yield from _demanded(old, new, schema)
         return
-    yield from _characteristics(old, new)
+    yield from _characteristics(old, new, schema)
     if before.refers:  # its parts are what the server makes of rows
         return
     for sub in before.sub_attributes:
@@ -175,12 +176,13 @@ def _changed(old: Resolved, new: Resolved) -> Iterator[Change]:
             rule = "has values, which the new definition would keep in another form"
             part = Resolved(old.extension, before, sub)
             yield Change(part.name, "type", _form(sub), _form(other), Effect.BREAKING, (Absent(part),), rule)
+            yield from _demanded(part, Resolved(new.extension, after, other), schema)
         else:
-            yield from _characteristics(Resolved(old.extension, before, sub), Resolved(new.extension, after, other))
+            yield from _characteristics(Resolved(old.extension, before, sub), Resolved(new.extension, after, other), schema)
     for sub in after.sub_attributes:
         if before.sub(sub.name) is None:
             place = Resolved(new.extension, after, sub)
-            demanded = sub.required and sub.mutability is not Mutability.READ_ONLY
+            demanded = _demands(place)
             checks = (Present(place),) if demanded else ()
             effect = Effect.TIGHTENING if demanded else Effect.WIDENING
             yield Change(place.name, "name", None, sub.name, effect, checks, "is required")
@@ -197,6 +199,10 @@ _FAMILIES = {
 }
 
 
+#: How a definition says what `Attribute.index` holds.
+_INDEXED = {None: False, False: True, True: "substring"}
+
+
 def _form(attribute: Attribute) -> str:
     """In what form values are stored: what differs here cannot be read as the other."""
     if attribute.refers:
@@ -207,7 +213,24 @@ def _form(attribute: Attribute) -> str:
     return f"array of {form}" if attribute.multi_valued else form
 
 
-def _characteristics(old: Resolved, new: Resolved) -> Iterator[Change]:
+def _demands(place: Resolved) -> bool:
+    """Whether clients have to give a value; what is readOnly is the server's to give."""
+    return place.leaf.required and place.leaf.mutability is not Mutability.READ_ONLY and place.leaf.key != SCHEMAS
+
+
+def _demanded(old: Resolved, new: Resolved, schema: EffectiveSchema) -> Iterator[Change]:
+    """Whether a value is required: said by `required`, and by `mutability` alone where that is what makes it hold."""
+    before, after = old.leaf, new.leaf
+    begins = _demands(new) and not _demands(old)
+    checks = (_present(new, schema),) if begins else ()
+    if before.required != after.required:
+        effect = Effect.TIGHTENING if after.required else Effect.WIDENING
+        yield Change(old.name, "required", before.required, after.required, effect, checks, "is required")
+    elif begins:
+        yield Change(old.name, "required", False, True, Effect.TIGHTENING, checks, "is required")
+
+
+def _characteristics(old: Resolved, new: Resolved, schema: EffectiveSchema) -> Iterator[Change]:
     """Differences of one attribute or sub-attribute whose form stays."""
     before, after, path = old.leaf, new.leaf, old.name
     stored = before.type is not Type.COMPLEX and Returned.NEVER not in (before.returned, old.attribute.returned)
@@ -220,13 +243,9 @@ def _characteristics(old: Resolved, new: Resolved) -> Iterator[Change]:
         rule = f"has values that compare differently when caseExact is {str(after.case_exact).lower()}"
         checks = (Compares(old, new),) if stored else ()
         yield Change(path, "caseExact", before.case_exact, after.case_exact, Effect.BREAKING, checks, rule)
-    if before.required != after.required:
-        demanded = after.required and after.mutability is not Mutability.READ_ONLY and after.key != SCHEMAS
-        checks = (Present(new),) if demanded else ()
-        effect = Effect.TIGHTENING if after.required else Effect.WIDENING
-        yield Change(path, "required", before.required, after.required, effect, checks, "is required")
+    yield from _demanded(old, new, schema)
     unique, was = after.uniqueness is not Uniqueness.NONE, before.uniqueness is not Uniqueness.NONE
-    if unique != was and before.type is after.type:
+    if unique != was:
         names = (before.uniqueness.value, after.uniqueness.value)
         if unique:
             rule = "must be unique, in at most 256 characters, and not change by width mapping"
@@ -243,7 +262,7 @@ def _characteristics(old: Resolved, new: Resolved) -> Iterator[Change]:
     for member, one, other in (
         ("mutability", before.mutability.value, after.mutability.value),
         ("returned", before.returned.value, after.returned.value),
-        ("indexed", before.index, after.index),
+        ("indexed", _INDEXED[before.index], _INDEXED[after.index]),
     ):
         if one != other:
             yield Change(path, member, one, other, Effect.WIDENING)

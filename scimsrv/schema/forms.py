@@ -59,3 +59,13 @@ def definition_with(definition: Mapping[str, Any], attribute: str, case_exact: b
         return dict(one) | {"subAttributes": subs}
 
     return dict(definition) | {"attributes": [changed(one) if fold_name(one["name"]) == name else one for one in definition["attributes"]]}
+
+
+def case_exact_of(definition: Mapping[str, Any], attribute: str) -> bool | None:
+    """What a Schema's definition says of the attribute at a folded path; None where it has none, or one without case."""
+    attributes: Iterable[Mapping[str, Any]] = [definition]
+    member = "attributes"
+    for name in attribute.split("."):
+        attributes = [part for one in attributes for part in one.get(member, ()) if fold_name(part["name"]) == name]
+        member = "subAttributes"
+    return next((one.get("caseExact") for one in attributes), None)

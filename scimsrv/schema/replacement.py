@@ -51,7 +51,7 @@ def replaced(
         if before is None:
             continue
         kept_unsent = after is None and (
-            attribute.mutability in (Mutability.IMMUTABLE, Mutability.WRITE_ONLY)
+            attribute.mutability is Mutability.IMMUTABLE
             or (attribute.is_annotated and policy.put_keeps_omitted_members and not _is_named(body, place, schema))
         )
         if attribute.mutability is Mutability.READ_ONLY or kept_unsent:

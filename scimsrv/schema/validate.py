@@ -122,6 +122,10 @@ class Coercer:
                     result[sub.name] = coerced
         if attribute.refers and not result.get("value"):
             raise invalid_value(f"{name}.value is required: the id of a resource")
+        if attribute.server_parts and "$ref" in result and not result.get("value"):
+            if "value" not in result:
+                raise invalid_value(f"{name}.value is required: the id of a resource, which $ref alone does not say")
+            del result["$ref"]
         if set(result) == {"value"} and result["value"] == "" and attribute.resource_types:
             self.made.add(Coercion.EMPTY_CLEARS)  # how Entra ID clears manager
             return None
@@ -214,6 +218,10 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
 
     Raises ScimError invalidValue naming the attribute and the rule.
     """
+    for place in schema.pointers:
+        pointer = doc.get(document, place)
+        if pointer is not None and not pointer.get("value"):  # what the server says of nothing
+            document = doc.put(document, place, {name: part for name, part in pointer.items() if name not in place.attribute.server_parts})
     for place in schema.places:
         extension, attribute = place.extension, place.attribute
         value = doc.get(document, place)

@@ -17,6 +17,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.protocol.plan import IfMatch
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, Definition
+from scimsrv.schema.evolution import Change
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.connection import Connection
@@ -24,9 +25,9 @@ from scimsrv.store.edition import announce, give_up
 from scimsrv.store.examination import Examination, Finding, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.marks import keep_marks
-from scimsrv.store.pool import Database
-from scimsrv.store.postponing import key_of_path, postpone
+from scimsrv.store.marks import check_marks, keep_marks
+from scimsrv.store.pool import Database, Queries
+from scimsrv.store.postponing import key_of_path, postpone, refuse_taking_back
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -91,12 +92,14 @@ async def _attempt(
     revision, catalog = await load_catalog(pool, tenant)
     held = catalog.schemas if subject is Subject.SCHEMA else catalog.resource_types
     present = None if name is None else held.get(fold_name(name))
+    refuse_taking_back(catalog, subject, present, edit)
     change = redefine(catalog, subject, name, None if name is not None and present is None else edit(present))
     if if_match is not None and not if_match.permits(change.version):
         raise ScimError(Kind.PRECONDITION_FAILED, f'{change.name} has the version W/"{change.version}"')
     examined = await examine(pool, tenant, change, limits, counting=dry_run)
     change, examined, rekeyings = postpone(catalog, change, examined)
     if dry_run:
+        await _foresee(pool, tenant, change, examined)
         return Defined(change, change.new, change.version, examined, taken=False, rekeyings=rekeyings)
     if change.old is not None and change.new is not None and not change.diff and {*rekeyings} <= {*catalog.rekeyings}:
         return Defined(change, change.old, change.version, examined, taken=False, rekeyings=rekeyings)
@@ -171,26 +174,38 @@ async def delete_resource_type(
 
 def report(defined: Defined) -> dict[str, Any]:
     """What a change would mean, for people and programs: each difference with its effect, and how many resources it concerns."""
-    findings: dict[tuple[str, int], Finding] = {(finding.type, id(finding.change)): finding for finding in defined.examination.findings}
-    changes = []
-    for type_name, found in defined.redefinition.changes.items():
-        for change in found:
-            finding = findings.get((type_name, id(change)))
-            shown: dict[str, Any] = {"resourceType": type_name, "path": change.path, "member": change.member, "effect": change.effect.value}
-            shown |= {"old": change.old, "new": change.new}
-            if finding is not None:
-                named = {"offending" if finding.offends else "resources": finding.number, "ids": list(finding.ids)}
-                shown |= named | ({"rule": change.rule} if finding.offends else {})
-            changes.append(shown)
+    examined = defined.examination
+    findings = {_about(finding.type, finding.change): finding for finding in examined.findings}
+    changes = [
+        _shown(type_name, change, findings.get(_about(type_name, change)), hinders=True)
+        for type_name, found in defined.redefinition.changes.items()
+        for change in found
+    ]
+    changes += [_shown(finding.type, finding.change, finding, hinders=False) for finding in examined.later]
     return {
         "schemas": [REPORT_URN],
         "subject": defined.redefinition.subject.value,
         "name": defined.redefinition.name,
-        "possible": not any(finding.offends for finding in defined.examination.findings),
+        "possible": not any(finding.offends for finding in examined.findings),
         "changes": changes,
         "later": [f"{one.attribute}: caseExact" for one in defined.rekeyings],
         "diff": defined.redefinition.diff,
     }
+
+
+def _about(type_name: str, change: Change) -> tuple[str, str, str]:
+    """What tells the differences of one redefinition apart."""
+    return type_name, change.path, change.member
+
+
+def _shown(type_name: str, change: Change, finding: Finding | None, *, hinders: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"resourceType": type_name, "path": change.path, "member": change.member, "effect": change.effect.value}
+    shown |= {"old": change.old, "new": change.new}
+    if finding is None:
+        return shown
+    offends = hinders and finding.offends
+    shown |= {"offending" if offends else "resources": finding.number, "ids": list(finding.ids)}
+    return shown | ({"rule": change.rule} if offends else {})
 
 
 REPORT_URN: Final = "urn:scimsrv:scim:api:messages:1.0:DefinitionReport"
@@ -245,6 +260,18 @@ async def _take(
         jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
         jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
     return tuple(number for number in jobs if number is not None)
+
+
+async def _foresee(conn: Queries, tenant: int, change: Redefinition, examined: Examination) -> None:
+    """Raises ScimError 409 for what `_take` would refuse, but for what was found of resources, which a report shows."""
+    if any(finding.offends for finding in examined.findings) or not (change.diff or change.old is None):
+        return
+    await check_marks(conn, tenant, change)
+    for name in change.changes:
+        row = await conn.fetchrow(_SQL["open_rework"], tenant, name)
+        used = await conn.fetchrow(_SQL["has_resources"], tenant, name)
+        if row is not None and used is not None and used["found"]:
+            _refuse_premature(change, name, orjson.loads(row["plan"]))
 
 
 async def _write(conn: Connection, tenant: int, change: Redefinition) -> None:

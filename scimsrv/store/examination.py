@@ -62,10 +62,12 @@ class Finding:
 
 @dataclass
 class Examination:
-    """What was found; `seen` is the change of the tenant up to which resources were looked at."""
+    """What was found; `seen` is the change of the tenant up to which resources were looked at. `later` is found of what waits for the
+    background, and hinders nothing."""
 
     findings: list[Finding]
     seen: int = 0
+    later: list[Finding] = field(default_factory=list)
 
     def refuse(self) -> None:
         """Raises ScimError 409 for the first change that stored resources do not bear: attribute, rule and number."""

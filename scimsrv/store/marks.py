@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from scimsrv.errors import Kind, ScimError
@@ -10,6 +11,7 @@ from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.redefinition import Redefinition
 from scimsrv.store.connection import Connection
 from scimsrv.store.indexes import MOST
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 
 _SQL = load("indexes")
@@ -18,11 +20,33 @@ _SQL = load("indexes")
 _STANDARD: Final = frozenset((type_, attribute.lower()) for type_, attribute, _ in STANDARD)
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What a change does to indexes: those to be added, by type, attribute and whether pieces are looked for; rows to be given up."""
+
+    added: list[tuple[str, str, bool]]
+    retired: list[int]
+
+
 async def keep_marks(conn: Connection, tenant: int, change: Redefinition) -> None:
     """Add the indexes that a change asks for and give up those that it asks for no more, or whose attribute goes. In the transaction
     of the change, which holds the tenant's row. Raises ScimError 409 where that is not possible."""
+    marked = await _marked(conn, tenant, change)
+    for row in marked.added:
+        await conn.fetchrow(_SQL["add"], tenant, *row)
+    for number in marked.retired:
+        await conn.execute(_SQL["retire"], tenant, number)
+
+
+async def check_marks(conn: Queries, tenant: int, change: Redefinition) -> None:
+    """Raises ScimError 409 where `keep_marks` would."""
+    await _marked(conn, tenant, change)
+
+
+async def _marked(conn: Queries, tenant: int, change: Redefinition) -> _Marked:
     held = {(row["type"], row["attribute"]): row for row in await conn.fetch(_SQL["list"], tenant)}
     number = len(held)
+    marked = _Marked([], [])
     for name, new in change.after.by_name.items():
         old = change.before.by_name.get(name)
         if old is not None and name not in change.changes:
@@ -36,13 +60,14 @@ async def keep_marks(conn: Connection, tenant: int, change: Redefinition) -> Non
                 number += 1
                 if number > MOST:
                     raise ScimError(Kind.CONFLICT, f"{place.name}: indexed would be one index more than the {MOST} that a tenant can have")
-                await conn.fetchrow(_SQL["add"], tenant, name, key, place.leaf.index is True)
+                marked.added.append((name, key, place.leaf.index is True))
             else:
                 _refuse_other(place, row)
         for row in [row for (type_, _), row in held.items() if type_ == name and row["state"] in ("ready", "building")]:
             unmarked = row["attribute"] in before and row["attribute"] not in after and (name, row["attribute"]) not in _STANDARD
             if unmarked or not _stays(new, row["attribute"]):
-                await conn.execute(_SQL["retire"], tenant, row["number"])
+                marked.retired.append(row["number"])
+    return marked
 
 
 def _refuse_other(place: Resolved, row: Any) -> None:

@@ -8,6 +8,7 @@ from scimsrv.errors import invalid_value
 from scimsrv.schema import document as doc
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.policy import Policy
 from scimsrv.schema.validate import shorten
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -24,6 +25,20 @@ def new_pointers(schema: EffectiveSchema, before: Document, document: Document) 
         if value and value.get("value") and (old is None or old.get("value") != value["value"]):
             found[place] = value["value"]
     return found
+
+
+async def points_nowhere(conn: Queries, tenant: int, policy: Policy, schema: EffectiveSchema, before: Document, document: Document) -> bool:
+    """Whether a pointer that the document gains names nothing, where that is not as the policy has it: such as what was deleted while
+    the pointer was kept aside. In a transaction: what the others name is locked."""
+    named = new_pointers(schema, before, document)
+    if not named:
+        return False
+    types = {row["id"]: row["type"] for row in await conn.fetch(_SQL["lock_targets"], tenant, sorted(named.values()))}
+    return any(
+        policy.require_pointer_targets or (policy.pointer_target_deletion != "keep" and "$ref" in doc.get(document, place))
+        for place, id_ in named.items()
+        if types.get(id_) not in place.attribute.resource_types
+    )
 
 
 async def with_refs(scope: Scope, conn: Queries, schema: EffectiveSchema, before: Document, document: Document) -> Document:

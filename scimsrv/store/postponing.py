@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.catalog import Catalog, Definition
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.evolution import Change, Compares
-from scimsrv.schema.forms import Rekeying, definition_with
+from scimsrv.schema.forms import Rekeying, case_exact_of, definition_with
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.examination import Examination
+
+_Editor = Callable[[Definition | None], Mapping[str, Any] | None]
 
 
 def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> tuple[Redefinition, Examination, tuple[Rekeying, ...]]:
@@ -31,18 +36,44 @@ def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> t
         for path, case_exact in waiting.items():
             body = definition_with(body, path, not case_exact)
         change = redefine(catalog, change.subject, change.name, body)
-        examined = Examination([finding for finding in examined.findings if not _rekeys(finding.change)], examined.seen)
+        at_once = [finding for finding in examined.findings if not _rekeys(finding.change)]
+        later = [finding for finding in examined.findings if _rekeys(finding.change) and finding.offends]
+        examined = Examination(at_once, examined.seen, later)
     urn = fold_name(change.name)
     under_way = {one.attribute: one for one in catalog.rekeyings if one.urn == urn}
     for path, one in under_way.items():
         if waiting.get(path, one.case_exact) != one.case_exact or any(_touches(said, path) for said in change.diff):
-            raise ScimError(Kind.CONFLICT, f"{path}: a former change of caseExact is still being carried out; try again later")
+            raise _under_way(path)
     forms = catalog.forms.get(urn, {})
     waits = [
         under_way.get(path) or Rekeying(urn, path, case_exact, forms.get(path, 1), forms.get(path, 1) + 1, ready=False)
         for path, case_exact in waiting.items()
     ]
     return change, examined, tuple(waits)
+
+
+def refuse_taking_back(catalog: Catalog, subject: Subject, present: Definition | None, edit: _Editor) -> None:
+    """Raises ScimError 409 for an edit that would have an attribute as it was before a change of `caseExact` that is still under way.
+
+    It is told from one about something else by what it makes of the definition as that change will leave it.
+    """
+    if present is None or subject is not Subject.SCHEMA:
+        return
+    under_way = [one for one in catalog.rekeyings if one.urn == fold_name(present["id"])]
+    intended = present
+    for one in under_way:
+        intended = definition_with(intended, one.attribute, one.case_exact)
+    body = edit(intended) if under_way else None
+    if body is None:
+        return
+    new = redefine(catalog, subject, present["id"], body).new
+    for one in under_way:
+        if new is not None and case_exact_of(new, one.attribute) is (not one.case_exact):
+            raise _under_way(one.attribute)
+
+
+def _under_way(path: str) -> ScimError:
+    return ScimError(Kind.CONFLICT, f"{path}: a former change of caseExact is still being carried out; try again later")
 
 
 def _rekeys(change: Change) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from scimsrv.errors import ScimError
 from scimsrv.limits import DEFAULT
+from scimsrv.schema import document as doc
 from scimsrv.schema.aside import restored, split
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.document import Document
@@ -30,6 +32,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
+from scimsrv.store.pointers import points_nowhere
 from scimsrv.store.pool import Database
 from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
@@ -275,27 +278,48 @@ async def _turn(job: _Job) -> None:
 
 
 async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:
-    """Put values back that were set aside; what does not fit, or has another value by now, stays where it is."""
+    """Put values back that were set aside, of each resource the latest that fits; what does not, or has another value by now, stays."""
     attribute = job.plan["attribute"]
     removed = await job.conn.fetch(_SQL["removed"], job.tenant, job.subject, attribute, job.position, batch)
-    values = {row["id"]: orjson.loads(row["value"]) for row in removed}
-    back = []
-    for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(values)):
+    held = {row["id"]: [*zip(row["times"], map(orjson.loads, row["held"]), strict=True)] for row in removed}
+    back: list[tuple[str, datetime]] = []
+    place = schema.resolve(attribute)
+    for row in await job.conn.fetch(_SQL["lock_documents"], job.tenant, job.subject, list(held)):
         stored: Document = orjson.loads(row["document"])
-        document = restored(split(stored, schema)[0], schema, attribute, values[row["id"]], Coercer(catalog.policy))
-        if document is None or await _is_taken(job, schema, row["id"], stored, document):
+        fitting = await _fitting(job, catalog, schema, row["id"], stored, held[row["id"]])
+        if fitting is None:
             job.count("left", [row["id"]])
             continue
-        document = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
+        time, document = fitting
+        linked = await relink(job.conn, job.tenant, schema, row["id"], stored, document)
+        if linked == document:
+            back.append((row["id"], time))
+        else:  # what it referred to is there no more, or some of it: the value stays aside with that
+            job.count("left", [row["id"]])
+            if place is None or doc.get(linked, place) is None:
+                continue
         again = _Again(job, catalog, schema)  # one by one: the next may want the same unique value
-        again.add(row, stored, document, [attribute])
+        again.add(row, stored, linked, [attribute])
         await again.store()
-        back.append(row["id"])
         job.count("restored", [row["id"]])
-    await job.conn.execute(_SQL["forget_removed"], job.tenant, job.subject, attribute, back)
+    if back:
+        await job.conn.execute(_SQL["forget_restored"], job.tenant, job.subject, attribute, *map(list, zip(*back, strict=True)))
     await job.advance(removed[-1]["id"] if removed else job.position, len(removed))
     if len(removed) < batch:
         await job.finish("done")
+
+
+async def _fitting(
+    job: _Job, catalog: Catalog, schema: EffectiveSchema, id_: str, stored: Document, held: Iterable[tuple[datetime, Any]]
+) -> tuple[datetime, Document] | None:
+    """The first of these values that the resource can have, by the time it was set aside, and the document with it."""
+    for time, value in held:
+        document = restored(split(stored, schema)[0], schema, job.plan["attribute"], value, Coercer(catalog.policy))
+        if document is None or await _is_taken(job, schema, id_, stored, document):
+            continue
+        if not await points_nowhere(job.conn, job.tenant, catalog.policy, schema, stored, document):
+            return time, document
+    return None
 
 
 async def _is_taken(job: _Job, schema: EffectiveSchema, id_: str, before: Document, document: Document) -> bool:

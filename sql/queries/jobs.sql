@@ -67,31 +67,36 @@ UPDATE resource SET search = $3::text::jsonb WHERE tenant = $1 AND id = $2
 -- name: set_aside
 INSERT INTO removed_value (tenant, type, attribute, id, value, removed)
 SELECT $1, $2, given.attribute, $3, given.value, $6 FROM unnest($4::text[], $5::text[]) given (attribute, value)
-ON CONFLICT (tenant, type, attribute, id) DO UPDATE SET value = excluded.value, removed = excluded.removed
 
 -- $2 id, $3 attributes: what their values referred to
 -- name: forget_references
 DELETE FROM reference WHERE tenant = $1 AND source = $2 AND attribute = ANY ($3::text[])
 
 -- name: list_removed
-SELECT type, attribute, count(*) AS resources, max(removed) AS removed FROM removed_value WHERE tenant = $1
+SELECT type, attribute, count(DISTINCT id) AS resources, max(removed) AS removed FROM removed_value WHERE tenant = $1
 GROUP BY type, attribute ORDER BY type, attribute
 
 -- $2 type, $3 attribute
 -- name: count_removed
-SELECT count(*) AS resources FROM removed_value WHERE tenant = $1 AND type = $2 AND attribute = $3
+SELECT count(DISTINCT id) AS resources FROM removed_value WHERE tenant = $1 AND type = $2 AND attribute = $3
 
 -- $2 type, $3 attribute: whether such a job is under way
 -- name: open_of
 SELECT number FROM tenant_job WHERE tenant = $1 AND subject = $2 AND plan ->> 'attribute' = $3 AND state IN ('waiting', 'running')
 
--- $2 type, $3 attribute, $4 the id after which to go on, $5 how many
+-- $2 type, $3 attribute, $4 the id after which to go on, $5 how many resources: what each had, the latest first
 -- name: removed
-SELECT v.id, v.value FROM removed_value v WHERE v.tenant = $1 AND v.type = $2 AND v.attribute = $3 AND v.id > $4 ORDER BY v.id LIMIT $5
+SELECT v.id, array_agg(v.value ORDER BY v.removed DESC) AS held, array_agg(v.removed ORDER BY v.removed DESC) AS times
+FROM removed_value v WHERE v.tenant = $1 AND v.type = $2 AND v.attribute = $3 AND v.id > $4 GROUP BY v.id ORDER BY v.id LIMIT $5
 
 -- $2 type, $3 attribute, $4 ids
 -- name: forget_removed
 DELETE FROM removed_value WHERE tenant = $1 AND type = $2 AND attribute = $3 AND id = ANY ($4::text[])
+
+-- $2 type, $3 attribute, $4 ids, $5 when the value of each was set aside
+-- name: forget_restored
+DELETE FROM removed_value WHERE tenant = $1 AND type = $2 AND attribute = $3
+    AND (id, removed) IN (SELECT given.id, given.removed FROM unnest($4::text[], $5::timestamptz[]) given (id, removed))
 
 -- $2 type, $3 ids in their order
 -- name: lock_documents

@@ -128,6 +128,11 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     answer = await made(admin.put(f"/Schemas/{DEVICE}", _schema(exact=exact)), 202)
     assert answer["attributes"][0]["caseExact"] is not exact
     answer = await made(admin.put(f"/Schemas/{DEVICE}", _schema(exact=exact)), 202)  # asked again, it is the same change
+    back = {"op": "replace", "path": 'attributes[name eq "code"].caseExact', "value": not exact}
+    for answer in (await admin.patch(f"/Schemas/{DEVICE}", back), await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact))):
+        assert_error(answer, 409, None, "code: a former change of caseExact is still being carried out")
+    extra = {"op": "replace", "path": "description", "value": "Another."}
+    assert (await made(admin.patch(f"/Schemas/{DEVICE}", extra), 200))["attributes"][0]["caseExact"] is not exact
     removal = {"op": "remove", "path": 'attributes[name eq "code"]'}
     assert_error(await admin.patch(f"/Schemas/{DEVICE}", removal), 409, None, "code: a former change of caseExact")
     number = 0
@@ -150,7 +155,7 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     await server.app._renew(admin.id)
     shown = (await admin.get(f"/Schemas/{DEVICE}")).json()
     assert shown["attributes"][0]["caseExact"] is exact
-    assert shown["meta"]["version"] == 'W/"4"'
+    assert shown["meta"]["version"] == 'W/"5"'
     trail = await server.pool.fetch(
         "SELECT diff::text FROM change WHERE tenant = $1 AND type = 'Schema' ORDER BY seq DESC LIMIT 3", admin.id
     )
@@ -160,6 +165,22 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
         '{"attributes.desks.subAttributes.room.caseExact"',
     }
     assert_error(await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact, uniqueness="server")), 409, "uniqueness")
+
+
+async def test_a_dry_run_counts_what_waits(admin: Client) -> None:
+    """A report has the resources of a change of `caseExact` that takes effect later, and those that offend another in the same request."""
+    await made(admin.post("/Schemas", _schema(exact=False)))
+    await made(admin.post("/ResourceTypes", resource_type("Device", "/Devices", DEVICE)))
+    ids = {(await made(admin.post("/Devices", {"code": code} if code else {})))["id"] for code in ("Abc", "Abd", "")}
+    changed = _schema(exact=False)
+    changed["attributes"][0]["caseExact"] = True
+    changed["attributes"][1]["required"] = True
+    report = await made(admin.put(f"/Schemas/{DEVICE}?dryRun=true", changed), 200)
+    said = {(one["path"], one["member"]): one for one in report["changes"]}
+    assert (report["possible"], report["later"], len(report["changes"])) == (False, ["code: caseExact"], 2)
+    assert (said["codes", "required"]["offending"], set(said["codes", "required"]["ids"])) == (3, ids)
+    assert (said["code", "caseExact"]["resources"], len(said["code", "caseExact"]["ids"])) == (2, 2)
+    assert (said["code", "caseExact"]["old"], said["code", "caseExact"]["new"]) == (False, True)
 
 
 async def test_unique_attributes(admin: Client) -> None:

@@ -85,6 +85,7 @@ async def test_references_that_are_set_aside_and_put_back(server: Server, admin:
     await _projects(admin, _staff("User", role=True))
     ada, ben = (await admin.new_user())["id"], (await admin.new_user())["id"]
     made = (await admin.post("/Projects", {"staff": [{"value": ada, "role": "lead"}, {"value": ben, "role": "spare"}]})).json()
+    gone = (await admin.post("/Projects", {"title": "x", "staff": [{"value": ben, "role": "lead"}]})).json()
     assert (await _define(admin)).status_code == 200
     await finish(server, admin)
     assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", admin.id) == 0
@@ -92,12 +93,37 @@ async def test_references_that_are_set_aside_and_put_back(server: Server, admin:
     assert (await _define(admin, _staff("User", role=True))).status_code == 200
     async with server.pool.acquire() as connection:
         await jobs.restore_removed(connection, admin.id, "admin", "Project", "staff")
-    await finish(server, admin)
+    job = (await finish(server, admin))[-1]
+    assert {what: found["resources"] for what, found in job.result.items()} == {"restored": 1, "left": 2}
+    async with server.pool.acquire() as connection:
+        assert [one.resources for one in await jobs.list_removed(connection, admin.id)] == [2]
+    assert "staff" not in (await admin.get(f"/Projects/{gone['id']}")).json()
     shown = (await admin.get(f"/Projects/{made['id']}")).json()
     assert [(one["value"], one["role"]) for one in shown["staff"]] == [(ada, "lead")]
     assert await admin.search(f'staff.value eq "{ada}"', "/Projects") == [made["id"]]
     assert (await admin.delete(f"/Users/{ada}")).status_code == 204
     assert "staff" not in (await admin.get(f"/Projects/{made['id']}")).json()
+
+
+@pytest.mark.parametrize("policy", ["clear", "restrict", "keep"])
+async def test_single_references_that_are_set_aside_and_put_back(server: Server, admin: Client, policy: str) -> None:
+    """One to what was deleted meanwhile stays aside, unless the policy keeps such references; one that never named anything comes back."""
+    await server.set_policy(admin, {"pointer_target_deletion": policy})
+    lead = _staff("User", role=True) | {"name": "lead", "multiValued": False}
+    await _projects(admin, lead)
+    ada, ben = (await admin.new_user())["id"], (await admin.new_user())["id"]
+    paths = [f"/Projects/{(await admin.post('/Projects', {'lead': {'value': one}})).json()['id']}" for one in (ada, ben, "nobody")]
+    assert (await _define(admin)).status_code == 200
+    await finish(server, admin)
+    assert (await admin.delete(f"/Users/{ben}")).status_code == 204
+    assert (await _define(admin, lead)).status_code == 200
+    async with server.pool.acquire() as connection:
+        await jobs.restore_removed(connection, admin.id, "admin", "Project", "lead")
+    job = (await finish(server, admin))[-1]
+    shown = [(await admin.get(path)).json().get("lead", {}).get("value") for path in paths]
+    assert shown == [ada, ben if policy == "keep" else None, "nobody"]
+    left = job.result.get("left", {"resources": 0})["resources"]
+    assert (job.result["restored"]["resources"], left) == ((3, 0) if policy == "keep" else (2, 1))
 
 
 async def test_what_is_referred_to_gets_references_of_its_own(admin: Client) -> None:

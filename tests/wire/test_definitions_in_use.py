@@ -78,11 +78,18 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
     ([{"label": "x"}, {"label": "2026-01-31T12:00:00.000Z"}], changed("label", type="dateTime"), None, "label has values that are not", 2),
     ([{"label": "x"}, {}], changed("label", type="integer"), None, "label has values, which the new definition would keep", 1),
     ([{"label": "x"}, {}], changed("label", multiValued=True), None, "label has values, which the new definition would keep", 1),
+    ([{}, {"code": "x"}], changed("label", type="integer", required=True), None, "label is required; 2 resources", 2),
+    ([{"owner": [{"value": "x"}]}], changed("owner", subAttributes=_rooms(type="integer", required=True)), None, "owner.room is", 1),
     ([{"note": ["x"]}, {}], changed("note", multiValued=False), None, "note has values, which", 1),
-    ([{"pin": "open sesame"}, {}], changed("pin", returned="default"), None, "pin has values, which", 1),
+    ([{"pin": "open sesame"}, {}], changed("pin", returned="default", mutability="readWrite"), None, "pin has values, which", 1),
     ([{"label": "x"}, {}], changed("label", returned="never"), None, "label has values, which", 1),
     ([{"label": "on"}, {"label": "idle"}], changed("label", **_ENFORCED), None, "label must be one of", 1),
     ([{"code": "a"}, {"code": "A"}, {"code": "b"}], changed("code", uniqueness="server"), "uniqueness", "code must be unique", 2),
+    (
+        [{"code": "urn:a"}, {"code": "urn:a"}, {"code": "urn:b"}],
+        changed("code", uniqueness="server", type="reference", referenceTypes=["uri"], caseExact=False),
+        *("uniqueness", "code must be unique", 2),
+    ),
     ([{"code": "x" * 257}], changed("code", uniqueness="server"), "uniqueness", "code must be unique, in at most 256", 1),
     ([_TWICE, {"owner": [{"room": "1"}]}], changed("owner", subAttributes=_rooms(uniqueness="server")), "uniqueness", "owner.room", 2),
 ]  # fmt: skip
@@ -181,7 +188,8 @@ async def test_removed_values_are_kept(server: Server, admin: Client) -> None:
         assert_error(await admin.get("/Devices", filter='code eq "c"'), 400, "invalidFilter")
 
     await assert_hidden()
-    assert_error(await admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 409, None, "former change of code")
+    for query in ("?dryRun=true", ""):
+        assert_error(await admin.put(f"/Schemas/{DEVICE}{query}", schema(DEVICE, *_ATTRIBUTES)), 409, None, "former change of code")
     await made(admin.put(f"/Devices/{ids[2]}", {"label": "a", "owner": [{"value": "x"}, {"value": "y"}]}), 200)
     await made(admin.patch(f"/Devices/{ids[0]}", {"op": "replace", "path": "label", "value": "A"}), 200)
     await assert_hidden()
@@ -207,6 +215,36 @@ async def test_removed_values_are_kept(server: Server, admin: Client) -> None:
         shown = await made(admin.get(f"/Devices/{id_}"), 200)
         assert (shown["code"], shown["owner"]) == ("c", [{"value": "x", "room": "1"}, {"value": "y"}])
     assert sorted(await admin.search('code eq "C" and owner.room eq "1"', "/Devices")) == sorted([ids[0], ids[2]])
+    async with server.pool.acquire() as connection:
+        assert await jobs.list_removed(connection, admin.id) == []
+
+
+async def test_values_that_are_set_aside_twice(server: Server, admin: Client) -> None:
+    """An attribute that is removed again leaves what was set aside before where it is; of each resource the latest that fits comes
+    back first, and then, where that is taken away again, the one before."""
+    ids = [await device(admin, code="old"), await device(admin, code="older")]
+    for new in (["new", "newer than fits"], None):
+        await made(admin.put(f"/Schemas/{DEVICE}", changed("code")), 200)
+        await finish(server, admin)
+        await made(admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 200)
+        for id_, value in zip(ids, new or (), strict=False):
+            await made(admin.patch(f"/Devices/{id_}", {"op": "add", "path": "code", "value": value}), 200)
+    allowed = {"canonicalValues": ["new", "old", "older"], "canonicalValuesEnforced": True}
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("code", **allowed)), 200)
+
+    async def restore() -> list[str | None]:
+        async with server.pool.acquire() as connection:
+            kept = await jobs.list_removed(connection, admin.id)
+            assert [(one.attribute, one.resources) for one in kept] == [("code", 2)]
+            await jobs.restore_removed(connection, admin.id, "admin", "Device", "code")
+        await finish(server, admin)
+        return [(await made(admin.get(f"/Devices/{id_}"), 200)).get("code") for id_ in ids]
+
+    assert await restore() == ["new", "older"]
+    await made(admin.patch(f"/Devices/{ids[0]}", {"op": "remove", "path": "code"}), 200)
+    await made(admin.patch(f"/Devices/{ids[1]}", {"op": "remove", "path": "code"}), 200)
+    await made(admin.put(f"/Schemas/{DEVICE}", schema(DEVICE, *_ATTRIBUTES)), 200)
+    assert await restore() == ["old", "newer than fits"]
     async with server.pool.acquire() as connection:
         assert await jobs.list_removed(connection, admin.id) == []
 
@@ -331,7 +369,37 @@ async def test_marked_attributes_are_indexed(server: Server, admin: Client) -> N
     assert await indexes() == {("Device", "label", True)}
     await made(admin.put(f"/Schemas/{DEVICE}", changed("label", indexed=False)), 200)
     assert await indexes() == set()
-    assert_error(await admin.put(f"/Schemas/{DEVICE}", changed("label", indexed=True)), 409, None, "former index is still being removed")
+    for query in ("", "?dryRun=true"):
+        answer = await admin.put(f"/Schemas/{DEVICE}{query}", changed("label", indexed=True))
+        assert_error(answer, 409, None, "former index is still being removed")
+
+
+async def test_more_indexes_than_a_tenant_can_have(admin: Client) -> None:
+    """A type whose schema marks too many attributes is refused, and a dry run says so as well."""
+    urn = "urn:example:many:1.0"
+    await made(admin.post("/Schemas", schema(urn, *({"name": f"a{number}", "indexed": True} for number in range(60)))))
+    for query in ("?dryRun=true", ""):
+        answer = await admin.post(f"/ResourceTypes{query}", resource_type("Many", "/Many", urn))
+        assert_error(answer, 409, None, "indexed would be one index more than the 64")
+
+
+async def test_cursors_go_on_while_others_define(admin: Client) -> None:
+    """A cursor ends with a change of the definitions that its own query is about, and with no other."""
+    ids = [await device(admin, label=str(number)) for number in range(3)]
+    urn = "urn:example:other:1.0"
+    badge = schema(BADGE, {"name": "colour", "description": "Seen from afar."}, {"name": "size", "indexed": True})
+    shown = await made(admin.get("/Devices", cursor="", count=1), 200)
+    page = {"cursor": shown["nextCursor"], "count": 1}
+    everything = {"cursor": (await made(admin.get("/", cursor="", count=1), 200))["nextCursor"], "count": 1}
+    await made(admin.post("/Schemas", schema(urn, {"name": "x"})))
+    await made(admin.put(f"/Schemas/{BADGE}", badge), 200)
+    for path, query in (("/Devices", page), ("/", everything)):
+        assert (await made(admin.get(path, **query), 200))["Resources"][0]["id"] == sorted(ids)[1]
+    await made(admin.post("/ResourceTypes", resource_type("Other", "/Others", urn)))
+    assert (await made(admin.get("/Devices", **page), 200))["Resources"][0]["id"] == sorted(ids)[1]
+    assert_error(await admin.get("/", **everything), 400, "invalidCursor")
+    await made(admin.put(f"/Schemas/{BADGE}", schema(BADGE, {"name": "colour"}, {"name": "size", "caseExact": True})), 200)
+    assert_error(await admin.get("/Devices", **page), 400, "invalidCursor")
 
 
 async def test_concurrent_changes_of_one_schema(admin: Client) -> None:

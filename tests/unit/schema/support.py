@@ -44,7 +44,6 @@ BOAT_DEFINITION: Final[Definition] = {
         {"name": "yard", "mutability": "immutable"},
         {"name": "ports", "multiValued": True, "mutability": "immutable"},
         {"name": "rating", "mutability": "readOnly"},
-        {"name": "motto", "mutability": "writeOnly"},
         {"name": "code", "mutability": "writeOnly", "returned": "never"},
         {"name": "badge", "returned": "always"},
         {"name": "history", "returned": "request"},

@@ -121,6 +121,8 @@ _FAULTS: Final[list[tuple[dict[str, Any], Kind, str]]] = [
     (schema({"name": "a", "returned": "never", "multiValued": True}), Kind.INVALID_VALUE, "a: what is never returned is kept as a hash"),
     (schema({"name": "a", "returned": "never", "uniqueness": "server"}), Kind.INVALID_VALUE, "a: what is never returned can be neither"),
     (schema({"name": "a", "returned": "never", "mutability": "readOnly"}), Kind.INVALID_VALUE, "a: what is readOnly and never returned"),
+    (schema({"name": "a", "mutability": "writeOnly"}), Kind.INVALID_VALUE, "a: what is writeOnly appears in no answer"),
+    (schema(_complex({"name": "b", "mutability": "writeOnly"})), Kind.INVALID_VALUE, "desk.b: what is writeOnly appears in no answer"),
     (schema({"name": "a", "indexed": "prefix"}), Kind.INVALID_VALUE, "a: indexed must be true, false"),
     (schema({"name": "a", "type": "integer", "indexed": "substring"}), Kind.INVALID_VALUE, "a: a value of the type integer has no pieces"),
     (schema(_complex({"name": "b"}, indexed=True)), Kind.INVALID_VALUE, "desk: an attribute of the type complex cannot be indexed"),

@@ -51,8 +51,18 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"nick": None}, "nick", "name", B, (SetAside,)),
     ({"nick": {"required": True}}, "nick", "required", T, (Present,)),
     ({"label": {"required": False}}, "label", "required", W, ()),
+    ({"nick": {"type": "integer", "required": True}}, "nick", "required", T, (Present,)),
+    ({"nick": {"multiValued": True, "required": True}}, "nick", "required", T, (Present,)),
+    ({"label": {"required": True, "mutability": "readOnly"}}, "label", "mutability", W, ()),
     ({"nick": {"uniqueness": "server"}}, "nick", "uniqueness", T, (Compares, Fits, Distinct)),
     ({"label": {"uniqueness": "none"}}, "label", "uniqueness", W, (Compares,)),
+    (
+        {"nick": {"uniqueness": "server", "type": "reference", "referenceTypes": ["uri"]}},
+        "nick",
+        "uniqueness",
+        T,
+        (Compares, Fits, Distinct),
+    ),
     ({"nick": {"caseExact": True}}, "nick", "caseExact", B, (Compares,)),
     ({"hull": {"caseExact": False}}, "hull", "caseExact", B, (Compares,)),
     ({"length": {"type": "integer"}}, "length", "type", B, (Fits, Compares)),
@@ -73,6 +83,7 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"sails": _subs("sails", cloth={})}, "sails.cloth", "name", W, ()),
     ({"sails": _subs("sails", area={"type": "integer"})}, "sails.area", "type", B, (Fits, Compares)),
     ({"sails": _subs("sails", area={"type": "string"})}, "sails.area", "type", B, (Absent,)),
+    ({"sails": _subs("sails", area={"type": "string", "required": True})}, "sails.area", "required", T, (Present,)),
     ({"fleet": _subs("fleet", **{"$ref": {"referenceTypes": ["User"]}})}, "fleet", "referenceTypes", T, (Refers,)),
     ({"fleet": _subs("fleet", **{"$ref": {"referenceTypes": ["Boat", "User"]}})}, "fleet", "referenceTypes", W, ()),
     ({"extensions": ()}, f"{LOG}:miles", "name", B, (SetAside,)),
@@ -89,7 +100,27 @@ def test_each_difference(changed: dict[str, Any], path: str, member: str, effect
     one = found.pop((path, member))
     assert (one.effect, tuple(type(check) for check in one.checks)) == (effect, checks)
     others = {(other.effect, *(type(check) for check in other.checks)) for other in found.values()}
-    assert others <= ({(B, SetAside)} if changed.get("extensions") == () else {(W,)})
+    assert others <= ({(B, SetAside)} if changed.get("extensions") == () else {(W,), (B, Fits, Compares), (B, Absent)})
+
+
+def test_a_readonly_attribute_that_clients_have_to_give() -> None:
+    """What is required of clients once it is not readOnly any more is looked for, though `required` says the same as before."""
+    given = {"required": True, "mutability": "readOnly"}
+    for one, other in (
+        ({"nick": given}, {"nick": {"required": True}}),
+        ({"sails": _subs("sails", area=given)}, {"sails": _subs("sails", area={"required": True})}),
+    ):
+        checks = [
+            (change.member, change.effect, type(check)) for change in compare(boats(**one), boats(**other)) for check in change.checks
+        ]
+        assert checks == [("required", T, Present)]
+
+
+@pytest.mark.parametrize("word", [True, "substring"])
+def test_indexed_is_said_as_in_definitions(word: object) -> None:
+    """A difference shows `indexed` in the words of definitions."""
+    (change,) = compare(boats(), boats(nick={"indexed": word}))
+    assert (change.member, change.old, change.new) == ("indexed", False, word)
 
 
 def test_no_difference() -> None:

@@ -29,7 +29,7 @@ def read(body: dict[str, Any], policy: Policy | None = None) -> Draft:
         ({"label": "Gull", "fleets": [{"value": "1"}]}, {"label": "Gull"}),
         ({"label": "Gull", "unknown": 1, "a.b": 2, "urn:x:y": {}}, {"label": "Gull"}),
         ({"label": "Gull", "nick": None, "flags": [], "engine": {}}, {"label": "Gull"}),
-        ({"label": "Gull", "yard": "Kiel", "motto": "m", "badge": "b"}, {"label": "Gull", "yard": "Kiel", "motto": "m", "badge": "b"}),
+        ({"label": "Gull", "yard": "Kiel", "badge": "b"}, {"label": "Gull", "yard": "Kiel", "badge": "b"}),
         ({"label": "Gull", LOG: {"MILES": 5}}, {"label": "Gull", LOG: {"miles": 5}}),
         ({"label": "Gull", LOG.upper(): {"miles": 5}}, {"label": "Gull", LOG: {"miles": 5}}),
         ({"label": "Gull", LOG: None}, {"label": "Gull"}),
