@@ -57,7 +57,7 @@ def parameters(query: bytes) -> Parameters:
 
 
 _MOST_PARAMETERS = 100
-_KNOWN = frozenset({"filter", "sortby", "sortorder", "startindex", "count", "cursor", "attributes", "excludedattributes"})
+_KNOWN = frozenset({"filter", "sortby", "sortorder", "startindex", "count", "cursor", "attributes", "excludedattributes", "dryrun"})
 
 
 def projection(given: Parameters, limits: Limits) -> Projection:

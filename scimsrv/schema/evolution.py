@@ -273,6 +273,6 @@ def _targets(old: Resolved, new: Resolved) -> Iterator[Change]:
     before, after = old.leaf.resource_types, new.leaf.resource_types
     if before != after:
         lost = not set(before) <= set(after)
-        checks = (Refers(old, after),) if lost and (old.leaf.is_link or old.leaf.is_annotated) else ()
+        checks = (Refers(old, after),) if lost and not old.leaf.is_backlink else ()
         effect = Effect.TIGHTENING if lost else Effect.WIDENING
         yield Change(old.name, "referenceTypes", list(before), list(after), effect, checks, f"must refer to {', '.join(after)}")

@@ -14,8 +14,8 @@ from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.definitions import load_definitions, refers_only_to
 from scimsrv.schema.document import Document
 
-#: The schemas of discovery itself: what they describe is the protocol, so a tenant cannot change them at all.
-_OF_DISCOVERY: Final = frozenset(
+#: The schemas of discovery itself, folded: what they describe is the protocol, so a tenant cannot change them at all.
+OF_DISCOVERY: Final = frozenset(
     f"urn:ietf:params:scim:schemas:core:2.0:{name}".lower() for name in ("Schema", "ResourceType", "ServiceProviderConfig")
 )
 
@@ -35,7 +35,7 @@ def check_protected(urn: str, definition: Document | None, types: Collection[str
     `types` names the tenant's resource types: without groups, users need no attribute that could only refer to them.
     """
     key = fold_name(urn)
-    if key in _OF_DISCOVERY:
+    if key in OF_DISCOVERY:
         raise mutability(f"{urn} describes the protocol and cannot be changed")
     standard = {fold_name(shipped): schema for shipped, schema in load_definitions().schemas.items()}.get(key)
     if standard is None or definition is None:

@@ -10,6 +10,7 @@ from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.definition import checked_urn, declares, members, text
 from scimsrv.schema.document import Document
+from scimsrv.schema.protection import OF_DISCOVERY
 from scimsrv.schema.validate import SCHEMAS, shorten
 
 RESOURCE_TYPE_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
@@ -59,7 +60,7 @@ def checked_resource_type(body: Mapping[str, Any]) -> Document:
     if description is not None:
         definition["description"] = description
     definition["endpoint"] = _endpoint(given.get("endpoint"))
-    definition["schema"] = checked_urn(given.get("schema"), "schema")
+    definition["schema"] = _schema(given.get("schema"), "schema")
     definition["schemaExtensions"] = _extensions(given.get("schemaExtensions", []), definition["schema"])
     return definition
 
@@ -76,6 +77,13 @@ def _endpoint(value: Any) -> str:
     return path
 
 
+def _schema(value: Any, name: str) -> str:
+    urn = checked_urn(value, name)
+    if fold_name(urn) in OF_DISCOVERY:
+        raise invalid_value(f"{name}: {urn} describes the protocol, and no resources of a tenant")
+    return urn
+
+
 def _extensions(given: Any, base: str) -> list[Document]:
     if not isinstance(given, list) or len(given) > _MOST_EXTENSIONS:
         raise invalid_value(f"schemaExtensions must be an array of at most {_MOST_EXTENSIONS} extensions")
@@ -83,7 +91,7 @@ def _extensions(given: Any, base: str) -> list[Document]:
     for index, one in enumerate(given):
         place = f"schemaExtensions[{index}]"
         extension = members(one, ("schema", "required"), place)
-        urn = checked_urn(extension.get("schema"), f"{place}.schema")
+        urn = _schema(extension.get("schema"), f"{place}.schema")
         required = extension.get("required", False)
         if not isinstance(required, bool):
             raise invalid_value(f"{place}.required must be true or false")

@@ -14,6 +14,7 @@ import orjson
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
+from scimsrv.schema import document as doc
 from scimsrv.schema.conforming import kept_elsewhere, offends, values
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import Resolved
@@ -155,8 +156,7 @@ async def _look(conn: Queries, tenant: int, rows: Iterable[Any], findings: Seque
             elsewhere = await _elsewhere(conn, tenant, check, ids)
             offending |= {document["id"] for document in documents if offends(check, document, elsewhere, limits)}
             if isinstance(check, Refers):
-                others = await conn.fetch(_SQL["with_other_links"], tenant, check.place.key, ids, list(check.types))
-                offending |= {row["id"] for row in others}
+                offending |= await _referring_elsewhere(conn, tenant, check, documents)
             if alone and isinstance(check, Distinct):
                 for document in documents:
                     if await _has_twin(conn, tenant, finding.type, check.place, document):
@@ -171,6 +171,18 @@ async def _elsewhere(conn: Queries, tenant: int, check: Check, ids: list[str]) -
         return {}
     query = _SQL["with_links"] if place.attribute.refers else _SQL["with_secret"]
     return {place.whole.key: frozenset(row["id"] for row in await conn.fetch(query, tenant, place.whole.key, ids))}
+
+
+async def _referring_elsewhere(conn: Queries, tenant: int, check: Refers, documents: Sequence[Document]) -> set[str]:
+    """The ids of the documents that refer to a resource of another type."""
+    place, types = check.place, list(check.types)
+    if place.attribute.multi_valued:
+        ids = [document["id"] for document in documents]
+        return {row["id"] for row in await conn.fetch(_SQL["with_other_links"], tenant, place.key, ids, types)}
+    named = {document["id"]: (doc.get(document, place) or {}).get("value") for document in documents}
+    sought = sorted({id_ for id_ in named.values() if id_})
+    others = {row["id"] for row in await conn.fetch(_SQL["of_other_types"], tenant, sought, types)}
+    return {source for source, id_ in named.items() if id_ in others}
 
 
 async def _has_twin(conn: Queries, tenant: int, type_name: str, place: Resolved, document: Document) -> bool:

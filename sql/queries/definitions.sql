@@ -79,6 +79,12 @@ WHERE EXISTS (
     ) t WHERE ref.tenant = $1 AND ref.source = given.id AND ref.attribute = $2 AND NOT t.type = ANY ($4::text[])
 )
 
+-- $2 ids, $3 types: which of them are resources of another type
+-- name: of_other_types
+SELECT given.id FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (
+    SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0
+) r WHERE NOT r.type = ANY ($3::text[])
+
 -- $2 type, $3 path of the values in the search document, $4 how many ids: resources that have a value which another one has, too
 -- name: duplicates
 SELECT d.id, count(*) OVER () AS number FROM (

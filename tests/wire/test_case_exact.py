@@ -129,8 +129,8 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     assert answer["attributes"][0]["caseExact"] is not exact
     answer = await made(admin.put(f"/Schemas/{DEVICE}", _schema(exact=exact)), 202)  # asked again, it is the same change
     back = {"op": "replace", "path": 'attributes[name eq "code"].caseExact', "value": not exact}
-    for answer in (await admin.patch(f"/Schemas/{DEVICE}", back), await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact))):
-        assert_error(answer, 409, None, "code: a former change of caseExact is still being carried out")
+    for refused in (await admin.patch(f"/Schemas/{DEVICE}", back), await admin.put(f"/Schemas/{DEVICE}", _schema(exact=not exact))):
+        assert_error(refused, 409, None, "code: a former change of caseExact is still being carried out")
     extra = {"op": "replace", "path": "description", "value": "Another."}
     assert (await made(admin.patch(f"/Schemas/{DEVICE}", extra), 200))["attributes"][0]["caseExact"] is not exact
     removal = {"op": "remove", "path": 'attributes[name eq "code"]'}

@@ -67,6 +67,22 @@ async def test_references_to_types_that_are_named_no_more(admin: Client, role: b
     assert_error(answer, 400, "invalidValue", "staff cannot refer to a Group")
 
 
+async def test_a_single_reference_to_types_that_are_named_no_more(admin: Client) -> None:
+    """A type that a single reference names stays among its reference types, too; what names nothing hinders nothing."""
+
+    def lead(*types: str) -> dict[str, Any]:
+        return _staff(*types, role=False) | {"name": "lead", "multiValued": False}
+
+    await _projects(admin, lead("User", "Group"))
+    ada = (await admin.new_user())["id"]
+    made = (await admin.post("/Projects", {"lead": {"value": ada}})).json()
+    await admin.post("/Projects", {"lead": {"value": "nobody"}})
+    await admin.post("/Projects", {"title": "x"})
+    assert_error(await _define(admin, lead("Group")), 409, None, "lead must refer to Group; one resource does")
+    await admin.patch(f"/Projects/{made['id']}", {"op": "remove", "path": "lead"})
+    assert (await _define(admin, lead("Group"))).status_code == 200
+
+
 @pytest.mark.parametrize("role", [False, True])
 async def test_an_attribute_that_was_taken_away_keeps_nobody(server: Server, admin: Client, role: bool) -> None:
     """What only an attribute refers to that the type has no more can be deleted, also where deletion is restricted."""

@@ -40,6 +40,7 @@ def test_query_strings(query: bytes, expected: dict[str, str]) -> None:
         b"filter=a&filter=b",
         b"filter=a&FILTER=b",
         b"count=1&count=1",
+        b"dryRun=true&dryrun=false",
         b"attributes=a&attributes=b",
         b"filter=%FF",
         b"filter=\xff",

@@ -157,6 +157,12 @@ def _type(**members: Any) -> dict[str, Any]:
             for name in ("Schemas", "me", "BULK", "v2", "ResourceTypes", "endpoints")
         ),
         (_type(schema="x"), Kind.INVALID_VALUE, "schema:"),
+        *(
+            (_type(**one), Kind.INVALID_VALUE, "describes the protocol")
+            for name in PROTOCOL
+            for urn in [f"urn:ietf:params:scim:schemas:core:2.0:{name}"]
+            for one in ({"schema": urn}, {"schemaExtensions": [{"schema": urn.upper().replace("URN", "urn")}]})
+        ),
         (_type(schemaExtensions={}), Kind.INVALID_VALUE, "schemaExtensions must be an array"),
         (_type(schemaExtensions=[{"schema": "x"}]), Kind.INVALID_VALUE, "schemaExtensions[0].schema"),
         (_type(schemaExtensions=[{"schema": URN}]), Kind.INVALID_VALUE, "named twice"),

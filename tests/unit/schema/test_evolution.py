@@ -86,6 +86,7 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"sails": _subs("sails", area={"type": "string", "required": True})}, "sails.area", "required", T, (Present,)),
     ({"fleet": _subs("fleet", **{"$ref": {"referenceTypes": ["User"]}})}, "fleet", "referenceTypes", T, (Refers,)),
     ({"fleet": _subs("fleet", **{"$ref": {"referenceTypes": ["Boat", "User"]}})}, "fleet", "referenceTypes", W, ()),
+    ({"tender": _subs("tender", **{"$ref": {"referenceTypes": ["User"]}})}, "tender", "referenceTypes", T, (Refers,)),
     ({"extensions": ()}, f"{LOG}:miles", "name", B, (SetAside,)),
     ({"extensions": ((LOG_DEFINITION, True),)}, LOG, "required", T, (Carries,)),
     ({"extensions": ((LOG_DEFINITION, False), (CREW_DEFINITION, False))}, CREW, "schemaExtensions", W, ()),
