@@ -39,7 +39,7 @@ def _users(announced: dict[str, Any]) -> httpx.Response:
 
 
 def test_first_and_second_start(folder: Path) -> None:
-    """The first start makes tenant, token and key; the second one, in under three seconds, shows the same and keeps the data."""
+    """The first start makes tenant, token and key; the second one shows the same and keeps the data."""
     with serving(cwd=folder) as first:
         assert first.announced["tenant_url"] == f"{first.announced['base_url']}/scim/demo/v2"
         assert looks_like_token(first.announced["token"])
@@ -54,9 +54,7 @@ def test_first_and_second_start(folder: Path) -> None:
     assert running(folder / ".scimsrv" / "postgres") is None
     for name in ("demo-token", "secret-key"):
         assert stat.S_IMODE((folder / ".scimsrv" / name).stat().st_mode) == 0o600
-    began = time.monotonic()
     with serving(cwd=folder) as second:
-        assert time.monotonic() - began < 3
         assert second.announced["token"] == first.announced["token"]
         assert _users(second.announced).json()["totalResults"] == 1
         assert "server" not in _users(second.announced).headers
