@@ -374,6 +374,22 @@ async def test_marked_attributes_are_indexed(server: Server, admin: Client) -> N
         assert_error(answer, 409, None, "former index is still being removed")
 
 
+async def test_standard_indexes_come_back_with_their_type(server: Server, admin: Client) -> None:
+    """A type of the standard that was deleted and is made again has the indexes that a new tenant's has."""
+
+    async def indexes() -> set[tuple[str, bool]]:
+        rows = await server.pool.fetch("SELECT attribute, substring FROM tenant_index WHERE tenant = $1 AND type = 'User'", admin.id)
+        return {(row["attribute"], row["substring"]) for row in rows}
+
+    before = await indexes()
+    user = (await made(admin.get("/ResourceTypes/User"), 200)) | {"schemaExtensions": []}
+    assert (await admin.delete("/ResourceTypes/User")).status_code == 204
+    assert await indexes() == set()
+    await made(admin.post("/ResourceTypes", user))
+    assert len(await indexes()) == 7
+    assert await indexes() == before
+
+
 async def test_more_indexes_than_a_tenant_can_have(admin: Client) -> None:
     """A type whose schema marks too many attributes is refused, and a dry run says so as well."""
     urn = "urn:example:many:1.0"
