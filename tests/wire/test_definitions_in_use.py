@@ -90,6 +90,7 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
         changed("code", uniqueness="server", type="reference", referenceTypes=["uri"], caseExact=False),
         *("uniqueness", "code must be unique", 2),
     ),
+    ([{"code": "Ａ"}, {"code": "Ａ"}, {"code": "b"}], changed("code", uniqueness="server"), "uniqueness", "code must be unique", 2),
     ([{"code": "x" * 257}], changed("code", uniqueness="server"), "uniqueness", "code must be unique, in at most 256", 1),
     ([_TWICE, {"owner": [{"room": "1"}]}], changed("owner", subAttributes=_rooms(uniqueness="server")), "uniqueness", "owner.room", 2),
 ]  # fmt: skip
