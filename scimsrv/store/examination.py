@@ -132,7 +132,8 @@ async def reexamine(conn: Queries, tenant: int, examination: Examination, limits
 
 async def _sweep(pool: Database, tenant: int, name: str, findings: Sequence[Finding], limits: Limits) -> None:
     position = ""
-    while True:
+    findings = [finding for finding in findings if not await _never_referred(pool, tenant, finding)]
+    while findings:
         rows = await pool.fetch(_SQL["documents"], tenant, name, position, BATCH)
         await _look(pool, tenant, rows, findings, limits, alone=False)
         if len(rows) < BATCH:
@@ -148,6 +149,15 @@ async def _sweep(pool: Database, tenant: int, name: str, findings: Sequence[Find
                 for row in twins:
                     finding.add(row["id"])
                 finding.number = known + (twins[0]["number"] if twins else 0)
+
+
+async def _never_referred(pool: Database, tenant: int, finding: Finding) -> bool:
+    """Whether a new reference attribute has no rows of a former one of its name: then no resource need be looked at for that."""
+    for check in finding.change.checks:
+        if isinstance(check, Refers) and finding.change.old is None:
+            async with pool.acquire() as conn:
+                return not await conn.fetchval(_SQL["refers_at_all"], tenant, finding.type, check.place.key, timeout=_COMPARING)
+    return False
 
 
 async def _look(conn: Queries, tenant: int, rows: Iterable[Any], findings: Sequence[Finding], limits: Limits, *, alone: bool) -> None:

@@ -66,6 +66,14 @@ WHERE EXISTS (
     ) t WHERE ref.tenant = $1 AND ref.source = given.id AND ref.attribute = $2 AND NOT t.type = ANY ($4::text[])
 )
 
+-- $2 type, $3 attribute: whether any of its resources refers to anything by it
+-- name: refers_at_all
+SELECT EXISTS (
+    SELECT FROM resource r CROSS JOIN LATERAL (
+        SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = $3 LIMIT 1
+    ) ref WHERE r.tenant = $1 AND r.type = $2
+) AS found
+
 -- $2 ids, $3 types: which of them are resources of another type
 -- name: of_other_types
 SELECT given.id FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (

@@ -48,6 +48,7 @@ _CHANGES: Final[list[tuple[dict[str, Any], str, str, Effect, tuple[type, ...]]]]
     ({"colour": {}}, "colour", "name", W, ()),
     ({"colour": {"required": True}}, "colour", "name", T, (Present,)),
     ({"colour": {"required": True, "mutability": "readOnly"}}, "colour", "name", W, ()),
+    ({"crew": _subs("fleet") | {"type": "complex", "multiValued": True}}, "crew", "referenceTypes", W, (Refers,)),
     ({"nick": None}, "nick", "name", B, (SetAside,)),
     ({"nick": {"required": True}}, "nick", "required", T, (Present,)),
     ({"label": {"required": False}}, "label", "required", W, ()),
