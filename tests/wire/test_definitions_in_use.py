@@ -260,6 +260,17 @@ async def test_deleted_resources_leave_nothing_aside(server: Server, admin: Clie
         assert await jobs.list_removed(connection, admin.id) == []
 
 
+async def test_decimals_that_become_integers(server: Server, admin: Client) -> None:
+    """A decimal without fraction is an integer from the answer on, in answers and, once the work is done, as it is stored."""
+    id_ = await device(admin, number=5.0, label="x")
+    assert '"number":5.0' in (await admin.get(f"/Devices/{id_}")).text
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("number", type="integer")), 200)
+    assert '"number":5,' in (await admin.get(f"/Devices/{id_}")).text.replace("}", ",")
+    await finish(server, admin)
+    assert '"number":5,' in (await admin.get(f"/Devices/{id_}")).text.replace("}", ",")
+    assert await admin.search("number eq 5", "/Devices") == [id_]
+
+
 async def test_values_that_become_unique(server: Server, admin: Client) -> None:
     """From the answer on nobody can take a value that another resource has, before and after its key is claimed; filters stay right."""
     ids = [await device(admin, code=code) for code in ("A1", "b2", "c3")] + [await device(admin)]
