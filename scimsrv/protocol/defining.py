@@ -66,7 +66,7 @@ def _dry_run(given: Parameters) -> bool:
 
 def _patched(subject: Subject, body: dict[str, Any], policy: Policy, limits: Limits) -> Any:
     """From the present definition to what the operations make of it, which is then checked as a PUT is."""
-    strict = replace(policy, strict_attributes=True, strict_operations=True, parse_json_strings=False)
+    strict = replace(policy, strict_attributes=True, parse_json_strings=False)
     wide = replace(limits, values=_VALUES)
     schema = definition_schema(subject)
     message = PatchOp.read(body)

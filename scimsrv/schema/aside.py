@@ -43,14 +43,16 @@ def split(document: Document, schema: EffectiveSchema) -> tuple[Document, dict[s
 
 
 def _kept(attribute: Attribute | None, value: Any, name: str, strays: dict[str, Any]) -> Any:
-    if attribute is None or kept_elsewhere(Resolved(None, attribute)) or not _has_form(attribute, value):
+    found = None if attribute is None or kept_elsewhere(Resolved(None, attribute)) else _in_form(attribute, value)
+    if attribute is None or found is None:
         strays[fold_name(name)] = value
         return None
     if attribute.type is not Type.COMPLEX:
-        return value
+        return found
     kept = []
     for element in doc.values(value):
-        rest = {inner: part for inner, part in element.items() if (sub := attribute.sub(inner)) is not None and _has_form(sub, part)}
+        parts = {inner: _in_form(sub, part) for inner, part in element.items() if (sub := attribute.sub(inner)) is not None}
+        rest = {inner: part for inner, part in parts.items() if part is not None}
         for inner in element.keys() - rest.keys():
             strays.setdefault(fold_name(f"{name}.{inner}"), []).append([rest, element[inner]])
         if rest:
@@ -60,16 +62,15 @@ def _kept(attribute: Attribute | None, value: Any, name: str, strays: dict[str, 
     return kept if isinstance(value, list) else kept[0]
 
 
-def _has_form(attribute: Attribute, value: Any) -> bool:
-    """Whether a stored value can be read as the attribute's."""
+def _in_form(attribute: Attribute, value: Any) -> Any:
+    """A stored value as the attribute's own, such as 5 for the decimal 5.0; None for what cannot be read as that."""
     if isinstance(value, list) is not attribute.multi_valued:
-        return False
+        return None
     try:
-        for one in doc.values(value):
-            SEMANTICS[attribute.type].coerce(one)
+        found = [SEMANTICS[attribute.type].coerce(one) for one in doc.values(value)]
     except ValueError:
-        return False
-    return True
+        return None
+    return found if attribute.multi_valued else found[0]
 
 
 def restored(document: Document, schema: EffectiveSchema, key: str, value: Any, coercer: Coercer) -> Document | None:

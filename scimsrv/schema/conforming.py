@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, assert_never
 
 from scimsrv.limits import Limits
 from scimsrv.schema import document as doc
-from scimsrv.schema.attribute import Attribute, Returned, Uniqueness
+from scimsrv.schema.attribute import Attribute, Returned, Type, Uniqueness
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.evolution import Absent, Carries, Check, Compares, Distinct, Fits, Present, Refers, SetAside, Unused
@@ -78,7 +78,8 @@ def _fits(place: Resolved, value: Any, limits: Limits) -> bool:
         coerced = SEMANTICS[attribute.type].coerce(value)
     except ValueError:
         return False
-    if coerced != value or type(coerced) is not type(value):
+    whole = attribute.type is Type.INTEGER and isinstance(value, float)  # 5.0, which becomes 5 behind the change
+    if coerced != value or (type(coerced) is not type(value) and not whole):
         return False
     if attribute.enforced and not is_canonical(attribute, value):
         return False

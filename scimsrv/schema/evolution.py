@@ -121,7 +121,7 @@ def compare(old: EffectiveSchema, new: EffectiveSchema) -> list[Change]:
             found += _changed(place, after[key], new)
     for key, place in after.items():
         if key not in before:
-            found.append(_added(place, old, new))
+            found += _added(place, old, new)
     return found
 
 
@@ -143,11 +143,20 @@ def _removed(place: Resolved) -> Change:
     return Change(place.name, "name", place.leaf.name, None, Effect.BREAKING, (SetAside(place),))
 
 
-def _added(place: Resolved, old: EffectiveSchema, new: EffectiveSchema) -> Change:
+def _added(place: Resolved, old: EffectiveSchema, new: EffectiveSchema) -> Iterator[Change]:
+    if place.attribute.is_link or place.attribute.is_annotated:
+        # Rows of an attribute of this name that was removed, of which nobody knows now, would be its values.
+        types = place.attribute.resource_types if place.attribute.is_link else ()
+        kept = f"must refer to {', '.join(types)}" if types else "are kept in another form"
+        rule = f"had values before it was removed, which {kept}"
+        yield Change(
+            place.name, "referenceTypes", None, list(place.attribute.resource_types), Effect.WIDENING, (Refers(place, types),), rule
+        )
     carried = place.extension is None or old.extension(place.extension) is not None
     if not (carried and _demands(place)):
-        return Change(place.name, "name", None, place.leaf.name, Effect.WIDENING)
-    return Change(place.name, "name", None, place.leaf.name, Effect.TIGHTENING, (_present(place, new),), "is required")
+        yield Change(place.name, "name", None, place.leaf.name, Effect.WIDENING)
+        return
+    yield Change(place.name, "name", None, place.leaf.name, Effect.TIGHTENING, (_present(place, new),), "is required")
 
 
 def _present(place: Resolved, new: EffectiveSchema) -> Present:

@@ -14,7 +14,7 @@ from scimsrv.schema.catalog import Catalog, Definition, build_catalog
 from scimsrv.schema.definition import checked_schema
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.evolution import Change, Effect, SetAside, Unused, compare
+from scimsrv.schema.evolution import Change, Effect, Refers, SetAside, Unused, compare
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.protection import check_protected
 from scimsrv.schema.resource_type import check_references, checked_resource_type, spelled
@@ -79,7 +79,7 @@ class Redefinition:
         claims = tuple(sorted(key for key in becomes - was if old.resolve(key) is not None))
         removed = tuple(check.place.key for change in changes for check in change.checks if isinstance(check, SetAside))
         releases = tuple(sorted(was - becomes))
-        concerned = claims or releases or any(change.checks for change in changes)
+        concerned = claims or releases or any(not isinstance(check, Refers) for change in changes for check in change.checks)
         return Work(claims, releases, removed) if concerned else None
 
 

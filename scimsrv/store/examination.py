@@ -31,6 +31,9 @@ _SQL = load("definitions")
 BATCH: Final = 1_000
 NAMED: Final = 20
 
+#: Offending ids that are remembered, of one change.
+_REMEMBERED: Final = 10_000
+
 #: Seconds that comparing all values of a type may take.
 _COMPARING: Final = 120.0
 
@@ -41,12 +44,14 @@ _ROUNDS: Final = 8
 
 @dataclass
 class Finding:
-    """The resources of a type that do not bear a change (or whose values it sets aside): ids, by check that they offend."""
+    """The resources of a type that do not bear a change (or whose values it sets aside): how many, the ids of some to be named, and
+    of all that are remembered so that none counts twice."""
 
     type: str
     change: Change
     ids: dict[str, None] = field(default_factory=dict)
     number: int = 0
+    known: set[str] = field(default_factory=set, repr=False)
 
     @property
     def offends(self) -> bool:
@@ -55,10 +60,13 @@ class Finding:
 
     def add(self, id_: str) -> None:
         """Count a resource once."""
-        if id_ not in self.ids:
-            self.number += 1
-            if len(self.ids) < NAMED:
-                self.ids[id_] = None
+        if id_ in self.known:
+            return
+        self.number += 1
+        if len(self.known) < _REMEMBERED:
+            self.known.add(id_)
+        if len(self.ids) < NAMED:
+            self.ids[id_] = None
 
 
 @dataclass
@@ -124,7 +132,8 @@ async def reexamine(conn: Queries, tenant: int, examination: Examination, limits
 
 async def _sweep(pool: Database, tenant: int, name: str, findings: Sequence[Finding], limits: Limits) -> None:
     position = ""
-    while True:
+    findings = [finding for finding in findings if not await _never_referred(pool, tenant, finding)]
+    while findings:
         rows = await pool.fetch(_SQL["documents"], tenant, name, position, BATCH)
         await _look(pool, tenant, rows, findings, limits, alone=False)
         if len(rows) < BATCH:
@@ -135,11 +144,20 @@ async def _sweep(pool: Database, tenant: int, name: str, findings: Sequence[Find
             if isinstance(check, Distinct):
                 async with pool.acquire() as conn:
                     path = _json_path(check.place)
-                    twins = await conn.fetch(_SQL["duplicates"], tenant, name, path, NAMED, timeout=_COMPARING)
+                    twins = await conn.fetch(_SQL["duplicates"], tenant, name, path, NAMED, [*finding.known], timeout=_COMPARING)
                 known = finding.number
                 for row in twins:
                     finding.add(row["id"])
-                finding.number = max(finding.number, known + (twins[0]["number"] if twins else 0))
+                finding.number = known + (twins[0]["number"] if twins else 0)
+
+
+async def _never_referred(pool: Database, tenant: int, finding: Finding) -> bool:
+    """Whether a new reference attribute has no rows of a former one of its name: then no resource need be looked at for that."""
+    for check in finding.change.checks:
+        if isinstance(check, Refers) and finding.change.old is None:
+            async with pool.acquire() as conn:
+                return not await conn.fetchval(_SQL["refers_at_all"], tenant, finding.type, check.place.key, timeout=_COMPARING)
+    return False
 
 
 async def _look(conn: Queries, tenant: int, rows: Iterable[Any], findings: Sequence[Finding], limits: Limits, *, alone: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.redefinition import Redefinition
@@ -18,6 +19,8 @@ _SQL = load("indexes")
 
 #: The indexes of a new tenant: they stay, marked or not.
 _STANDARD: Final = frozenset((type_, attribute.lower()) for type_, attribute, _ in STANDARD)
+
+_CORE: Final = "urn:ietf:params:scim:schemas:core:2.0:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,20 @@ async def _marked(conn: Queries, tenant: int, change: Redefinition) -> _Marked:
         if old is not None and name not in change.changes:
             continue
         before, after = {} if old is None else _marks(old), _marks(new)
+        wanted = {} if old is not None else _standard(new)
         for key, place in after.items():
             if key in before and before[key].leaf.index == place.leaf.index:
                 continue
             row = held.get((name, key))
             if row is None:
-                number += 1
-                if number > MOST:
-                    raise ScimError(Kind.CONFLICT, f"{place.name}: indexed would be one index more than the {MOST} that a tenant can have")
-                marked.added.append((name, key, place.leaf.index is True))
+                wanted[key] = place.leaf.index is True
             else:
                 _refuse_other(place, row)
+        for key, substring in wanted.items():
+            number += 1
+            if number > MOST:
+                raise ScimError(Kind.CONFLICT, f"{_name(new, key)}: indexed would be one index more than the {MOST} that a tenant can have")
+            marked.added.append((name, key, substring))
         for row in [row for (type_, _), row in held.items() if type_ == name and row["state"] in ("ready", "building")]:
             unmarked = row["attribute"] in before and row["attribute"] not in after and (name, row["attribute"]) not in _STANDARD
             if unmarked or not _stays(new, row["attribute"]):
@@ -75,6 +81,22 @@ def _refuse_other(place: Resolved, row: Any) -> None:
         raise ScimError(Kind.CONFLICT, f"{place.name}: indexed: its former index is still being removed; try again later")
     if place.leaf.index is True and not row["substring"]:
         raise ScimError(Kind.CONFLICT, f'{place.name}: indexed: set it to false first, and to "substring" when the index is removed')
+
+
+def _name(schema: EffectiveSchema, key: str) -> str:
+    place = schema.resolve(key)
+    return key if place is None else place.name
+
+
+def _standard(schema: EffectiveSchema) -> dict[str, bool]:
+    """The indexes of a new tenant's type of this name and schema, for one that is made later: by key, whether pieces are looked for."""
+    if schema.base.key != fold_name(f"{_CORE}{schema.name}"):
+        return {}
+    return {
+        indexable(schema, attribute).key: substring
+        for name, attribute, substring in STANDARD
+        if name == schema.name and schema.resolve(attribute) is not None
+    }
 
 
 def _marks(schema: EffectiveSchema) -> dict[str, Resolved]:

@@ -30,7 +30,7 @@ def postpone(catalog: Catalog, change: Redefinition, examined: Examination) -> t
         if _rekeys(finding.change) and finding.offends:
             place = _place(finding.change)
             waiting[_path(place)] = finding.change.new
-            _refuse_rows(catalog, finding.type, place)
+            _refuse_rows(catalog, change.after, finding.type, place)
     if waiting and change.new is not None:
         body = change.new
         for path, case_exact in waiting.items():
@@ -95,9 +95,13 @@ def _touches(said: str, path: str) -> bool:
     return fold_name(said).startswith(about)
 
 
-def _refuse_rows(catalog: Catalog, type_name: str, place: Resolved) -> None:
-    schema = catalog.by_name[type_name]
-    if any(place.key == unique.key for unique in schema.unique):
+def _refuse_rows(before: Catalog, after: Catalog, type_name: str, place: Resolved) -> None:
+    if place.key in {unique.key for unique in after.by_name[type_name].unique} - {
+        unique.key for unique in before.by_name[type_name].unique
+    }:
+        rule = "change caseExact first, and make it unique when that change is done"
+        raise ScimError(Kind.CONFLICT, f"{place.name} has values that compare differently when caseExact changes: {rule}")
+    if any(place.key == unique.key for unique in before.by_name[type_name].unique):
         rule = "take that off first, change caseExact, and put it back when the change is done"
         raise ScimError(Kind.CONFLICT, f"{place.name} is unique; {rule}")
     if place.attribute.resource_types:

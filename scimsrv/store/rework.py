@@ -169,6 +169,11 @@ async def _walk(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int
             )
 
 
+def _written(document: Document) -> bytes:
+    """The document as text, in which 5 and 5.0 differ."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
 @dataclass
 class _Again:
     """Resources of a type, whose rows are locked, as the present definitions say: collected, and stored in few exchanges."""
@@ -186,7 +191,7 @@ class _Again:
         tenant, id_, indexes = self.job.tenant, row["id"], self.catalog.indexes_of(self.schema)
         made = render(document, self.schema, indexes)
         had, has = set(keys_held(row["search"], indexes)), set(made.keys)
-        if document != before:
+        if _written(document) != _written(before):
             old, new = set(unique_keys(before, self.schema)), set(made.unique)
             released, claimed = sorted(old - new), sorted(new - old)
             dated = (self.catalog.of_modified.get(self.schema.name), modified_key(row["modified"]))

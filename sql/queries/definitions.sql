@@ -79,20 +79,29 @@ WHERE EXISTS (
     ) t WHERE ref.tenant = $1 AND ref.source = given.id AND ref.attribute = $2 AND NOT t.type = ANY ($4::text[])
 )
 
+-- $2 type, $3 attribute: whether any of its resources refers to anything by it
+-- name: refers_at_all
+SELECT EXISTS (
+    SELECT FROM resource r CROSS JOIN LATERAL (
+        SELECT FROM reference ref WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = $3 LIMIT 1
+    ) ref WHERE r.tenant = $1 AND r.type = $2
+) AS found
+
 -- $2 ids, $3 types: which of them are resources of another type
 -- name: of_other_types
 SELECT given.id FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (
     SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0
 ) r WHERE NOT r.type = ANY ($3::text[])
 
--- $2 type, $3 path of the values in the search document, $4 how many ids: resources that have a value which another one has, too
+-- $2 type, $3 path of the values in the search document, $4 how many ids, $5 ids not to be counted: resources that have a value which another
+-- one has, too
 -- name: duplicates
 SELECT d.id, count(*) OVER () AS number FROM (
     SELECT v.id, count(*) OVER (PARTITION BY v.value) AS holders FROM (
         SELECT DISTINCT r.id, e.value FROM resource r CROSS JOIN LATERAL jsonb_path_query(r.search, $3::text::jsonpath) e(value)
         WHERE r.tenant = $1 AND r.type = $2 AND e.value <> '""'::jsonb
     ) v
-) d WHERE d.holders > 1 GROUP BY d.id ORDER BY d.id LIMIT $4
+) d WHERE d.holders > 1 AND d.id <> ALL ($5::text[]) GROUP BY d.id ORDER BY d.id LIMIT $4
 
 -- $2 type, $3 id of the writer, $4 search documents: which of them another resource contains, counted from 1
 -- name: held_by_others

@@ -67,6 +67,31 @@ async def test_references_to_types_that_are_named_no_more(admin: Client, role: b
     assert_error(answer, 400, "invalidValue", "staff cannot refer to a Group")
 
 
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        (_staff("Group", role=False), "staff had values before it was removed, which must refer to Group; one resource does not fit"),
+        (_staff("User", role=True), "staff had values before it was removed, which are kept in another form; one resource does not fit"),
+    ],
+)
+async def test_references_that_come_back(server: Server, admin: Client, again: dict[str, Any], says: str) -> None:
+    """Values of a removed attribute that are rows are there again when it is defined as it was, and hinder it being another one."""
+    await _projects(admin, _staff("User", role=False))
+    ada = (await admin.new_user())["id"]
+    made = (await admin.post("/Projects", {"staff": [{"value": ada}]})).json()
+    assert (await _define(admin)).status_code == 200
+    await finish(server, admin)
+    report = (await admin.put(f"/Schemas/{_URN}?dryRun=true", _schema(again))).json()
+    assert report["possible"] is False
+    assert_error(await _define(admin, again), 409, None, says)
+    assert (await _define(admin, _staff("User", "Group", role=False))).status_code == 200
+    assert (await admin.get(f"/Projects/{made['id']}")).json()["staff"] == made["staff"]
+    await admin.patch(f"/Projects/{made['id']}", {"op": "remove", "path": "staff"})
+    assert (await _define(admin)).status_code == 200
+    await finish(server, admin)
+    assert (await _define(admin, again)).status_code == 200
+
+
 async def test_a_single_reference_to_types_that_are_named_no_more(admin: Client) -> None:
     """A type that a single reference names stays among its reference types, too; what names nothing hinders nothing."""
 

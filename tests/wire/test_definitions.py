@@ -308,6 +308,15 @@ async def test_the_audit_trail(server: Server, admin: Client) -> None:
     assert rows[1]["diff"] == '{"attributes.number.required": [false, true]}'
 
 
-async def test_bodies_of_patch_are_messages(admin: Client) -> None:
-    """A PATCH of a definition is a PatchOp like any other."""
-    assert_error(await admin.request("PATCH", f"/Schemas/{USER}", patch() | {"Operations": []}), 400, "invalidSyntax")
+@pytest.mark.parametrize("strict", [False, True])
+async def test_bodies_of_patch_are_messages(server: Server, admin: Client, strict: bool) -> None:
+    """A PATCH of a definition is a PatchOp like any other; one without operations changes nothing, where the policy takes it."""
+    await server.set_policy(admin, {"strict_operations": strict})
+    before = await made(admin.get(f"/Schemas/{USER}"), 200)
+    assert_error(await admin.request("PATCH", f"/Schemas/{USER}", patch() | {"Operations": {}}), 400, "invalidSyntax")
+    answer = await admin.request("PATCH", f"/Schemas/{USER}", patch() | {"Operations": []})
+    if strict:
+        assert_error(answer, 400, "invalidSyntax")
+    else:
+        assert (answer.status_code, answer.json()) == (200, before)
+    assert await made(admin.get(f"/Schemas/{USER}"), 200) == before

@@ -90,6 +90,7 @@ _REFUSED: Final[list[tuple[list[dict[str, Any]], dict[str, Any], str | None, str
         changed("code", uniqueness="server", type="reference", referenceTypes=["uri"], caseExact=False),
         *("uniqueness", "code must be unique", 2),
     ),
+    ([{"code": "Ａ"}, {"code": "Ａ"}, {"code": "b"}], changed("code", uniqueness="server"), "uniqueness", "code must be unique", 2),
     ([{"code": "x" * 257}], changed("code", uniqueness="server"), "uniqueness", "code must be unique, in at most 256", 1),
     ([_TWICE, {"owner": [{"room": "1"}]}], changed("owner", subAttributes=_rooms(uniqueness="server")), "uniqueness", "owner.room", 2),
 ]  # fmt: skip
@@ -259,6 +260,17 @@ async def test_deleted_resources_leave_nothing_aside(server: Server, admin: Clie
         assert await jobs.list_removed(connection, admin.id) == []
 
 
+async def test_decimals_that_become_integers(server: Server, admin: Client) -> None:
+    """A decimal without fraction is an integer from the answer on, in answers and, once the work is done, as it is stored."""
+    id_ = await device(admin, number=5.0, label="x")
+    assert '"number":5.0' in (await admin.get(f"/Devices/{id_}")).text
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("number", type="integer")), 200)
+    assert '"number":5,' in (await admin.get(f"/Devices/{id_}")).text.replace("}", ",")
+    await finish(server, admin)
+    assert '"number":5,' in (await admin.get(f"/Devices/{id_}")).text.replace("}", ",")
+    assert await admin.search("number eq 5", "/Devices") == [id_]
+
+
 async def test_values_that_become_unique(server: Server, admin: Client) -> None:
     """From the answer on nobody can take a value that another resource has, before and after its key is claimed; filters stay right."""
     ids = [await device(admin, code=code) for code in ("A1", "b2", "c3")] + [await device(admin)]
@@ -372,6 +384,22 @@ async def test_marked_attributes_are_indexed(server: Server, admin: Client) -> N
     for query in ("", "?dryRun=true"):
         answer = await admin.put(f"/Schemas/{DEVICE}{query}", changed("label", indexed=True))
         assert_error(answer, 409, None, "former index is still being removed")
+
+
+async def test_standard_indexes_come_back_with_their_type(server: Server, admin: Client) -> None:
+    """A type of the standard that was deleted and is made again has the indexes that a new tenant's has."""
+
+    async def indexes() -> set[tuple[str, bool]]:
+        rows = await server.pool.fetch("SELECT attribute, substring FROM tenant_index WHERE tenant = $1 AND type = 'User'", admin.id)
+        return {(row["attribute"], row["substring"]) for row in rows}
+
+    before = await indexes()
+    user = (await made(admin.get("/ResourceTypes/User"), 200)) | {"schemaExtensions": []}
+    assert (await admin.delete("/ResourceTypes/User")).status_code == 204
+    assert await indexes() == set()
+    await made(admin.post("/ResourceTypes", user))
+    assert len(await indexes()) == 7
+    assert await indexes() == before
 
 
 async def test_more_indexes_than_a_tenant_can_have(admin: Client) -> None:
