@@ -70,8 +70,10 @@ class Fleet:
         return (await load_catalog(self.server.pool, self.client.id))[1]
 
     async def write(self, catalog: Catalog, number: int) -> None:
-        """Create a device and change another, through a server that knows this catalogue."""
-        with server_of(self.server, self.client, catalog):
+        """Create a device and change another, through a server that knows this catalogue; it would read another one first if the
+        definitions had changed since."""
+        present = await self.catalog()
+        with server_of(self.server, self.client, catalog if catalog.edition == present.edition else present):
             code = ("aBc", "Q", "abC")[number % 3]
             answer = await made(self.client.post("/Devices", _device(code)))
             self.codes[answer["id"]] = code
