@@ -17,7 +17,7 @@ from scimsrv.schema.attribute import Type
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.indexing import Index
 from scimsrv.store.candidates import Candidates, Finder
-from scimsrv.store.fragment import Arguments, any_of, planned_anew
+from scimsrv.store.fragment import Arguments, any_of, limit, planned_anew
 from scimsrv.store.read import HELD_IN_LIST
 from scimsrv.store.rows import columns
 from scimsrv.store.scope import Scope
@@ -158,7 +158,8 @@ class _Build:
             sign: LiteralString = " < " if self.walks_down else " > "
             text += " AND (k.key, k.id)" + sign + "(" + self.args.add(position.key) + "::text, " + self.args.add(position.id) + "::text)"
         down: LiteralString = " DESC" if self.walks_down else ""
-        return text + " ORDER BY k.key" + down + ", k.id" + down + self._limit()
+        ordered: LiteralString = " ORDER BY k.key" + down + ", k.id" + down
+        return text + ordered + (self._limit() if self._skipped else " LIMIT " + limit(self._taken, self.args))
 
     def _in_a_run(self, run: Callable[[], LiteralString]) -> LiteralString:
         return "SELECT k.id, NULL::text AS k" + run() + self._after_id("k.id") + self._ordered_by("k.id")
