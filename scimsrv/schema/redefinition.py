@@ -50,12 +50,14 @@ class Redefinition:
     before: Catalog
     after: Catalog
     changes: Mapping[str, tuple[Change, ...]]
+    #: The last version of a definition of this name that is gone, so that no version of one that is made again means two things.
+    former: int = 0
 
     @property
     def version(self) -> int:
-        """The version of the definition as it is, 0 where there is none."""
+        """The version of the definition as it is; where there is none, that of the last one, or 0."""
         versions = self.before.schema_versions if self.subject is Subject.SCHEMA else self.before.type_versions
-        return 0 if self.old is None else versions.get(fold_name(self.name), 1)
+        return self.former if self.old is None else versions.get(fold_name(self.name), 1)
 
     @cached_property
     def diff(self) -> dict[str, list[Any]]:

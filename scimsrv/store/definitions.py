@@ -7,7 +7,7 @@ changed since what it was checked against; else it is decided anew.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -93,7 +93,9 @@ async def _attempt(
     held = catalog.schemas if subject is Subject.SCHEMA else catalog.resource_types
     present = None if name is None else held.get(fold_name(name))
     refuse_taking_back(catalog, subject, present, edit)
-    change = redefine(catalog, subject, name, None if name is not None and present is None else edit(present))
+    change = await _continued(
+        pool, tenant, redefine(catalog, subject, name, None if name is not None and present is None else edit(present))
+    )
     if if_match is not None and not if_match.permits(change.version):
         raise ScimError(Kind.PRECONDITION_FAILED, f'{change.name} has the version W/"{change.version}"')
     examined = await examine(pool, tenant, change, limits, counting=dry_run)
@@ -111,6 +113,14 @@ async def _attempt(
         return None
     version = change.version + (change.diff != {} or change.old is None)
     return Defined(change, change.new, version, examined, taken=True, rekeyings=rekeyings, jobs=jobs)
+
+
+async def _continued(conn: Queries, tenant: int, change: Redefinition) -> Redefinition:
+    """A creation with the last version of what had its name before: entity tags that clients keep of that stay another's."""
+    if change.old is not None:
+        return change
+    row = await conn.fetchrow(_SQL["last_version"], tenant, change.subject.value, change.name)
+    return change if row is None else replace(change, former=row["version"])
 
 
 async def create_schema(

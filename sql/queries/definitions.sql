@@ -38,6 +38,10 @@ DELETE FROM tenant_resource_type WHERE tenant = $1 AND name_key = $2
 INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, diff)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
 
+-- $2 Schema or ResourceType, $3 URN or name: the last version of a definition, which may be gone
+-- name: last_version
+SELECT c.version FROM change c WHERE c.tenant = $1 AND c.id = $3 AND c.type = $2 ORDER BY c.seq DESC LIMIT 1
+
 -- $2 type
 -- name: has_resources
 SELECT EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.type = $2) AS found

@@ -185,6 +185,22 @@ async def test_a_dry_run_counts_what_waits(admin: Client) -> None:
     assert (said["code", "caseExact"]["old"], said["code", "caseExact"]["new"]) == (False, True)
 
 
+async def test_an_index_that_begins_with_the_change(server: Server, admin: Client) -> None:
+    """`indexed` and `caseExact` in one request: the index is there when the work is done, as the definition says."""
+    await made(admin.post("/Schemas", _schema(exact=False)))
+    await made(admin.post("/ResourceTypes", resource_type("Device", "/Devices", DEVICE)))
+    await made(admin.post("/Devices", _device("Abc")))
+    changed = _schema(exact=True)
+    changed["attributes"][1]["indexed"] = True
+    await made(admin.put(f"/Schemas/{DEVICE}", changed), 202)
+    while await background.index(server.app.pool, admin.id, settled=0, batch=8) or await rework(
+        server.app.pool, admin.id, settled=0, batch=8
+    ):
+        pass
+    rows = await server.pool.fetch("SELECT attribute, state FROM tenant_index WHERE tenant = $1 AND type = 'Device'", admin.id)
+    assert {tuple(row) for row in rows} == {("code", "ready"), ("codes", "ready")}
+
+
 async def test_unique_attributes(admin: Client) -> None:
     """What is unique, and has rows of its keys for that, is refused with what to do."""
     await made(admin.post("/Schemas", _schema(exact=False, uniqueness="server")))

@@ -308,6 +308,21 @@ async def test_the_audit_trail(server: Server, admin: Client) -> None:
     assert rows[1]["diff"] == '{"attributes.number.required": [false, true]}'
 
 
+async def test_versions_go_on_when_a_definition_is_made_again(admin: Client) -> None:
+    """What is deleted and made again has a version that it never had, so that an entity tag means one definition for ever."""
+    for path, body in (("/Schemas", schema(DEVICE, {"name": "x"})), ("/ResourceTypes", resource_type("Device", "/Devices", DEVICE))):
+        first = await made(admin.post(path, body))
+        where = f"{path}/{first['id']}"
+        assert first["meta"]["version"] == 'W/"1"'
+        assert (await admin.delete(where)).status_code == 204
+        again = await made(admin.post(path, body))
+        assert again["meta"]["version"] == 'W/"3"'
+        shown = await admin.request("GET", where, headers={"If-None-Match": 'W/"1"'})
+        assert (shown.status_code, shown.json()["meta"]["version"]) == (200, 'W/"3"')
+        changed = await made(admin.put(where, body | {"description": "Another."}), 200)
+        assert changed["meta"]["version"] == 'W/"4"'
+
+
 @pytest.mark.parametrize("strict", [False, True])
 async def test_bodies_of_patch_are_messages(server: Server, admin: Client, strict: bool) -> None:
     """A PATCH of a definition is a PatchOp like any other; one without operations changes nothing, where the policy takes it."""
