@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
@@ -268,13 +268,11 @@ class _Run:
         try:
             made = await self._by_what_holds(create)
         except ScimError as error:
-            for entry in entries:
-                self._failed(entry, error)
+            self._all_failed(entries, error)
             return
         except Exception:
             log.exception("operations of a bulk request failed")
-            for entry in entries:
-                self._failed(entry, ScimError(Kind.INTERNAL))
+            self._all_failed(entries, ScimError(Kind.INTERNAL))
             return
         for entry in entries:
             id_ = self.ids[entry.index]
@@ -345,6 +343,13 @@ class _Run:
         self.errors += 1
         location = None if entry.creates else self._location(entry)
         self.results[entry.index] = Result(entry, error.kind.value.status, location, None, error)
+
+    def _all_failed(self, entries: Iterable[Entry], error: ScimError) -> None:
+        """Note that none of the operations could be carried out, as far as failOnErrors lets them be tried."""
+        for entry in entries:
+            if self.is_over:
+                break
+            self._failed(entry, error)
 
     def _location(self, entry: Entry) -> str | None:
         """The URL of the resource, as far as the path says what it is."""
