@@ -23,6 +23,7 @@ from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
+from scimsrv.store.joined import AbortedError
 from scimsrv.store.links import change_of, check_types
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
@@ -103,7 +104,8 @@ async def create_all(
     scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
 ) -> CreationsMade:
     """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
-    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again.
+    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again,
+    and AbortedError when their transaction has to be done again.
 
     Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
     failures the rest is left out.
@@ -118,7 +120,7 @@ async def create_all(
         claiming = [draft for draft in drafts.values() if draft.id not in known]
         try:
             found = await guarded(partial(_attempt, scope, chosen, claiming, prepared.created)) if chosen else _STORED
-        except OutdatedError:
+        except (OutdatedError, AbortedError):
             raise
         except ScimError as error:
             found = dict.fromkeys((draft.id for draft in chosen), error)
