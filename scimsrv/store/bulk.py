@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, 
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.joined import Joined, one_transaction
+from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
 from scimsrv.store.scope import Scope, new_id
 
 log: Final = logging.getLogger("scimsrv.bulk")
@@ -61,16 +62,21 @@ async def carry_out(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) ->
 
 
 async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
-    """Carry out all operations in one transaction, or none: then the results are those that failed, and say so."""
-    try:
-        async with one_transaction(scope) as joined:
-            run = _Run(joined, bulk, ids, authorise, None)
-            await run.steps(lambda: run.errors > 0)
-            if run.errors:
-                raise _UndoneError
-            return run.in_order()
-    except _UndoneError:
-        return [_undone(result) for result in run.in_order() if result.error is not None]
+    """Carry out all operations in one transaction, or none: then the results are those that failed, and say so. Raises ScimError 503
+    when other requests or changes of definitions are in its way again and again."""
+
+    async def unit(scope: Scope, _is_last: bool) -> list[Result]:
+        try:
+            async with one_transaction(scope, whole=True) as joined:
+                run = _Run(joined, bulk, ids, authorise, None)
+                await run.steps(lambda: run.errors > 0)
+                if run.errors:
+                    raise _UndoneError
+                return run.in_order()
+        except _UndoneError:
+            return [_undone(result) for result in run.in_order() if result.error is not None]
+
+    return await Repeated(scope).run(unit)
 
 
 class Recorder(Protocol):
@@ -87,21 +93,17 @@ async def carry_out_recorded(
     scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, known: Mapping[int, Result]
 ) -> None:
     """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
-    `known` are the results that are kept already."""
+    `known` are the results that are kept already. What passes by itself is waited for and becomes no result; raises ScimError 503 when
+    it does not pass, and the step is still to be done."""
+    repeated = Repeated(scope)
     if scope.catalog.policy.bulk_atomic:
-        await _recorded_at_once(scope, bulk, ids, authorise, recorder)
+        await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
     run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors, dict(known), errors)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
-        async with one_transaction(scope) as joined:
-            await recorder.hold(joined)
-            run.scope = joined
-            before = set(run.results)
-            await run.one(step)
-            new = [run.results[index] for index in sorted(run.results.keys() - before)]
-            await recorder.record(joined, new, last=run.is_over or number == len(left))
+        run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
         if run.is_over:
             return
     if not left:
@@ -110,11 +112,22 @@ async def carry_out_recorded(
             await recorder.record(joined, [], last=True)
 
 
-async def _recorded_at_once(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder) -> None:
+async def _recorded(run: _Run, step: Creations | Single, recorder: Recorder, ends: bool, scope: Scope, is_last: bool) -> _Run:
+    """The state after one more step, which is kept; `ends` says that there are no more. The state before is left as it is."""
+    async with one_transaction(scope, whole=True) as joined:
+        await recorder.hold(joined)
+        after = replace(run, scope=joined, results=dict(run.results), patient=not is_last)
+        await after.one(step)
+        new = [after.results[index] for index in sorted(after.results.keys() - run.results.keys())]
+        await recorder.record(joined, new, last=after.is_over or ends)
+    return after
+
+
+async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, scope: Scope, is_last: bool) -> None:
     try:
-        async with one_transaction(scope) as joined:
+        async with one_transaction(scope, whole=True) as joined:
             await recorder.hold(joined)
-            run = _Run(joined, bulk, ids, authorise, None)
+            run = _Run(joined, bulk, ids, authorise, None, patient=not is_last)
             await run.steps(lambda: run.errors > 0)
             if run.errors:
                 raise _UndoneError
@@ -170,6 +183,8 @@ class _Run:
     stop_after: int | None
     results: dict[int, Result] = field(default_factory=dict)
     errors: int = 0
+    #: Whether the work is done again after what passes by itself (503), so that this becomes no result.
+    patient: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -231,6 +246,7 @@ class _Run:
                 raise refusal
             written = await self._by_what_holds(lambda: write(self.scope, self._plan(entry)))
         except ScimError as error:
+            self._leave(error)
             self._failed(entry, error)
         except Exception:
             log.exception("operation %s of a bulk request failed", entry.index + 1)
@@ -268,14 +284,15 @@ class _Run:
         try:
             made = await self._by_what_holds(create)
         except ScimError as error:
-            for entry in entries:
-                self._failed(entry, error)
+            self._leave(error)
+            self._all_failed(entries, error)
             return
         except Exception:
             log.exception("operations of a bulk request failed")
-            for entry in entries:
-                self._failed(entry, ScimError(Kind.INTERNAL))
+            self._all_failed(entries, ScimError(Kind.INTERNAL))
             return
+        for problem in made.failed.values():
+            self._leave(problem)
         for entry in entries:
             id_ = self.ids[entry.index]
             if id_ in made.stored:
@@ -296,6 +313,12 @@ class _Run:
                 await asyncio.sleep(_PAUSE)
                 _, catalog = await load_catalog(self.scope.pool, self.scope.tenant)
                 self.scope = replace(self.scope, catalog=catalog)
+
+    def _leave(self, error: ScimError) -> None:
+        """Raise the error when the transaction has to be done again for it."""
+        joined = isinstance(self.scope.pool, Joined) and isinstance(error, OutdatedError | AbortedError)
+        if joined or (self.patient and error.kind is Kind.UNAVAILABLE):
+            raise error
 
     def _needs_a_failure(self, entry: Entry) -> bool:
         """Whether the operation refers to what could not be created."""
@@ -345,6 +368,13 @@ class _Run:
         self.errors += 1
         location = None if entry.creates else self._location(entry)
         self.results[entry.index] = Result(entry, error.kind.value.status, location, None, error)
+
+    def _all_failed(self, entries: Iterable[Entry], error: ScimError) -> None:
+        """Note that none of the operations could be carried out, as far as failOnErrors lets them be tried."""
+        for entry in entries:
+            if self.is_over:
+                break
+            self._failed(entry, error)
 
     def _location(self, entry: Entry) -> str | None:
         """The URL of the resource, as far as the path says what it is."""

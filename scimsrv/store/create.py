@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
+from scimsrv.store.joined import AbortedError
 from scimsrv.store.links import change_of, check_types
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
@@ -34,7 +35,7 @@ from scimsrv.store.write import refuse_unclaimed, rendered
 
 _SQL = load("resources")
 
-#: Times that a set is tried again after others took unique keys of its own meanwhile.
+#: Attempts that may end without a result and without showing what is in the way, as where others were quicker and gave up again.
 _ATTEMPTS: Final = 5
 
 #: What an attempt says that stored everything.
@@ -103,25 +104,29 @@ async def create_all(
     scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
 ) -> CreationsMade:
     """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
-    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again.
+    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again,
+    and AbortedError when their transaction has to be done again.
 
     Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
     failures the rest is left out.
     """
     creations, drafts = prepared.creations, prepared.drafts
     known = {**failed, **prepared.failed}
-    for _ in range(_ATTEMPTS):
+    left = _ATTEMPTS
+    while left:
         problems = _judged(creations, drafts, known)
         tried = _until(creations, problems, stop_after)
         chosen = [drafts[creation.id] for creation in tried if creation.id not in problems]
+        claiming = [draft for draft in drafts.values() if draft.id not in known]
         try:
-            found = await guarded(partial(_attempt, scope, chosen, prepared.created)) if chosen else _STORED
-        except OutdatedError:
+            found = await guarded(partial(_attempt, scope, chosen, claiming, prepared.created)) if chosen else _STORED
+        except (OutdatedError, AbortedError):
             raise
         except ScimError as error:
             found = dict.fromkeys((draft.id for draft in chosen), error)
         if found is _STORED:
             return CreationsMade(frozenset(draft.id for draft in chosen), {one.id: problems[one.id] for one in tried if one.id in problems})
+        left -= not found
         known |= found
     raise ScimError(Kind.UNAVAILABLE)
 
@@ -205,20 +210,24 @@ def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_
 
 
 async def _taken(scope: Scope, drafts: Sequence[_Draft]) -> dict[str, ScimError]:
-    """Those that claim a key that a stored resource holds."""
-    claims = {claim: draft for draft in reversed(drafts) for claim in _claims(draft)}
+    """Those that claim a key that a stored resource holds: all of them, so that one look is enough however many claim the same one."""
+    claims: dict[tuple[str, str, str], list[_Draft]] = defaultdict(list)
+    for draft in drafts:
+        for claim in _claims(draft):
+            claims[claim].append(draft)
     columns = [list(column) for column in zip(*claims, strict=True)]
     rows = await scope.pool.fetch(_SQL["keys_taken"], scope.tenant, *columns)
     found = [(row["type"], row["attribute"], row["key"]) for row in rows]
-    return {claims[claim].id: _in_use(claims[claim], claim) for claim in found}
+    return {draft.id: _in_use(draft, claim) for claim in found for draft in claims[claim]}
 
 
-async def _attempt(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
-    """Store all and return `_STORED`, or return what is wrong with some of them; nothing where others were only quicker."""
+async def _attempt(scope: Scope, drafts: Sequence[_Draft], claiming: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
+    """Store all and return `_STORED`, or return what is wrong with some of those that are `claiming` keys, these and others of the set;
+    nothing where others were only quicker."""
     try:
         return await _store(scope, drafts, created)
     except asyncpg.UniqueViolationError:
-        return await _taken(scope, drafts)
+        return await _taken(scope, claiming)
     except _UndoneError as problem:
         return problem.failed
 

@@ -270,6 +270,17 @@ async def test_uniqueness_within_a_request(client: Client) -> None:
     assert "userName" in results[1]["response"]["detail"]
 
 
+@pytest.mark.parametrize("most", [None, 3])
+async def test_one_stored_name_claimed_many_times(client: Client, most: int | None) -> None:
+    """However many operations claim what a stored resource has, they alone fail."""
+    await client.new_user("taken")
+    good, wrong = [post(f"g{n}", user()) for n in range(12)], [post(f"w{n}", user("taken")) for n in range(12)]
+    mixed = [one for pair in zip(good, wrong, strict=True) for one in pair]
+    results = await done(client, *mixed, **({} if most is None else {"failOnErrors": most}))
+    assert statuses(results) == ["201", "409"] * (most or 12)
+    assert {result["response"]["scimType"] for result in results[1::2]} == {"uniqueness"}
+
+
 async def test_the_order_of_the_request_counts(client: Client) -> None:
     """What is deleted before may be created anew, and what is created before stands in the way."""
     ada = await client.new_user("ada")
