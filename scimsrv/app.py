@@ -224,9 +224,12 @@ class App:
             reply = await create_once(self.jobs, renderer, scope, plan, key, digest, body or {}, headers.request_id, wanted)
             return finished(reply, principal, wanted)
         if wanted.asynchronous and not own:
-            kept = await write_later(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted)
+            kept = await write_later(
+                *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
+                reads=principal.may(Right.READ),
+            )
             if kept is not None:
-                return kept
+                return finished(kept, principal, wanted)
         outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)

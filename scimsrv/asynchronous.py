@@ -26,7 +26,7 @@ from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
-from scimsrv.store.execute import execute
+from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.scope import Scope
@@ -209,9 +209,19 @@ def bulk_response(results: list[dict[str, Any]]) -> bytes:
 
 
 async def write_later(
-    jobs_: Jobs, renderer: Renderer, scope: Scope, plan: Plan, method: str, body: dict[str, Any], if_match: str | None, wanted: Preferences
+    jobs_: Jobs,
+    renderer: Renderer,
+    scope: Scope,
+    plan: Plan,
+    method: str,
+    body: dict[str, Any],
+    if_match: str | None,
+    wanted: Preferences,
+    *,
+    reads: bool,
 ) -> Reply | None:
     """The answer to a write that is carried out later, or was within the time to be waited; None where it has to be done at once.
+    `reads` says whether the token may see what it wrote.
 
     Raises ScimError for what is wrong with it whatever is stored.
     """
@@ -223,10 +233,22 @@ async def write_later(
     kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, if_match), wanted, single=True)
     if not isinstance(kept, Finished):
         return kept
+    return await written_reply(renderer, scope, plan, kept, shown=reads and not wanted.minimal)
+
+
+async def written_reply(
+    renderer: Renderer, scope: Scope, plan: Insert | Overwrite | Modify | Remove, kept: Finished, *, shown: bool
+) -> Reply:
+    """The answer that a finished write would have got at once. Where the resource is not to be shown it is not read either, and the
+    body is empty."""
     result = kept.results[0]
+    status = int(result["status"])
     if "response" in result:
-        return Reply(int(result["status"]), orjson.dumps(result["response"]))
+        return Reply(status, orjson.dumps(result["response"]))
     if isinstance(plan, Remove):
         return Reply(204)
-    made = Read(plan.schema, kept.ids[0] if isinstance(plan, Insert) else plan.id, plan.view)
-    return replace(renderer.reply(await execute(scope, made)), status=int(result["status"]))
+    if not shown:
+        return Reply(status, b"", {"ETag": result["version"], "Location": result["location"]})
+    if isinstance(plan, Insert):
+        return replace(renderer.reply(await execute(scope, Read(plan.schema, kept.ids[0], plan.view))), status=status)
+    return renderer.reply(await outcome_of(scope, plan, result["version"]))
