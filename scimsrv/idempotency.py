@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -37,17 +37,19 @@ def key_of(header: str | None) -> str | None:
     return key
 
 
-def digest_of(*parts: Any) -> bytes:
-    """32 bytes that differ for requests that do; white space and the order of members do not count."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+def digests_of(keys: Sequence[bytes], *parts: Any) -> tuple[bytes, ...]:
+    """32 bytes for each of the server's keys, which differ for requests that do; white space and the order of members do not count.
+    Without a key they say nothing about the request, which may hold passwords, not even to who can guess it."""
+    text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return tuple(hmac.digest(key, text, "sha256") for key in keys)
 
 
-async def once(scope: Scope, key: str, digest: bytes, request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
+async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
     """The answer of `carry_out`, kept in the transaction of its effect; or the first answer, when the request came before.
 
     Errors that the request is to blame for are answers, too; after others nothing is kept.
     """
-    claim = await answers.claim(scope, key, digest)
+    claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
@@ -69,10 +71,12 @@ async def once(scope: Scope, key: str, digest: bytes, request_id: str, carry_out
     return reply
 
 
-async def later_once(jobs: Jobs, scope: Scope, key: str, digest: bytes, bulk: Bulk, wanted: Preferences, *, single: bool) -> Reply:
+async def later_once(
+    jobs: Jobs, scope: Scope, key: str, digests: Sequence[bytes], bulk: Bulk, wanted: Preferences, *, single: bool
+) -> Reply:
     """The answer to a bulk or an asynchronous request: it is kept as a row and carried out by whoever lives, so that a repetition finds
     either what it came to, or that it still runs."""
-    claim = await answers.claim(scope, key, digest)
+    claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
@@ -108,7 +112,7 @@ async def create_once(
     scope: Scope,
     plan: Insert,
     key: str,
-    digest: bytes,
+    digests: Sequence[bytes],
     body: dict[str, Any],
     request_id: str,
     wanted: Preferences,
@@ -117,10 +121,10 @@ async def create_once(
     if wanted.asynchronous:
         complete(plan.draft.document, plan.schema, scope.limits)
         bulk = single_request("POST", plan.schema.endpoint, body, None)
-        return await later_once(jobs, scope, key, digest, bulk, wanted, single=True)
+        return await later_once(jobs, scope, key, digests, bulk, wanted, single=True)
 
     async def carry_out(joined: Scope) -> Reply:
         reply = renderer.reply(await execute(joined, plan))
         return replace(reply, body=None) if answers.is_streamed(reply) else reply  # whose connection is gone when it is sent
 
-    return await once(scope, key, digest, request_id, carry_out)
+    return await once(scope, key, digests, request_id, carry_out)

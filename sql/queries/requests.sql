@@ -59,12 +59,12 @@ SELECT $1, $2, $3, $4, now() + make_interval(secs => $5)
 ON CONFLICT (tenant, key) DO NOTHING RETURNING key
 
 -- name: inherit_key
--- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the first request died without an answer; one that works on is not
+-- $2 key, $3 digests, $4 holder, $5 seconds it is held: a row when the first request died without an answer; one that works on is not
 -- waited for
 UPDATE first_answer SET holder = $4, held_until = now() + make_interval(secs => $5)
 WHERE tenant = $1 AND key = (
     SELECT a.key FROM first_answer a
-    WHERE a.tenant = $1 AND a.key = $2 AND a.digest = $3 AND a.status IS NULL AND a.txn IS NULL AND a.held_until <= now()
+    WHERE a.tenant = $1 AND a.key = $2 AND a.digest = ANY ($3::bytea[]) AND a.status IS NULL AND a.txn IS NULL AND a.held_until <= now()
     FOR UPDATE SKIP LOCKED
 )
 RETURNING key

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
 from scimsrv.store import asynchronous as jobs
-from tests.wire.support import Client, Server, assert_error, group, patch, user
+from tests.wire.support import KEY, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 
 
@@ -128,6 +132,21 @@ async def test_answers_are_kept_for_a_day(server: Server, client: Client) -> Non
     for age, status in (("23 hours 59 minutes", 422), ("24 hours 1 minute", 201)):
         await server.pool.execute(f"UPDATE first_answer SET created = now() - interval '{age}' WHERE tenant = $1", client.id)
         assert (await client.request("POST", "/Users", user("ben"), headers=_key())).status_code == status
+
+
+async def test_what_is_kept_tells_no_password(server: Server, start: Starter, client: Client) -> None:
+    """Requests are told apart by digests under a key of the server: who reads them cannot try passwords. An older key still counts."""
+    body = user("ada", password="correct horse")
+    first = await client.request("POST", "/Users", body, headers=_key())
+    async with start(secret_key=f"{KEY} 2:{'B' * 43}") as renewed:
+        mine = replace(client, http=renewed.http)
+        again = await mine.request("POST", "/Users", body, headers=_key())
+        assert (again.status_code, again.content) == (201, first.content)
+        assert_error(await mine.request("POST", "/Users", body | {"title": "x"}, headers=_key()), 422)
+        await mine.request("POST", "/Users", body | {"userName": "ben"}, headers=_key("k-2"))
+    kept = await server.pool.fetchval("SELECT digest FROM first_answer WHERE tenant = $1 AND key = 'k-1'", client.id)
+    text = orjson.dumps(("Users", "", body), option=orjson.OPT_SORT_KEYS)
+    assert kept == hmac.digest(ServerKeys.load(server.settings).derive(ANSWER_KEY), text, "sha256")
 
 
 async def test_answers_are_bounded(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
