@@ -13,6 +13,7 @@ import orjson
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.response import Reply
 from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 
@@ -70,7 +71,7 @@ async def claim(scope: Scope, key: str, digests: Sequence[bytes]) -> Claim | Rep
     Raises ScimError 422 when the key was used for another request, and 409 while the first one is running.
     """
     holder = secrets.token_hex(8)
-    await guarded(lambda: scope.pool.execute(_SQL["prune_answers"], scope.tenant, KEPT, MOST))
+    await prune_answers(scope.pool, scope.tenant)
     for name, digest in (("claim_key", digests[0]), ("inherit_key", list(digests))):
         if await guarded(partial(scope.pool.fetchrow, _SQL[name], scope.tenant, key, digest, holder, LEASE)) is not None:
             return Claim(key, holder)
@@ -82,6 +83,11 @@ async def claim(scope: Scope, key: str, digests: Sequence[bytes]) -> Claim | Rep
     if row is not None and row["txn"] is not None:
         return Following(row["txn"])
     raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
+
+
+async def prune_answers(pool: Database, tenant: int) -> None:
+    """Forget the answers that were kept for long enough, and the oldest of too many."""
+    await guarded(lambda: pool.execute(_SQL["prune_answers"], tenant, KEPT, MOST))
 
 
 def is_streamed(reply: Reply) -> bool:

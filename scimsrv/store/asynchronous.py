@@ -72,6 +72,11 @@ async def tenants_with_jobs(pool: Database) -> list[int]:
     return [row["tenant"] for row in await pool.fetch(_SQL["with_jobs"])]
 
 
+async def tenants_with_old(pool: Database) -> list[int]:
+    """The tenants with results, or first answers, that have been kept for long enough."""
+    return [row["tenant"] for row in await pool.fetch(_SQL["with_old"], KEPT)]
+
+
 async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job | None:
     """Hold this request, or the oldest of the tenant's that nobody holds; None when there is none."""
     holder = secrets.token_hex(8)

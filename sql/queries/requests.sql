@@ -1,8 +1,13 @@
 -- Requests that are carried out later; $1 is always the tenant.
 
--- Whose requests wait for somebody to carry them out: the one statement here that looks at all tenants.
+-- Whose requests wait for somebody to carry them out. This and the next are the statements here that look at all tenants.
 -- name: with_jobs
 SELECT DISTINCT tenant FROM request_job WHERE finished IS NULL AND held_until <= now()
+
+-- name: with_old
+-- $1 seconds for which results and answers are kept: who has older ones
+SELECT tenant FROM request_job WHERE finished < now() - make_interval(secs => $1)
+UNION SELECT tenant FROM first_answer WHERE created < now() - make_interval(secs => $1)
 
 -- name: add_job
 -- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from scimsrv import maintenance
 from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
@@ -147,6 +148,30 @@ async def test_what_is_kept_tells_no_password(server: Server, start: Starter, cl
     kept = await server.pool.fetchval("SELECT digest FROM first_answer WHERE tenant = $1 AND key = 'k-1'", client.id)
     text = orjson.dumps(("Users", "", body), option=orjson.OPT_SORT_KEYS)
     assert kept == hmac.digest(ServerKeys.load(server.settings).derive(ANSWER_KEY), text, "sha256")
+
+
+async def test_old_ones_go_by_themselves(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older than 24 hours is removed although the tenant sends nothing more; results of asynchronous requests alike."""
+    await client.request("POST", "/Users", user("ada"), headers=_key("k-1"))
+    await client.request("POST", "/Users", user("ben"), headers=_key("k-2"))
+    for _ in range(2):
+        await client.request("POST", "/Users", user(), headers={"Prefer": "respond-async, wait=20"})
+    old = "now() - interval '24 hours 1 minute'"
+    await server.pool.execute(f"UPDATE first_answer SET created = {old} WHERE tenant = $1 AND key = 'k-1'", client.id)
+    txn = await server.pool.fetchval("SELECT max(txn) FROM request_job WHERE tenant = $1", client.id)
+    await server.pool.execute(f"UPDATE request_job SET finished = {old} WHERE tenant = $1 AND txn = $2", client.id, txn)
+    monkeypatch.setattr(maintenance, "FORGETTING", 0)
+    async with asyncio.timeout(20):
+        while True:
+            server.app.maintenance.wake()
+            kept = await server.pool.fetch("SELECT key FROM first_answer WHERE tenant = $1", client.id)
+            jobs_ = await server.pool.fetch("SELECT txn FROM request_job WHERE tenant = $1", client.id)
+            results = await server.pool.fetch("SELECT txn FROM request_result WHERE tenant = $1", client.id)
+            if (len(kept), len(jobs_), len(results)) == (1, 1, 1):
+                break
+            await asyncio.sleep(0.05)
+    assert [row["key"] for row in kept] == ["k-2"]
+    assert txn not in [row["txn"] for row in (*jobs_, *results)]
 
 
 async def test_answers_are_bounded(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
