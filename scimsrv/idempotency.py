@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from scimsrv.asynchronous import Jobs, bulk_response, single_request
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, written_reply
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.bulk import Bulk
 from scimsrv.protocol.plan import Insert
@@ -71,38 +71,48 @@ async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str
     return reply
 
 
+Answering = Callable[[Finished], Awaitable[Reply]]
+
+
 async def later_once(
-    jobs: Jobs, scope: Scope, key: str, digests: Sequence[bytes], bulk: Bulk, wanted: Preferences, *, single: bool
+    jobs: Jobs, scope: Scope, key: str, digests: Sequence[bytes], bulk: Bulk, wanted: Preferences, answer: Answering, *, single: bool
 ) -> Reply:
     """The answer to a bulk or an asynchronous request: it is kept as a row and carried out by whoever lives, so that a repetition finds
-    either what it came to, or that it still runs."""
+    either what it came to, or that it still runs. `answer` is made of what came of it. Who asks for the answer itself, or finds too many
+    waiting, waits for no other request."""
     claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
-        found = await jobs.finished(scope, claim.txn, {})
+        found = await jobs.finished(scope, claim.txn)
         if found is None:
             raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
-        return Reply(200, bulk_response(found.results))
+        return await answer(found)
     ids = allot(bulk)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
-            txn = await jobs.keep(joined, bulk, ids, single=single)
-            if txn is None:
-                raise unavailable()
-            accepted = jobs.accepted(scope, txn)
-            await (claim.keep(joined, accepted, txn) if wanted.asynchronous else claim.follow(joined, txn))
+            txn = await jobs.keep(joined, bulk, ids, single=single) if wanted.asynchronous else None
+            if txn is not None:
+                await claim.keep(joined, jobs.accepted(scope, txn), txn)
+            else:
+                job = await jobs.keep_held(joined, bulk, ids, single=single)
+                await claim.follow(joined, job.txn)
     except BaseException:
         await claim.release(scope)
         raise
-    task = jobs.begin(scope.tenant, txn)
-    if wanted.asynchronous:
-        return accepted
-    await task
-    found = await jobs.finished(scope, txn, ids)
+    if txn is not None:
+        jobs.begin(scope.tenant, txn)
+        return jobs.accepted(scope, txn)
+    await jobs.begin_held(job)
+    found = await jobs.finished(scope, job.txn)
     if found is None:
         raise unavailable()
+    return await answer(found)
+
+
+async def bulk_reply(found: Finished) -> Reply:
+    """The answer to a bulk request."""
     return Reply(200, bulk_response(found.results))
 
 
@@ -121,7 +131,11 @@ async def create_once(
     if wanted.asynchronous:
         complete(plan.draft.document, plan.schema, scope.limits)
         bulk = single_request("POST", plan.schema.endpoint, body, None)
-        return await later_once(jobs, scope, key, digests, bulk, wanted, single=True)
+
+        async def answer(found: Finished) -> Reply:
+            return await written_reply(renderer, scope, plan, found, shown=True)
+
+        return await later_once(jobs, scope, key, digests, bulk, wanted, answer, single=True)
 
     async def carry_out(joined: Scope) -> Reply:
         reply = renderer.reply(await execute(joined, plan))

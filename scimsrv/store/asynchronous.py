@@ -63,8 +63,15 @@ def new_txn() -> str:
 
 async def add_job(pool: Database, tenant: int, txn: str, actor: str, operations: int, request: bytes) -> bool:
     """Keep a request to be carried out later; False where the tenant has too many that wait."""
-    row = await guarded(lambda: pool.fetchrow(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING))
+    row = await guarded(lambda: pool.fetchrow(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING, None, LEASE))
     return row is not None
+
+
+async def add_held(pool: Database, tenant: int, txn: str, actor: str, operations: int, request: bytes) -> Job:
+    """Keep a request that this worker carries out at once, however many wait."""
+    holder = secrets.token_hex(8)
+    await guarded(lambda: pool.execute(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING, holder, LEASE))
+    return Job(tenant, txn, actor, request, holder)
 
 
 async def tenants_with_jobs(pool: Database) -> list[int]:

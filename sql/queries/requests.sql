@@ -10,10 +10,11 @@ SELECT tenant FROM request_job WHERE finished < now() - make_interval(secs => $1
 UNION SELECT tenant FROM first_answer WHERE created < now() - make_interval(secs => $1)
 
 -- name: add_job
--- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many
-INSERT INTO request_job (tenant, txn, actor, operations, request)
-SELECT $1, $2, $3, $4, $5
-WHERE (SELECT count(*) FROM (SELECT FROM request_job j WHERE j.tenant = $1 AND j.finished IS NULL LIMIT $6) waiting) < $6
+-- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many. $7 holder, or NULL where it waits,
+-- $8 seconds
+INSERT INTO request_job (tenant, txn, actor, operations, request, holder, held_until)
+SELECT $1, $2, $3, $4, $5, $7::text, now() + CASE WHEN $7::text IS NULL THEN interval '0' ELSE make_interval(secs => $8) END
+WHERE $7::text IS NOT NULL OR (SELECT count(*) FROM (SELECT FROM request_job j WHERE j.tenant = $1 AND j.finished IS NULL LIMIT $6) waiting) < $6
 RETURNING txn
 
 -- name: take_job

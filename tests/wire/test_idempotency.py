@@ -218,6 +218,34 @@ async def test_bulk(client: Client) -> None:
     assert_error(await client.request("POST", "/Bulk", other, headers=_key()), 422)
 
 
+async def test_bulk_waits_for_nobody(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests another tenant, or this one, has to be carried out, one with a key is answered; an asynchronous one of
+    another tenant gets its turn."""
+    other, go = await server.tenant(), asyncio.Event()
+    original = jobs.JobRecorder.hold
+
+    async def stuck(self: Any, scope: Any) -> None:
+        if self.job.tenant == other.id:
+            await go.wait()
+        await original(self, scope)
+
+    monkeypatch.setattr(jobs.JobRecorder, "hold", stuck)
+    for _ in range(8):
+        assert (await other.request("POST", "/Users", user(), headers={"Prefer": "respond-async"})).status_code == 202
+    body = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    async with asyncio.timeout(20):
+        later = await client.request("POST", "/Users", user(), headers={"Prefer": "respond-async, wait=15"})
+        found = [await client.request("POST", "/Bulk", body, headers=_key("k-1"))]
+        monkeypatch.setattr(jobs, "WAITING", 0)
+        found.append(await client.request("POST", "/Bulk", body, headers=_key("k-2")))
+        found.append(await client.request("POST", "/Users", user("ada"), headers=_key("k-3") | {"Prefer": "respond-async"}))
+        again = await client.request("POST", "/Users", user("ada"), headers=_key("k-3") | {"Prefer": "respond-async"})
+    assert later.status_code == 201
+    assert [answer.status_code for answer in found] == [200, 200, 201]
+    assert (again.status_code, again.json()["userName"]) == (201, "ada")
+    go.set()
+
+
 async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a server left in the middle of a bulk request is finished by another, and the repetition gets the whole answer."""
     body = {"schemas": [REQUEST], "Operations": [post("a", user()), operation("DELETE", "/Users/1"), post("b", user())]}
