@@ -22,8 +22,8 @@ from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document,
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
-from scimsrv.idempotency import create_once, digest_of, key_of, later_once
-from scimsrv.keys import CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.idempotency import bulk_reply, create_once, digests_of, key_of, later_once
+from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -98,6 +98,7 @@ class App:
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.jobs: Jobs
+        self.digest_keys: tuple[bytes, ...]
         self.names = Names()
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
@@ -132,6 +133,7 @@ class App:
         self.maintenance.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
         self.jobs.start()
+        self.digest_keys = keys.derive_all(ANSWER_KEY)
         self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
@@ -220,13 +222,16 @@ class App:
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
-            digest = digest_of(found.name, connection["query_string"].decode("latin-1"), body)
-            reply = await create_once(self.jobs, renderer, scope, plan, key, digest, body or {}, headers.request_id, wanted)
+            digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
+            reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, principal, wanted)
         if wanted.asynchronous and not own:
-            kept = await write_later(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted)
+            kept = await write_later(
+                *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
+                reads=principal.may(Right.READ),
+            )
             if kept is not None:
-                return kept
+                return finished(kept, principal, wanted)
         outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
@@ -275,8 +280,10 @@ class App:
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digest = digest_of("Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries])
-            return await later_once(self.jobs, scope, key, digest, bulk, wanted, single=False)
+            digests = digests_of(
+                self.digest_keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries]
+            )
+            return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
             if kept is not None:

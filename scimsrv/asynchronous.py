@@ -8,7 +8,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -26,26 +26,27 @@ from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
-from scimsrv.store.execute import execute
+from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.scope import Scope
+from scimsrv.turns import Turns
 
 log: Final = logging.getLogger("scimsrv.jobs")
 
 #: Seconds between two looks for requests that nobody carries out, on average.
 INTERVAL: Final = 5.0
 
-#: Requests that one server carries out at the same time.
+#: Requests that one server carries out at the same time, and how many of them may be one tenant's.
 _AT_ONCE: Final = 4
+_OF_ONE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What came of a request: the results in the order of its operations, and the ids of what it created."""
+    """What came of a request: the results in the order of its operations."""
 
     results: list[dict[str, Any]]
-    ids: Ids
 
 
 def request_text(bulk: Bulk, ids: Ids, base_url: str, *, single: bool) -> bytes:
@@ -72,8 +73,9 @@ class Jobs:
         self._safe = safe
         self._limits = limits
         self._woken = asyncio.Event()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = Turns(_AT_ONCE, _OF_ONE)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sought: set[int] = set()
 
     def start(self) -> None:
         """Begin looking for requests."""
@@ -97,7 +99,7 @@ class Jobs:
         task = self.begin(scope.tenant, txn)
         if wanted.wait:
             await asyncio.wait({task}, timeout=wanted.wait)
-            finished = await self.finished(scope, txn, ids)
+            finished = await self.finished(scope, txn)
             if finished is not None:
                 return finished
         return self.accepted(scope, txn)
@@ -108,7 +110,7 @@ class Jobs:
         location = f"{scope.base_url}/.requests/{txn}"
         return Reply(202, headers={"Location": location, "Set-Txn": txn, "Preference-Applied": "respond-async"})
 
-    async def finished(self, scope: Scope, txn: str, ids: Ids) -> Finished | None:
+    async def finished(self, scope: Scope, txn: str) -> Finished | None:
         """What came of a request, if it is finished."""
         status = await jobs.find_status(scope.pool, scope.tenant, txn)
         if status is None or status.finished is None:
@@ -116,22 +118,35 @@ class Jobs:
         results = [orjson.loads(status.results[number]) for number in sorted(status.results)]
         for result in results:
             del result["txn"]
-        return Finished(results, ids)
+        return Finished(results)
 
     async def keep(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> str | None:
         """Keep a request to be carried out later; returns its txn, or None where the tenant has too many that wait."""
-        txn = jobs.new_txn()
-        sealed = self._safe.seal(request_text(bulk, ids, scope.base_url, single=single), f"{scope.tenant}/{txn}")
+        txn, sealed = self._sealed(scope, bulk, ids, single=single)
         if not await jobs.add_job(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed):
             return None
         return txn
 
-    def begin(self, tenant: int, txn: str) -> asyncio.Task[None]:
-        """Carry out a request that was just kept."""
+    async def keep_held(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> jobs.Job:
+        """Keep a request that is carried out at once, so that others finish it should this server die."""
+        txn, sealed = self._sealed(scope, bulk, ids, single=single)
+        return await jobs.add_held(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed)
+
+    def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> tuple[str, bytes]:
+        """A name for the request, and what is kept of it."""
+        txn = jobs.new_txn()
+        return txn, self._safe.seal(request_text(bulk, ids, scope.base_url, single=single), f"{scope.tenant}/{txn}")
+
+    def begin(self, tenant: int, txn: str) -> asyncio.Task[Any]:
+        """Carry out a request that was just kept, when it is the tenant's turn."""
         return self._spawn(self._one(tenant, txn))
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def begin_held(self, job: jobs.Job) -> asyncio.Task[Any]:
+        """Carry out a request for which a client waits: it waits for no other."""
+        return self._spawn(self._try(job))
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -147,21 +162,41 @@ class Jobs:
             except Exception:
                 log.exception("looking for requests to be carried out failed and is tried again")
                 continue
-            await asyncio.gather(*(self._one(tenant, None) for tenant in tenants))
+            for tenant in set(tenants) - self._sought:
+                self._sought.add(tenant)
+                self._spawn(self._all(tenant))
 
-    async def _one(self, tenant: int, txn: str | None) -> None:
-        """Carry out this request, or all of a tenant's that nobody holds, one after the other."""
-        async with self._slots:
+    async def _all(self, tenant: int) -> None:
+        """Carry out all requests of a tenant that nobody holds, one after the other."""
+        try:
+            while await self._one(tenant, None):
+                pass
+            await jobs.prune_jobs(self._pool, tenant)
+        except Exception:
+            log.exception("looking for requests of tenant %s failed and is tried again", tenant)
+        finally:
+            self._sought.discard(tenant)
+
+    async def _one(self, tenant: int, txn: str | None) -> bool:
+        """Carry out this request, or the oldest of a tenant's that nobody holds; False when there is none, or it failed."""
+        async with self._turns.turn(tenant):
             try:
-                while (job := await jobs.take_job(self._pool, tenant, txn)) is not None:
-                    await self._carry_out(job)
-                    if txn is not None:
-                        break
-                await jobs.prune_jobs(self._pool, tenant)
-            except jobs.LostError:
-                log.warning("a request of tenant %s was taken over by another server", tenant)
+                job = await jobs.take_job(self._pool, tenant, txn)
             except Exception:
-                log.exception("carrying out a request of tenant %s failed and is tried again", tenant)
+                log.exception("taking a request of tenant %s failed and is tried again", tenant)
+                return False
+            return job is not None and await self._try(job)
+
+    async def _try(self, job: jobs.Job) -> bool:
+        """Carry out a request that is held; False where it failed, to be taken up again when it is held no more."""
+        try:
+            await self._carry_out(job)
+        except jobs.LostError:
+            log.warning("a request of tenant %s was taken over by another server", job.tenant)
+        except Exception:
+            log.exception("carrying out a request of tenant %s failed and is tried again", job.tenant)
+            return False
+        return True
 
     async def _carry_out(self, job: jobs.Job) -> None:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
@@ -209,9 +244,19 @@ def bulk_response(results: list[dict[str, Any]]) -> bytes:
 
 
 async def write_later(
-    jobs_: Jobs, renderer: Renderer, scope: Scope, plan: Plan, method: str, body: dict[str, Any], if_match: str | None, wanted: Preferences
+    jobs_: Jobs,
+    renderer: Renderer,
+    scope: Scope,
+    plan: Plan,
+    method: str,
+    body: dict[str, Any],
+    if_match: str | None,
+    wanted: Preferences,
+    *,
+    reads: bool,
 ) -> Reply | None:
     """The answer to a write that is carried out later, or was within the time to be waited; None where it has to be done at once.
+    `reads` says whether the token may see what it wrote.
 
     Raises ScimError for what is wrong with it whatever is stored.
     """
@@ -223,10 +268,23 @@ async def write_later(
     kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, if_match), wanted, single=True)
     if not isinstance(kept, Finished):
         return kept
+    return await written_reply(renderer, scope, plan, kept, shown=reads and not wanted.minimal)
+
+
+async def written_reply(
+    renderer: Renderer, scope: Scope, plan: Insert | Overwrite | Modify | Remove, kept: Finished, *, shown: bool
+) -> Reply:
+    """The answer that a finished write would have got at once. Where the resource is not to be shown it is not read either, and the
+    body is empty."""
     result = kept.results[0]
+    status = int(result["status"])
     if "response" in result:
-        return Reply(int(result["status"]), orjson.dumps(result["response"]))
+        return Reply(status, orjson.dumps(result["response"]))
     if isinstance(plan, Remove):
         return Reply(204)
-    made = Read(plan.schema, kept.ids[0] if isinstance(plan, Insert) else plan.id, plan.view)
-    return replace(renderer.reply(await execute(scope, made)), status=int(result["status"]))
+    if not shown:
+        return Reply(status, b"", {"ETag": result["version"], "Location": result["location"]})
+    if isinstance(plan, Insert):
+        made = Read(plan.schema, unquote(result["location"].rpartition("/")[2]), plan.view)
+        return replace(renderer.reply(await execute(scope, made)), status=status)
+    return renderer.reply(await outcome_of(scope, plan, result["version"]))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from scimsrv.asynchronous import Jobs, bulk_response, single_request
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, written_reply
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.bulk import Bulk
 from scimsrv.protocol.plan import Insert
@@ -37,17 +37,19 @@ def key_of(header: str | None) -> str | None:
     return key
 
 
-def digest_of(*parts: Any) -> bytes:
-    """32 bytes that differ for requests that do; white space and the order of members do not count."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+def digests_of(keys: Sequence[bytes], *parts: Any) -> tuple[bytes, ...]:
+    """32 bytes for each of the server's keys, which differ for requests that do; white space and the order of members do not count.
+    Without a key they say nothing about the request, which may hold passwords, not even to who can guess it."""
+    text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return tuple(hmac.digest(key, text, "sha256") for key in keys)
 
 
-async def once(scope: Scope, key: str, digest: bytes, request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
+async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
     """The answer of `carry_out`, kept in the transaction of its effect; or the first answer, when the request came before.
 
     Errors that the request is to blame for are answers, too; after others nothing is kept.
     """
-    claim = await answers.claim(scope, key, digest)
+    claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
@@ -69,36 +71,48 @@ async def once(scope: Scope, key: str, digest: bytes, request_id: str, carry_out
     return reply
 
 
-async def later_once(jobs: Jobs, scope: Scope, key: str, digest: bytes, bulk: Bulk, wanted: Preferences, *, single: bool) -> Reply:
+Answering = Callable[[Finished], Awaitable[Reply]]
+
+
+async def later_once(
+    jobs: Jobs, scope: Scope, key: str, digests: Sequence[bytes], bulk: Bulk, wanted: Preferences, answer: Answering, *, single: bool
+) -> Reply:
     """The answer to a bulk or an asynchronous request: it is kept as a row and carried out by whoever lives, so that a repetition finds
-    either what it came to, or that it still runs."""
-    claim = await answers.claim(scope, key, digest)
+    either what it came to, or that it still runs. `answer` is made of what came of it. Who asks for the answer itself, or finds too many
+    waiting, waits for no other request."""
+    claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
-        found = await jobs.finished(scope, claim.txn, {})
+        found = await jobs.finished(scope, claim.txn)
         if found is None:
             raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
-        return Reply(200, bulk_response(found.results))
+        return await answer(found)
     ids = allot(bulk)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
-            txn = await jobs.keep(joined, bulk, ids, single=single)
-            if txn is None:
-                raise unavailable()
-            accepted = jobs.accepted(scope, txn)
-            await (claim.keep(joined, accepted, txn) if wanted.asynchronous else claim.follow(joined, txn))
+            txn = await jobs.keep(joined, bulk, ids, single=single) if wanted.asynchronous else None
+            if txn is not None:
+                await claim.keep(joined, jobs.accepted(scope, txn), txn)
+            else:
+                job = await jobs.keep_held(joined, bulk, ids, single=single)
+                await claim.follow(joined, job.txn)
     except BaseException:
         await claim.release(scope)
         raise
-    task = jobs.begin(scope.tenant, txn)
-    if wanted.asynchronous:
-        return accepted
-    await task
-    found = await jobs.finished(scope, txn, ids)
+    if txn is not None:
+        jobs.begin(scope.tenant, txn)
+        return jobs.accepted(scope, txn)
+    await jobs.begin_held(job)
+    found = await jobs.finished(scope, job.txn)
     if found is None:
         raise unavailable()
+    return await answer(found)
+
+
+async def bulk_reply(found: Finished) -> Reply:
+    """The answer to a bulk request."""
     return Reply(200, bulk_response(found.results))
 
 
@@ -108,7 +122,7 @@ async def create_once(
     scope: Scope,
     plan: Insert,
     key: str,
-    digest: bytes,
+    digests: Sequence[bytes],
     body: dict[str, Any],
     request_id: str,
     wanted: Preferences,
@@ -117,10 +131,14 @@ async def create_once(
     if wanted.asynchronous:
         complete(plan.draft.document, plan.schema, scope.limits)
         bulk = single_request("POST", plan.schema.endpoint, body, None)
-        return await later_once(jobs, scope, key, digest, bulk, wanted, single=True)
+
+        async def answer(found: Finished) -> Reply:
+            return await written_reply(renderer, scope, plan, found, shown=True)
+
+        return await later_once(jobs, scope, key, digests, bulk, wanted, answer, single=True)
 
     async def carry_out(joined: Scope) -> Reply:
         reply = renderer.reply(await execute(joined, plan))
         return replace(reply, body=None) if answers.is_streamed(reply) else reply  # whose connection is gone when it is sent
 
-    return await once(scope, key, digest, request_id, carry_out)
+    return await once(scope, key, digests, request_id, carry_out)

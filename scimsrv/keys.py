@@ -26,6 +26,9 @@ CURSOR_KEY: Final = "cursor"
 REQUEST_KEY: Final = "requests"
 """Label of the key under which requests that are carried out later are sealed."""
 
+ANSWER_KEY: Final = "first-answers"
+"""Label of the key under which requests that may be repeated are told apart."""
+
 FILE_NAME: Final = "secret-key"
 """Name of the key file that embedded mode keeps in the data directory."""
 

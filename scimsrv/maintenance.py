@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scimsrv.store import background, rework
+from scimsrv.store import answers, asynchronous, background, rework
 from scimsrv.store.pool import Database
 
 log = logging.getLogger("scimsrv.background")
@@ -17,11 +17,17 @@ log = logging.getLogger("scimsrv.background")
 #: Seconds between two looks for work, on average.
 INTERVAL: Final = 5.0
 
+#: Seconds between two looks for what is to be forgotten, at least.
+FORGETTING: Final = 600.0
+
 #: Seconds between two batches, as a multiple of the last one's time: requests go first.
 _REST: Final = 0.5
 
 #: The kinds of work on one tenant; each returns whether there may be more.
 _WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index, rework.rework)
+
+#: What a tenant's old results and answers are forgotten by.
+_FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers)
 
 
 class Maintenance:
@@ -48,6 +54,7 @@ class Maintenance:
         self._woken.set()
 
     async def _run(self) -> None:
+        forgotten = float("-inf")
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL * random.uniform(0.5, 1.5)):  # noqa: S311 - keeps servers apart
@@ -62,6 +69,24 @@ class Maintenance:
             # A batch for each in turn, so that a big tenant does not keep the others waiting.
             while tenants:
                 tenants = [tenant for tenant in tenants if await self._step(tenant)]
+            now = asyncio.get_running_loop().time()
+            if now - forgotten > FORGETTING:
+                forgotten = now
+                await self._forget()
+
+    async def _forget(self) -> None:
+        """Remove what was kept for long enough of requests that came once, also where the tenant sends no more."""
+        try:
+            tenants = await asynchronous.tenants_with_old(self._pool)
+        except Exception:
+            log.exception("looking for old results and answers failed and is tried again")
+            return
+        for tenant in tenants:
+            for forget in _FORGET:
+                try:
+                    await forget(self._pool, tenant)
+                except Exception:
+                    log.exception("forgetting old results and answers of tenant %s failed and is tried again", tenant)
 
     async def _step(self, tenant: int) -> bool:
         """One batch of each kind of work on the tenant; whether there may be more."""

@@ -20,7 +20,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "identity": {"credential": "a token's digest comes before the tenant: this is where the tenant is found"},
     "indexes": {"with_work": "the background looks for tenants that have something to do"},
     "jobs": {"with_work": "the background looks for tenants that have something to do"},
-    "requests": {"with_jobs": "the background looks for tenants whose requests wait"},
+    "requests": {
+        "with_jobs": "the background looks for tenants whose requests wait",
+        "with_old": "the background looks for tenants whose results and answers have been kept for long enough",
+    },
     "tenants": {
         "create": "the tenant does not exist yet",
         "list_all": "the operator's list of all tenants",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -13,6 +13,7 @@ import orjson
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.response import Reply
 from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 
@@ -63,24 +64,30 @@ class Following:
     txn: str
 
 
-async def claim(scope: Scope, key: str, digest: bytes) -> Claim | Reply | Following:
-    """The right to carry out the request, or the answer to the first one with its key.
+async def claim(scope: Scope, key: str, digests: Sequence[bytes]) -> Claim | Reply | Following:
+    """The right to carry out the request, or the answer to the first one with its key. Of its digests the first is kept; the first
+    request may have any of them.
 
     Raises ScimError 422 when the key was used for another request, and 409 while the first one is running.
     """
     holder = secrets.token_hex(8)
-    await guarded(lambda: scope.pool.execute(_SQL["prune_answers"], scope.tenant, KEPT, MOST))
-    for name in ("claim_key", "inherit_key"):
+    await prune_answers(scope.pool, scope.tenant)
+    for name, digest in (("claim_key", digests[0]), ("inherit_key", list(digests))):
         if await guarded(partial(scope.pool.fetchrow, _SQL[name], scope.tenant, key, digest, holder, LEASE)) is not None:
             return Claim(key, holder)
     row = await guarded(lambda: scope.pool.fetchrow(_SQL["first_answer"], scope.tenant, key))
-    if row is not None and row["digest"] != digest:
+    if row is not None and row["digest"] not in digests:
         raise ScimError(Kind.UNPROCESSABLE)
     if row is not None and row["status"] is not None:
         return Reply(row["status"], row["body"], orjson.loads(row["headers"]))
     if row is not None and row["txn"] is not None:
         return Following(row["txn"])
     raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
+
+
+async def prune_answers(pool: Database, tenant: int) -> None:
+    """Forget the answers that were kept for long enough, and the oldest of too many."""
+    await guarded(lambda: pool.execute(_SQL["prune_answers"], tenant, KEPT, MOST))
 
 
 def is_streamed(reply: Reply) -> bool:

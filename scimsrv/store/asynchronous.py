@@ -63,13 +63,25 @@ def new_txn() -> str:
 
 async def add_job(pool: Database, tenant: int, txn: str, actor: str, operations: int, request: bytes) -> bool:
     """Keep a request to be carried out later; False where the tenant has too many that wait."""
-    row = await guarded(lambda: pool.fetchrow(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING))
+    row = await guarded(lambda: pool.fetchrow(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING, None, LEASE))
     return row is not None
+
+
+async def add_held(pool: Database, tenant: int, txn: str, actor: str, operations: int, request: bytes) -> Job:
+    """Keep a request that this worker carries out at once, however many wait."""
+    holder = secrets.token_hex(8)
+    await guarded(lambda: pool.execute(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING, holder, LEASE))
+    return Job(tenant, txn, actor, request, holder)
 
 
 async def tenants_with_jobs(pool: Database) -> list[int]:
     """The tenants with requests that nobody carries out."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_jobs"])]
+
+
+async def tenants_with_old(pool: Database) -> list[int]:
+    """The tenants with results, or first answers, that have been kept for long enough."""
+    return [row["tenant"] for row in await pool.fetch(_SQL["with_old"], KEPT)]
 
 
 async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job | None:

@@ -85,6 +85,13 @@ async def write(scope: Scope, plan: Insert | Overwrite | Modify | Remove) -> Wri
     assert_never(plan)
 
 
+async def outcome_of(scope: Scope, plan: Overwrite | Modify, version: str) -> Outcome:
+    """What a write that is done, and made the resource of this entity tag, is answered. Raises ScimError 404 when it is gone by now."""
+    if isinstance(plan, Modify) and not await guarded(lambda: _has_body(scope, plan)):
+        return Done(int(version.removeprefix('W/"').removesuffix('"')))
+    return await execute(scope, Read(plan.schema, plan.id, plan.view))
+
+
 async def _define(scope: Scope, plan: Define) -> Outcome:
     done = await define(
         *(scope.pool, scope.tenant, scope.actor, plan.subject, plan.name, plan.edit),
@@ -146,11 +153,17 @@ async def _modify(scope: Scope, plan: Modify) -> Outcome:
     always = plan.body_wanted or policy.patch_body == "always"
     most = (HELD if always else SHOWN_AFTER_PATCH) + 1
     written = await _modified(scope, plan, most)
-    if policy.patch_body == "never" and not plan.body_wanted:
-        return Done(written.version)
-    if not always and await exceeds(scope, plan.id, plan.view, SHOWN_AFTER_PATCH):
+    if not await _has_body(scope, plan):
         return Done(written.version)
     return await _shown(scope, schema, written, plan.view, most)
+
+
+async def _has_body(scope: Scope, plan: Modify) -> bool:
+    """Whether the answer to a PATCH shows the resource: as the policy says, and unless it is big where that decides."""
+    wanted = scope.catalog.policy.patch_body
+    if plan.body_wanted or wanted == "always":
+        return True
+    return wanted != "never" and not await exceeds(scope, plan.id, plan.view, SHOWN_AFTER_PATCH)
 
 
 async def _modified(scope: Scope, plan: Modify, most: int) -> Written:

@@ -1,14 +1,20 @@
 -- Requests that are carried out later; $1 is always the tenant.
 
--- Whose requests wait for somebody to carry them out: the one statement here that looks at all tenants.
+-- Whose requests wait for somebody to carry them out. This and the next are the statements here that look at all tenants.
 -- name: with_jobs
 SELECT DISTINCT tenant FROM request_job WHERE finished IS NULL AND held_until <= now()
 
+-- name: with_old
+-- $1 seconds for which results and answers are kept: who has older ones
+SELECT tenant FROM request_job WHERE finished < now() - make_interval(secs => $1)
+UNION SELECT tenant FROM first_answer WHERE created < now() - make_interval(secs => $1)
+
 -- name: add_job
--- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many
-INSERT INTO request_job (tenant, txn, actor, operations, request)
-SELECT $1, $2, $3, $4, $5
-WHERE (SELECT count(*) FROM (SELECT FROM request_job j WHERE j.tenant = $1 AND j.finished IS NULL LIMIT $6) waiting) < $6
+-- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many. $7 holder, or NULL where it waits,
+-- $8 seconds
+INSERT INTO request_job (tenant, txn, actor, operations, request, holder, held_until)
+SELECT $1, $2, $3, $4, $5, $7::text, now() + CASE WHEN $7::text IS NULL THEN interval '0' ELSE make_interval(secs => $8) END
+WHERE $7::text IS NOT NULL OR (SELECT count(*) FROM (SELECT FROM request_job j WHERE j.tenant = $1 AND j.finished IS NULL LIMIT $6) waiting) < $6
 RETURNING txn
 
 -- name: take_job
@@ -59,12 +65,12 @@ SELECT $1, $2, $3, $4, now() + make_interval(secs => $5)
 ON CONFLICT (tenant, key) DO NOTHING RETURNING key
 
 -- name: inherit_key
--- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the first request died without an answer; one that works on is not
+-- $2 key, $3 digests, $4 holder, $5 seconds it is held: a row when the first request died without an answer; one that works on is not
 -- waited for
 UPDATE first_answer SET holder = $4, held_until = now() + make_interval(secs => $5)
 WHERE tenant = $1 AND key = (
     SELECT a.key FROM first_answer a
-    WHERE a.tenant = $1 AND a.key = $2 AND a.digest = $3 AND a.status IS NULL AND a.txn IS NULL AND a.held_until <= now()
+    WHERE a.tenant = $1 AND a.key = $2 AND a.digest = ANY ($3::bytea[]) AND a.status IS NULL AND a.txn IS NULL AND a.held_until <= now()
     FOR UPDATE SKIP LOCKED
 )
 RETURNING key

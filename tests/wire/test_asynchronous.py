@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from scimsrv.store import asynchronous as jobs
-from tests.wire.support import PUBLIC, Client, Server, assert_error, group, patch, user
+from scimsrv.store.execute import SHOWN_AFTER_PATCH
+from tests.wire.support import PUBLIC, SEEN, Client, Server, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, RESPONSE, operation, post, statuses
 
 ASYNC: Final = {"Prefer": "respond-async"}
@@ -113,6 +114,38 @@ async def test_waiting(client: Client) -> None:
     answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": [post("b", user())]}, headers=wait)
     assert (answer.status_code, answer.json()["schemas"], statuses(answer.json()["Operations"])) == (200, [RESPONSE], ["201"])
     assert (await client.request("DELETE", f"/Users/{ada['id']}", headers=wait)).status_code == 204
+
+
+async def test_waiting_shows_no_more(server: Server, client: Client) -> None:
+    """Who waits is shown what an immediate answer would show: nothing to a token that may not read, to return=minimal and, of a PATCH,
+    where the policy or the size of a group forbids it."""
+    wait = {"Prefer": "respond-async, wait=20"}
+    writer = client.with_token(await server.token(client, "scim:write"))
+    made = await writer.request("POST", "/Users", user("ada", title="Dr"), headers=wait)
+    assert (made.status_code, made.content, made.headers["etag"]) == (201, b"", 'W/"1"')
+    path = "/Users/" + made.headers["location"].rpartition("/")[2]
+    change = patch({"op": "add", "path": "nickName", "value": "a"})
+    for who, headers in ((writer, wait), (client, {"Prefer": "respond-async, wait=20, return=minimal"})):
+        for method, body in (("PATCH", change), ("PUT", user("ada", title="x"))):
+            answer = await who.request(method, path, body, headers=headers)
+            assert (answer.status_code, answer.content) == (204, b""), answer.text
+            assert answer.headers["etag"].startswith('W/"')
+            assert answer.headers.get("preference-applied") == (None if who is writer else "return=minimal")
+    await server.set_policy(client, {"patch_body": "never"})
+    await asyncio.sleep(SEEN)
+    assert (await client.request("PATCH", path, change, headers=wait)).status_code == 204
+    assert (await client.request("PATCH", path + "?attributes=nickName", change, headers=wait)).json()["nickName"] == "a"
+
+
+async def test_waiting_for_big_groups(client: Client) -> None:
+    """A PATCH of a group with many members is answered without a body, as at once."""
+    wait = {"Prefer": "respond-async, wait=20"}
+    body = {"schemas": [REQUEST], "Operations": [post(str(number), user()) for number in range(SHOWN_AFTER_PATCH + 1)]}
+    made = (await client.request("POST", "/Bulk", body)).json()["Operations"]
+    big = await client.new_group(*(one["location"].rpartition("/")[2] for one in made))
+    change = patch({"op": "replace", "path": "displayName", "value": "x"})
+    answer = await client.request("PATCH", f"/Groups/{big['id']}", change, headers=wait)
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (204, b"", 'W/"2"')
 
 
 def assert_error_later(answer: httpx.Response, status: int) -> None:

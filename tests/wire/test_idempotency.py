@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
+from scimsrv import maintenance
 from scimsrv.errors import Kind, ScimError
+from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
 from scimsrv.store import asynchronous as jobs
-from tests.wire.support import Client, Server, assert_error, group, patch, user
+from tests.wire.support import KEY, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 
 
@@ -130,6 +135,45 @@ async def test_answers_are_kept_for_a_day(server: Server, client: Client) -> Non
         assert (await client.request("POST", "/Users", user("ben"), headers=_key())).status_code == status
 
 
+async def test_what_is_kept_tells_no_password(server: Server, start: Starter, client: Client) -> None:
+    """Requests are told apart by digests under a key of the server: who reads them cannot try passwords. An older key still counts."""
+    body = user("ada", password="correct horse")
+    first = await client.request("POST", "/Users", body, headers=_key())
+    async with start(secret_key=f"{KEY} 2:{'B' * 43}") as renewed:
+        mine = replace(client, http=renewed.http)
+        again = await mine.request("POST", "/Users", body, headers=_key())
+        assert (again.status_code, again.content) == (201, first.content)
+        assert_error(await mine.request("POST", "/Users", body | {"title": "x"}, headers=_key()), 422)
+        await mine.request("POST", "/Users", body | {"userName": "ben"}, headers=_key("k-2"))
+    kept = await server.pool.fetchval("SELECT digest FROM first_answer WHERE tenant = $1 AND key = 'k-1'", client.id)
+    text = orjson.dumps(("Users", "", body), option=orjson.OPT_SORT_KEYS)
+    assert kept == hmac.digest(ServerKeys.load(server.settings).derive(ANSWER_KEY), text, "sha256")
+
+
+async def test_old_ones_go_by_themselves(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older than 24 hours is removed although the tenant sends nothing more; results of asynchronous requests alike."""
+    await client.request("POST", "/Users", user("ada"), headers=_key("k-1"))
+    await client.request("POST", "/Users", user("ben"), headers=_key("k-2"))
+    for _ in range(2):
+        await client.request("POST", "/Users", user(), headers={"Prefer": "respond-async, wait=20"})
+    old = "now() - interval '24 hours 1 minute'"
+    await server.pool.execute(f"UPDATE first_answer SET created = {old} WHERE tenant = $1 AND key = 'k-1'", client.id)
+    txn = await server.pool.fetchval("SELECT max(txn) FROM request_job WHERE tenant = $1", client.id)
+    await server.pool.execute(f"UPDATE request_job SET finished = {old} WHERE tenant = $1 AND txn = $2", client.id, txn)
+    monkeypatch.setattr(maintenance, "FORGETTING", 0)
+    async with asyncio.timeout(20):
+        while True:
+            server.app.maintenance.wake()
+            kept = await server.pool.fetch("SELECT key FROM first_answer WHERE tenant = $1", client.id)
+            jobs_ = await server.pool.fetch("SELECT txn FROM request_job WHERE tenant = $1", client.id)
+            results = await server.pool.fetch("SELECT txn FROM request_result WHERE tenant = $1", client.id)
+            if (len(kept), len(jobs_), len(results)) == (1, 1, 1):
+                break
+            await asyncio.sleep(0.05)
+    assert [row["key"] for row in kept] == ["k-2"]
+    assert txn not in [row["txn"] for row in (*jobs_, *results)]
+
+
 async def test_answers_are_bounded(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant has so many answers at most, of which the oldest go; large ones have no body."""
     monkeypatch.setattr(answers, "MOST", 3)
@@ -172,6 +216,34 @@ async def test_bulk(client: Client) -> None:
     assert await _users(client) == 1
     other = body | {"Operations": body["Operations"][:1]}
     assert_error(await client.request("POST", "/Bulk", other, headers=_key()), 422)
+
+
+async def test_bulk_waits_for_nobody(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests another tenant, or this one, has to be carried out, one with a key is answered; an asynchronous one of
+    another tenant gets its turn."""
+    other, go = await server.tenant(), asyncio.Event()
+    original = jobs.JobRecorder.hold
+
+    async def stuck(self: Any, scope: Any) -> None:
+        if self.job.tenant == other.id:
+            await go.wait()
+        await original(self, scope)
+
+    monkeypatch.setattr(jobs.JobRecorder, "hold", stuck)
+    for _ in range(8):
+        assert (await other.request("POST", "/Users", user(), headers={"Prefer": "respond-async"})).status_code == 202
+    body = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    async with asyncio.timeout(20):
+        later = await client.request("POST", "/Users", user(), headers={"Prefer": "respond-async, wait=15"})
+        found = [await client.request("POST", "/Bulk", body, headers=_key("k-1"))]
+        monkeypatch.setattr(jobs, "WAITING", 0)
+        found.append(await client.request("POST", "/Bulk", body, headers=_key("k-2")))
+        found.append(await client.request("POST", "/Users", user("ada"), headers=_key("k-3") | {"Prefer": "respond-async"}))
+        again = await client.request("POST", "/Users", user("ada"), headers=_key("k-3") | {"Prefer": "respond-async"})
+    assert later.status_code == 201
+    assert [answer.status_code for answer in found] == [200, 200, 201]
+    assert (again.status_code, again.json()["userName"]) == (201, "ada")
+    go.set()
 
 
 async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

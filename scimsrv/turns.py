@@ -1,0 +1,56 @@
+"""Whose turn it is: places for work of tenants, given to them in turn, so that none waits for all that another one has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Turns:
+    """So many places at the same time, of which one tenant has so many at most."""
+
+    def __init__(self, places: int, each: int) -> None:
+        self._free = places
+        self._each = each
+        self._held: Counter[int] = Counter()
+        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}  # the tenant that is next comes first
+
+    @asynccontextmanager
+    async def turn(self, tenant: int) -> AsyncIterator[None]:
+        """A place for the length of the block; those of one tenant come in their order."""
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(given)
+        self._give()
+        try:
+            await given
+        except asyncio.CancelledError:
+            if not given.cancelled():  # it was given just now
+                self._leave(tenant)
+            raise
+        try:
+            yield
+        finally:
+            self._leave(tenant)
+
+    def _give(self) -> None:
+        while self._free:
+            tenant = next((one for one in self._waiting if self._held[one] < self._each), None)
+            if tenant is None:
+                return
+            queue = self._waiting.pop(tenant)
+            given = queue.popleft()
+            if queue:
+                self._waiting[tenant] = queue  # behind the others
+            if not given.cancelled():
+                self._free -= 1
+                self._held[tenant] += 1
+                given.set_result(None)
+
+    def _leave(self, tenant: int) -> None:
+        self._free += 1
+        self._held[tenant] -= 1
+        if not self._held[tenant]:
+            del self._held[tenant]
+        self._give()
