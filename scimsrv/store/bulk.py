@@ -151,8 +151,9 @@ def _undone(result: Result) -> Result:
     error = result.error
     if error is None:
         return result
-    detail = f"{error.detail or error.kind.value.sentence}; the request is atomic, so that none of its operations was applied"
-    return replace(result, error=ScimError(error.kind, detail, error.operation, error.headers))
+    number = f"Operation {result.entry.index + 1} of the request"  # others may have the same method and path
+    detail = f"{number}: {error.sentence}; the request is atomic, so that none of its operations was applied"
+    return replace(result, error=ScimError(error.kind, detail, headers=error.headers))
 
 
 def steps(bulk: Bulk) -> Iterator[Creations | Single]:

@@ -419,6 +419,16 @@ async def test_all_or_nothing(server: Server) -> None:
     assert ((await client.get("/Users")).json()["totalResults"], (await client.get("/Groups")).json()["totalResults"]) == (2, 1)
 
 
+async def test_all_or_nothing_says_which_operation_failed(server: Server) -> None:
+    """The number of the operation is in the detail, since several may have the same method and path."""
+    client = await server.tenant(bulk_atomic=True)
+    ben = await client.new_user("ben")
+    good, bad = {"op": "add", "path": "title", "value": "Dr"}, {"op": "add", "path": "userName", "value": 7}
+    results = await done(client, *[operation("PATCH", f"/Users/{ben['id']}", patch(good, last)) for last in (good, bad, good)])
+    assert len(results) == 1
+    assert results[0]["response"]["detail"].startswith("Operation 2 of the request: Operation 2: userName")
+
+
 async def test_counts_and_searches_know_what_bulk_made(client: Client) -> None:
     """What is created as a set is counted, found by every index, and unique from then on."""
     results = await done(
