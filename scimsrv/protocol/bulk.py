@@ -20,10 +20,13 @@ from scimsrv.schema.validate import shorten
 
 METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
-#: References by bulkId: as a value of its own, at the end of a `$ref`, and as a literal in the path of a PATCH operation.
+#: References by bulkId: as a value of its own, which a literal in the path of a PATCH operation may be, and at the end of a `$ref`.
 _VALUE: Final = re.compile(r"bulkId:(.+)", re.IGNORECASE | re.DOTALL)
 _REF: Final = re.compile(r"(?:.*/)?bulkId:([^/?#]+)", re.IGNORECASE | re.DOTALL)
-_LITERAL: Final = re.compile(r'"bulkId:([^"\\]+)"', re.IGNORECASE)
+_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+#: What looks like a reference where none is resolved: at the beginning of a text, of a part of an address, and of a literal in a text.
+_LEFT: Final = re.compile(r"""(?:^|[/"'])bulkId:""", re.IGNORECASE)
 
 #: From a bulkId to the id of the resource.
 IdOf: TypeAlias = Callable[[str], str]
@@ -179,14 +182,36 @@ def _named_in_path(route: Route) -> frozenset[str]:
 
 
 def _named(data: Any, method: str) -> frozenset[str]:
-    found: set[str] = set()
+    found: dict[str, str] = {}
 
     def note(name: str) -> str:
-        found.add(name)
-        return ""
+        return found.setdefault(name, str(len(found)))  # different for each, so that no two names of members become one
 
-    filled(data, method, note)
+    for text in _texts(filled(data, method, note)):
+        if any(_LEFT.search(part) for part in (text, *(map(_literal, _LITERAL.findall(text)) if "\\" in text else ()))):
+            raise invalid_value(f"data: {shorten(text)} has a bulkId where none is resolved")
     return frozenset(found)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in JSON data, names of members included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for element in value:
+            yield from _texts(element)
+    elif isinstance(value, dict):
+        yield from value
+        for member in value.values():
+            yield from _texts(member)
+
+
+def _literal(text: str) -> str:
+    """What a literal in quotes stands for; itself when it is no JSON."""
+    try:
+        return str(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return text
 
 
 def target(route: Route, id_of: IdOf) -> str:
@@ -197,7 +222,7 @@ def target(route: Route, id_of: IdOf) -> str:
 
 def filled(data: Any, method: str, id_of: IdOf) -> Any:
     """An operation's data with ids in the place of its references by bulkId: in values, at the end of `$ref` (which gives the
-    element its `value` where that is missing), and in the paths of PATCH operations."""
+    element its `value` where that is missing), and in the literals of the paths of PATCH operations."""
     result = _filled(data, id_of)
     if method == "PATCH" and isinstance(result, dict):
         for name, operations in result.items():
@@ -228,12 +253,25 @@ def _filled(value: Any, id_of: IdOf) -> Any:
 
 
 def _with_path(operation: Any, id_of: IdOf) -> Any:
+    """The operation with ids in its path, or in the paths that are the names of its value's members."""
     if not isinstance(operation, dict):
         return operation
-    return {
-        name: _LITERAL.sub(lambda found: f'"{id_of(found[1])}"', member) if name.lower() == "path" and isinstance(member, str) else member
-        for name, member in operation.items()
-    }
+    result = {}
+    for name, member in operation.items():
+        if name.lower() == "path" and isinstance(member, str):
+            member = _in_path(member, id_of)
+        elif name.lower() == "value" and isinstance(member, dict):
+            member = {_in_path(path, id_of): value for path, value in member.items()}
+        result[name] = member
+    return result
+
+
+def _in_path(path: str, id_of: IdOf) -> str:
+    def resolved(literal: re.Match[str]) -> str:
+        found = _VALUE.fullmatch(_literal(literal[0]))
+        return literal[0] if found is None else orjson.dumps(id_of(found[1])).decode()
+
+    return _LITERAL.sub(resolved, path)
 
 
 def _steps(entries: Sequence[Entry], definers: Mapping[str, int]) -> Iterator[Step]:

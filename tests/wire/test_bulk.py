@@ -161,6 +161,33 @@ async def test_nothing_literal_is_stored(server: Server, client: Client) -> None
     assert await server.pool.fetchval("SELECT count(*) FROM resource WHERE tenant = $1 AND document LIKE '%bulkId:nobody%'", client.id) == 0
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (patch({"op": "add", "value": {'emails[type eq "bulkId:a"].value': "x@example.com"}}), "200"),
+        (patch({"op": "add", "path": 'emails[type eq "\\u0062ulkId:a"].value', "value": "x@example.com"}), "200"),
+        (patch({"op": "add", "path": 'emails[type eq "bulkId:\\u0061"].value', "value": "x@example.com"}), "200"),
+        (patch({"op": "add", "value": {'emails[type eq "bulkId:nobody"].value': "x@example.com"}}), "409"),
+        (patch({"op": "add", "path": 'emails[type eq "\\u0062ulkId:nobody"].value', "value": "x@example.com"}), "409"),
+        (patch({"op": "add", "path": 'emails[type eq "bulkId:"].value', "value": "x@example.com"}), "400"),
+        (patch({"op": "add", "path": "title", "value": "bulkId:"}), "400"),
+        (patch({"op": "add", "path": "profileUrl", "value": "../Users/BULKID:a"}), "400"),
+        (patch({"op": "add", "path": "emails", "value": '[{"value": "x@example.com", "display": "bulkId:a"}]'}), "400"),
+        (patch({"op": "add", "path": "emails", "value": '[{"value": "x@example.com", "display": "\\u0062ulkId:a"}]'}), "400"),
+    ],
+)
+async def test_references_where_they_are_rare(server: Server, data: dict[str, Any], status: str) -> None:
+    """In keys that are paths, behind escapes, inside addresses and text that holds JSON: resolved or refused, never stored."""
+    client = await server.tenant(parse_json_strings=True)
+    ben = await client.new_user()
+    results = await done(client, post("a", user()), operation("PATCH", f"/Users/{ben['id']}", data))
+    assert statuses(results) == ["201", status]
+    document = (await client.get(f"/Users/{ben['id']}")).text
+    assert "bulkid:" not in document.lower()
+    assert (id_of(results[0]) in document) is (status == "200")
+    assert status == "200" or "bulkId" in results[1]["response"]["detail"]
+
+
 _FAULTS: Final[list[tuple[dict[str, Any], str, str | None, str]]] = [
     (operation("GET", "/Users/1"), "400", "invalidSyntax", "method"),
     (operation("CONNECT", "/Users/1"), "400", "invalidSyntax", "method"),
