@@ -20,6 +20,7 @@ from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.project import EVERYTHING
+from scimsrv.store.ahead import hashes_of
 from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
@@ -76,7 +77,7 @@ async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Au
         except _UndoneError:
             return [_undone(result) for result in run.in_order() if result.error is not None]
 
-    return await Repeated(scope).run(unit)
+    return await Repeated(replace(scope, hashes=await hashes_of(scope, bulk, ids))).run(unit)
 
 
 class Recorder(Protocol):
@@ -97,6 +98,7 @@ async def carry_out_recorded(
     it does not pass, and the step is still to be done."""
     repeated = Repeated(scope)
     if scope.catalog.policy.bulk_atomic:
+        repeated.scope = replace(scope, hashes=await hashes_of(scope, bulk, ids))
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())

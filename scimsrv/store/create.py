@@ -150,7 +150,7 @@ async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Dr
     schema = plan.schema
     document = complete(plan.draft.document, schema, scope.limits)
     document = {"schemas": document["schemas"], "id": id_} | document
-    secrets = await hashed(plan.draft.secrets, schema, scope.limits) if plan.draft.secrets else {}
+    secrets = await hashed(plan.draft.secrets, schema, scope.limits, scope.hashes.get(id_)) if plan.draft.secrets else {}
     links = {key: ids for key, ids in plan.draft.links.items() if ids}
     links |= {key: made.added for key, place in schema.annotated.items() if (made := change_of(place, {}, document)) is not None}
     for key, ids in links.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from scimsrv.store.rendition import SLOTS
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
-    changes, None for any."""
+    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret."""
 
     pool: Database
     tenant: int
@@ -31,6 +31,7 @@ class Scope:
     wake: Callable[[], None] = lambda: None
     names: Names = field(default_factory=Names)
     slot: int | None = None
+    hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
 
     def count_slot(self) -> int:
         """The row of a type's count that a write changes."""

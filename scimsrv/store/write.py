@@ -133,7 +133,7 @@ async def change(
     be read again. With links, or after several lost races: under the row's lock. Raises ScimError 404, 412, uniqueness, and
     whatever `edit` raises.
     """
-    hashes: dict[str, str] = {}
+    hashes = dict(scope.hashes.get(id_, {}))
     try:
         if not links and not schema.annotated and not scope.catalog.is_building(schema):
             for attempt in range(_RACES):

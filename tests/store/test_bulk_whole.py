@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Bulk, Result, arranged, read_entry
 from scimsrv.protocol.messages import PATCH_OP
 from scimsrv.schema.policy import Policy
-from scimsrv.store import joined
+from scimsrv.store import joined, secrets
 from scimsrv.store.bulk import allot, carry_out_atomically, carry_out_recorded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.scope import Scope
@@ -148,3 +150,46 @@ async def test_atomic_requests_that_change_the_same_crosswise(scope: Scope) -> N
     assert [[result.status for result in one] for one in results] == [[200, 200], [200, 200]]
     rows = await scope.pool.fetch("SELECT DISTINCT document::jsonb ->> 'title' AS title FROM resource WHERE tenant = $1", scope.tenant)
     assert len(rows) == 1
+
+
+class _Watched:
+    """A pool that knows whether one of its connections is in use."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.busy = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        """A connection."""
+        async with self._pool.acquire() as connection:
+            self.busy = True
+            try:
+                yield connection
+            finally:
+                self.busy = False
+
+
+@pytest.mark.parametrize("way", ["atomic", "atomic and recorded"])
+async def test_secrets_are_hashed_before_the_transaction(scope: Scope, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """No secret is hashed while the one transaction is open, each once for its resource, and equal ones of two users differ."""
+    pool = _Watched(scope.pool)
+    seen: list[bool] = []
+
+    class Hasher:
+        def hash(self, secret: str) -> str:
+            seen.append(pool.busy)
+            return f"{secret} {len(seen)}"
+
+    monkeypatch.setattr(secrets, "_HASHER", Hasher())
+    changed = rename("bulkId:ada", "Dr")
+    changed["data"]["Operations"].append({"op": "replace", "path": "password", "value": "better horse"})
+    replaced = {"method": "PUT", "path": "/Users/bulkId:ben", "data": {"userName": "ben", "passWord": "other horse"}}
+    request = bulk(create("ada", password="correct horse"), create("ben", password="correct horse"), changed, replaced)
+    assert await carried_out(replace(scope, pool=pool), request, way) == [201, 201, 200, 200]
+    assert seen == [False] * 4
+    rows = await scope.pool.fetch("SELECT hash FROM secret WHERE tenant = $1", scope.tenant)
+    assert {row["hash"].rpartition(" ")[0] for row in rows} == {"better horse", "other horse"}

@@ -1,0 +1,54 @@
+"""Hashes of secrets that a request will need, made before its transaction begins: they are slow, and others wait for what it holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from scimsrv.errors import ScimError
+from scimsrv.protocol.bulk import Bulk, target
+from scimsrv.schema.attribute import fold_name
+from scimsrv.store.scope import Scope
+from scimsrv.store.secrets import hashed
+
+
+async def hashes_of(scope: Scope, bulk: Bulk, ids: Mapping[int, str]) -> dict[str, dict[str, str]]:
+    """The hash of each secret that the operations set, by the resource's id and the secret; none where an operation cannot be carried
+    out anyway. What is not found here, since it is written in another way, is hashed when it is needed."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    if any(entry.fault is not None for entry in bulk.entries):
+        return found
+    for entry in bulk.entries:
+        schema = scope.catalog.at(entry.route.name) if entry.route is not None else None
+        if entry.route is None or schema is None or not schema.secrets or entry.method == "DELETE":
+            continue
+        keys = {fold_name(place.attribute.name): place.key for place in schema.secrets}
+        # One of each at most, as an operation sets it: nobody can have more hashed than is stored.
+        plain = {keys[name]: text for name, text in _texts(orjson.loads(entry.text)) if name in keys}
+        if plain:
+            id_ = ids[entry.index] if entry.creates else target(entry.route, lambda name: ids[bulk.definers[name]])
+            with suppress(ScimError):  # which is the operation's result when it comes to it
+                await hashed(plain, schema, scope.limits, found[id_])
+    return found
+
+
+def _texts(value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in JSON data, with the name of its attribute: that of the member, or the end of the path of a PATCH operation."""
+    if isinstance(value, list):
+        for element in value:
+            yield from _texts(element)
+    elif isinstance(value, dict):
+        path = next((member for name, member in value.items() if name.lower() == "path" and isinstance(member, str)), "")
+        for name, member in value.items():
+            if isinstance(member, str):
+                yield _last(path if path and name.lower() == "value" else name), member
+            else:
+                yield from _texts(member)
+
+
+def _last(path: str) -> str:
+    return fold_name(path.rpartition(":")[2].rpartition(".")[2])
