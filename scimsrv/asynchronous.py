@@ -96,13 +96,16 @@ class Jobs:
         txn = await self.keep(scope, bulk, ids, single=single)
         if txn is None:
             return None
+        finished = await self.waited(scope, txn, wanted)
+        return self.accepted(scope, txn) if finished is None else finished
+
+    async def waited(self, scope: Scope, txn: str, wanted: Preferences) -> Finished | None:
+        """Begin with a request that was just kept; what came of it, where it was finished within the time that the client would wait."""
         task = self.begin(scope.tenant, txn)
-        if wanted.wait:
-            await asyncio.wait({task}, timeout=wanted.wait)
-            finished = await self.finished(scope, txn)
-            if finished is not None:
-                return finished
-        return self.accepted(scope, txn)
+        if not wanted.wait:
+            return None
+        await asyncio.wait({task}, timeout=wanted.wait)
+        return await self.finished(scope, txn)
 
     @staticmethod
     def accepted(scope: Scope, txn: str) -> Reply:

@@ -52,8 +52,8 @@ async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str
     claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
-    if isinstance(claim, answers.Following):
-        raise ScimError(Kind.CONFLICT, "The same request is running")
+    if isinstance(claim, answers.Following):  # an asynchronous request, whose answer is where it says
+        return Jobs.accepted(scope, claim.txn)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
@@ -85,15 +85,19 @@ async def later_once(
         return claim
     if isinstance(claim, answers.Following):
         found = await jobs.finished(scope, claim.txn)
-        if found is None:
-            raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
-        return await answer(found)
+        if found is not None:
+            return await answer(found)
+        if wanted.asynchronous:
+            return jobs.accepted(scope, claim.txn)
+        raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
     ids = allot(bulk)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
             txn = await jobs.keep(joined, bulk, ids, single=single) if wanted.asynchronous else None
-            if txn is not None:
+            if txn is not None and wanted.wait:
+                await claim.follow(joined, txn)
+            elif txn is not None:
                 await claim.keep(joined, jobs.accepted(scope, txn), txn)
             else:
                 job = await jobs.keep_held(joined, bulk, ids, single=single)
@@ -102,8 +106,11 @@ async def later_once(
         await claim.release(scope)
         raise
     if txn is not None:
-        jobs.begin(scope.tenant, txn)
-        return jobs.accepted(scope, txn)
+        found = await jobs.waited(scope, txn, wanted)
+        reply = jobs.accepted(scope, txn) if found is None else await answer(found)
+        if single and wanted.wait:
+            await claim.keep(scope, reply, txn)
+        return reply
     await jobs.begin_held(job)
     found = await jobs.finished(scope, job.txn)
     if found is None:

@@ -271,6 +271,32 @@ async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("path", ["/Users", "/Bulk"])
+async def test_waiting(client: Client, path: str) -> None:
+    """Who would wait gets the normal answer when it is there in time, and so does the repetition, waiting or not."""
+    body = user("ada") if path == "/Users" else {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    first = await client.request("POST", path, body, headers=_key() | {"Prefer": "respond-async, wait=20"})
+    assert first.status_code == (201 if path == "/Users" else 200), first.text
+    if path == "/Users":
+        await client.delete(f"/Users/{first.json()['id']}")
+    for prefer in ("respond-async, wait=20", "respond-async", ""):
+        again = await client.request("POST", path, body, headers=_key() | {"Prefer": prefer})
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers.get("location") == first.headers.get("location")
+
+
+async def test_waiting_in_vain(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited for too long is told where to look, and so is whoever repeats the request."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(jobs, "take_job", nobody)
+    sent = [await client.request("POST", "/Users", user("ada"), headers=_key() | {"Prefer": "respond-async, wait=1"}) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [202, 202]
+    assert sent[0].headers["location"] == sent[1].headers["location"]
+
+
+@pytest.mark.parametrize("path", ["/Users", "/Bulk"])
 async def test_asynchronous(client: Client, path: str) -> None:
     """The first answer to an asynchronous request is its 202, with the same place to look."""
     body = user("ada") if path == "/Users" else {"schemas": [REQUEST], "Operations": [post("a", user())]}
