@@ -218,25 +218,26 @@ class App:
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        shown = own or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
-            return finished(reply, principal, wanted)
+            return finished(reply, wanted, shown=shown)
         if wanted.asynchronous and not own:
             kept = await write_later(
                 *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
-                reads=principal.may(Right.READ),
+                reads=shown,
             )
             if kept is not None:
-                return finished(kept, principal, wanted)
+                return finished(kept, wanted, shown=shown)
         outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
-        return reply if reads or own or described else finished(reply, principal, wanted)
+        return reply if reads or described else finished(reply, wanted, shown=shown)
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""

@@ -87,6 +87,19 @@ async def test_own_changes(server: Server) -> None:
     assert_error(await mine.request("PUT", "/Me", body, headers=stale), 412)
 
 
+async def test_minimal_answers(server: Server) -> None:
+    """return=minimal leaves out the body at /Me as elsewhere, and says so."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada")
+    mine = await own(server, client, "ada")
+    change = patch({"op": "replace", "path": "nickName", "value": "b"})
+    for method, body in (("PATCH", change), ("PUT", user("ada", nickName="c"))):
+        answer = await mine.request(method, "/Me", body, headers={"Prefer": "return=minimal"})
+        assert (answer.status_code, answer.content, answer.headers.get("preference-applied")) == (204, b"", "return=minimal")
+        assert answer.headers["location"] == ada["meta"]["location"]
+    assert (await mine.get("/Me")).json()["nickName"] == "c"
+
+
 _FORBIDDEN: list[tuple[dict[str, Any], str]] = [
     ({"op": "replace", "path": "title", "value": "Prof"}, "title"),
     ({"op": "replace", "path": "userName", "value": "root"}, "userName"),
