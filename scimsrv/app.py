@@ -276,7 +276,9 @@ class App:
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
         async def authorise() -> None:
-            (await self._principal(given, found)).require(Right.WRITE)
+            now = await self._principal(given, found)
+            now.require(Right.BULK)
+            now.require(Right.WRITE)
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from scimsrv.auth import Right
+from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
@@ -216,8 +216,8 @@ class Jobs:
 
         async def authorise() -> None:
             scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
-            if Right.WRITE.value.isdisjoint(scopes):
-                raise ScimError(Kind.FORBIDDEN, "The token needs the scope scim:write")
+            for right in (Right.WRITE,) if kept["single"] else (Right.BULK, Right.WRITE):
+                require(right, scopes)
 
         status = await jobs.find_status(self._pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}

@@ -279,6 +279,29 @@ async def test_a_token_that_ended(server: Server, client: Client, monkeypatch: p
     assert (await client.get("/Users")).json()["totalResults"] == 0
 
 
+async def test_rights_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bulk request whose token has lost scim:bulk by the time that it is carried out is not."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    mine = client.with_token(await server.token(client))
+    body = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answer = await mine.request("POST", "/Bulk", body, headers=ASYNC)
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    actor = await server.pool.fetchval("SELECT actor FROM request_job WHERE tenant = $1", client.id)
+    await server.pool.execute(
+        "UPDATE credential SET scopes = ARRAY['scim:read', 'scim:write'] WHERE tenant = $1 AND kid = $2", client.id, actor
+    )
+    await server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    (result,) = [row["result"] for row in await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)]
+    assert '"status":"403"' in result
+    assert "scim:bulk" in result
+    assert (await client.get("/Users")).json()["totalResults"] == 0
+
+
 async def test_references_are_texts_in_single_requests(client: Client) -> None:
     """What looks like a reference by bulkId is none outside of bulk requests."""
     found = await finished(client, await client.request("POST", "/Users", user(title="bulkId:x"), headers=ASYNC))
