@@ -82,7 +82,7 @@ class Jobs:
         self._spawn(self._run())
 
     async def stop(self) -> None:
-        """End within the present statements, whose transactions are undone; whoever comes next goes on where they began."""
+        """End within the present statements, whose transactions are undone; whoever comes next goes on there at once."""
         for task in list(self._tasks):
             task.cancel()
         for task in list(self._tasks):
@@ -194,6 +194,10 @@ class Jobs:
         """Carry out a request that is held; False where it failed, to be taken up again when it is held no more."""
         try:
             await self._carry_out(job)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # whom nobody can reach; it is taken up later
+                await jobs.give_back(self._pool, job)
+            raise
         except jobs.LostError:
             log.warning("a request of tenant %s was taken over by another server", job.tenant)
         except Exception:

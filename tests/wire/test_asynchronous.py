@@ -233,6 +233,24 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
     assert (await client.get("/Users")).json()["totalResults"] == 3
 
 
+async def test_a_server_that_ends(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server has begun when it is stopped is another's at once, and is not waited for as after a death."""
+    started = asyncio.Event()
+
+    async def stuck(*_: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "hold", stuck)
+        answer = await client.request("POST", "/Users", user("ada"), headers=ASYNC)
+        await started.wait()
+        await server.app.jobs.stop()
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    found = await finished(client, answer)
+    assert statuses(found["Operations"]) == ["201"]
+
+
 async def test_a_worker_that_was_taken_for_dead(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that goes on after another has taken over changes nothing."""
     started, go = asyncio.Event(), asyncio.Event()
