@@ -87,6 +87,16 @@ async def test_own_changes(server: Server) -> None:
     assert_error(await mine.request("PUT", "/Me", body, headers=stale), 412)
 
 
+async def test_options(server: Server) -> None:
+    """OPTIONS and 405 list what users can do at /Me: registering is not among it, PATCH where it is served."""
+    for patched, allowed in ((True, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"), (False, "GET, HEAD, PUT, DELETE, OPTIONS")):
+        client = await server.tenant(me="userName", patch=patched)
+        assert (await client.request("OPTIONS", "/Me")).headers["allow"] == allowed
+        refused = await client.request("TRACE", "/Me")
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert_error(await client.post("/Me", user()), 501)
+
+
 async def test_minimal_answers(server: Server) -> None:
     """return=minimal leaves out the body at /Me as elsewhere, and says so."""
     client = await server.tenant(me="userName")
