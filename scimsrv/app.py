@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import random
@@ -22,7 +21,7 @@ from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document,
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
-from scimsrv.idempotency import bulk_reply, create_once, digests_of, key_of, later_once
+from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
 from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
@@ -283,9 +282,7 @@ class App:
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digests = digests_of(
-                self.digest_keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries]
-            )
+            digests = digests_of_bulk(self.digest_keys, bulk, self.limits)
             return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ import orjson
 
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, written_reply
 from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.limits import Limits
+from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import Bulk
 from scimsrv.protocol.plan import Insert
 from scimsrv.protocol.prefer import Preferences
@@ -42,6 +45,19 @@ def digests_of(keys: Sequence[bytes], *parts: Any) -> tuple[bytes, ...]:
     Without a key they say nothing about the request, which may hold passwords, not even to who can guess it."""
     text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
     return tuple(hmac.digest(key, text, "sha256") for key in keys)
+
+
+def digests_of_bulk(keys: Sequence[bytes], bulk: Bulk, limits: Limits) -> tuple[bytes, ...]:
+    """The same for a bulk request: of an operation that cannot be read every byte counts."""
+    return digests_of(keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(_plain(entry.text, limits)).hexdigest() for entry in bulk.entries])
+
+
+def _plain(text: bytes, limits: Limits) -> bytes:
+    """An operation without what does not count."""
+    try:
+        return orjson.dumps(read_object(text, limits), option=orjson.OPT_SORT_KEYS)
+    except ScimError:
+        return text
 
 
 async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:

@@ -218,6 +218,21 @@ async def test_bulk(client: Client) -> None:
     assert_error(await client.request("POST", "/Bulk", other, headers=_key()), 422)
 
 
+async def test_forms_of_one_bulk_request(client: Client) -> None:
+    """White space, escapes and the order of members do not count in a bulk request either; values, and names that are there twice, do."""
+    one = post("a", user("ada", title="Dr"))
+    body: dict[str, Any] = {"schemas": [REQUEST], "Operations": [one]}
+    first = await client.request("POST", "/Bulk", body, headers=_key())
+    assert statuses(first.json()["Operations"]) == ["201"]
+    turned = {"Operations": [dict(reversed(one.items())) | {"data": dict(reversed(one["data"].items()))}], "schemas": [REQUEST]}
+    for content in (orjson.dumps(turned, option=orjson.OPT_INDENT_2), orjson.dumps(body).replace(b"ada", b"\\u0061da")):
+        again = await client.request("POST", "/Bulk", content=content, headers=_key())
+        assert (again.status_code, again.content) == (200, first.content)
+    for new in (b'"Mr"', b'"Mr","title":"Dr"'):
+        assert_error(await client.request("POST", "/Bulk", content=orjson.dumps(body).replace(b'"Dr"', new), headers=_key()), 422)
+    assert await _users(client) == 1
+
+
 async def test_bulk_waits_for_nobody(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many requests another tenant, or this one, has to be carried out, one with a key is answered; an asynchronous one of
     another tenant gets its turn."""
