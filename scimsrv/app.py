@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import random
@@ -22,7 +21,7 @@ from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document,
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
-from scimsrv.idempotency import bulk_reply, create_once, digests_of, key_of, later_once
+from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
 from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
@@ -218,25 +217,26 @@ class App:
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        shown = own or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
-            return finished(reply, principal, wanted)
+            return finished(reply, wanted, shown=shown)
         if wanted.asynchronous and not own:
             kept = await write_later(
                 *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
-                reads=principal.may(Right.READ),
+                reads=shown,
             )
             if kept is not None:
-                return finished(kept, principal, wanted)
+                return finished(kept, wanted, shown=shown)
         outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
-        return reply if reads or own or described else finished(reply, principal, wanted)
+        return reply if reads or described else finished(reply, wanted, shown=shown)
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
@@ -275,14 +275,14 @@ class App:
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
         async def authorise() -> None:
-            (await self._principal(given, found)).require(Right.WRITE)
+            now = await self._principal(given, found)
+            now.require(Right.BULK)
+            now.require(Right.WRITE)
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digests = digests_of(
-                self.digest_keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(entry.text).hexdigest() for entry in bulk.entries]
-            )
+            digests = digests_of_bulk(self.digest_keys, bulk, self.limits)
             return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)

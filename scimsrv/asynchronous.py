@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from scimsrv.auth import Right
+from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
@@ -82,7 +82,7 @@ class Jobs:
         self._spawn(self._run())
 
     async def stop(self) -> None:
-        """End within the present statements, whose transactions are undone; whoever comes next goes on where they began."""
+        """End within the present statements, whose transactions are undone; whoever comes next goes on there at once."""
         for task in list(self._tasks):
             task.cancel()
         for task in list(self._tasks):
@@ -96,13 +96,16 @@ class Jobs:
         txn = await self.keep(scope, bulk, ids, single=single)
         if txn is None:
             return None
+        finished = await self.waited(scope, txn, wanted)
+        return self.accepted(scope, txn) if finished is None else finished
+
+    async def waited(self, scope: Scope, txn: str, wanted: Preferences) -> Finished | None:
+        """Begin with a request that was just kept; what came of it, where it was finished within the time that the client would wait."""
         task = self.begin(scope.tenant, txn)
-        if wanted.wait:
-            await asyncio.wait({task}, timeout=wanted.wait)
-            finished = await self.finished(scope, txn)
-            if finished is not None:
-                return finished
-        return self.accepted(scope, txn)
+        if not wanted.wait:
+            return None
+        await asyncio.wait({task}, timeout=wanted.wait)
+        return await self.finished(scope, txn)
 
     @staticmethod
     def accepted(scope: Scope, txn: str) -> Reply:
@@ -191,6 +194,10 @@ class Jobs:
         """Carry out a request that is held; False where it failed, to be taken up again when it is held no more."""
         try:
             await self._carry_out(job)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # whom nobody can reach; it is taken up later
+                await jobs.give_back(self._pool, job)
+            raise
         except jobs.LostError:
             log.warning("a request of tenant %s was taken over by another server", job.tenant)
         except Exception:
@@ -213,8 +220,8 @@ class Jobs:
 
         async def authorise() -> None:
             scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
-            if Right.WRITE.value.isdisjoint(scopes):
-                raise ScimError(Kind.FORBIDDEN, "The token needs the scope scim:write")
+            for right in (Right.WRITE,) if kept["single"] else (Right.BULK, Right.WRITE):
+                require(right, scopes)
 
         status = await jobs.find_status(self._pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}

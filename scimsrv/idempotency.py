@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ import orjson
 
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, written_reply
 from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.limits import Limits
+from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import Bulk
 from scimsrv.protocol.plan import Insert
 from scimsrv.protocol.prefer import Preferences
@@ -44,6 +47,19 @@ def digests_of(keys: Sequence[bytes], *parts: Any) -> tuple[bytes, ...]:
     return tuple(hmac.digest(key, text, "sha256") for key in keys)
 
 
+def digests_of_bulk(keys: Sequence[bytes], bulk: Bulk, limits: Limits) -> tuple[bytes, ...]:
+    """The same for a bulk request: of an operation that cannot be read every byte counts."""
+    return digests_of(keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(_plain(entry.text, limits)).hexdigest() for entry in bulk.entries])
+
+
+def _plain(text: bytes, limits: Limits) -> bytes:
+    """An operation without what does not count."""
+    try:
+        return orjson.dumps(read_object(text, limits), option=orjson.OPT_SORT_KEYS)
+    except ScimError:
+        return text
+
+
 async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
     """The answer of `carry_out`, kept in the transaction of its effect; or the first answer, when the request came before.
 
@@ -52,8 +68,8 @@ async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str
     claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
-    if isinstance(claim, answers.Following):
-        raise ScimError(Kind.CONFLICT, "The same request is running")
+    if isinstance(claim, answers.Following):  # an asynchronous request, whose answer is where it says
+        return Jobs.accepted(scope, claim.txn)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
@@ -85,15 +101,19 @@ async def later_once(
         return claim
     if isinstance(claim, answers.Following):
         found = await jobs.finished(scope, claim.txn)
-        if found is None:
-            raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
-        return await answer(found)
+        if found is not None:
+            return await answer(found)
+        if wanted.asynchronous:
+            return jobs.accepted(scope, claim.txn)
+        raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
     ids = allot(bulk)
     try:
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
             txn = await jobs.keep(joined, bulk, ids, single=single) if wanted.asynchronous else None
-            if txn is not None:
+            if txn is not None and wanted.wait:
+                await claim.follow(joined, txn)
+            elif txn is not None:
                 await claim.keep(joined, jobs.accepted(scope, txn), txn)
             else:
                 job = await jobs.keep_held(joined, bulk, ids, single=single)
@@ -102,8 +122,11 @@ async def later_once(
         await claim.release(scope)
         raise
     if txn is not None:
-        jobs.begin(scope.tenant, txn)
-        return jobs.accepted(scope, txn)
+        found = await jobs.waited(scope, txn, wanted)
+        reply = jobs.accepted(scope, txn) if found is None else await answer(found)
+        if single and wanted.wait:
+            await claim.keep(scope, reply, txn)
+        return reply
     await jobs.begin_held(job)
     found = await jobs.finished(scope, job.txn)
     if found is None:

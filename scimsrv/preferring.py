@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from scimsrv.auth import Principal, Right
 from scimsrv.errors import ScimError
 from scimsrv.http import Fields
 from scimsrv.protocol.prefer import Preferences, preferences
@@ -28,14 +27,14 @@ def media_type_of(headers: Fields) -> str:
         raise
 
 
-def finished(reply: Reply, principal: Principal, wanted: Preferences) -> Reply:
-    """The answer to a write, without what the token may not read or the client would rather not have (RFC 7240 §4.2)."""
+def finished(reply: Reply, wanted: Preferences, *, shown: bool) -> Reply:
+    """The answer to a write, without what the client would rather not have (RFC 7240 §4.2); `shown` says whether the token may read it."""
     if reply.status >= 300:
         return reply
     if wanted.minimal and reply.body is not None:
         short = _without_body(reply)
         return replace(short, headers=short.headers | {"Preference-Applied": "return=minimal"})
-    return reply if principal.may(Right.READ) else _without_body(reply)
+    return reply if shown else _without_body(reply)
 
 
 def _without_body(reply: Reply) -> Reply:

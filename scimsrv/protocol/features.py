@@ -10,12 +10,15 @@ from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.schema.policy import Policy
 
 _ROOT: Final = frozenset({Endpoint.ROOT, Endpoint.ROOT_SEARCH})
-_PATCHED: Final = frozenset({Endpoint.RESOURCE, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES})
+_PATCHED: Final = frozenset({Endpoint.RESOURCE, Endpoint.ME, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES})
+
+#: Users do not register themselves, whatever the policy: known, and answered 501 (RFC 7644 §3.11).
+_REGISTERING: Final = (Endpoint.ME, "POST")
 
 
 def served(found: Route, methods: Iterable[str], policy: Policy) -> tuple[str, ...]:
-    """Those of an endpoint's methods that the policy leaves on."""
-    return tuple(method for method in methods if _switch(found, method, policy) is None)
+    """Those of an endpoint's methods that are of use, and that the policy leaves on."""
+    return tuple(method for method in methods if (found.endpoint, method) != _REGISTERING and _switch(found, method, policy) is None)
 
 
 def check_feature(found: Route, method: str, policy: Policy) -> None:

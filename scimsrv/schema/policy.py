@@ -21,7 +21,7 @@ PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 Me = Literal["off", "id", "userName", "externalId"]
 
 #: What people say about themselves, and nothing that anybody decides by.
-_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
+DEFAULT_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
 def switch(default: Any, meaning: str, reason: str) -> Any:
@@ -130,7 +130,7 @@ class Policy:
         "RFC 7644 §3.11 leaves the mapping to the server; services, which provision, have no resource of their own.",
     )
     me_attributes: tuple[str, ...] = switch(
-        _OWN,
+        DEFAULT_OWN,
         "The attributes that users may change about themselves at /Me.",
         "What decides about people, such as roles and `active`, is not theirs to change; what they know best may be.",
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ from scimsrv.schema.definition import checked_schema
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.evolution import Change, Effect, Refers, SetAside, Unused, compare
-from scimsrv.schema.policy import parse_policy
+from scimsrv.schema.policy import DEFAULT_OWN, parse_policy
 from scimsrv.schema.protection import check_protected
 from scimsrv.schema.resource_type import check_references, checked_resource_type, spelled
 
@@ -127,8 +128,22 @@ def repolicy(catalog: Catalog, old: Definition, new: Definition) -> Redefinition
         forms=catalog.forms,
         rekeyings=catalog.rekeyings,
     )
+    check_own_attributes(after, old.get("me_attributes", ()))
     changes = {type_.name: tuple(compare(type_, after.by_name[type_.name])) for type_ in catalog.types()}
     return Redefinition(Subject.POLICY, "policy", old, new, catalog, after, changes)
+
+
+def check_own_attributes(catalog: Catalog, before: Collection[str] = ()) -> None:
+    """Raises ValueError when the catalogue's policy names in `me_attributes` what users do not have. Those named `before` are not
+    looked at: an attribute may have been removed since."""
+    user = catalog.by_name.get("User")
+    if user is None:
+        return
+    known = {fold_name(attribute.name if urn is None else f"{urn}:{attribute.name}") for urn, attribute in user.top_level()}
+    for name in catalog.policy.me_attributes:
+        if name not in before and name not in DEFAULT_OWN and fold_name(name) not in known:
+            close = get_close_matches(name, known, 1)
+            raise ValueError(f"me_attributes: users have no attribute {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
 def _put(held: dict[str, Definition], key: str, new: Definition | None) -> None:

@@ -91,6 +91,11 @@ async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job |
     return None if row is None else Job(tenant, row["txn"], row["actor"], row["request"], holder)
 
 
+async def give_back(pool: Database, job: Job) -> None:
+    """Hold the request no more, so that another worker need not wait until it counts as left."""
+    await guarded(lambda: pool.execute(_SQL["give_back"], job.tenant, job.txn, job.holder))
+
+
 async def prune_jobs(pool: Database, tenant: int) -> None:
     """Forget what was finished long ago."""
     await guarded(lambda: pool.execute(_SQL["prune_jobs"], tenant, KEPT))

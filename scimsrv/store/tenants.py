@@ -7,8 +7,10 @@ from typing import Final
 
 import orjson
 
+from scimsrv.schema.catalog import build_catalog
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.presets import PRESETS
+from scimsrv.schema.redefinition import check_own_attributes
 from scimsrv.slugs import slug_problem
 from scimsrv.store.connection import Connection
 from scimsrv.store.queries import load
@@ -75,12 +77,13 @@ async def create_tenant(
         raise TenantError(f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
     start = PRESETS[preset]
     policy = {**start.policy, **({} if profile is None else {"profile": profile}), **(switches or {})}
+    definitions = start.definitions
     try:
-        parse_policy(policy)
+        parsed = parse_policy(policy)
+        check_own_attributes(build_catalog(definitions.schemas.values(), definitions.resource_types, definitions.common, parsed))
     except ValueError as wrong:
         raise TenantError(f"Policy: {wrong}.") from wrong
     sql = load("tenants")
-    definitions = start.definitions
     async with connection.transaction():
         tenant = await connection.fetchval(sql["create"], slug)
         if tenant is None:

@@ -32,6 +32,10 @@ RETURNING txn, actor, request
 UPDATE request_job SET held_until = now() + make_interval(secs => $4)
 WHERE tenant = $1 AND txn = $2 AND holder = $3 AND finished IS NULL RETURNING txn
 
+-- name: give_back
+-- $2 txn, $3 holder
+UPDATE request_job SET held_until = now(), holder = NULL WHERE tenant = $1 AND txn = $2 AND holder = $3 AND finished IS NULL
+
 -- name: add_results
 -- $2 txn, $3 numbers, $4 results
 INSERT INTO request_result (tenant, txn, number, result)

@@ -13,7 +13,7 @@ import pytest
 
 from scimsrv.schema.policy import LISTS, PROFILES, Policy, policy_schema
 from scimsrv.store.policy import PolicyChanged, PolicyError, merged, read_policy, write_policy
-from scimsrv.store.tenants import Tenant, create_tenant, find_tenant
+from scimsrv.store.tenants import Tenant, TenantError, create_tenant, find_tenant
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -79,6 +79,25 @@ async def test_what_is_no_policy_is_refused(connection: Any, tenant: Tenant, doc
         with pytest.raises(PolicyError, match=next(iter(document))):
             await write_policy(connection, tenant.id, "admin:x", document, merge=merge)
     assert await read_policy(connection, tenant.id) == ({"profile": "standard"}, 1)
+
+
+async def test_what_users_may_change(connection: Any, tenant: Tenant) -> None:
+    """`me_attributes` names attributes that users have, whatever the case, those of extensions with their URN; another is refused, also
+    at creation. One that is named already may have gone since and keeps no other change from being made."""
+    enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+    for name in ("nickname2", "department", "name.givenName", "", f"{enterprise}:nickName"):
+        with pytest.raises(PolicyError, match="me_attributes: users have no attribute"):
+            await write_policy(connection, tenant.id, "admin:x", {"me_attributes": ["title", name]})
+        with pytest.raises(TenantError, match="me_attributes: users have no attribute"):
+            await create_tenant(connection, "unknown-attribute", switches={"me_attributes": [name]})
+    with pytest.raises(PolicyError, match="did you mean nickname"):
+        await write_policy(connection, tenant.id, "admin:x", {"me_attributes": ["nickNam"]})
+    good = {"me_attributes": ["TITLE", f"{enterprise}:Department", "password", "emails"]}
+    assert (await write_policy(connection, tenant.id, "admin:x", good))[0] == good
+    old = {"me_attributes": ["gone", "title"]}
+    await connection.execute("UPDATE tenant_config SET policy = $2::text::jsonb WHERE tenant = $1", tenant.id, json.dumps(old))
+    await write_policy(connection, tenant.id, "admin:x", {"me": "userName"}, merge=True)
+    assert (await read_policy(connection, tenant.id))[0] == old | {"me": "userName"}
 
 
 async def test_versions_are_demanded(connection: Any, tenant: Tenant) -> None:

@@ -233,6 +233,24 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
     assert (await client.get("/Users")).json()["totalResults"] == 3
 
 
+async def test_a_server_that_ends(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server has begun when it is stopped is another's at once, and is not waited for as after a death."""
+    started = asyncio.Event()
+
+    async def stuck(*_: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "hold", stuck)
+        answer = await client.request("POST", "/Users", user("ada"), headers=ASYNC)
+        await started.wait()
+        await server.app.jobs.stop()
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    found = await finished(client, answer)
+    assert statuses(found["Operations"]) == ["201"]
+
+
 async def test_a_worker_that_was_taken_for_dead(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that goes on after another has taken over changes nothing."""
     started, go = asyncio.Event(), asyncio.Event()
@@ -276,6 +294,29 @@ async def test_a_token_that_ended(server: Server, client: Client, monkeypatch: p
     await server.app.jobs.begin(client.id, answer.headers["set-txn"])
     rows = await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)
     assert ['"status":"401"' in row["result"] for row in rows] == [True]
+    assert (await client.get("/Users")).json()["totalResults"] == 0
+
+
+async def test_rights_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bulk request whose token has lost scim:bulk by the time that it is carried out is not."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    mine = client.with_token(await server.token(client))
+    body = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answer = await mine.request("POST", "/Bulk", body, headers=ASYNC)
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    actor = await server.pool.fetchval("SELECT actor FROM request_job WHERE tenant = $1", client.id)
+    await server.pool.execute(
+        "UPDATE credential SET scopes = ARRAY['scim:read', 'scim:write'] WHERE tenant = $1 AND kid = $2", client.id, actor
+    )
+    await server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    (result,) = [row["result"] for row in await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)]
+    assert '"status":"403"' in result
+    assert "scim:bulk" in result
     assert (await client.get("/Users")).json()["totalResults"] == 0
 
 

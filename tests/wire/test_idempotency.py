@@ -218,6 +218,21 @@ async def test_bulk(client: Client) -> None:
     assert_error(await client.request("POST", "/Bulk", other, headers=_key()), 422)
 
 
+async def test_forms_of_one_bulk_request(client: Client) -> None:
+    """White space, escapes and the order of members do not count in a bulk request either; values, and names that are there twice, do."""
+    one = post("a", user("ada", title="Dr"))
+    body: dict[str, Any] = {"schemas": [REQUEST], "Operations": [one]}
+    first = await client.request("POST", "/Bulk", body, headers=_key())
+    assert statuses(first.json()["Operations"]) == ["201"]
+    turned = {"Operations": [dict(reversed(one.items())) | {"data": dict(reversed(one["data"].items()))}], "schemas": [REQUEST]}
+    for content in (orjson.dumps(turned, option=orjson.OPT_INDENT_2), orjson.dumps(body).replace(b"ada", b"\\u0061da")):
+        again = await client.request("POST", "/Bulk", content=content, headers=_key())
+        assert (again.status_code, again.content) == (200, first.content)
+    for new in (b'"Mr"', b'"Mr","title":"Dr"'):
+        assert_error(await client.request("POST", "/Bulk", content=orjson.dumps(body).replace(b'"Dr"', new), headers=_key()), 422)
+    assert await _users(client) == 1
+
+
 async def test_bulk_waits_for_nobody(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many requests another tenant, or this one, has to be carried out, one with a key is answered; an asynchronous one of
     another tenant gets its turn."""
@@ -268,6 +283,32 @@ async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytes
     again = await client.request("POST", "/Bulk", body, headers=_key())
     assert statuses(again.json()["Operations"]) == ["201", "404", "201"]
     assert await _users(client) == 2
+
+
+@pytest.mark.parametrize("path", ["/Users", "/Bulk"])
+async def test_waiting(client: Client, path: str) -> None:
+    """Who would wait gets the normal answer when it is there in time, and so does the repetition, waiting or not."""
+    body = user("ada") if path == "/Users" else {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    first = await client.request("POST", path, body, headers=_key() | {"Prefer": "respond-async, wait=20"})
+    assert first.status_code == (201 if path == "/Users" else 200), first.text
+    if path == "/Users":
+        await client.delete(f"/Users/{first.json()['id']}")
+    for prefer in ("respond-async, wait=20", "respond-async", ""):
+        again = await client.request("POST", path, body, headers=_key() | {"Prefer": prefer})
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers.get("location") == first.headers.get("location")
+
+
+async def test_waiting_in_vain(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited for too long is told where to look, and so is whoever repeats the request."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(jobs, "take_job", nobody)
+    sent = [await client.request("POST", "/Users", user("ada"), headers=_key() | {"Prefer": "respond-async, wait=1"}) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [202, 202]
+    assert sent[0].headers["location"] == sent[1].headers["location"]
 
 
 @pytest.mark.parametrize("path", ["/Users", "/Bulk"])

@@ -87,6 +87,29 @@ async def test_own_changes(server: Server) -> None:
     assert_error(await mine.request("PUT", "/Me", body, headers=stale), 412)
 
 
+async def test_options(server: Server) -> None:
+    """OPTIONS and 405 list what users can do at /Me: registering is not among it, PATCH where it is served."""
+    for patched, allowed in ((True, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"), (False, "GET, HEAD, PUT, DELETE, OPTIONS")):
+        client = await server.tenant(me="userName", patch=patched)
+        assert (await client.request("OPTIONS", "/Me")).headers["allow"] == allowed
+        refused = await client.request("TRACE", "/Me")
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert_error(await client.post("/Me", user()), 501)
+
+
+async def test_minimal_answers(server: Server) -> None:
+    """return=minimal leaves out the body at /Me as elsewhere, and says so."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada")
+    mine = await own(server, client, "ada")
+    change = patch({"op": "replace", "path": "nickName", "value": "b"})
+    for method, body in (("PATCH", change), ("PUT", user("ada", nickName="c"))):
+        answer = await mine.request(method, "/Me", body, headers={"Prefer": "return=minimal"})
+        assert (answer.status_code, answer.content, answer.headers.get("preference-applied")) == (204, b"", "return=minimal")
+        assert answer.headers["location"] == ada["meta"]["location"]
+    assert (await mine.get("/Me")).json()["nickName"] == "c"
+
+
 _FORBIDDEN: list[tuple[dict[str, Any], str]] = [
     ({"op": "replace", "path": "title", "value": "Prof"}, "title"),
     ({"op": "replace", "path": "userName", "value": "root"}, "userName"),
