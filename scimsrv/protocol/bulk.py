@@ -277,7 +277,7 @@ def _in_path(path: str, id_of: IdOf) -> str:
 def _steps(entries: Sequence[Entry], definers: Mapping[str, int]) -> Iterator[Step]:
     """The steps, each after those that it needs: in the order of the request but for what has to come earlier."""
     run: list[tuple[int, ...]] = []
-    for component in components([[definers[name] for name in sorted(entry.refers) if name in definers] for entry in entries]):
+    for component in components([sorted(definers[name] for name in entry.refers if name in definers) for entry in entries]):
         if entries[component[0]].creates:
             run.append(component)
             continue

@@ -308,6 +308,12 @@ async def test_one_stored_name_claimed_many_times(client: Client, most: int | No
     assert {result["response"]["scimType"] for result in results[1::2]} == {"uniqueness"}
 
 
+async def test_the_order_of_what_another_one_needs(client: Client) -> None:
+    """Of what has to come earlier the first in the request comes first, whatever the bulkIds are."""
+    results = await done(client, post("g", group("bulkId:a", "bulkId:b")), post("b", user("same")), post("a", user("same")))
+    assert statuses(results) == ["409", "201", "409"]
+
+
 async def test_the_order_of_the_request_counts(client: Client) -> None:
     """What is deleted before may be created anew, and what is created before stands in the way."""
     ada = await client.new_user("ada")
