@@ -112,7 +112,7 @@ CREATE TABLE resource (
 CREATE INDEX resource_by_type ON resource (tenant, type, id);
 
 -- What is inserted waits in a list that every search reads, and that is worked off by one write at a time: it is kept short.
-CREATE INDEX resource_search ON resource USING gin (search jsonb_path_ops) WITH (gin_pending_list_limit = 256);
+CREATE INDEX resource_search ON resource USING gin (search jsonb_path_ops) WITH (gin_pending_list_limit = 64);
 
 -- A value that only one resource of a type may hold.
 CREATE TABLE unique_key (

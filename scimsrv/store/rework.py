@@ -44,7 +44,7 @@ _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 log: Final = logging.getLogger("scimsrv.background")
 
 #: Resources in one batch: each is folded anew, while requests wait, and is locked until the batch ends.
-BATCH: Final = 20
+BATCH: Final = 10
 
 #: Ids that a job's result names of each kind.
 _NAMED: Final = 20

@@ -35,4 +35,4 @@ CREATE TABLE removed_value (
 
 CREATE INDEX removed_value_by_resource ON removed_value (tenant, id);
 
-ALTER INDEX resource_search SET (gin_pending_list_limit = 256);
+ALTER INDEX resource_search SET (gin_pending_list_limit = 64);
