@@ -20,7 +20,7 @@ from starlette.types import Scope as Connection
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Disconnected, Fields, chunks, read_body, send_reply
+from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
 from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
@@ -104,22 +104,9 @@ class App:
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
         if connection["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await live(self, receive, send)
         elif connection["type"] == "http":
             await self._serve(connection, receive, send)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self.open()
-        except Exception as problem:
-            log.exception("start-up failed")
-            await send({"type": "lifespan.startup.failed", "message": type(problem).__name__})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def open(self) -> None:
         """Open the pool, derive the keys, and begin the background work."""

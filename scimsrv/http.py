@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +24,9 @@ _NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 #: Bodies between these sizes in bytes are compressed for clients that accept it; larger ones would hold up everybody else.
 _COMPRESSED_ABOVE: Final = 1_024
 _COMPRESSED_UP_TO: Final = 1024 * 1024
+
+
+log: Final = logging.getLogger("scimsrv")
 
 
 class Disconnected(Exception):  # noqa: N818 - not an error of ours
@@ -51,6 +55,31 @@ class Fields:
     def all(self, name: bytes) -> list[bytes]:
         """Every value of the field."""
         return [value for key, value in self._pairs if key == name] if name in self._values else []
+
+
+class Application(Protocol):
+    """An application with something to open at its start and to close at its end."""
+
+    async def open(self) -> None:
+        """Make ready to serve."""
+
+    async def close(self) -> None:
+        """Give back what `open` took."""
+
+
+async def live(application: Application, receive: Receive, send: Send) -> None:
+    """The lifespan of an ASGI application (ASGI lifespan protocol 2.0)."""
+    await receive()
+    try:
+        await application.open()
+    except Exception as problem:
+        log.exception("start-up failed")
+        await send({"type": "lifespan.startup.failed", "message": type(problem).__name__})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await application.close()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def read_body(headers: Fields, receive: Receive, limit: int) -> bytes:

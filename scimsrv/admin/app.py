@@ -22,7 +22,7 @@ from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refusal_of
 from scimsrv.admin.routes import PREFIX, ROUTES, Call, Route
 from scimsrv.errors import Kind
-from scimsrv.http import Disconnected, Fields, read_body
+from scimsrv.http import Disconnected, Fields, live, read_body
 from scimsrv.keys import ADMIN_PEPPER, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
@@ -62,22 +62,9 @@ class AdminApp:
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
         if connection["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await live(self, receive, send)
         elif connection["type"] == "http":
             await self._serve(connection, receive, send)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self.open()
-        except Exception as problem:
-            log.exception("start-up failed")
-            await send({"type": "lifespan.startup.failed", "message": type(problem).__name__})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def open(self) -> None:
         """Open the pool and derive the keys."""

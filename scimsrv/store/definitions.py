@@ -6,7 +6,7 @@ changed since what it was checked against; else it is decided anew.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from scimsrv.schema.evolution import Change
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.redefinition import Redefinition, Subject, redefine
 from scimsrv.store.connection import Connection
-from scimsrv.store.edition import announce, give_up
+from scimsrv.store.edition import take
 from scimsrv.store.examination import Examination, Finding, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
@@ -106,8 +106,8 @@ async def _attempt(
     if change.old is not None and change.new is not None and not change.diff and {*rekeyings} <= {*catalog.rekeyings}:
         return Defined(change, change.old, change.version, examined, taken=False, rekeyings=rekeyings)
     examined.refuse()
-    jobs = await _announced(
-        pool, tenant, revision, change, lambda announced: _take(pool, tenant, actor, announced, change, examined, rekeyings, limits)
+    jobs = await take(
+        pool, tenant, revision, lambda at: _take(pool, tenant, actor, at, change, examined, rekeyings, limits), announced=change.demands
     )
     if jobs is None:
         return None
@@ -219,24 +219,6 @@ def _shown(type_name: str, change: Change, finding: Finding | None, *, hinders: 
 
 
 REPORT_URN: Final = "urn:scimsrv:scim:api:messages:1.0:DefinitionReport"
-
-
-async def _announced(
-    pool: Database, tenant: int, revision: int, change: Redefinition, take: Callable[[int], Awaitable[tuple[int, ...] | None]]
-) -> tuple[int, ...] | None:
-    """Take a change; one that stored resources have to bear is announced before, so that nothing is stored that does not bear it."""
-    if not change.demands:
-        return await take(revision)
-    announced = await announce(pool, tenant, revision)
-    if announced is None:
-        return None
-    taken = None
-    try:
-        taken = await take(announced)
-    finally:
-        if taken is None:
-            await give_up(pool, tenant)
-    return taken
 
 
 async def _take(

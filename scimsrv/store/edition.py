@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.pool import Database, Queries
@@ -17,6 +18,8 @@ from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 
 _SQL = load("definitions")
+
+_T = TypeVar("_T")
 
 #: Seconds that a change waits for writes that had begun before it was announced: none of ours takes longer.
 _LONGEST: Final = 5.0
@@ -41,7 +44,24 @@ async def check_edition(scope: Scope, conn: Queries) -> None:
             raise OutdatedError
 
 
-async def announce(pool: Database, tenant: int, revision: int) -> int | None:
+async def take(pool: Database, tenant: int, revision: int, change: Callable[[int], Awaitable[_T | None]], *, announced: bool) -> _T | None:
+    """Take a change that was decided at this revision; `change` is given the revision at which it has to be taken, and returns None when
+    the tenant has another. `announced`: stored resources have to bear it, so that nothing may be stored meanwhile which does not."""
+    if not announced:
+        return await change(revision)
+    at = await _announce(pool, tenant, revision)
+    if at is None:
+        return None
+    taken = None
+    try:
+        taken = await change(at)
+    finally:
+        if taken is None:
+            await pool.execute(_SQL["give_up"], tenant)
+    return taken
+
+
+async def _announce(pool: Database, tenant: int, revision: int) -> int | None:
     """Announce a change that was decided at this revision, wait until nothing is written by the edition before, and return the revision
     at which it may be taken; None when the tenant has changed since."""
     row = await pool.fetchrow(_SQL["announce"], tenant, revision)
@@ -55,8 +75,3 @@ async def announce(pool: Database, tenant: int, revision: int) -> int | None:
             break
     announced: int = row["revision"]
     return announced
-
-
-async def give_up(pool: Database, tenant: int) -> None:
-    """Let writes go on after a change that was announced and is not taken."""
-    await pool.execute(_SQL["give_up"], tenant)

@@ -16,7 +16,7 @@ from scimsrv.limits import DEFAULT
 from scimsrv.schema.redefinition import Redefinition, repolicy
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import leave_work
-from scimsrv.store.edition import announce, give_up
+from scimsrv.store.edition import take
 from scimsrv.store.examination import Examination, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
@@ -115,18 +115,10 @@ async def _take(connection: Connection, tenant: int, actor: str, revision: int, 
     """Write the change with all that belongs to it, and return its version; None when the tenant has changed since `revision`."""
     examined = await examine(Single(connection), tenant, change, DEFAULT, counting=False)
     examined.refuse()
-    if not change.demands:
-        return await _write(connection, tenant, actor, revision, change, examined, note)
-    announced = await announce(Single(connection), tenant, revision)
-    if announced is None:
-        return None
-    taken = None
-    try:
-        taken = await _write(connection, tenant, actor, announced, change, examined, note)
-    finally:
-        if taken is None:
-            await give_up(Single(connection), tenant)
-    return taken
+    pool = Single(connection)
+    return await take(
+        pool, tenant, revision, lambda at: _write(connection, tenant, actor, at, change, examined, note), announced=change.demands
+    )
 
 
 async def _write(
