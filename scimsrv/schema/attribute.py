@@ -98,14 +98,43 @@ class Attribute:
     def _subs(self) -> dict[str, Attribute]:
         return {sub.key: sub for sub in self.sub_attributes}
 
+    @cached_property
+    def _spelled(self) -> dict[str, Attribute]:
+        return {sub.name: sub for sub in self.sub_attributes}
+
     def sub(self, name: str) -> Attribute | None:
         """The sub-attribute of this name in any case, or None."""
-        return self._subs.get(fold_name(name))
+        return self._spelled.get(name) or self._subs.get(fold_name(name))
 
     @cached_property
     def parts(self) -> frozenset[str]:
         """The folded names of the sub-attributes."""
         return frozenset(self._subs)
+
+    @cached_property
+    def is_free_text(self) -> bool:
+        """Whether a value may be any text."""
+        return not self.enforced and (self.type is Type.STRING or (self.type is Type.REFERENCE and not self.refers_outside))
+
+    @cached_property
+    def refers_outside(self) -> bool:
+        """Whether the values are URIs of anything (RFC 7643 §7, referenceTypes)."""
+        return self.type is Type.REFERENCE and not {"uri", "external"}.isdisjoint(self.reference_types)
+
+    @cached_property
+    def required_parts(self) -> tuple[Attribute, ...]:
+        """The sub-attributes that clients have to give with each value."""
+        return tuple(sub for sub in self.sub_attributes if sub.required and sub.mutability is not Mutability.READ_ONLY)
+
+    @cached_property
+    def searched(self) -> tuple[tuple[Attribute, ...], ...]:
+        """The sub-attributes that search documents have, each in all its forms."""
+        return tuple(sub.forms for sub in self.sub_attributes if sub.returned is not Returned.NEVER)
+
+    @cached_property
+    def forms(self) -> tuple[Attribute, ...]:
+        """The attribute in every form that search documents have."""
+        return (self,) if self.twin is None else (self, self.twin)
 
     @cached_property
     def value_part(self) -> Attribute | None:

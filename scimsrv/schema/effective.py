@@ -52,7 +52,7 @@ class Resolved:
         """The attribute that is meant in the end."""
         return self.sub or self.attribute
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Canonical spelling, as used in messages and under `attributes=`."""
         prefix = f"{self.extension}:" if self.extension else ""
@@ -118,6 +118,8 @@ class EffectiveSchema:
 
     def extension(self, urn: str) -> Schema | None:
         """The extension schema of this URN in any case, or None."""
+        if ":" not in urn and urn in self.held[None]:
+            return None
         found = self.schema(urn)
         return None if found is self.base else found
 
@@ -139,6 +141,27 @@ class EffectiveSchema:
     def places(self) -> tuple[Resolved, ...]:
         """The same as places."""
         return tuple(Resolved(urn, attribute) for urn, attribute in self.top_level())
+
+    @cached_property
+    def held(self) -> dict[str | None, dict[str, Resolved]]:
+        """The places by the URN of their extension (None for common and core attributes) and by name, as documents spell both."""
+        found: dict[str | None, dict[str, Resolved]] = {None: {}}
+        for place in reversed(self.places):  # of several attributes of one name the first is meant
+            found.setdefault(place.extension, {})[place.attribute.name] = place
+        return found
+
+    @cached_property
+    def constrained(self) -> tuple[Resolved, ...]:
+        """The places with a rule for the whole resource: what is required, and what the elements of a complex attribute need."""
+        return tuple(
+            place
+            for place in self.places
+            if place.attribute.required
+            or (
+                place.attribute.type is Type.COMPLEX
+                and (place.attribute.is_annotated or place.attribute.required_parts or place.attribute.primary_part is not None)
+            )
+        )
 
     def resolve(self, name: str) -> Resolved | None:
         """What an attribute path without filter means here, or None if nothing: `userName`, `name.givenName`,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
@@ -20,15 +19,24 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
     id and meta are columns of the row; links and backlinks are rows; what is never returned is left out.
     """
     result: dict[str, Any] = {}
-    for place in schema.places:
-        extension, attribute = place.extension, place.attribute
-        value = doc.get(document, place)
-        if value is None or attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
+    for extension, places in schema.held.items():
+        members = document if extension is None else document.get(extension)
+        if not members:
             continue
-        holder = result if extension is None else result.setdefault(fold_name(extension), {})
-        for form in (attribute, attribute.twin):
-            if form is not None:
+        holder: dict[str, Any] = {}
+        for name, value in members.items():
+            place = places.get(name)
+            if place is None or value is None:
+                continue
+            attribute = place.attribute
+            if attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
+                continue
+            for form in attribute.forms:
                 holder[form.search_key] = _keyed(form, value)
+        if extension is None:
+            result = holder
+        elif holder:
+            result[fold_name(extension)] = holder
     shown = display(document)
     if shown is not None:
         result[DISPLAY] = fold(shown)
@@ -56,13 +64,7 @@ def _keyed(attribute: Attribute, value: Any) -> Any:
         return [_keyed(attribute, element) for element in value]
     if attribute.type is not Type.COMPLEX:
         return key_of(attribute, value)
-    return {
-        form.search_key: _keyed(form, value[sub.name])
-        for sub in attribute.sub_attributes
-        if sub.name in value and sub.returned is not Returned.NEVER
-        for form in (sub, sub.twin)
-        if form is not None
-    }
+    return {form.search_key: _keyed(form, value[forms[0].name]) for forms in attribute.searched if forms[0].name in value for form in forms}
 
 
 def display(document: Document) -> str | None:

@@ -75,8 +75,10 @@ def _width_mapped(text: str) -> str:
 
 
 def _text_key(attribute: Attribute, value: str) -> str:
+    if value.isascii():
+        return value if attribute.case_exact else value.lower()
     if attribute.case_exact:
-        return value if value.isascii() else unicodedata.normalize("NFC", value)
+        return unicodedata.normalize("NFC", value)
     if attribute.uniqueness is not Uniqueness.NONE:
         value = _width_mapped(value)
     return fold(value)
@@ -99,6 +101,11 @@ def _coerce_text(value: Any) -> str:
     if not value.isascii():
         _check_unicode(value)
     return value
+
+
+def is_plain_text(value: Any) -> bool:
+    """Whether this is text in which `coerce` of no kind of text has anything to look for."""
+    return type(value) is str and value.isascii() and "\x00" not in value
 
 
 def _check_unicode(value: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,9 +13,9 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold_name
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
-from scimsrv.schema.effective import EffectiveSchema, Resolved
+from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, Key, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, is_plain_text, key_of
 
 SCHEMAS = "schemas"
 
@@ -32,6 +33,15 @@ class Draft:
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     coercions: frozenset[Coercion] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What has been taken from a body so far."""
+
+    document: Document = field(default_factory=dict)
+    links: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,8 @@ class Coercer:
         """One value of the attribute: an element of a list, or the value itself. None when nothing is left of it."""
         if value is None:
             return None
+        if attribute.is_free_text and is_plain_text(value) and value and len(value) <= self.limits.string_length:
+            return value
         if attribute.type is Type.COMPLEX:
             return self._complex(attribute, value, name)
         if value == "" and self.policy.empty_string_clears:
@@ -95,8 +107,7 @@ class Coercer:
             raise invalid_value(f"{name} is longer than {self.limits.string_length} characters")
         if attribute.enforced and not is_canonical(attribute, value):
             raise invalid_value(f"{name} must be one of {shorten(', '.join(attribute.canonical_values))}")
-        outside = attribute.type is Type.REFERENCE and not {"uri", "external"}.isdisjoint(attribute.reference_types)
-        if outside:
+        if attribute.refers_outside:
             if not value:
                 raise invalid_value(f"{name} must not be empty")
             if self.policy.strict_uris and not urlsplit(value).scheme:
@@ -137,46 +148,56 @@ class Coercer:
         Raises ScimError invalidValue or invalidSyntax.
         """
         self._declared(body, schema)
-        document: Document = {}
-        links: dict[str, tuple[str, ...]] = {}
-        secrets: dict[str, str] = {}
-
-        def take(extension: str | None, attribute: Attribute, given: Any) -> None:
-            nonlocal document
-            place = Resolved(extension, attribute)
-            if attribute.mutability is Mutability.READ_ONLY or attribute.key == SCHEMAS:
-                return
-            coerced = self.attribute(attribute, given, place.name)
-            if attribute.is_link:
-                links[place.key] = tuple(element["value"] for element in coerced or ())
-            elif attribute.returned is Returned.NEVER:
-                if coerced is not None:
-                    secrets[place.key] = coerced
-            else:
-                document = doc.put(document, place, coerced)
-
+        taken = _Taken()
+        held = schema.held
         for key, given in body.items():
+            place = held[None].get(key)
+            if place is not None:
+                self._take(place, given, taken, taken.document)
+                continue
             extension = schema.extension(key)
             if extension is not None:
-                if given is not None and not isinstance(given, dict):
-                    raise invalid_value(f"{extension.urn} must be an object")
-                for name, value in (given or {}).items():
-                    attribute = extension.attribute(name)
-                    if attribute is not None:
-                        take(extension.urn, attribute, value)
-                    elif self.policy.strict_attributes:
-                        raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
-                    else:
-                        self.made.add(Coercion.UNKNOWN_IGNORED)
+                self._extension(extension, given, held.get(extension.urn, {}), taken)
                 continue
             place = None if "." in key or ":" in key else schema.resolve(key)
             if place is not None and place.extension is None:
-                take(None, place.attribute, given)
+                self._take(place, given, taken, taken.document)
             elif self.policy.strict_attributes:
                 raise invalid_syntax(f"{schema.name} has no attribute {shorten(key)}")
             elif fold_name(key) not in SAYS_NOTHING:
                 self.made.add(Coercion.UNKNOWN_IGNORED)
-        return Draft(document, links, secrets, frozenset(self.made))
+        return Draft(taken.document, taken.links, taken.secrets, frozenset(self.made))
+
+    def _extension(self, extension: Schema, given: Any, held: dict[str, Resolved], taken: _Taken) -> None:
+        if given is not None and not isinstance(given, dict):
+            raise invalid_value(f"{extension.urn} must be an object")
+        values: Document = {}
+        for name, value in (given or {}).items():
+            place = held.get(name)
+            attribute = place.attribute if place is not None else extension.attribute(name)
+            if attribute is not None:
+                self._take(place or Resolved(extension.urn, attribute), value, taken, values)
+            elif self.policy.strict_attributes:
+                raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
+            else:
+                self.made.add(Coercion.UNKNOWN_IGNORED)
+        if values:
+            taken.document[extension.urn] = values
+
+    def _take(self, place: Resolved, given: Any, taken: _Taken, holder: Document) -> None:
+        """Put an attribute's canonical value to where it belongs; the holder is the part of the document that would have it."""
+        attribute = place.attribute
+        if attribute.mutability is Mutability.READ_ONLY or attribute.key == SCHEMAS:
+            return
+        coerced = self.attribute(attribute, given, place.name)
+        if attribute.is_link:
+            taken.links[place.key] = tuple(element["value"] for element in coerced or ())
+        elif coerced is None:
+            return
+        elif attribute.returned is Returned.NEVER:
+            taken.secrets[place.key] = coerced
+        else:
+            holder[attribute.name] = coerced
 
     def _declared(self, body: Document, schema: EffectiveSchema) -> None:
         given = next((value for key, value in body.items() if fold_name(key) == SCHEMAS), None)
@@ -222,7 +243,7 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
         pointer = doc.get(document, place)
         if pointer is not None and not pointer.get("value"):  # what the server says of nothing
             document = doc.put(document, place, {name: part for name, part in pointer.items() if name not in place.attribute.server_parts})
-    for place in schema.places:
+    for place in schema.constrained:
         extension, attribute = place.extension, place.attribute
         value = doc.get(document, place)
         if value is None:
@@ -269,8 +290,8 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
     for element in elements:
         if attribute.is_annotated and not element.get("value"):
             raise invalid_value(f"{name}.value is required: the id of a resource")
-        for sub in attribute.sub_attributes:
-            if sub.required and sub.mutability is not Mutability.READ_ONLY and element.get(sub.name) in (None, "", []):
+        for sub in attribute.required_parts:
+            if element.get(sub.name) in (None, "", []):
                 raise invalid_value(f"{name}.{sub.name} is required")
     if attribute.primary_part is not None and sum(element.get("primary") is True for element in elements) > 1:
         raise invalid_value(f"{name} may have only one primary value")
@@ -293,7 +314,10 @@ def typed_keys(document: Document, place: Resolved) -> list[Key]:
 def storable_key(key: str, limits: Limits) -> bool:
     """Whether the key of a unique value is short enough, and without control characters."""
     short = len(key) <= limits.key_length and len(key.encode()) <= limits.key_bytes
-    return short and not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in key)
+    return short and _CONTROL.search(key) is None
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def shorten(text: str) -> str:
