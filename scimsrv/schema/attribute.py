@@ -127,16 +127,6 @@ class Attribute:
         return tuple(sub for sub in self.sub_attributes if sub.required and sub.mutability is not Mutability.READ_ONLY)
 
     @cached_property
-    def searched(self) -> tuple[tuple[Attribute, ...], ...]:
-        """The sub-attributes that search documents have, each in all its forms."""
-        return tuple(sub.forms for sub in self.sub_attributes if sub.returned is not Returned.NEVER)
-
-    @cached_property
-    def forms(self) -> tuple[Attribute, ...]:
-        """The attribute in every form that search documents have."""
-        return (self,) if self.twin is None else (self, self.twin)
-
-    @cached_property
     def value_part(self) -> Attribute | None:
         """The sub-attribute `value`, which stands for a complex attribute in comparisons (RFC 7643 §2.4), or None."""
         return self.sub("value")

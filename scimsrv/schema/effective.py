@@ -92,6 +92,8 @@ class EffectiveSchema:
     unsettled: bool = False
     claiming: frozenset[str] = frozenset()
     _cache: dict[str, Resolved | None] = field(default_factory=dict, repr=False)
+    #: What modules above make of the schema once and keep, by their names.
+    derived: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _common(self) -> dict[str, Attribute]:

@@ -71,8 +71,17 @@ class Index:
         """Whether it is the index of meta.lastModified, which is a column and not part of a search document."""
         return is_modified(self.place)
 
+    @cached_property
+    def _member(self) -> str | None:
+        """The member of search documents that has the only value, where it is one of theirs."""
+        return self.place.attribute.search_key if self.place.extension is None and self.place.sub is None else None
+
     def keys(self, search: dict[str, Any]) -> list[IndexKey]:
         """The keys of a resource with this search document."""
+        if self._member is not None:
+            only = search.get(self._member)
+            if type(only) is str and len(only) < LONGEST:
+                return [IndexKey(self.number, self.substring, VALUE + only)]
         found: dict[str, None] = {}
         cut = False
         for value in _values(search, self.place):

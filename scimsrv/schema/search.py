@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
 
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import Key, fold, key_of
+from scimsrv.schema.semantics import Key, fold, key_maker
 
 #: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
 DISPLAY: Final = "$display"
@@ -19,24 +20,19 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
     id and meta are columns of the row; links and backlinks are rows; what is never returned is left out.
     """
     result: dict[str, Any] = {}
-    for extension, places in schema.held.items():
+    for extension, folded, makers in schema.derived.get("search") or schema.derived.setdefault("search", _makers(schema)):
         members = document if extension is None else document.get(extension)
         if not members:
             continue
         holder: dict[str, Any] = {}
         for name, value in members.items():
-            place = places.get(name)
-            if place is None or value is None:
-                continue
-            attribute = place.attribute
-            if attribute.returned is Returned.NEVER or attribute.key in ("id", "meta"):
-                continue
-            for form in attribute.forms:
-                holder[form.search_key] = _keyed(form, value)
+            if value is not None:
+                for key, make in makers.get(name, ()):
+                    holder[key] = make(value)
         if extension is None:
             result = holder
         elif holder:
-            result[fold_name(extension)] = holder
+            result[folded] = holder
     shown = display(document)
     if shown is not None:
         result[DISPLAY] = fold(shown)
@@ -59,12 +55,41 @@ def holding(place: Resolved, key: Key) -> Any:
     return [value] if place.attribute.multi_valued else value
 
 
-def _keyed(attribute: Attribute, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_keyed(attribute, element) for element in value]
-    if attribute.type is not Type.COMPLEX:
-        return key_of(attribute, value)
-    return {form.search_key: _keyed(form, value[forms[0].name]) for forms in attribute.searched if forms[0].name in value for form in forms}
+#: How the value of a member becomes those of a search document: their names there, and functions of the value.
+_Makers: TypeAlias = dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]]
+
+
+def _makers(schema: EffectiveSchema) -> list[tuple[str | None, str, _Makers]]:
+    """For the core and each extension: its URN, this folded, and its makers."""
+    found = []
+    for extension, places in schema.held.items():
+        attributes = [place.attribute for place in places.values() if place.attribute.key not in ("id", "meta")]
+        found.append((extension, fold_name(extension or ""), _makers_of(attributes)))
+    return found
+
+
+def _makers_of(attributes: Iterable[Attribute]) -> _Makers:
+    return {
+        attribute.name: tuple((form.search_key, _maker(form)) for form in (attribute, attribute.twin) if form is not None)
+        for attribute in attributes
+        if attribute.returned is not Returned.NEVER
+    }
+
+
+def _maker(attribute: Attribute) -> Callable[[Any], Any]:
+    one = key_maker(attribute) if attribute.type is not Type.COMPLEX else _complex_maker(_makers_of(attribute.sub_attributes))
+
+    def keyed(value: Any) -> Any:
+        return [one(element) for element in value] if isinstance(value, list) else one(value)
+
+    return keyed
+
+
+def _complex_maker(makers: _Makers) -> Callable[[Document], Document]:
+    def keyed(value: Document) -> Document:
+        return {key: make(part) for name, part in value.items() for key, make in makers.get(name, ())}
+
+    return keyed
 
 
 def display(document: Document) -> str | None:

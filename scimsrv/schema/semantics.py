@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import orjson
@@ -233,6 +233,19 @@ SEMANTICS: Final[dict[Type, Rule]] = {
 def key_of(attribute: Attribute, value: Any) -> Key:
     """The comparison key of a coerced value of this (simple) attribute."""
     return SEMANTICS[attribute.type].key(attribute, value)
+
+
+def key_maker(attribute: Attribute) -> Callable[[Any], Key]:
+    """`key_of` for the values of one attribute: what can be known beforehand is."""
+    key = SEMANTICS[attribute.type].key
+    exact = attribute.case_exact
+
+    def text(value: str) -> Key:
+        if value.isascii():
+            return value if exact else value.lower()
+        return key(attribute, value)
+
+    return text if key is _text_key else partial(key, attribute)
 
 
 def present(value: Any) -> bool:

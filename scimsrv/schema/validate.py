@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from scimsrv.errors import ScimError, invalid_syntax, invalid_value
@@ -14,8 +14,9 @@ from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, fold
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema
+from scimsrv.schema.plain import IsPlain, plain
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, Key, is_plain_text, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, key_of
 
 SCHEMAS = "schemas"
 
@@ -42,6 +43,20 @@ class _Taken:
     document: Document = field(default_factory=dict)
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+
+
+#: A member that bodies may have: the place that it stands for, and whether values are canonical as they come; None where bodies say
+#: nothing by it.
+_Member: TypeAlias = tuple[Resolved, IsPlain | None]
+
+
+def _members(schema: EffectiveSchema) -> dict[str | None, dict[str, _Member]]:
+    """The members of bodies by the URN of their extension, and by name."""
+    return {urn: {name: (place, _plain(place.attribute)) for name, place in places.items()} for urn, places in schema.held.items()}
+
+
+def _plain(attribute: Attribute) -> IsPlain | None:
+    return None if attribute.mutability is Mutability.READ_ONLY or attribute.key == SCHEMAS else plain(attribute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +100,6 @@ class Coercer:
         """One value of the attribute: an element of a list, or the value itself. None when nothing is left of it."""
         if value is None:
             return None
-        if attribute.is_free_text and is_plain_text(value) and value and len(value) <= self.limits.string_length:
-            return value
         if attribute.type is Type.COMPLEX:
             return self._complex(attribute, value, name)
         if value == "" and self.policy.empty_string_clears:
@@ -149,34 +162,35 @@ class Coercer:
         """
         self._declared(body, schema)
         taken = _Taken()
-        held = schema.held
+        members = schema.derived.get("members") or schema.derived.setdefault("members", _members(schema))
         for key, given in body.items():
-            place = held[None].get(key)
-            if place is not None:
-                self._take(place, given, taken, taken.document)
+            member = members[None].get(key)
+            if member is not None:
+                self._take(member, given, taken, taken.document)
                 continue
             extension = schema.extension(key)
             if extension is not None:
-                self._extension(extension, given, held.get(extension.urn, {}), taken)
+                self._extension(extension, given, members.get(extension.urn, {}), taken)
                 continue
             place = None if "." in key or ":" in key else schema.resolve(key)
             if place is not None and place.extension is None:
-                self._take(place, given, taken, taken.document)
+                self._take(members[None][place.attribute.name], given, taken, taken.document)
             elif self.policy.strict_attributes:
                 raise invalid_syntax(f"{schema.name} has no attribute {shorten(key)}")
             elif fold_name(key) not in SAYS_NOTHING:
                 self.made.add(Coercion.UNKNOWN_IGNORED)
         return Draft(taken.document, taken.links, taken.secrets, frozenset(self.made))
 
-    def _extension(self, extension: Schema, given: Any, held: dict[str, Resolved], taken: _Taken) -> None:
+    def _extension(self, extension: Schema, given: Any, members: dict[str, _Member], taken: _Taken) -> None:
         if given is not None and not isinstance(given, dict):
             raise invalid_value(f"{extension.urn} must be an object")
         values: Document = {}
         for name, value in (given or {}).items():
-            place = held.get(name)
-            attribute = place.attribute if place is not None else extension.attribute(name)
-            if attribute is not None:
-                self._take(place or Resolved(extension.urn, attribute), value, taken, values)
+            member = members.get(name)
+            if member is None and (attribute := extension.attribute(name)) is not None:
+                member = members[attribute.name]
+            if member is not None:
+                self._take(member, value, taken, values)
             elif self.policy.strict_attributes:
                 raise invalid_syntax(f"{extension.urn} has no attribute {shorten(name)}")
             else:
@@ -184,12 +198,13 @@ class Coercer:
         if values:
             taken.document[extension.urn] = values
 
-    def _take(self, place: Resolved, given: Any, taken: _Taken, holder: Document) -> None:
+    def _take(self, member: _Member, given: Any, taken: _Taken, holder: Document) -> None:
         """Put an attribute's canonical value to where it belongs; the holder is the part of the document that would have it."""
-        attribute = place.attribute
-        if attribute.mutability is Mutability.READ_ONLY or attribute.key == SCHEMAS:
+        place, is_plain = member
+        if is_plain is None:
             return
-        coerced = self.attribute(attribute, given, place.name)
+        attribute = place.attribute
+        coerced = given if is_plain(given, self.limits) else self.attribute(attribute, given, place.name)
         if attribute.is_link:
             taken.links[place.key] = tuple(element["value"] for element in coerced or ())
         elif coerced is None:
