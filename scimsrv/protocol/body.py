@@ -80,7 +80,7 @@ def _names(value: dict[str, Any] | list[Any], depth: int, limits: Limits) -> int
     inner: Iterable[Any] = value
     if isinstance(value, dict):
         count = len(value)
-        if count > limits.json_keys or len({name.lower() for name in value}) != count:
+        if count > limits.json_keys or len({*map(str.lower, value)}) != count:
             return _NEVER
         inner = value.values()
     for member in inner:

@@ -319,8 +319,11 @@ def keys(document: Document, place: Resolved) -> list[str]:
 
 def typed_keys(document: Document, place: Resolved) -> list[Key]:
     """The comparison keys of all values at a simple place; empty strings have none."""
-    found = []
-    for value in doc.values(doc.get(document, place)):
+    found: list[Key] = []
+    held = doc.get(document, place)
+    if held is None:
+        return found
+    for value in doc.values(held):
         part = value.get(place.sub.name) if place.sub is not None else value
         found += [key_of(place.leaf, one) for one in doc.values(part) if one != ""]
     return found

@@ -312,17 +312,17 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
     # In one order for everybody, so that two sets with keys in common do not wait for each other.
     claims = sorted((*claim, draft.id) for draft in drafts for claim in _claims(draft))
     secrets = [(draft.id, key, hash_) for draft in drafts for key, hash_ in draft.secrets.items()]
-    keys = sorted((key, draft.id) for draft in drafts for key in draft.rendition.keys)
+    keys = sorted((number, key, substring, draft.id) for draft in drafts for number, substring, key in draft.rendition.keys)
     counts = sorted(Counter(name for _, name, _ in renditions).items())
     tag = await conn.execute(
         _SQL["insert_resources"],
         *(scope.tenant, [draft.id for draft in drafts], [name for _, name, _ in renditions], created),
         *([made.display for _, _, made in renditions], [made.document for _, _, made in renditions]),
         [made.search for _, _, made in renditions],
-        *_columns(claims, 4),
+        *map(_json, _columns(claims, 4)),
         *_columns(secrets, 3),
         scope.actor,
-        *([key.number for key, _ in keys], [key.key for key, _ in keys], [key.substring for key, _ in keys], [id_ for _, id_ in keys]),
+        *map(_json, _columns(keys, 4)),
         *_columns(counts, 2),
         scope.count_slot(),
         [None if names is None else orjson.dumps(names).decode() for names in (stored_names(one.plan.draft.coercions) for one in drafts)],
@@ -330,6 +330,10 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
     )
     if tag.endswith(" 0"):
         raise OutdatedError
+
+
+def _json(column: list[Any]) -> str:
+    return orjson.dumps(column).decode()
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], number: int) -> list[list[Any]]:
