@@ -277,7 +277,9 @@ def _in_path(path: str, id_of: IdOf) -> str:
 def _steps(entries: Sequence[Entry], definers: Mapping[str, int]) -> Iterator[Step]:
     """The steps, each after those that it needs: in the order of the request but for what has to come earlier."""
     run: list[tuple[int, ...]] = []
-    for component in components([sorted(definers[name] for name in entry.refers if name in definers) for entry in entries]):
+    for component in components(
+        [sorted(definers[name] for name in entry.refers if name in definers) if entry.refers else () for entry in entries]
+    ):
         if entries[component[0]].creates:
             run.append(component)
             continue
@@ -300,6 +302,11 @@ def components(needs: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     count = 0
     for root in range(len(needs)):
         if number[root] >= 0:
+            continue
+        if not needs[root]:
+            number[root] = lowest[root] = count
+            count += 1
+            found.append((root,))
             continue
         work: list[tuple[int, int]] = [(root, 0)]
         while work:

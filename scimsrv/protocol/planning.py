@@ -31,7 +31,9 @@ def insert(body: dict[str, Any], schema: EffectiveSchema, catalog: Catalog, proj
     """POST of a resource (RFC 7644 §3.3)."""
     draft = Coercer(catalog.policy, limits).resource(body, schema)
     _check_required(draft, schema, kept=frozenset())
-    draft = replace(draft, document=with_defaults(draft.document, body, schema))
+    whole = with_defaults(draft.document, body, schema)
+    if whole is not draft.document:
+        draft = replace(draft, document=whole)
     return Insert(schema, draft, view(projection, schema, _sent(draft, schema)))
 
 

@@ -72,16 +72,26 @@ class Index:
         return is_modified(self.place)
 
     @cached_property
-    def _member(self) -> str | None:
-        """The member of search documents that has the only value, where it is one of theirs."""
-        return self.place.attribute.search_key if self.place.extension is None and self.place.sub is None else None
+    def _member(self) -> tuple[str | None, str, str | None]:
+        """The members of search documents that lead to the values."""
+        place = self.place
+        extension = None if place.extension is None else fold_name(place.extension)
+        return extension, place.attribute.search_key, None if place.sub is None else place.sub.search_key
+
+    def _only(self, search: dict[str, Any]) -> Any:
+        """What is at the end of the way to the values, if there is only one such way."""
+        extension, name, sub = self._member
+        held: Any = search if extension is None else search.get(extension, {})
+        value = held.get(name)
+        return value if sub is None else value.get(sub) if isinstance(value, dict) else None
 
     def keys(self, search: dict[str, Any]) -> list[IndexKey]:
         """The keys of a resource with this search document."""
-        if self._member is not None:
-            only = search.get(self._member)
-            if type(only) is str and len(only) < LONGEST:
-                return [IndexKey(self.number, self.substring, VALUE + only)]
+        only = self._only(search)
+        if only is True or only is False:
+            return [IndexKey(self.number, self.substring, "=true" if only else "=false")]
+        if type(only) is str and len(only) < LONGEST:
+            return [IndexKey(self.number, self.substring, VALUE + only)]
         found: dict[str, None] = {}
         cut = False
         for value in _values(search, self.place):

@@ -19,9 +19,11 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {"urn:ietf:params:scim:schemas:core
 
 def with_defaults(document: Document, body: Document, schema: EffectiveSchema) -> Document:
     """The document with the server's default for what the client's body does not name; a null in the body stays unassigned."""
-    named = {fold_name(name) for name in body}
-    missing = {name: value for name, value in DEFAULTS.get(schema.base.key, {}).items() if fold_name(name) not in named}
-    return document | missing
+    missing = {name: value for name, value in DEFAULTS.get(schema.base.key, {}).items() if name not in body}
+    if missing:
+        named = {fold_name(name) for name in body}
+        missing = {name: value for name, value in missing.items() if fold_name(name) not in named}
+    return document | missing if missing else document
 
 
 def replaced(

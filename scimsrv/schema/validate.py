@@ -319,10 +319,12 @@ def keys(document: Document, place: Resolved) -> list[str]:
 
 def typed_keys(document: Document, place: Resolved) -> list[Key]:
     """The comparison keys of all values at a simple place; empty strings have none."""
-    found: list[Key] = []
     held = doc.get(document, place)
-    if held is None:
-        return found
+    if held is None or held == "":
+        return []
+    if isinstance(held, str):
+        return [key_of(place.leaf, held)]
+    found: list[Key] = []
     for value in doc.values(held):
         part = value.get(place.sub.name) if place.sub is not None else value
         found += [key_of(place.leaf, one) for one in doc.values(part) if one != ""]
