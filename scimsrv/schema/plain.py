@@ -63,6 +63,8 @@ def _several(one: IsPlain) -> IsPlain:
     def is_plain(value: Any, limits: Limits) -> bool:
         if type(value) is not list or not 0 < len(value) <= min(_FEW, limits.values):
             return False
+        if len(value) == 1:
+            return one(value[0], limits)
         return all(one(element, limits) and element not in value[:number] for number, element in enumerate(value))
 
     return is_plain

@@ -31,7 +31,7 @@ from scimsrv.store.scope import Scope, new_id
 log: Final = logging.getLogger("scimsrv.bulk")
 
 #: Resources that are created by one statement, unless more refer to each other in a circle.
-SET: Final = 100
+SET: Final = 50
 
 #: Seconds that an operation waits for a change of the definitions that is being taken, and between two looks.
 _CHANGING: Final = 7.0

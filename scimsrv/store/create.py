@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -312,7 +313,8 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
     # In one order for everybody, so that two sets with keys in common do not wait for each other.
     claims = sorted((*claim, draft.id) for draft in drafts for claim in _claims(draft))
     secrets = [(draft.id, key, hash_) for draft in drafts for key, hash_ in draft.secrets.items()]
-    keys = sorted((number, key, substring, draft.id) for draft in drafts for number, substring, key in draft.rendition.keys)
+    keys = [(number, key, substring, draft.id) for draft in drafts for number, substring, key in draft.rendition.keys]
+    keys.sort(key=itemgetter(0))  # what lies together is written together
     counts = sorted(Counter(name for _, name, _ in renditions).items())
     tag = await conn.execute(
         _SQL["insert_resources"],
