@@ -78,20 +78,17 @@ class Index:
         extension = None if place.extension is None else fold_name(place.extension)
         return extension, place.attribute.search_key, None if place.sub is None else place.sub.search_key
 
-    def _only(self, search: dict[str, Any]) -> Any:
-        """What is at the end of the way to the values, if there is only one such way."""
-        extension, name, sub = self._member
-        held: Any = search if extension is None else search.get(extension, {})
-        value = held.get(name)
-        return value if sub is None else value.get(sub) if isinstance(value, dict) else None
-
     def keys(self, search: dict[str, Any]) -> list[IndexKey]:
         """The keys of a resource with this search document."""
-        only = self._only(search)
-        if only is True or only is False:
-            return [IndexKey(self.number, self.substring, "=true" if only else "=false")]
+        extension, name, sub = self._member
+        held: Any = search if extension is None else search.get(extension, {})
+        only = held.get(name)
+        if sub is not None:
+            only = only.get(sub) if isinstance(only, dict) else None
         if type(only) is str and len(only) < LONGEST:
             return [IndexKey(self.number, self.substring, VALUE + only)]
+        if only is True or only is False:
+            return [IndexKey(self.number, self.substring, "=true" if only else "=false")]
         found: dict[str, None] = {}
         cut = False
         for value in _values(search, self.place):

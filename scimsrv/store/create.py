@@ -318,8 +318,8 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
     counts = sorted(Counter(name for _, name, _ in renditions).items())
     tag = await conn.execute(
         _SQL["insert_resources"],
-        *(scope.tenant, [draft.id for draft in drafts], [name for _, name, _ in renditions], created),
-        *([made.display for _, _, made in renditions], [made.document for _, _, made in renditions]),
+        *(scope.tenant, _json([draft.id for draft in drafts]), _json([name for _, name, _ in renditions]), created),
+        *(_json([made.display for _, _, made in renditions]), [made.document for _, _, made in renditions]),
         [made.search for _, _, made in renditions],
         *map(_json, _columns(claims, 4)),
         *_columns(secrets, 3),
@@ -327,7 +327,7 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
         *map(_json, _columns(keys, 4)),
         *_columns(counts, 2),
         scope.count_slot(),
-        [None if names is None else orjson.dumps(names).decode() for names in (stored_names(one.plan.draft.coercions) for one in drafts)],
+        _json([stored_names(one.plan.draft.coercions) for one in drafts]),
         scope.catalog.edition,
     )
     if tag.endswith(" 0"):

@@ -275,7 +275,8 @@ WITH planned AS (
 ), stored AS (
     INSERT INTO resource (tenant, id, type, version, created, modified, display, document, search)
     SELECT $1, given.id, given.type, 1, $4, $4, given.display, given.document, given.search::jsonb
-    FROM planned CROSS JOIN unnest($2::text[], $3::text[], $5::text[], $6::text[], $7::text[]) given (id, type, display, document, search)
+    FROM planned CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),
+        json_array_elements_text($5::json), unnest($6::text[]), unnest($7::text[])) given (id, type, display, document, search)
 ), indexed AS (
     INSERT INTO resource_key (tenant, attribute, key, id, substring)
     SELECT $1, given.attribute::integer, given.key, given.id, given.substring::boolean
@@ -292,8 +293,9 @@ WITH planned AS (
 )
 INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
 SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
-    (SELECT array_agg(name) FROM json_array_elements_text(given.coercions::json) name)
-FROM planned CROSS JOIN unnest($2::text[], $3::text[], $23::text[]) given (id, type, coercions)
+    (SELECT array_agg(name) FROM json_array_elements_text(nullif(given.coercions::text, 'null')::json) name)
+FROM planned CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),
+    json_array_elements($23::json)) given (id, type, coercions)
 
 -- name: keys_taken
 -- $2/$3/$4 types, attributes and keys: which of them are held
