@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString
 
 import orjson
@@ -53,6 +53,9 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
 #: without any; and this mark where they do not say all, because something refers to what refers to the resource, or an id that has to
 #: be quoted in a URL may have a blank in it.
 _ASK: Final = "?"
+
+#: The number of the first of their columns in a row of `columns`.
+_FIRST: Final = 8
 
 _BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for number in range(100))
 
@@ -133,18 +136,24 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
     known = scope.names.kept(scope.tenant, scope.catalog, rows[0][0]["naming"])
     shown: dict[str, dict[str, bytes]] = {}
     late: list[tuple[str, Resolved, list[str]]] = []
+    last: View | None = None
+    shown_in: list[tuple[int, Resolved, Callable[[str], bytes]]] = []
     for row, view in rows:
-        id_ = row["id"]
-        for column, place in zip(_BACKLINKS, view.backlinks, strict=False):
-            sources = row[column]
+        if view is not last:
+            last = view
+            of = [known.elements(place, scope.catalog, scope.base_url).__getitem__ for place in view.backlinks]
+            shown_in = [(number, place, element) for number, (place, element) in enumerate(zip(view.backlinks, of, strict=True), _FIRST)]
+        for number, place, element in shown_in:
+            sources = row[number]
             if sources is None:
                 continue
+            id_ = row[0]
             if sources == _ASK:
                 shown[id_] = _NESTED
                 break
             held = sources.split(" ")
             try:
-                elements = b",".join(map(known.elements(place, scope.catalog, scope.base_url).__getitem__, held))
+                elements = b",".join(map(element, held))
             except KeyError:
                 late.append((id_, place, held))
             else:
