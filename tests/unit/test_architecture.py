@@ -31,6 +31,7 @@ BELOW: dict[str, set[str]] = {
     "embedded": {"system_user"},
     "keys": {"settings"},
     "cork": set(),
+    "badges": set(),
     "request_id": set(),
     "guard": {"errors", "cork", "request_id"},
     "admin": {
@@ -56,7 +57,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 }
 
 # Pure packages compute: they neither wait nor look at the world.
-PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol")
+PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol", "scimsrv.badges.baking")
 WORLD = {"asyncio", "socket", "subprocess", "os", "random", "secrets", "threading", "urllib.request", "sqlite3"}
 
 
