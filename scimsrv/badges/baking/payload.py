@@ -61,7 +61,7 @@ def json_for_cdata(payload: bytes) -> bytes:
         elif number > 0xFFFF:
             number -= 0x10000
             out.append(f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}")
-        elif number > 0x7E or character == ">":
+        elif number > 0x7F or character == ">":
             out.append(f"\\u{number:04x}")
         else:
             out.append(character)
