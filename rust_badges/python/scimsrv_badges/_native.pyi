@@ -4,6 +4,23 @@ from typing import Final, final
 
 from scimsrv_badges._results import Extracted, Inspection
 
+__all__ = [
+    "ALLOWED",
+    "FOREIGN",
+    "KINDS",
+    "UPLOAD",
+    "Limits",
+    "PngPlan",
+    "bake_png",
+    "bake_svg",
+    "check_svg_art",
+    "extract_png",
+    "extract_svg",
+    "inspect",
+    "scan_png",
+    "strip_png",
+]
+
 FOREIGN: Final[Limits]
 """For files that come from elsewhere, and for what is baked: the ceilings."""
 
@@ -112,9 +129,7 @@ class PngPlan:
 def scan_png(image: bytes, *, limits: Limits | None = None) -> PngPlan:
     """Validate a PNG with all its checksums and return the plan for baking into it; raises BakeError."""
 
-def bake_png(
-    image: bytes, payload: bytes, *, plan: PngPlan | None = None, overwrite: bool = False, limits: Limits | None = None
-) -> bytes:
+def bake_png(image: bytes, payload: bytes, *, plan: PngPlan | None = None, overwrite: bool = False, limits: Limits | None = None) -> bytes:
     """Return the PNG with a credential (JSON or compact JWS) in it, directly after IHDR; raises BakeError."""
 
 def strip_png(image: bytes, *, limits: Limits | None = None) -> bytes:
