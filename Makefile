@@ -32,7 +32,7 @@ $(STAMP):
 	@cat requirements.lock pyproject.toml | cksum > $(STAMP)
 
 # The server works without the Rust package; where it cannot be built, that is said and no more.
-CRATE := find rust_badges -name target -prune -o -type f -print | LC_ALL=C sort | xargs cat
+CRATE := find rust_badges \( -name target -o -name fuzz \) -prune -o -type f -print | LC_ALL=C sort | xargs cat
 ifneq ($(shell $(CRATE) | cksum),$(shell cat $(WHEEL) 2>/dev/null))
 .PHONY: $(WHEEL)
 endif

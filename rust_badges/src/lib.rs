@@ -132,7 +132,13 @@ impl PngPlan {
     }
 
     fn __repr__(&self) -> String {
-        format!("PngPlan(size={}, header_crc={}, chunks={}, existing={:?})", self.size(), self.header_crc(), self.chunks(), self.0.existing())
+        format!(
+            "PngPlan(size={}, header_crc={}, chunks={}, existing={:?})",
+            self.size(),
+            self.header_crc(),
+            self.chunks(),
+            self.0.existing()
+        )
     }
 }
 
@@ -188,13 +194,7 @@ fn extract_png<'py>(py: Python<'py>, image: &[u8], strict: bool, limits: Option<
 /// Return the SVG with a credential in it.
 #[pyfunction]
 #[pyo3(signature = (image, payload, *, overwrite = false, limits = None))]
-fn bake_svg<'py>(
-    py: Python<'py>,
-    image: &[u8],
-    payload: &[u8],
-    overwrite: bool,
-    limits: Option<&Limits>,
-) -> PyResult<Bound<'py, PyBytes>> {
+fn bake_svg<'py>(py: Python<'py>, image: &[u8], payload: &[u8], overwrite: bool, limits: Option<&Limits>) -> PyResult<Bound<'py, PyBytes>> {
     let limits = limits_or(limits, &baking::FOREIGN);
     let baked = released(py, image.len(), || baking::bake_svg(image, payload, overwrite, limits))?;
     Ok(PyBytes::new(py, &baked))

@@ -13,7 +13,17 @@ const XLINK: &[u8] = b"http://www.w3.org/1999/xlink";
 const DETAIL_MOST: usize = 64;
 /// What could load something, or hide that it does.
 const LOADING: [&[u8]; 11] = [
-    b"@", b"\\", b"image(", b"image-set(", b"src(", b"cross-fade(", b"element(", b"expression(", b"behavior", b"-moz-binding", b"javascript:",
+    b"@",
+    b"\\",
+    b"image(",
+    b"image-set(",
+    b"src(",
+    b"cross-fade(",
+    b"element(",
+    b"expression(",
+    b"behavior",
+    b"-moz-binding",
+    b"javascript:",
 ];
 
 /// Returns uploaded art without document type and without what drawing programs keep for themselves.

@@ -28,8 +28,7 @@ impl Piece {
 
     /// Whether this is the chunk of Open Badges 3.0: iTXt with exactly its keyword.
     pub(crate) fn is_credential(&self, image: &[u8]) -> bool {
-        &self.kind == b"iTXt"
-            && self.content(image).strip_prefix(KEYWORD).is_some_and(|rest| rest.first() == Some(&0))
+        &self.kind == b"iTXt" && self.content(image).strip_prefix(KEYWORD).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     /// Whether the checksum fits type and content.

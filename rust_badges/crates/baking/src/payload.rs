@@ -42,11 +42,7 @@ pub(crate) fn check_payload(payload: &[u8], most: usize) -> Result<Baked, Error>
         return refuse(Kind::PayloadControl, at);
     }
     let trimmed = trim(payload);
-    if trimmed.starts_with(b"{") && trimmed.ends_with(b"}") {
-        Ok(Baked::Json)
-    } else {
-        refuse_whole(Kind::PayloadForm)
-    }
+    if trimmed.starts_with(b"{") && trimmed.ends_with(b"}") { Ok(Baked::Json) } else { refuse_whole(Kind::PayloadForm) }
 }
 
 /// Rewrites JSON so that it can stand in CDATA: `>` and non-ASCII characters, which only strings can hold, as `\uXXXX`, CR as a space.
