@@ -48,7 +48,7 @@ test: install check test-rust ## lint, types, and every test against a Postgres 
 
 test-rust: install ## tests and lints of the Rust package, where cargo is installed
 	@if ! command -v cargo >/dev/null 2>&1; then echo "cargo is not installed: the Rust package is not tested"; else \
-	cd rust_badges && cargo fmt --all --check && cargo clippy --quiet --locked --workspace --all-targets && cargo test --quiet --locked -p baking; fi
+	cd rust_badges && cargo fmt --all --check && cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings && cargo test --quiet --locked -p baking; fi
 
 fuzz: ## fuzz the parsers of the Rust package for a minute each (needs cargo-fuzz and a nightly toolchain)
 	cd rust_badges && for target in png svg; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -41,12 +41,13 @@ def bake_png(image: bytes, payload: bytes, *, plan: PngPlan | None = None, overw
     if plan.chunks - len(plan.existing) + 1 > limits.chunks:
         raise refusal("limit.chunks", None)
     content = b"iTXt" + PREFIX + payload
-    parts = [image[:INSERT_AT], (len(content) - 4).to_bytes(4), content, zlib.crc32(content).to_bytes(4)]
+    view = memoryview(image)
+    parts: list[bytes | memoryview] = [view[:INSERT_AT], (len(content) - 4).to_bytes(4), content, zlib.crc32(content).to_bytes(4)]
     at = INSERT_AT
     for start, end in plan.existing:
-        parts.append(image[at:start])
+        parts.append(view[at:start])
         at = end
-    parts.append(image[at:])
+    parts.append(view[at:])
     baked = b"".join(parts)
     if len(baked) > limits.png_bytes:
         raise refusal("limit.file", None)

@@ -20,13 +20,25 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// How many bytes are looked at before it is asked whether one of them is what was looked for: a loop that vectorises.
+pub(crate) const BLOCK: usize = 64;
+
+/// Offset of the first byte that `wanted` is true for.
+pub(crate) fn first(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let hit = blocks.iter().position(|block| block.iter().fold(false, |any, byte| any | wanted(*byte)));
+    let from = hit.unwrap_or(blocks.len()) * BLOCK;
+    let last = hit.map_or(rest, |number| &blocks[number]);
+    last.iter().position(|byte| wanted(*byte)).map(|at| from + at)
+}
+
 /// Offset of the first `needle` that lies within `data[from..to]`.
 pub(crate) fn find(data: &[u8], needle: &[u8], from: usize, to: usize) -> Option<usize> {
-    let first = *needle.first()?;
+    let begin = *needle.first()?;
     let mut at = from;
     while at + needle.len() <= to {
         let last = to - needle.len() + 1;
-        at += data[at..last].iter().position(|byte| *byte == first)?;
+        at += first(&data[at..last], |byte| byte == begin)?;
         if data[at..].starts_with(needle) {
             return Some(at);
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::bytes::trim;
+use crate::bytes::{BLOCK, first, trim};
 use crate::error::{Error, Kind, refuse, refuse_whole};
 
 /// What is baked.
@@ -38,7 +38,7 @@ pub(crate) fn check_payload(payload: &[u8], most: usize) -> Result<Baked, Error>
     if let Err(wrong) = std::str::from_utf8(payload) {
         return refuse(Kind::PayloadUtf8, wrong.valid_up_to());
     }
-    if let Some(at) = payload.iter().position(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+    if let Some(at) = first(payload, |byte| (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) {
         return refuse(Kind::PayloadControl, at);
     }
     let trimmed = trim(payload);
@@ -47,7 +47,7 @@ pub(crate) fn check_payload(payload: &[u8], most: usize) -> Result<Baked, Error>
 
 /// Rewrites JSON so that it can stand in CDATA: `>` and non-ASCII characters, which only strings can hold, as `\uXXXX`, CR as a space.
 pub(crate) fn json_for_cdata(payload: &[u8]) -> Cow<'_, [u8]> {
-    if !payload.iter().any(|byte| *byte > 0x7f || matches!(byte, b'>' | b'\r')) {
+    if first(payload, |byte| (byte > 0x7f) | (byte == b'>') | (byte == b'\r')).is_none() {
         return Cow::Borrowed(payload);
     }
     let mut out = String::with_capacity(payload.len() * 2);
@@ -89,15 +89,46 @@ pub(crate) fn json_in_base64(verify: &[u8]) -> Option<Vec<u8>> {
     json.then_some(out)
 }
 
-fn is_jws(text: &[u8]) -> bool {
-    let mut parts = 0;
-    for part in text.split(|byte| *byte == b'.') {
-        parts += 1;
-        if parts > 3 || part.is_empty() || !part.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-            return false;
+/// Whether text is a compact JWS: three parts of base64url, none of them empty. Such text is ASCII.
+pub(crate) fn is_jws(text: &[u8]) -> bool {
+    let mut dots = Dots::default();
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let parted =
+        blocks.iter().enumerate().all(|(number, block)| dots.read(block, number * BLOCK)) && dots.read(rest, text.len() - rest.len());
+    let [one, two] = dots.at;
+    parted && dots.count == 2 && one > 0 && two > one + 1 && two + 1 < text.len()
+}
+
+/// The dots between the parts of a compact JWS.
+#[derive(Default)]
+struct Dots {
+    count: usize,
+    at: [usize; 2],
+}
+
+impl Dots {
+    /// Reads on; false for any byte that is neither base64url nor a dot, and for a third dot.
+    #[inline]
+    fn read(&mut self, block: &[u8], offset: usize) -> bool {
+        let (mut foreign, mut dots) = (0, 0);
+        for byte in block {
+            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            let digit = byte.wrapping_sub(b'0') < 10;
+            let dot = *byte == b'.';
+            foreign |= u8::from(!(letter | digit | (*byte == b'-') | (*byte == b'_') | dot));
+            dots |= u8::from(dot);
         }
+        if foreign == 0 && dots != 0 {
+            for (within, _) in block.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
+                if self.count == 2 {
+                    return false;
+                }
+                self.at[self.count] = offset + within;
+                self.count += 1;
+            }
+        }
+        foreign == 0
     }
-    parts == 3
 }
 
 fn sextet(byte: u8) -> Option<u8> {

@@ -1,6 +1,7 @@
 //! Credentials into PNG files: a chunk directly after IHDR, every other byte unchanged (Open Badges 3.0 §5.3.1).
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use crate::bytes::number;
 use crate::chunks::{PREFIX, Walk, is_png};
@@ -9,7 +10,12 @@ use crate::limits::Limits;
 use crate::payload::check_payload;
 use crate::plan::{INSERT_AT, PngPlan};
 
+/// Bytes of a credential's chunk beside the credential.
 const CHUNK: usize = 36;
+
+/// Type and beginning of the credential's chunk, the same in every one, and its checksum so far.
+const LEAD: [u8; 28] = *b"iTXtopenbadgecredential\0\0\0\0\0";
+const LEAD_CRC: u32 = crc(&LEAD);
 
 /// Validates a PNG with all its checksums and returns the plan for baking into it.
 pub fn scan_png(image: &[u8], limits: &Limits) -> Result<PngPlan, Error> {
@@ -31,7 +37,7 @@ pub struct BakedPng<'a> {
     image: &'a [u8],
     payload: &'a [u8],
     plan: Cow<'a, PngPlan>,
-    lead: [u8; 32],
+    size: [u8; 4],
     crc: [u8; 4],
     length: usize,
 }
@@ -65,14 +71,10 @@ pub fn bake_png<'a>(
     if length > limits.png_bytes {
         return refuse_whole(Kind::LimitFile);
     }
-    let mut lead = [0; 32];
-    lead[..4].copy_from_slice(&narrow(PREFIX.len() + payload.len()).to_be_bytes());
-    lead[4..8].copy_from_slice(b"iTXt");
-    lead[8..].copy_from_slice(PREFIX);
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&lead[4..]);
+    let mut crc = crc32fast::Hasher::new_with_initial(LEAD_CRC);
     crc.update(payload);
-    Ok(BakedPng { image, payload, plan, lead, crc: crc.finalize().to_be_bytes(), length })
+    let size = narrow(PREFIX.len() + payload.len()).to_be_bytes();
+    Ok(BakedPng { image, payload, plan, size, crc: crc.finalize().to_be_bytes(), length })
 }
 
 impl BakedPng<'_> {
@@ -85,7 +87,8 @@ impl BakedPng<'_> {
     /// Hands the bytes of the result over, part by part.
     pub fn parts(&self, mut each: impl FnMut(&[u8])) {
         each(&self.image[..INSERT_AT]);
-        each(&self.lead);
+        each(&self.size);
+        each(&LEAD);
         each(self.payload);
         each(&self.crc);
         let mut at = INSERT_AT;
@@ -96,17 +99,20 @@ impl BakedPng<'_> {
         each(&self.image[at..]);
     }
 
-    /// Writes the result into a buffer of exactly [`BakedPng::length`] bytes.
+    /// Writes the result to the beginning of a buffer of at least [`BakedPng::length`] bytes; returns how many were written.
     ///
     /// # Panics
     ///
     /// Panics when the buffer is shorter.
-    pub fn write_to(&self, buffer: &mut [u8]) {
+    pub fn write_to(&self, buffer: &mut [MaybeUninit<u8>]) -> usize {
         let mut at = 0;
         self.parts(|part| {
-            buffer[at..at + part.len()].copy_from_slice(part);
+            for (place, byte) in buffer[at..at + part.len()].iter_mut().zip(part) {
+                place.write(*byte);
+            }
             at += part.len();
         });
+        at
     }
 
     /// The result as bytes of its own.
@@ -136,6 +142,22 @@ pub fn strip_png(image: &[u8], limits: &Limits) -> Result<Vec<u8>, Error> {
 
 fn fits(plan: &PngPlan, image: &[u8]) -> bool {
     wide(plan.size) == image.len() && is_png(image) && plan.header_crc == number(image, INSERT_AT - 4)
+}
+
+/// CRC-32 bit by bit, for what is known when this is compiled.
+const fn crc(bytes: &[u8]) -> u32 {
+    let mut register = u32::MAX;
+    let mut at = 0;
+    while at < bytes.len() {
+        register ^= bytes[at] as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            register = (register >> 1) ^ (0xedb8_8320 & (register & 1).wrapping_neg());
+            bit += 1;
+        }
+        at += 1;
+    }
+    !register
 }
 
 /// An offset in a file whose size was checked against [`Limits::png_bytes`].

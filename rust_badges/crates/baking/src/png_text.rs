@@ -61,15 +61,18 @@ fn read<'a>(image: &'a [u8], piece: &Piece, form: &'static str, strict: bool, li
     let keyword = content.iter().position(|byte| *byte == 0).unwrap_or(content.len() - 1);
     let rest = &content[keyword + 1..];
     let mut warnings = Vec::new();
-    let payload = if &piece.kind == b"iTXt" {
+    let (payload, kind) = if &piece.kind == b"iTXt" {
         let (text, start) = international(rest, piece.start + keyword + 1, &mut warnings, limits)?;
-        if let Err(wrong) = std::str::from_utf8(&text) {
+        let kind = content_of(&text);
+        if kind != "jws"
+            && let Err(wrong) = std::str::from_utf8(&text)
+        {
             let within = if matches!(text, Cow::Owned(_)) { 0 } else { wrong.valid_up_to() };
             return refuse(Kind::CredentialUtf8, start + within);
         }
-        text
+        (text, kind)
     } else {
-        Cow::Borrowed(rest)
+        (Cow::Borrowed(rest), content_of(rest))
     };
     if payload.len() > limits.text_bytes {
         return refuse(Kind::LimitPayload, piece.offset);
@@ -77,7 +80,6 @@ fn read<'a>(image: &'a [u8], piece: &Piece, form: &'static str, strict: bool, li
     if payload.is_empty() {
         return refuse(Kind::CredentialEmpty, piece.offset);
     }
-    let kind = content_of(&payload);
     if form == CURRENT && !matches!(kind, "json" | "jws") {
         warnings.push(Kind::CredentialForm);
     }

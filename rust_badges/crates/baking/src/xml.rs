@@ -3,7 +3,7 @@
 //! Nothing is built or re-serialised: whoever changes a document does so at the offsets given here. Every rule that is checked has one
 //! kind of error and one offset, so that the Python implementation can be held to the same answers.
 
-use crate::bytes::{blank, find, starts};
+use crate::bytes::{blank, find, first, starts};
 use crate::error::{Error, Kind, refuse, refuse_whole};
 use crate::limits::Limits;
 use crate::markup::{Event, Tag, reference};
@@ -64,9 +64,9 @@ impl<'a> Reader<'a> {
                     self.check_text(at, end)?;
                     return Ok(Some(Event::Text(at, end, false)));
                 }
-                let first = blank(data, at);
-                if first < end {
-                    return refuse(Kind::SvgText, first);
+                let text = blank(data, at);
+                if text < end {
+                    return refuse(Kind::SvgText, text);
                 }
             } else if starts(data, at, b"<!--") {
                 self.at = self.comment(at)?;
@@ -231,16 +231,21 @@ impl<'a> Iterator for Reader<'a> {
 /// The name that begins at an offset, None where none does. Beyond ASCII every character counts as one of a name.
 pub(crate) fn name_at(data: &[u8], at: usize) -> Option<&[u8]> {
     let rest = data.get(at..)?;
-    let first = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..);
-    let length = rest.iter().take_while(|byte| first(byte) || matches!(byte, b'-' | b'.' | b'0'..=b'9')).count();
-    rest.first().filter(|byte| first(byte)).map(|_| &rest[..length])
+    let begins = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..);
+    let length = rest.iter().take_while(|byte| begins(byte) || matches!(byte, b'-' | b'.' | b'0'..=b'9')).count();
+    rest.first().filter(|byte| begins(byte)).map(|_| &rest[..length])
 }
 
 /// Offset of the first character that XML does not permit: a control character, U+FFFE or U+FFFF.
 fn forbidden(data: &[u8]) -> Option<usize> {
-    data.iter().enumerate().position(|(at, byte)| match byte {
-        0..0x20 => !matches!(byte, b'\t' | b'\n' | b'\r'),
-        0xef => starts(data, at, b"\xef\xbf\xbe") || starts(data, at, b"\xef\xbf\xbf"),
-        _ => false,
-    })
+    let control = first(data, |byte| (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r'));
+    let before = control.unwrap_or(data.len());
+    let mut at = 0;
+    while let Some(last) = find(data, b"\xef\xbf", at, before) {
+        if matches!(data.get(last + 2), Some(0xbe | 0xbf)) {
+            return Some(last);
+        }
+        at = last + 2;
+    }
+    control
 }
