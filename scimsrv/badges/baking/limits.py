@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
+
+
+def _at_most(ceiling: int, meaning: str) -> Any:
+    return field(default=ceiling, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Sizes are bytes, dimensions are pixels. The defaults are ceilings: a larger value, or one below 1, raises ValueError."""
 
-    #: Size of a PNG file, read or written.
-    png_bytes: int = 4 * _MIB
-    #: Width and height from IHDR, and their product.
-    width: int = 4096
-    height: int = 4096
-    area: int = 4096 * 4096
-    #: All chunks, and the ancillary ones beside the credential.
-    chunks: int = 10_000
-    ancillary_chunks: int = 10_000
-    #: Content of a text chunk, and a credential: chunk, body of an element or argument.
-    text_bytes: int = _MIB
-    #: What a compressed text chunk may inflate to.
-    inflated_bytes: int = 256 * _KIB
-    #: Size of an SVG file, read or written.
-    svg_bytes: int = _MIB
-    #: Nesting and number of elements, attributes of one element (namespace declarations included).
-    depth: int = 128
-    elements: int = 50_000
-    attributes: int = 64
-    #: An attribute's value as written, and that of `verify`.
-    attribute_bytes: int = 256 * _KIB
-    verify_bytes: int = 64 * _KIB
+    png_bytes: int = _at_most(4 * _MIB, "size of a PNG file, read or written")
+    width: int = _at_most(4096, "width from IHDR")
+    height: int = _at_most(4096, "height from IHDR")
+    area: int = _at_most(4096 * 4096, "width times height")
+    chunks: int = _at_most(10_000, "all chunks")
+    ancillary_chunks: int = _at_most(10_000, "the ancillary chunks beside the credential")
+    text_bytes: int = _at_most(_MIB, "content of a text chunk, and a credential: chunk, body of an element or argument")
+    inflated_bytes: int = _at_most(256 * _KIB, "what a compressed text chunk may inflate to")
+    svg_bytes: int = _at_most(_MIB, "size of an SVG file, read or written")
+    depth: int = _at_most(128, "nesting of elements")
+    elements: int = _at_most(50_000, "number of elements")
+    attributes: int = _at_most(64, "attributes of one element, namespace declarations included")
+    attribute_bytes: int = _at_most(256 * _KIB, "an attribute's value as written")
+    verify_bytes: int = _at_most(64 * _KIB, "the value of `verify` as written")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 1 <= value <= field.default:
-                raise ValueError(f"{field.name} must be from 1 to {field.default}")
+        for one in fields(self):
+            if not 1 <= getattr(self, one.name) <= one.default:
+                raise ValueError(f"{one.name} must be from 1 to {one.default}")
 
 
 FOREIGN: Final = Limits()
