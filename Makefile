@@ -9,7 +9,7 @@ WHEEL := $(VENV)/.wheel
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 
-.PHONY: help install wheel serve test test-rust fuzz test-mutants check format bench bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -67,6 +67,9 @@ format: install ## let the formatter and the linter repair what they can
 
 bench: install ## measure against a ceiling taken in the same run
 	$(BIN)/python -m bench
+
+bench-baking: install ## measure baking of badges against a copy, openbadgeslib and Pillow (needs cargo)
+	$(BIN)/python -m bench.baking
 
 bench-scale: install ## measure on a tenant of a million users (half an hour, 12 GB of disk); SCALE_ARGS="--data DIR" keeps the data
 	$(BIN)/python -m bench.scale --json bench/results/scale.json --plots bench/results --docs docs/scale.md $(SCALE_ARGS)

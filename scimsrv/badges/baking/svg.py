@@ -17,6 +17,7 @@ from scimsrv.badges.baking.xml import read
 
 SVG: Final = b"http://www.w3.org/2000/svg"
 OPEN_BADGES: Final = b"https://purl.imsglobal.org/ob/v3p0"
+PREFIX: Final = b"openbadges"
 
 #: Namespace and local name of an element → form.
 _FORMS: Final[dict[tuple[bytes, bytes], str]] = {
@@ -192,16 +193,21 @@ def _text(image: bytes, text: Text) -> bytes:
 
 
 def _prefix(image: bytes, root: Start) -> tuple[bytes, bool]:
-    """Return the prefix for the credential, and whether the root declares it already."""
-    taken: set[bytes] = set()
-    for attribute in root.attributes:
-        if attribute.uri == XMLNS and attribute.name != b"xmlns":
-            if _declares(image, attribute):
-                return attribute.local, True
-            taken.add(attribute.local)
-    if b"openbadges" not in taken:
-        return b"openbadges", False
-    return next(fresh for number in count(3) if (fresh := b"openbadges%d" % number) not in taken), False
+    """Return the prefix for the credential, and whether the root declares it already.
+
+    The standard's own prefix wherever it is free, since some readers look for nothing else.
+    """
+    declared: dict[bytes, bool] = {
+        attribute.local: _declares(image, attribute)
+        for attribute in root.attributes
+        if attribute.uri == XMLNS and attribute.name != b"xmlns"
+    }
+    if declared.get(PREFIX, True):
+        return PREFIX, PREFIX in declared
+    for prefix, ours in declared.items():
+        if ours:
+            return prefix, True
+    return next(fresh for number in count(3) if (fresh := PREFIX + b"%d" % number) not in declared), False
 
 
 def _declares(image: bytes, attribute: Attribute) -> bool:

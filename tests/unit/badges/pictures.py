@@ -115,6 +115,10 @@ def rich_svgs() -> dict[str, bytes]:
         "after the root": svg() + b"\n<!-- done -->\n",
         "prefix taken": svg(b"<g/>", b' xmlns:openbadges="http://openbadges.org"'),
         "prefixes taken": svg(b"<g/>", b' xmlns:openbadges="http://openbadges.org" xmlns:openbadges3="urn:x"'),
+        "prefix taken, declared under another": svg(
+            b"<g/>", b' xmlns:openbadges="http://openbadges.org" xmlns:ob="https://purl.imsglobal.org/ob/v3p0"'
+        ),
+        "declared": svg(b"<g/>", b' xmlns:openbadges="https://purl.imsglobal.org/ob/v3p0"'),
         "declared under another prefix": svg(b"<g/>", b' xmlns:ob="https://purl.imsglobal.org/ob/v3p0"'),
         "declared as default within": svg(b'<g xmlns="urn:other"><h/></g>'),
         "editor": svg(b"<metadata/>", b' xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" inkscape:label="x"'),

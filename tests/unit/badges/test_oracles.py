@@ -27,7 +27,7 @@ VECTORS = os.environ.get("BADGE_VECTORS")
 def elements_by_expat(document: bytes) -> list[tuple[str, dict[str, str]]] | None:
     """Return names and attributes of all elements, None where expat finds the document not well-formed."""
     found: list[tuple[str, dict[str, str]]] = []
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate(namespace_separator="\n")
     parser.StartElementHandler = lambda name, attributes: found.append((name, attributes))
     try:
         parser.Parse(document, True)
@@ -40,7 +40,7 @@ def elements_by_us(document: bytes) -> list[tuple[str, dict[str, str]]] | None:
     """Return the same as the reader of this project sees it, None where it refuses the document."""
 
     def joined(uri: bytes, local: bytes) -> str:
-        return (uri + b" " + local if uri else local).decode()
+        return (uri + b"\n" + local if uri else local).decode()
 
     try:
         return [

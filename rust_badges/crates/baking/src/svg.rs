@@ -14,6 +14,7 @@ use crate::xml::Reader;
 
 pub(crate) const SVG: &[u8] = b"http://www.w3.org/2000/svg";
 const OPEN_BADGES: &[u8] = b"https://purl.imsglobal.org/ob/v3p0";
+const PREFIX: &[u8] = b"openbadges";
 
 /// An element `image[start..end]` that carries a credential: its form, value of `verify` (None: absent) and text.
 pub(crate) struct Carrier<'a> {
@@ -205,19 +206,21 @@ fn element(prefix: &[u8], payload: &[u8], kind: Baked, limits: &Limits) -> Resul
     Ok([b"<", &*name, b"><![CDATA[", &body, b"]]></", &name, b">"].concat())
 }
 
-/// The prefix for the credential, and whether the root declares it already.
+/// The prefix for the credential, and whether the root declares it already: the standard's own wherever it is free, since some readers
+/// look for nothing else.
 fn prefix(image: &[u8], root: &Tag<'_>) -> (Vec<u8>, bool) {
-    let mut taken = Vec::new();
-    for one in &root.attributes {
-        if *one.uri == *XMLNS && one.name != b"xmlns" {
-            if *value_of(image, one.value_start, one.value_end, true) == *OPEN_BADGES {
-                return (one.local.to_vec(), true);
-            }
-            taken.push(one.local);
+    let declarations = root.attributes.iter().filter(|one| *one.uri == *XMLNS && one.name != b"xmlns");
+    let declared: Vec<(&[u8], bool)> =
+        declarations.map(|one| (one.local, *value_of(image, one.value_start, one.value_end, true) == *OPEN_BADGES)).collect();
+    let standard = declared.iter().find(|(prefix, _)| *prefix == PREFIX);
+    match (standard, declared.iter().find(|(_, ours)| *ours)) {
+        (None, _) => (PREFIX.to_vec(), false),
+        (Some((_, true)), _) => (PREFIX.to_vec(), true),
+        (_, Some((prefix, _))) => (prefix.to_vec(), true),
+        _ => {
+            let mut fresh = (3..).map(|number| [PREFIX, format!("{number}").as_bytes()].concat());
+            let free = fresh.find(|name| !declared.iter().any(|(prefix, _)| prefix == name));
+            (free.unwrap_or_default(), false)
         }
     }
-    let fresh = (3..).map(|number| format!("openbadges{number}").into_bytes());
-    let mut names = std::iter::once(b"openbadges".to_vec()).chain(fresh);
-    let free = names.find(|name| !taken.contains(&name.as_slice()));
-    (free.unwrap_or_default(), false)
 }
