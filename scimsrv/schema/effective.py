@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, Uniqueness, fold_name, parse_attribute
+
+
+#: Single references, by the folded URN of their schema, whose values have rows in the reference table too: whom an award is of.
+TIED: Final[Mapping[str, str]] = {"urn:scimsrv:scim:schemas:badges:1.0:award": "recipient"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +220,17 @@ class EffectiveSchema:
     def referring(self) -> dict[str, Resolved]:
         """The attributes whose values have rows in the reference table, wherever the values themselves are, by folded name."""
         return self.writable_links | self.annotated
+
+    @cached_property
+    def tied(self) -> dict[str, Resolved]:
+        """Single-valued references that never change and have rows in the reference table, so that backlinks show them, by folded name."""
+        name = TIED.get(self.base.key)
+        return {place.key: place for place in self.pointers if place.extension is None and place.attribute.name == name}
+
+    @cached_property
+    def seen_from_behind(self) -> dict[str, Resolved]:
+        """The attributes that backlinks of other types may show from the other side, by folded name."""
+        return self.referring | self.tied
 
     @cached_property
     def backlinks(self) -> tuple[Resolved, ...]:

@@ -83,7 +83,7 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
-        await _rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
+        await rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
     await conn.executemany(_SQL["touch_resource"], [(scope.tenant, *one) for one in touched])
 
 
@@ -101,7 +101,7 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
             continue
         rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, other.name, sought, True, id_, most + 1)
         more = more or len(rows) > most
-        await _rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
+        await rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
     return more
 
 
@@ -122,7 +122,7 @@ def _without(document: Document, places: Iterable[Resolved], id_: str) -> Docume
     return document
 
 
-async def _rewrite(
+async def rewrite(
     scope: Scope,
     conn: Connection,
     schema: EffectiveSchema,
@@ -130,7 +130,8 @@ async def _rewrite(
     names: list[str],
     change: Callable[[Document], Document],
 ) -> None:
-    """Store what the change makes of each document; the rows are locked. `names` are those of the attributes that it changes."""
+    """Store what the change makes of each document; the rows (id, version, modified, document, search) are locked. `names` are those of
+    the attributes that it changes."""
     indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)
     for start in range(0, len(rows), _BATCH):
         changes: list[tuple[Any, ...]] = []
