@@ -17,6 +17,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv import own as own_badges
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
@@ -153,7 +154,7 @@ class App:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
-        self._resource_type(found, catalog)
+        schema = self._resource_type(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
@@ -167,10 +168,11 @@ class App:
             return await self._request(found, principal)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        keeps = False
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
-            principal.require(_right(found.endpoint, reads=reads))
+            keeps = own_badges.require(principal, catalog, schema, _right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -178,7 +180,7 @@ class App:
         until = time.monotonic() + _CHANGING
         while True:
             try:
-                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
+                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -196,15 +198,23 @@ class App:
         headers: Fields,
         *,
         own: bool,
+        keeps: bool,
     ) -> Reply:
-        """From what is asked to the answer, by the definitions of the catalogue. Raises OutdatedError when others hold by now."""
+        """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
+        OutdatedError when others hold by now."""
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         described = found.endpoint in _SUBJECTS
+        scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        user = await own_badges.user_of(scope, principal) if keeps else None
+        if user is not None:
+            scope = replace(scope, own=user)
+            body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
         plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        if user is not None:
+            plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
-        scope = self._scope(principal, catalog, self._base_url(found.tenant))
-        shown = own or principal.may(Right.READ)
+        shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
@@ -212,7 +222,7 @@ class App:
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, wanted, shown=shown)
-        if wanted.asynchronous and not own:
+        if wanted.asynchronous and not own and not keeps:
             kept = await write_later(
                 *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
                 reads=shown,
@@ -220,6 +230,8 @@ class App:
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
         outcome = await execute(scope, plan)
+        if user is not None:
+            own_badges.check_shown(outcome, user)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
@@ -264,7 +276,7 @@ class App:
         async def authorise() -> None:
             now = await self._principal(given, found)
             now.require(Right.BULK)
-            now.require(Right.WRITE)
+            now.require(Right.CHANGE)
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
@@ -309,7 +321,10 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
+        return Scope(
+            *(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names),
+            scopes=credential.scopes,
+        )
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""

@@ -156,7 +156,8 @@ def amended(before: Document, after: Document, actor: str, at: datetime) -> Docu
     if was == REVOKED:
         if becomes != REVOKED:
             raise mutability("status: nothing leads out of revoked; award the achievement anew")
-        if after.get("revocationReason") != before.get("revocationReason"):
+        made |= {"revocationReason": after.get("revocationReason", before["revocationReason"])}
+        if made["revocationReason"] != before["revocationReason"]:
             raise mutability("revocationReason: the award is revoked, so that its reason stays")
     elif becomes == REVOKED:
         if not after.get("revocationReason"):

@@ -49,9 +49,9 @@ def decided(before: Document, after: Document, actor: str, at: datetime) -> Docu
     if was != PENDING:
         if becomes != was:
             raise mutability(f"status: the request is {was}, which is final")
-        if after.get("reason") != before.get("reason"):
+        if after.get("reason", before.get("reason")) != before.get("reason"):
             raise mutability(f"reason: the request is {was}, which is final")
-        return made
+        return made | {name: before[name] for name in ("reason",) if name in before}
     if becomes == PENDING:
         if after.get("reason"):
             raise invalid_value("reason: a request has one when it is decided")

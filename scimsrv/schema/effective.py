@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, Uniqueness, fold_name, parse_attribute
 
-
 #: Single references, by the folded URN of their schema, whose values have rows in the reference table too: whom an award is of.
 TIED: Final[Mapping[str, str]] = {"urn:scimsrv:scim:schemas:badges:1.0:award": "recipient"}
 

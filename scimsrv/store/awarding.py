@@ -1,6 +1,6 @@
-"""The two moments of an award at which services are called: after it was created, and after it was revoked.
+"""The moments of an award at which services are called: after it was created, after it was revoked, and when its person is forgotten.
 
-Both are called inside the transaction of the request (or of the background's batch), with sets: what belongs to an award is stored with it
+All are called inside the transaction of the request (or of the background's batch), with sets: what belongs to an award is stored with it
 or not at all. The recipients are locked, so that nobody else awards them anything until the transaction ends.
 """
 
@@ -52,3 +52,16 @@ async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[s
     """
     rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(reasons), by_hand)
     return [RevokedAward(row["id"], row["recipient"], row["achievement"], row["issuer"]) for row in rows]
+
+
+async def awards_forgotten(connection: Connection, scope: Scope, ids: Sequence[str], pseudonym: str | None) -> None:
+    """Do away with what tells whose these awards are, beside their resources: their recipient was deleted, and they stay under a pseudonym;
+    without one they are being deleted themselves, after they were revoked.
+
+    Few statements for however many.
+    """
+    if pseudonym is not None:
+        await connection.execute(_SQL["rename_recipient"], scope.tenant, list(ids), pseudonym)
+    else:
+        await connection.execute(_SQL["untie"], scope.tenant, list(ids))
+        await connection.execute(_SQL["drop_awards"], scope.tenant, list(ids))

@@ -17,6 +17,7 @@ from scimsrv.badges import award, request
 from scimsrv.badges.award import Origin, RevokedAward, awarded, recipient_of
 from scimsrv.badges.checking import check_catalogue
 from scimsrv.badges.exclusive import exclusive_keys
+from scimsrv.badges.rights import check_own, check_request
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.schema import document as doc
 from scimsrv.schema.badging import ACHIEVEMENT, AWARD, PROGRAM, REQUEST, SKILL, TYPES
@@ -94,6 +95,7 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
             if "requester" not in document:
                 raise invalid_value("requester is required: the user who asks")
             user = document["requester"]["value"]
+            _check_rights(scope, None, document)
             return request.submitted(document, recipient_of(user, known[user]), known[document["achievement"]["value"]], at)
         case _:
             check_catalogue(schema.name, document)
@@ -131,6 +133,7 @@ async def amend(
             return award.amended(before, after, scope.actor, at)
         case "BadgeRequest":
             made = request.decided(before, after, scope.actor, at)
+            _check_rights(scope, before, made)
             if made["status"] == request.APPROVED != before["status"]:
                 made = made | {"award": await _approve(scope, conn, made, users, at)}
             return made
@@ -162,6 +165,14 @@ async def _approve(scope: Scope, conn: Connection, asked: Document, users: Mappi
     await insert_all(scope, conn, [NewResource(document["id"], schema, rendered(scope, schema, document, at))], at)
     await settle(scope, conn, [(schema, document)], users, at)
     return _reference(scope, AWARD, document["id"])
+
+
+def _check_rights(scope: Scope, before: Document | None, after: Document | None) -> None:
+    """Raises ScimError 403 for what whoever asks may not do with a request, 404 for another's."""
+    if scope.own is not None:
+        check_own(before, after, scope.own)
+    else:
+        check_request(before, after, scope.scopes)
 
 
 _FROM_REQUEST = (("recipient", "requester"), ("achievement", "achievement"))

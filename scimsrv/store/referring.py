@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from scimsrv.badges.rights import ABOUT
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability
@@ -106,9 +107,12 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
 
 
 def _pointing(scope: Scope, schema: EffectiveSchema, id_: str) -> Iterator[tuple[EffectiveSchema, Resolved, str]]:
-    """The places that may point at a resource of this type, with the type and the search document of what does."""
+    """The places that may point at a resource of this type, with the type and the search document of what does. Who awards and requests
+    are about is decided elsewhere."""
     for other in scope.catalog.types():
         for place in other.pointers:
+            if place.key == ABOUT.get(other.name) and scope.catalog.policy.badges:
+                continue
             part = place.attribute.value_part
             if part is not None and schema.name in place.attribute.resource_types:
                 yield other, place, orjson.dumps(containing(place, {part.search_key: key_of(part, id_)})).decode()

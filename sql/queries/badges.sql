@@ -105,3 +105,24 @@ INSERT INTO tenant_job (tenant, number, kind, subject, plan, state, total, actor
 SELECT $1, 1 + coalesce((SELECT max(j.number) FROM tenant_job j WHERE j.tenant = $1), 0), 'progress', 'Award', '{}', 'waiting',
        (SELECT count(DISTINCT a.recipient) FROM award a WHERE a.tenant = $1 AND a.state = 'active'), $2::text
 ON CONFLICT (tenant, number) DO NOTHING RETURNING number
+
+-- $2 user, who is locked: their awards, whatever their state
+-- name: lock_awards_of
+SELECT r.id, r.version, r.modified, r.document, r.search FROM (
+    SELECT a.id FROM award a WHERE a.tenant = $1 AND a.recipient = $2 ORDER BY a.id
+) a CROSS JOIN LATERAL (
+    SELECT r.id, r.version, r.modified, r.document, r.search::text AS search FROM resource r WHERE r.tenant = $1 AND r.id = a.id
+    FOR NO KEY UPDATE
+) r
+
+-- $2 awards: nobody shows them any more
+-- name: untie
+DELETE FROM reference WHERE tenant = $1 AND source = ANY ($2::text[]) AND attribute = 'recipient'
+
+-- $2 awards, $3 pseudonym
+-- name: rename_recipient
+UPDATE award SET recipient = $3 WHERE tenant = $1 AND id = ANY ($2::text[])
+
+-- $2 awards
+-- name: drop_awards
+DELETE FROM award WHERE tenant = $1 AND id = ANY ($2::text[])
