@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Scope, now
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -209,14 +210,15 @@ class App:
         if user is not None:
             scope = replace(scope, own=user)
             body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
-        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        at = now()
+        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers, at)
         if user is not None:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
-        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
+        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
@@ -344,10 +346,10 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0, now()).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
 
-    def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
-        return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
+    def _renderer(self, base_url: str, catalog: Catalog, count: int, at: datetime) -> Renderer:
+        return Renderer(base_url, catalog, partial(self.sealer.links, count=count), at)
 
     def _base_url(self, tenant: str) -> str:
         return f"{self.settings.base_url}/scim/{tenant}/v2"
@@ -378,14 +380,15 @@ class App:
         body: dict[str, Any],
         connection: Connection,
         headers: Fields,
+        at: datetime,
     ) -> Plan:
-        """What the request asks for."""
+        """What the request asks for at this moment."""
         limits, base_url = self.limits, self._base_url(found.tenant)
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
             holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
-            plan = planning.query(schemas, search)
+            plan = planning.query(schemas, search, at)
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
 from scimsrv.schema.redefinition import Subject
+from scimsrv.schema.semantics import instant
 
 #: The links and backlinks of a representation, each with its elements as JSON and commas between them.
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
@@ -38,22 +40,25 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """Renders a tenant's outcomes; `base_url` is the tenant's, without a slash at its end. `links` makes the members of a list that
-    lead to its neighbours by cursor."""
+    lead to its neighbours by cursor. What passes with time is shown as it is `at` this moment."""
 
     base_url: str
     catalog: Catalog
     links: Callable[[Cursors], Mapping[str, str]]
+    at: datetime
 
     def reply(self, outcome: Outcome) -> Reply:
         """The answer to a request that succeeded."""
         match outcome:
             case Shown(stored, view, if_none_match):
+                stored = self._at_moment(stored)
                 linked = self._linked(stored, view)
                 tag = self.etag(stored, linked)
                 if if_none_match and ("*" in if_none_match or tag[3:-1] in if_none_match):
                     return Reply(304, headers={"ETag": tag})
                 return Reply(200, self._body(stored, view, linked, tag), {"ETag": tag, "Location": self._location(stored)})
             case Created(stored, view):
+                stored = self._at_moment(stored)
                 linked = self._linked(stored, view)
                 tag = self.etag(stored, linked)
                 return Reply(201, self._body(stored, view, linked, tag), {"ETag": tag, "Location": self._location(stored)})
@@ -73,12 +78,25 @@ class Renderer:
                 return Reply(200, orjson.dumps(answer), headers)
         assert_never(outcome)
 
+    def _at_moment(self, stored: Stored) -> Stored:
+        """The resource with what has passed by now. Only a document that says when something passes is read for it."""
+        expiring = stored.schema.expiring
+        if expiring is None or f'"{expiring.until.attribute.name}":' not in stored.document:
+            return stored
+        whole = orjson.loads(stored.document)
+        held, until = document.get(whole, expiring.place), document.get(whole, expiring.until)
+        if held != expiring.passing or until is None or instant(until) >= self.at:
+            return stored
+        shown = orjson.dumps(document.put(whole, expiring.place, expiring.past)).decode()
+        return stored._replace(document=shown, derived=expiring.past.encode())
+
     def etag(self, stored: Stored, linked: _Linked) -> str:
-        """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
+        """The weak tag: the version, and a digest of what is shown and changes without it, such as backlinks. What the targets of
         links are called is not covered: it is the text of other resources, and the tag is weak."""
-        if not linked:
+        if not linked and not stored.derived:
             return f'W/"{stored.version}"'
         derived = [elements for place, elements in linked if place.attribute.is_backlink]
+        derived += [stored.derived] if stored.derived else []
         return f'W/"{stored.version}-{zlib.crc32(b";".join(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
     def _location(self, stored: Stored) -> str:
@@ -154,6 +172,7 @@ class Renderer:
         return self._stream(whole, stored, view) if stored.streamed else whole
 
     def _listed(self, stored: Stored, view: View) -> bytes:
+        stored = self._at_moment(stored)
         linked = self._linked(stored, view)
         return self.resource(stored, view, linked, self.etag(stored, linked))
 

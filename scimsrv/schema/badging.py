@@ -26,10 +26,6 @@ TYPES: Final = (ISSUER, PROGRAM, SKILL, ACHIEVEMENT, AWARD, REQUEST)
 #: Resource type, attribute and substring mark of the indexes that they begin with.
 INDEXES: Final = ((AWARD, "awardedAt", False), (AWARD, "meta.lastModified", False), (REQUEST, "submittedAt", False))
 
-#: Of schemas, by their folded URNs, whose attribute is derived from its stored value and a moment: the attribute, the moment's, the
-#: stored value that passes, and what it becomes once the moment is past.
-EXPIRING: Final[Mapping[str, tuple[str, str, str, str]]] = {fold_name(URN + AWARD): ("status", "validUntil", "active", "expired")}
-
 
 def is_shipped(urn: str) -> bool:
     """Whether this is the URN of a schema of badges."""

@@ -36,7 +36,7 @@ async def test_the_last_mini_badge_completes_the_skill(server: Server, order: tu
     awards = await made.awards(user)
     assert awards.keys() == {*skill.minis, skill.achievement, own}
     assert (awards[skill.achievement]["source"], awards[last]["source"]) == ("automatic", "manual")
-    actor = (await server.pool.fetchval("SELECT kid FROM credential WHERE tenant = $1 ORDER BY created DESC LIMIT 1", made.client.id))
+    actor = await server.pool.fetchval("SELECT kid FROM credential WHERE tenant = $1 ORDER BY created DESC LIMIT 1", made.client.id)
     assert awards[skill.achievement]["cause"] == {"kind": "award", "award": final["id"], "actor": actor}
     assert awards[own]["cause"] == {"kind": "award", "award": awards[skill.achievement]["id"], "actor": actor}
 
