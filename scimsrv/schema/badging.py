@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.definitions import Definition, Definitions, load_badges
+from scimsrv.schema.definitions import Definition, Definitions, is_of_badges, load_badges
 
 #: What the URNs of all badge schemas begin with, and that of the extension of users.
 URN: Final = "urn:scimsrv:scim:schemas:badges:1.0:"
@@ -25,11 +25,6 @@ TYPES: Final = (ISSUER, PROGRAM, SKILL, ACHIEVEMENT, AWARD, REQUEST)
 
 #: Resource type, attribute and substring mark of the indexes that they begin with.
 INDEXES: Final = ((AWARD, "awardedAt", False), (AWARD, "meta.lastModified", False), (REQUEST, "submittedAt", False))
-
-
-def is_shipped(urn: str) -> bool:
-    """Whether this is the URN of a schema of badges."""
-    return fold_name(urn) in {fold_name(shipped) for shipped in load_badges().schemas}
 
 
 def with_badges(schemas: Mapping[str, Definition], types: Mapping[str, Definition]) -> tuple[dict[str, Definition], dict[str, Definition]]:
@@ -70,7 +65,7 @@ def without_badges(
     """The definitions without those of badges: what a tenant has that turned them off."""
     names = {fold_name(name) for name in TYPES}
     left = {key: _without_extension(type_) for key, type_ in types.items() if key not in names}
-    return {key: schema for key, schema in schemas.items() if not is_shipped(key)}, left
+    return {key: schema for key, schema in schemas.items() if not is_of_badges(key)}, left
 
 
 def _without_extension(type_: Definition) -> dict[str, Any]:

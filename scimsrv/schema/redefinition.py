@@ -18,7 +18,7 @@ from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.evolution import Change, Effect, Refers, SetAside, Unused, compare
 from scimsrv.schema.policy import DEFAULT_OWN, parse_policy
-from scimsrv.schema.protection import check_protected
+from scimsrv.schema.protection import check_protected, check_protected_type
 from scimsrv.schema.resource_type import check_references, checked_resource_type, spelled
 
 
@@ -106,6 +106,7 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
     else:
         new = None if body is None else _resource_type(catalog, old, checked_resource_type(body))
         called = (new or old or {})["name"]
+        check_protected_type(old, new)
         _put(types, fold_name(called), new)
         check_references(schemas, types.values())
     after = build_catalog(

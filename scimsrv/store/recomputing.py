@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from scimsrv.badges.catalogue import Step, entitled, steps
+from scimsrv.badges.catalogue import Step, steps, unfounded
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
 from scimsrv.store.progression import award_steps, held_by, revoke, whole_catalogue
@@ -63,18 +63,17 @@ async def recompute(scope: Scope, conn: Connection, position: str, most: int) ->
     branch = await whole_catalogue(conn, scope.tenant)
     held = await held_by(conn, scope.tenant, users, at)
     due: dict[str, list[Step]] = {}
-    unfounded: dict[str, str] = {}
+    losing: dict[str, str] = {}
     for user, has in held.items():
         catalogue = has.within(branch.catalogue)
         if scope.catalog.policy.badge_catalogue_change == "recompute":
-            follows = entitled(catalogue, has.given)
-            gone = has.automatic - follows
-            unfounded |= {has.live[achievement]: user for achievement in gone}
+            gone = unfounded(catalogue, has.given, frozenset(has.automatic))
+            losing |= {has.live[achievement]: user for achievement in gone}
             found = steps(catalogue, has.achievements - gone, ())
         else:
             found = steps(catalogue, has.achievements, ())
         if found:
             due[user] = found
-    await revoke(scope, conn, dict.fromkeys(unfounded, REASON), at)
+    await revoke(scope, conn, dict.fromkeys(losing, REASON), at)
     await award_steps(scope, conn, branch, due, {}, users, at)
-    return Batch(ids[-1] if ids else position, len(ids), sorted(due), sorted({*unfounded.values()}))
+    return Batch(ids[-1] if ids else position, len(ids), sorted(due), sorted({*losing.values()}))

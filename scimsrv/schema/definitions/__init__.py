@@ -40,6 +40,16 @@ def load_badges() -> Definitions:
     return _read(files(__name__) / "badges")
 
 
+def is_of_badges(urn: str) -> bool:
+    """Whether this is the URN, in any case, of a schema of badges."""
+    return urn.lower() in _badge_urns()
+
+
+@cache
+def _badge_urns() -> frozenset[str]:
+    return frozenset(urn.lower() for urn in load_badges().schemas)
+
+
 def _read(folder: Traversable) -> Definitions:
     schemas = [
         _json(entry)
