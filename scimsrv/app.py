@@ -167,6 +167,8 @@ class App:
             return await self._bulk(found, given, headers, receive)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
+        if found.endpoint is Endpoint.PROGRESS:
+            return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         keeps = False

@@ -12,13 +12,16 @@ from scimsrv.badges.rights import ABOUT, writing
 from scimsrv.errors import Kind, ScimError
 from scimsrv.filter.bind import BoundCompare, conjunction
 from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
+from scimsrv.protocol.response import Reply
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.badging import REQUEST
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.semantics import Op, key_of
+from scimsrv.store.failure import guarded
 from scimsrv.store.me import find_me
-from scimsrv.store.scope import Scope
+from scimsrv.store.progressing import progress_of
+from scimsrv.store.scope import Scope, now
 
 
 def require(principal: Principal, catalog: Catalog, schema: EffectiveSchema | None, right: Right) -> bool:
@@ -77,3 +80,13 @@ def check_shown(outcome: Outcome, user: str) -> None:
         about = orjson.loads(outcome.stored.document).get(ABOUT.get(schema.name, ""), {})
         if about.get("value") != user:
             raise ScimError(Kind.NOT_FOUND, f"{schema.name} {outcome.stored.id[:64]!r} not found")
+
+
+async def progress_reply(scope: Scope, principal: Principal, user: str) -> Reply:
+    """How far a user is with every active skill and programme, for who may read everything or is the user. Raises ScimError 403 and 404."""
+    if not scope.catalog.policy.badges:
+        raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+    if require(principal, scope.catalog, scope.catalog.by_name.get(REQUEST), Right.READ) and await user_of(scope, principal) != user:
+        raise ScimError(Kind.NOT_FOUND, f"User {user[:64]!r} not found")
+    found = await guarded(lambda: progress_of(scope, user, now()))
+    return Reply(200, orjson.dumps(found))

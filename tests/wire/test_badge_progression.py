@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scimsrv.store.jobs import find_job, recompute_badges
 from scimsrv.store.rework import rework
 from tests.wire.badges import Badges, Skill, badges
 from tests.wire.support import Server, assert_error
@@ -175,10 +176,13 @@ async def test_changes_that_come_together_are_one_job(server: Server) -> None:
     number = "SELECT count(*) FROM tenant_job WHERE tenant = $1"
     assert await server.pool.fetchval(number, made.client.id) == 0
     await made.award((await made.client.new_user())["id"], skill.minis[0])
-    server.app.maintenance._woken.clear()
+    await server.app.maintenance.stop()
     for _ in range(3):
         await made.achievement("mini", skill.id)
-    assert await server.pool.fetchval(number + " AND state = 'waiting'", made.client.id) <= 1
+    assert await server.pool.fetchval(number, made.client.id) == 1
+    await recomputed(server, made)
+    await made.achievement("mini", skill.id)
+    assert await server.pool.fetchval(number + " AND state = 'waiting'", made.client.id) == 1
 
 
 # -- revocation ----------------------------------------------------------------------------------------------------
@@ -253,3 +257,70 @@ async def test_progress_badges_and_others_are_awarded(server: Server, kind: str)
     badge = await made.achievement(kind)
     await made.award(user, badge)
     assert await made.held(user) == {badge}
+
+
+# -- progress ------------------------------------------------------------------------------------------------------
+
+
+async def test_progress(server: Server) -> None:
+    """How far a user is with each active skill and programme, in whole numbers, for readers and for the user alone."""
+    made = await badges(server, me="userName")
+    program, own = await made.program(capstoneRule="all")
+    skill, other = await made.skill(program, 3), await made.skill(program, 1)
+    capstone = await made.achievement("capstone", program)
+    retired = await made.skill((await made.program(active=False))[0], 1)
+    await made.client.patch(f"/BadgeSkills/{retired.id}", {"op": "replace", "path": "active", "value": False})
+    ada = (await made.client.new_user("ada"))["id"]
+    for mini in (*skill.minis[:2], *other.minis):
+        await made.award(ada, mini)
+    answer = await made.client.get(f"/badges/progress/{ada}")
+    assert answer.status_code == 200, answer.text
+    shown = {one["achievement"]["value"]: one for one in answer.json()["progress"]}
+    assert shown.keys() == {own, skill.achievement, other.achievement}
+    expected = {skill.achievement: (2, 3, 66, False), other.achievement: (1, 1, 100, True), own: (1, 3, 33, False)}
+    for achievement, numbers in expected.items():
+        assert tuple(shown[achievement][name] for name in ("earned", "total", "percent", "held")) == numbers
+    assert [one["value"] for one in shown[skill.achievement]["missing"]] == [skill.minis[2]]
+    assert {one["value"] for one in shown[own]["missing"]} == {skill.achievement, capstone}
+    user = made.client.with_token(await server.token(made.client, "scim:me", subject="ada"))
+    assert (await user.get(f"/badges/progress/{ada}")).json() == answer.json()
+    bob = (await made.client.new_user("bob"))["id"]
+    assert_error(await user.get(f"/badges/progress/{bob}"), 404)
+    assert_error(await made.client.get("/badges/progress/nobody"), 404)
+    assert_error(await made.client.with_token(await server.token(made.client, "scim:write")).get(f"/badges/progress/{bob}"), 403)
+    plain = await server.tenant()
+    assert_error(await plain.get(f"/badges/progress/{ada}"), 404)
+
+
+async def test_recomputing_when_asked_to(server: Server) -> None:
+    """An administrator has everything computed anew: what tables say that nothing explains is put right, and again changes nothing."""
+    made = await badges(server, badge_catalogue_change="recompute")
+    skill = await made.skill((await made.program())[0], 1)
+    users = [(await made.client.new_user())["id"] for _ in range(25)]
+    for user in users:
+        await made.award(user, skill.minis[0])
+    # As after an import that brought mini badges and nothing that follows from them.
+    rows = await server.pool.fetch("SELECT id FROM award WHERE tenant = $1 AND automatic", made.client.id)
+    for table, column in (("award", "id"), ("resource", "id"), ("unique_key", "id"), ("reference", "source")):
+        await server.pool.execute(
+            f"DELETE FROM {table} WHERE tenant = $1 AND {column} = ANY ($2::text[])", made.client.id, [row["id"] for row in rows]
+        )
+    assert await made.held(users[0]) == {skill.minis[0]}
+    async with server.pool.acquire() as connection, connection.transaction():
+        job = await recompute_badges(connection, made.client.id, "admin:tests")
+        assert (await recompute_badges(connection, made.client.id, "admin:tests")).number == job.number
+    await recomputed(server, made)
+    async with server.pool.acquire() as connection:
+        done = await find_job(connection, made.client.id, job.number)
+    assert (done.state, done.done, done.total, done.result["awarded"]["resources"]) == ("done", 25, 25, 25)
+    for user in users:
+        awards = await made.awards(user)
+        assert awards[skill.achievement]["cause"] == {"kind": "catalogue", "actor": "admin:tests"}
+        assert awards[skill.achievement]["issuer"]["value"] == made.issuer
+        location = awards[skill.achievement]["recipient"]["$ref"]
+        assert location == awards[skill.minis[0]]["recipient"]["$ref"]
+    before = await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1", made.client.id)
+    async with server.pool.acquire() as connection, connection.transaction():
+        await recompute_badges(connection, made.client.id, "admin:tests")
+    await recomputed(server, made)
+    assert await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1", made.client.id) == before
