@@ -141,6 +141,35 @@ def build(programs: Mapping[str, Document], skills: Mapping[str, Document], achi
     return Catalogue(tuple(nodes))
 
 
+#: What of a resource of the catalogue decides what follows, by its type.
+_DECISIVE: Final[Mapping[str, tuple[str, ...]]] = {
+    "BadgeProgram": ("active", "capstoneRule"),
+    "BadgeSkill": ("active", "required", "program"),
+    "Achievement": ("active", "required", "parent"),
+}
+
+#: Kinds of achievements that others follow from. New ones entitle nobody to anything, but more is needed now.
+_PARTS: Final = frozenset({"mini", "capstone"})
+
+
+def decides(type_: str, before: Document | None, after: Document | None, *, less: bool) -> bool:
+    """Whether a change of a resource of the catalogue (None: it comes or goes) may make another set of achievements follow from what
+    somebody holds; `less`: also one that can only be smaller."""
+    one = after or before or {}
+    if type_ == "Achievement" and (one["kind"] == "progress" or (parent_of(one) is None and parent_of(before or {}) is None)):
+        return False
+    if before is None:
+        return less or (type_ == "Achievement" and one["kind"] not in _PARTS)
+    if after is None:
+        return True
+    return any(_decisive(before, name) != _decisive(after, name) for name in _DECISIVE[type_])
+
+
+def _decisive(document: Document, name: str) -> Any:
+    held = document.get(name)
+    return held.get("value") if isinstance(held, dict) else held
+
+
 def parent_of(document: Document) -> str | None:
     """The id of the skill or programme that an achievement belongs to, or None."""
     parent: dict[str, Any] = document.get("parent") or {}

@@ -23,6 +23,9 @@ REQUEST: Final = "BadgeRequest"
 #: The resource types of badges.
 TYPES: Final = (ISSUER, PROGRAM, SKILL, ACHIEVEMENT, AWARD, REQUEST)
 
+#: Those of which a catalogue consists; what follows is decided by them.
+CATALOGUE: Final = (PROGRAM, SKILL, ACHIEVEMENT)
+
 #: Resource type, attribute and substring mark of the indexes that they begin with.
 INDEXES: Final = ((AWARD, "awardedAt", False), (AWARD, "meta.lastModified", False), (REQUEST, "submittedAt", False))
 

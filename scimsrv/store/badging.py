@@ -15,12 +15,13 @@ import orjson
 
 from scimsrv.badges import award, request
 from scimsrv.badges.award import Origin, RevokedAward, awarded, recipient_of
+from scimsrv.badges.catalogue import decides
 from scimsrv.badges.checking import check_catalogue
 from scimsrv.badges.exclusive import exclusive_keys
 from scimsrv.badges.rights import check_own, check_request
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.schema import document as doc
-from scimsrv.schema.badging import ACHIEVEMENT, AWARD, PROGRAM, REQUEST, SKILL, TYPES
+from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST, TYPES
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.validate import complete, shorten
@@ -66,12 +67,13 @@ async def admit(
     """From what clients send of new badge resources, whose references have their `$ref`, to what is stored, by id; or why it cannot be.
     They may refer to each other."""
     known = {document["id"]: document for _, document in new} | dict(users)
-    named = {pointer["value"] for schema, document in new for pointer in _pointers(schema, document)}
-    achievements = await _read(scope, conn, named - known.keys(), known)
-    await _read(scope, conn, {one["creator"]["value"] for one in achievements if "creator" in one} - known.keys(), known)
-    claims = [key for schema, document in new if schema.name == AWARD for _, key in exclusive_keys(document, schema)]
-    if claims:
-        await conn.execute(_SQL["release_expired"], scope.tenant, sorted(claims), at)
+    about = [(schema, document) for schema, document in new if schema.name not in CATALOGUE]
+    named = {pointer["value"] for schema, document in about for pointer in _pointers(schema, document)}
+    claims = sorted(key for schema, document in about if schema.name == AWARD for _, key in exclusive_keys(document, schema))
+    creators = {one["creator"]["value"] for one in known.values() if "creator" in one}
+    if named or claims:
+        rows = await conn.fetch(_SQL["named"], scope.tenant, sorted((named | creators) - known.keys()), claims, at)
+        known |= {row["id"]: orjson.loads(row["document"]) for row in rows}
     made: dict[str, Document | ScimError] = {}
     for schema, document in new:
         try:
@@ -117,7 +119,8 @@ async def settle(
         for one in awards:
             following.setdefault(one.recipient.value, []).append((one.achievement, one.id))
         await progress(scope, conn, following, users, at)
-    if any(schema.name in (PROGRAM, SKILL, ACHIEVEMENT) for schema, _ in new):
+    less = scope.catalog.policy.badge_catalogue_change == "recompute"
+    if any(schema.name in CATALOGUE and decides(schema.name, None, document, less=less) for schema, document in new):
         await catalogue_changed(scope, conn)
 
 
@@ -190,7 +193,8 @@ async def changed(
             stored: dict[str, Document] = {}
             await _read(scope, conn, {after["id"]}, stored)
             _check_pointers(schema, stored[after["id"]])
-            await catalogue_changed(scope, conn)
+            if decides(schema.name, before, after, less=True):
+                await catalogue_changed(scope, conn)
 
 
 async def _after_revocation(scope: Scope, conn: Connection, gone: Sequence[RevokedAward]) -> None:

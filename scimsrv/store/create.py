@@ -252,7 +252,7 @@ async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> M
         failed = {}
         for draft in drafts:
             try:
-                await _refer(scope, draft, types, created)
+                await _refer(scope, draft, types, None if draft.id in badges else created)
             except ScimError as error:
                 failed[draft.id] = error
         failed |= await _admit(scope, conn, drafts, badges, users, created) if not failed else {}
@@ -321,14 +321,16 @@ class _Known:
         return [{"id": id_, "type": self._types[id_]} for id_ in ids if id_ in self._types]
 
 
-async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime) -> None:
-    """Check what the resource refers to. Raises ScimError invalidValue."""
+async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime | None) -> None:
+    """Check what the resource refers to; without `created` it is not rendered anew, since more is to change. Raises ScimError
+    invalidValue."""
     schema = draft.plan.schema
     for key, ids in draft.links.items():
         check_types(schema.referring[key], ids, types)
     if draft.points or not schema.annotated.keys().isdisjoint(draft.links):
         draft.document = await with_refs(scope, cast("Queries", _Known(types)), schema, {}, draft.document)
-        draft.rendition = rendered(scope, schema, draft.document, created)
+        if created is not None:
+            draft.rendition = rendered(scope, schema, draft.document, created)
 
 
 async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], types: Mapping[str, str]) -> None:

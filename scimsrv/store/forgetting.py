@@ -10,9 +10,10 @@ import orjson
 
 from scimsrv.badges import request
 from scimsrv.badges.award import SYSTEM
+from scimsrv.badges.catalogue import decides
 from scimsrv.badges.rights import check_own, check_request
 from scimsrv.errors import Kind, ScimError
-from scimsrv.schema.badging import AWARD, REQUEST
+from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.semantics import timestamp
@@ -64,7 +65,8 @@ async def before_deletion(scope: Scope, conn: Connection, schema: EffectiveSchem
             await _drop_references(scope, conn, AWARD, rows, "award", "request")
         case name if name in _USED_BY:
             await _refuse_used(scope, conn, schema, id_)
-            if name != "BadgeIssuer":
+            rows = await conn.fetch(_RESOURCES["lock_documents"], scope.tenant, [id_])
+            if name in CATALOGUE and decides(name, orjson.loads(rows[0]["document"]), None, less=True):
                 await catalogue_changed(scope, conn)
 
 

@@ -19,6 +19,23 @@ CROSS JOIN LATERAL (
 SELECT r.id, r.type, r.document FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.document FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) r
 
+-- $2 ids, $3 keys that new awards claim, $4 time: the resources, and the creators of those of them that are achievements. What has expired
+-- by then holds its key no more.
+-- name: named
+WITH released AS (
+    DELETE FROM unique_key held USING unnest($3::text[]) given (key)
+    WHERE held.tenant = $1 AND held.type = 'Award' AND held.attribute = '$live' AND held.key = given.key
+      AND EXISTS (SELECT FROM award a WHERE a.tenant = $1 AND a.id = held.id AND a.valid_until < $4::timestamptz OFFSET 0)
+), named AS (
+    SELECT r.id, r.type, r.document, r.creator FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (
+        SELECT r.id, r.type, r.document, r.search #>> '{creator,value}' AS creator FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0
+    ) r
+)
+SELECT named.id, named.document FROM named
+UNION SELECT r.id, r.document FROM named CROSS JOIN LATERAL (
+    SELECT r.id, r.document FROM resource r WHERE r.tenant = $1 AND r.id = named.creator OFFSET 0
+) r WHERE named.type = 'Achievement'
+
 -- $2 ids, $3 recipients, $4 achievements, $5 issuers, $6 automatic or not, $7 times, $8 ends or NULL, $9 tokens; each has a row in the
 -- reference table too, so that the user shows it
 -- name: add_awards
