@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv import own as own_badges
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
@@ -63,7 +65,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Scope, now
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -153,7 +155,7 @@ class App:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
-        self._resource_type(found, catalog)
+        schema = self._resource_type(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
@@ -165,12 +167,15 @@ class App:
             return await self._bulk(found, given, headers, receive)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
+        if found.endpoint is Endpoint.PROGRESS:
+            return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        keeps = False
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
-            principal.require(_right(found.endpoint, reads=reads))
+            keeps = own_badges.require(principal, catalog, schema, _right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -178,7 +183,7 @@ class App:
         until = time.monotonic() + _CHANGING
         while True:
             try:
-                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
+                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -196,23 +201,32 @@ class App:
         headers: Fields,
         *,
         own: bool,
+        keeps: bool,
     ) -> Reply:
-        """From what is asked to the answer, by the definitions of the catalogue. Raises OutdatedError when others hold by now."""
+        """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
+        OutdatedError when others hold by now."""
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         described = found.endpoint in _SUBJECTS
-        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        user = await own_badges.user_of(scope, principal) if keeps else None
+        if user is not None:
+            scope = replace(scope, own=user)
+            body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
+        at = now()
+        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers, at)
+        if user is not None:
+            plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
-        scope = self._scope(principal, catalog, self._base_url(found.tenant))
-        shown = own or principal.may(Right.READ)
+        shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
-        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
+        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, wanted, shown=shown)
-        if wanted.asynchronous and not own:
+        if wanted.asynchronous and not own and not keeps:
             kept = await write_later(
                 *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
                 reads=shown,
@@ -220,6 +234,8 @@ class App:
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
         outcome = await execute(scope, plan)
+        if user is not None:
+            own_badges.check_shown(outcome, user)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
@@ -264,7 +280,7 @@ class App:
         async def authorise() -> None:
             now = await self._principal(given, found)
             now.require(Right.BULK)
-            now.require(Right.WRITE)
+            now.require(Right.CHANGE)
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
@@ -309,7 +325,10 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
+        return Scope(
+            *(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names),
+            scopes=credential.scopes,
+        )
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
@@ -329,10 +348,10 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0, now()).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
 
-    def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
-        return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
+    def _renderer(self, base_url: str, catalog: Catalog, count: int, at: datetime) -> Renderer:
+        return Renderer(base_url, catalog, partial(self.sealer.links, count=count), at)
 
     def _base_url(self, tenant: str) -> str:
         return f"{self.settings.base_url}/scim/{tenant}/v2"
@@ -363,14 +382,15 @@ class App:
         body: dict[str, Any],
         connection: Connection,
         headers: Fields,
+        at: datetime,
     ) -> Plan:
-        """What the request asks for."""
+        """What the request asks for at this moment."""
         limits, base_url = self.limits, self._base_url(found.tenant)
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
             holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
-            plan = planning.query(schemas, search)
+            plan = planning.query(schemas, search, at)
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:

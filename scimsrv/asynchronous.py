@@ -208,7 +208,11 @@ class Jobs:
     async def _carry_out(self, job: jobs.Job) -> None:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
         _, catalog = await load_catalog(self._pool, job.tenant)
-        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits)
+        try:
+            scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
+        except ScimError:  # which becomes the result of each operation, when these ask
+            scopes = frozenset()
+        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits, scopes=scopes)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -220,7 +224,7 @@ class Jobs:
 
         async def authorise() -> None:
             scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
-            for right in (Right.WRITE,) if kept["single"] else (Right.BULK, Right.WRITE):
+            for right in (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
                 require(right, scopes)
 
         status = await jobs.find_status(self._pool, job.tenant, job.txn)

@@ -225,11 +225,12 @@ CREATE TABLE change (
 CREATE INDEX change_by_resource ON change (tenant, id, seq);
 
 -- Work that follows from a change of definitions, in batches: resources of the type `subject` are brought up to it ('rework'), search
--- documents get another form of an attribute of the schema `subject` ('rekey'), values of a removed attribute are put back ('restore') or destroyed ('purge'). plan says what exactly; position is where the last batch ended.
+-- documents get another form of an attribute of the schema `subject` ('rekey'), values of a removed attribute are put back ('restore') or
+-- destroyed ('purge'); or from one of a catalogue of badges ('progress'). plan says what exactly; position is where the last batch ended.
 CREATE TABLE tenant_job (
     tenant    integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
     number    integer     NOT NULL,
-    kind      text        NOT NULL CHECK (kind IN ('rework', 'rekey', 'restore', 'purge')),
+    kind      text        NOT NULL CHECK (kind IN ('rework', 'rekey', 'restore', 'purge', 'progress')),
     subject   text        COLLATE "C" NOT NULL,
     plan      jsonb       NOT NULL,
     state     text        NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')),
@@ -299,3 +300,27 @@ CREATE TABLE first_answer (
 );
 
 CREATE INDEX first_answer_by_age ON first_answer (tenant, created);
+
+-- An award as progression, credentials and public pages look it up; its resource has the rest. recipient, achievement and issuer are ids;
+-- token is what its public page is found by. An automatic award follows from others, and does not come again by itself where somebody
+-- revoked it (by_hand).
+CREATE TABLE award (
+    tenant       integer     NOT NULL,
+    id           text        COLLATE "C" NOT NULL,
+    recipient    text        COLLATE "C" NOT NULL,
+    achievement  text        COLLATE "C" NOT NULL,
+    issuer       text        COLLATE "C" NOT NULL,
+    state        text        NOT NULL CHECK (state IN ('active', 'revoked')),
+    by_hand      boolean     NOT NULL DEFAULT false,
+    automatic    boolean     NOT NULL,
+    awarded      timestamptz NOT NULL,
+    valid_until  timestamptz,
+    token        text        COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE INDEX award_by_recipient ON award (tenant, recipient, achievement);
+
+CREATE INDEX award_by_achievement ON award (tenant, achievement, recipient);
+
+CREATE UNIQUE INDEX award_by_token ON award (tenant, token);

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 TENANT_TABLES: Final = {
     **dict.fromkeys(
         (
+            "award",
             "resource",
             "resource_key",
             "resource_count",

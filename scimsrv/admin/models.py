@@ -218,7 +218,7 @@ class Job(Model):
     """Work of the background on a tenant: `done` of `total` resources have been gone through; `result` counts what was found."""
 
     number: int
-    kind: str = Field(json_schema_extra={"enum": ["rework", "rekey", "restore", "purge"]})
+    kind: str = Field(json_schema_extra={"enum": ["rework", "rekey", "restore", "purge", "progress"]})
     subject: str
     plan: dict[str, Any]
     state: str = Field(json_schema_extra={"enum": ["waiting", "running", "done", "failed"]})

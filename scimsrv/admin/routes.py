@@ -264,6 +264,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         lambda call: call.verbs.retry_job(call.tenant, _number(call)), models.Job,
     ),
     Route(
+        *("POST", "/tenants/{tenant}/badges/recompute", "recomputeBadges", "Compute anew what follows from awards, in the background"),
+        lambda call: call.verbs.recompute_badges(call.tenant), models.Job,
+    ),
+    Route(
         *("GET", "/tenants/{tenant}/removed-values", "listRemovedValues", "Removed attributes of which values are kept"),
         lambda call: call.verbs.list_removed(call.tenant), models.RemovedList,
     ),

@@ -89,6 +89,9 @@ class Verbs(Protocol):
     async def retry_job(self, slug: str, number: int) -> models.Job:
         """Have a failed job begin again."""
 
+    async def recompute_badges(self, slug: str) -> models.Job:
+        """Have what follows from awards of badges computed anew."""
+
     async def list_removed(self, slug: str) -> models.RemovedList:
         """The removed attributes of which values are kept."""
 

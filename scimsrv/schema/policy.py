@@ -19,6 +19,9 @@ PatchBody = Literal["auto", "always", "never"]
 LinkTargetDeletion = Literal["remove", "restrict"]
 PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 Me = Literal["off", "id", "userName", "externalId"]
+BadgeCatalogueChange = Literal["grandfather", "recompute"]
+BadgeRevocation = Literal["keep", "cascade"]
+BadgeRecipientDeletion = Literal["keep", "pseudonymise", "delete"]
 
 #: What people say about themselves, and nothing that anybody decides by.
 DEFAULT_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
@@ -153,6 +156,27 @@ class Policy:
         "clear",
         "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",
         "RFC 7644 §3.6 leaves it to the server. A manager who is gone helps nobody; some keep the id for their records.",
+    )
+    badges: bool = switch(
+        False,
+        "The tenant has the resource types of badges, and users have the extension that shows their awards.",
+        "Badges are resources like others, which a tenant without them does not want to see; off again only while none are left.",
+    )
+    badge_catalogue_change: BadgeCatalogueChange = switch(  # noqa: RUF009
+        "grandfather",
+        "What a change of the catalogue does to automatic awards that no longer follow from it: grandfather keeps, recompute revokes them.",
+        "What somebody has earned stays earned when a skill gets another mini badge, unless the award is to say that all are held. Who "
+        "has become entitled is awarded in both cases.",
+    )
+    badge_revocation: BadgeRevocation = switch(  # noqa: RUF009
+        "keep",
+        "What revoking an award does to the automatic awards that followed from it: keep, or cascade, which revokes them as well.",
+        "Whether a skill outlasts the mini badge that completed it is for the tenant to say; what is revoked stays so.",
+    )
+    badge_recipient_deletion: BadgeRecipientDeletion = switch(  # noqa: RUF009
+        "keep",
+        "What becomes of a deleted user's awards and requests: keep them with what the user was called, pseudonymise or delete them.",
+        "Records of what was awarded outlive accounts, and laws may demand that a person does not; delete revokes the awards first.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from scimsrv.badges.rights import ABOUT
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability
@@ -83,7 +84,7 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
-        await _rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
+        await rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
     await conn.executemany(_SQL["touch_resource"], [(scope.tenant, *one) for one in touched])
 
 
@@ -101,14 +102,17 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
             continue
         rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, other.name, sought, True, id_, most + 1)
         more = more or len(rows) > most
-        await _rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
+        await rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
     return more
 
 
 def _pointing(scope: Scope, schema: EffectiveSchema, id_: str) -> Iterator[tuple[EffectiveSchema, Resolved, str]]:
-    """The places that may point at a resource of this type, with the type and the search document of what does."""
+    """The places that may point at a resource of this type, with the type and the search document of what does. Who awards and requests
+    are about is decided elsewhere."""
     for other in scope.catalog.types():
         for place in other.pointers:
+            if place.key == ABOUT.get(other.name) and scope.catalog.policy.badges:
+                continue
             part = place.attribute.value_part
             if part is not None and schema.name in place.attribute.resource_types:
                 yield other, place, orjson.dumps(containing(place, {part.search_key: key_of(part, id_)})).decode()
@@ -122,7 +126,7 @@ def _without(document: Document, places: Iterable[Resolved], id_: str) -> Docume
     return document
 
 
-async def _rewrite(
+async def rewrite(
     scope: Scope,
     conn: Connection,
     schema: EffectiveSchema,
@@ -130,7 +134,8 @@ async def _rewrite(
     names: list[str],
     change: Callable[[Document], Document],
 ) -> None:
-    """Store what the change makes of each document; the rows are locked. `names` are those of the attributes that it changes."""
+    """Store what the change makes of each document; the rows (id, version, modified, document, search) are locked. `names` are those of
+    the attributes that it changes."""
     indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)
     for start in range(0, len(rows), _BATCH):
         changes: list[tuple[Any, ...]] = []

@@ -7,7 +7,10 @@ from typing import Final
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import DEFAULT
 from scimsrv.protocol.plan import Remove
+from scimsrv.schema.effective import TIED
+from scimsrv.store import badging
 from scimsrv.store.connection import Connection
+from scimsrv.store.forgetting import before_deletion
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
@@ -34,13 +37,17 @@ async def remove(scope: Scope, plan: Remove) -> bool:
     """
     schema, dated = plan.schema, scope.catalog.of_modified
     async with scope.pool.acquire() as conn, conn.transaction():
+        if badging.concerns(scope, schema):
+            await badging.lock_of(scope, conn, plan.id)
         most = 0 if scope.catalog.policy.link_target_deletion == "restrict" else AT_ONCE + 1
-        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most)}
+        apart = list(TIED.values()) if scope.catalog.policy.badges else []  # awards are locked after their user, not before
+        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most, apart)}
         row = await conn.fetchrow(_SQL["lock_for_deletion"], scope.tenant, plan.id, schema.name)
         if row is None:
             raise not_found(schema, plan.id)
         if plan.if_match is not None and not plan.if_match.permits(row["version"]):
             raise ScimError(Kind.PRECONDITION_FAILED, f'The resource has the version W/"{row["version"]}"')
+        await before_deletion(scope, conn, schema, plan.id)
         await refuse_where_restricted(scope, conn, schema, plan.id)
         more = await clear_pointers(scope, conn, schema, plan.id, AT_ONCE)
         many = await _has_many_links(scope, conn, plan)

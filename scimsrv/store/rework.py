@@ -36,8 +36,9 @@ from scimsrv.store.pointers import points_nowhere
 from scimsrv.store.pool import Database
 from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
+from scimsrv.store.recomputing import recompute
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
-from scimsrv.store.scope import now
+from scimsrv.store.scope import Scope, now
 
 _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 
@@ -108,6 +109,8 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
                 await _purge(job, batch)
             case "rekey":
                 await _rekey(job, catalog, batch)
+            case "progress":
+                await _progress(Scope(pool, tenant, catalog, "", row["actor"], DEFAULT), job, batch)
             case _ if schema is None:
                 await _orphaned(job)
             case "restore":
@@ -280,6 +283,19 @@ async def _turn(job: _Job) -> None:
             await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])  # made meanwhile, and of the old keys
     plan = orjson.dumps(job.plan | {"ready": True}).decode()
     await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
+
+
+async def _progress(scope: Scope, job: _Job, batch: int) -> None:
+    """Compute anew what follows from the awards of the next recipients."""
+    if not scope.catalog.policy.badges:  # turned off since
+        await job.finish("done")
+        return
+    made = await recompute(scope, job.conn, job.position, batch)
+    job.count("awarded", made.awarded)
+    job.count("revoked", made.revoked)
+    await job.advance(made.position, made.recipients)
+    if made.recipients < batch:
+        await job.finish("done")
 
 
 async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from scimsrv.schema.badging import INDEXES, with_shipped_badges
 from scimsrv.schema.catalog import build_catalog
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.presets import PRESETS
@@ -18,6 +19,7 @@ from scimsrv.store.queries import load
 _BATCH: Final = 5_000
 
 TABLES: Final = (
+    "award",
     "reference",
     "resource_key",
     "unique_key",
@@ -77,9 +79,11 @@ async def create_tenant(
         raise TenantError(f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
     start = PRESETS[preset]
     policy = {**start.policy, **({} if profile is None else {"profile": profile}), **(switches or {})}
-    definitions = start.definitions
+    definitions, indexes = start.definitions, start.indexes
     try:
         parsed = parse_policy(policy)
+        if parsed.badges:
+            definitions, indexes = with_shipped_badges(definitions), (*indexes, *INDEXES)
         check_own_attributes(build_catalog(definitions.schemas.values(), definitions.resource_types, definitions.common, parsed))
     except ValueError as wrong:
         raise TenantError(f"Policy: {wrong}.") from wrong
@@ -97,7 +101,7 @@ async def create_tenant(
         )
         await connection.executemany(
             sql["add_index"],
-            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(start.indexes, 1)],
+            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(indexes, 1)],
         )
     return await find_tenant(connection, slug)
 

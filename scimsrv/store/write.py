@@ -6,14 +6,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import asyncpg
 import orjson
 
-from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.badges.exclusive import held_already
+from scimsrv.errors import Kind, ScimError
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.aside import split
@@ -24,22 +24,22 @@ from scimsrv.schema.project import View
 from scimsrv.schema.search import containing, holding
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
+from scimsrv.store import badging
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
 from scimsrv.store.edition import OutdatedError, check_edition
+from scimsrv.store.inserting import rendered
 from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
 from scimsrv.store.rendition import (
-    Rendition,
     columns_of_keys,
     dropping,
     keys_held,
     modified_key,
     renaming,
-    render,
     unique_keys,
 )
 from scimsrv.store.scope import Scope, new_id, now
@@ -135,7 +135,8 @@ async def change(
     """
     hashes = dict(scope.hashes.get(id_, {}))
     try:
-        if not links and not schema.annotated and not scope.catalog.is_building(schema):
+        badge = badging.concerns(scope, schema)
+        if not links and not badge and not schema.annotated and not scope.catalog.is_building(schema):
             for attempt in range(_RACES):
                 current = await fetch(scope, scope.pool, schema, id_, view, most, search=True)
                 _check_version(current.version, schema, id_, if_match)
@@ -154,7 +155,8 @@ async def change(
                     raise ScimError(Kind.PRECONDITION_FAILED)
                 await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         async with scope.pool.acquire() as conn, conn.transaction():
-            return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
+            users = await badging.lock_of(scope, conn, id_) if badge else {}
+            return await _locked(scope, conn, schema, id_, if_match, edit, hashes, users if badge else None)
     except _Taken as problem:  # asked here, when no connection is held any more
         raise await _taken(scope, schema, id_, problem.claimed) from problem
 
@@ -175,7 +177,9 @@ async def _locked(
     if_match: IfMatch | None,
     edit: Editor,
     hashes: dict[str, str],
+    users: Mapping[str, Document] | None,
 ) -> Written:
+    """`users`, of a badge resource: the user whom it is about, locked."""
     row = await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name)
     if row is None:
         raise not_found(schema, id_)
@@ -188,6 +192,8 @@ async def _locked(
         made = edit(document, None)
     except NeedsLinks:
         made = edit(document, await _rows(scope, conn, schema, id_))
+    if users is not None:
+        made = replace(made, document=await badging.amend(scope, conn, schema, document, made.document, users))
     touched = [
         place.attribute.name
         for key, place in schema.writable_links.items()
@@ -205,6 +211,8 @@ async def _locked(
         raise AssertionError("the row is locked, so its version cannot have changed")
     if strays and written.version != row["version"]:
         await set_aside(conn, scope.tenant, schema, id_, strays)
+    if users is not None and written.version != row["version"]:
+        await badging.changed(scope, conn, schema, document, made.document, users)
     return Written(id_, written.version)
 
 
@@ -337,15 +345,4 @@ async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[
     rows = await scope.pool.fetch(
         _SQL["held_keys"], scope.tenant, schema.name, id_, [name for name, _ in claimed], [key for _, key in claimed]
     )
-    names = {place.key: place.name for place in schema.unique}
-    name = names[rows[0]["attribute"]] if rows else "a unique attribute"
-    return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
-
-
-def rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
-    """The document folded for storing. Raises ScimError invalidValue when it is larger than a resource may be."""
-    made = render(document, schema, scope.catalog.indexes_of(schema), modified)
-    size = len(made.document) if made.document.isascii() else len(made.document.encode())
-    if size > scope.limits.document_bytes:
-        raise invalid_value(f"The resource would have more than {scope.limits.document_bytes} bytes")
-    return made
+    return ScimError(Kind.UNIQUENESS, held_already(schema, rows[0]["attribute"] if rows else ""))

@@ -164,9 +164,10 @@ FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) t
 
 -- name: lock_referring
--- $2 target, $3 how many: the resources that refer to it, in one order for everybody
+-- $2 target, $3 how many, $4 attributes by which what refers to it does not count: the resources that refer to it, in one order for
+-- everybody
 SELECT r.id, r.type, r.modified FROM (
-    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source LIMIT $3
+    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 AND ref.attribute <> ALL ($4::text[]) ORDER BY ref.source LIMIT $3
 ) s
 CROSS JOIN LATERAL (
     SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = s.source FOR NO KEY UPDATE

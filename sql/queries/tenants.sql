@@ -80,3 +80,6 @@ DELETE FROM change WHERE tenant = $1 AND seq IN (SELECT c.seq FROM change c WHER
 -- name: drop_removed_value
 DELETE FROM removed_value WHERE tenant = $1 AND (type, attribute, id) IN
     (SELECT v.type, v.attribute, v.id FROM removed_value v WHERE v.tenant = $1 LIMIT $2);
+
+-- name: drop_award
+DELETE FROM award WHERE tenant = $1 AND id IN (SELECT a.id FROM award a WHERE a.tenant = $1 LIMIT $2);

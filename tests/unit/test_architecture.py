@@ -19,8 +19,9 @@ BELOW: dict[str, set[str]] = {
     "schema": {"errors", "limits"},
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
+    "badges": {"errors", "limits", "schema"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
-    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics"},
+    "store": {"errors", "limits", "schema", "badges", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics"},
     "metrics": set(),
     "tokens": set(),
     "scopes": set(),
@@ -57,7 +58,17 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 }
 
 # Pure packages compute: they neither wait nor look at the world.
-PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol", "scimsrv.badges.baking")
+PURE = (
+    "scimsrv.schema",
+    "scimsrv.badges.award",
+    "scimsrv.badges.baking",
+    "scimsrv.badges.catalogue",
+    "scimsrv.badges.checking",
+    "scimsrv.badges.request",
+    "scimsrv.filter",
+    "scimsrv.patch",
+    "scimsrv.protocol",
+)
 WORLD = {"asyncio", "socket", "subprocess", "os", "random", "secrets", "threading", "urllib.request", "sqlite3"}
 
 
