@@ -32,7 +32,6 @@ BELOW: dict[str, set[str]] = {
     "embedded": {"system_user"},
     "keys": {"settings"},
     "cork": set(),
-    "badges": set(),
     "request_id": set(),
     "guard": {"errors", "cork", "request_id"},
     "admin": {
