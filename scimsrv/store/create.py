@@ -22,6 +22,7 @@ from scimsrv.schema.coercions import stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import with_links
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
 from scimsrv.store.joined import AbortedError
@@ -329,9 +330,16 @@ async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created
         scope.count_slot(),
         _json([stored_names(one.plan.draft.coercions) for one in drafts]),
         scope.catalog.edition,
+        _json([with_links(draft.document, _links(draft)) for draft in drafts]),
     )
     if tag.endswith(" 0"):
         raise OutdatedError
+
+
+def _links(draft: _Draft) -> dict[str, tuple[str, ...]]:
+    """The links that are rows, by the names of their attributes; those of annotated references are in the document."""
+    places = draft.plan.schema.writable_links
+    return {places[key].attribute.name: ids for key, ids in draft.links.items() if key in places}
 
 
 def _json(column: list[Any]) -> str:

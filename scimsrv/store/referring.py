@@ -18,6 +18,7 @@ from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import differences, unlinked
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import Scope, now
@@ -79,7 +80,8 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
         places = [] if schema is None else [schema.referring[key] for key in attributes if key in schema.referring]
         within = [place for place in places if place.attribute.is_annotated]
         if schema is None or not within:
-            touched.append((source, row["type"], at, scope.actor, attributes, dated.get(row["type"]), modified_key(row["modified"]), None))
+            said = (attributes, dated.get(row["type"]), modified_key(row["modified"]), None, unlinked(attributes, id_))
+            touched.append((source, row["type"], at, scope.actor, *said))
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
@@ -137,11 +139,20 @@ async def _rewrite(
         dropped: list[tuple[Any, ...]] = []
         for row in rows[start : start + _BATCH]:
             before: Document = orjson.loads(row["document"])
-            made = render(complete(change(before), schema, scope.limits), schema, indexes)
+            after = complete(change(before), schema, scope.limits)
+            made = render(after, schema, indexes)
             released = sorted(set(unique_keys(before, schema)) - set(made.unique))
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), renaming(schema, before, made), None, None)
+            index = (
+                dated,
+                modified_key(row["modified"]),
+                *columns_of_keys(has - had),
+                renaming(schema, before, made),
+                None,
+                None,
+                differences(before, after, {}),
+            )
             given_up = ([name for name, _ in released], [key for _, key in released])
             changes.append((*present, *given_up, [], [], [], [], scope.actor, names, *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]

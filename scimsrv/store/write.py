@@ -26,6 +26,7 @@ from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import Moved, differences, with_links
 from scimsrv.store.edition import OutdatedError, check_edition
 from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
@@ -109,6 +110,7 @@ async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document,
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
         *(scope.count_slot(), stored_names(plan.draft.coercions), scope.catalog.edition),
+        with_links(document, {schema.writable_links[key].attribute.name: ids for key, ids in plan.draft.links.items()}),
     )
     if tag.endswith(" 0"):
         raise OutdatedError
@@ -144,9 +146,9 @@ async def change(
                 start = _Current(id_, current.version, current.modified, before, current.search)
                 if new_pointers(schema, before, made.document):
                     async with scope.pool.acquire() as conn, conn.transaction():
-                        written = await _store(scope, conn, schema, start, made, [], hashes)
+                        written = await _store(scope, conn, schema, start, made, {}, hashes)
                 else:
-                    written = await _store(scope, scope.pool, schema, start, made, [], hashes)
+                    written = await _store(scope, scope.pool, schema, start, made, {}, hashes)
                 if written is not None:
                     return Written(id_, written.version, current._replace(**written.changed))
                 await check_edition(scope, scope.pool)
@@ -188,16 +190,15 @@ async def _locked(
         made = edit(document, None)
     except NeedsLinks:
         made = edit(document, await _rows(scope, conn, schema, id_))
-    touched = [
-        place.attribute.name
-        for key, place in schema.writable_links.items()
-        if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
-    ]
+    moved = {}
+    for key, place in schema.writable_links.items():
+        if key in made.links and (rows := await change_links(scope, conn, schema, id_, place, made.links[key])):
+            moved[place.attribute.name] = rows
     for place in schema.annotated.values():
-        if (rows := change_of(place, document, made.document)) is not None:
-            await change_links(scope, conn, schema, id_, place, rows)
+        if (stored := change_of(place, document, made.document)) is not None:
+            await change_links(scope, conn, schema, id_, place, stored)
     written = await _store(
-        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
+        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, moved, hashes
     )
     # Last, when the rows that were written keep a change of definitions from being taken before this ends.
     await check_edition(scope, conn)
@@ -238,26 +239,26 @@ async def _store(
     schema: EffectiveSchema,
     current: _Current,
     made: Edit,
-    touched: list[str],
+    moved: Mapping[str, Moved],
     hashes: dict[str, str],
 ) -> _Result | None:
-    """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
+    """Write what differs; `moved` says of links whose rows did. None when the version is not the present one any more."""
     id_, before, document = current.id, current.document, made.document
     dated = (scope.catalog.of_modified.get(schema.name), modified_key(current.modified))
     if document != before:
         document = await with_refs(scope, conn, schema, before, document)
     if document == before and not made.secrets:
-        if not touched:
+        if not moved:
             return _Result(current.version)
-        coercions = stored_names(made.coercions)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated, coercions)
+        said = (list(moved), *dated, stored_names(made.coercions), differences(before, before, moved))
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, *said)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     rendition = rendered(scope, schema, document)
     old, new = set(unique_keys(before, schema)), set(rendition.unique)
     released, claimed = sorted(old - new), sorted(new - old)
     had, has = set(keys_held(current.search, scope.catalog.indexes_of(schema))), set(rendition.keys)
-    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
+    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *moved})
     text, dropped, rest = dropping(_SQL["update_resource"], had - has)
     arguments = (
         *(scope.tenant, id_, schema.name, current.version, now()),
@@ -267,7 +268,7 @@ async def _store(
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
         renaming(schema, before, rendition),
-        *(stored_names(made.coercions), scope.catalog.edition, *dropped),
+        *(stored_names(made.coercions), scope.catalog.edition, differences(before, document, moved), *dropped),
     )
     try:
         if not rest:
