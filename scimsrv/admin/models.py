@@ -50,7 +50,7 @@ class TenantCreation(Model):
     profile: str | None = Field(
         default=None, description="Profile instead of the preset's.", json_schema_extra={"examples": list(PROFILES)}
     )
-    switches: dict[str, bool | str] = Field(
+    switches: dict[str, bool | int | str] = Field(
         default_factory=dict, max_length=100, description="Policy switches that differ from the profile."
     )
 

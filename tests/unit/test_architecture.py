@@ -20,7 +20,8 @@ BELOW: dict[str, set[str]] = {
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
-    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics"},
+    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "audit", "assets", "slugs", "settings", "embedded", "metrics"},
+    "audit": set(),
     "metrics": set(),
     "tokens": set(),
     "scopes": set(),
@@ -56,7 +57,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 }
 
 # Pure packages compute: they neither wait nor look at the world.
-PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol")
+PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol", "scimsrv.audit")
 WORLD = {"asyncio", "socket", "subprocess", "os", "random", "secrets", "threading", "urllib.request", "sqlite3"}
 
 
