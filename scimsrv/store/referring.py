@@ -85,13 +85,14 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
-        await _rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
+        await rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
     await conn.executemany(_SQL["touch_resource"], [(scope.tenant, *one) for one in touched])
 
 
-async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int) -> bool:
+async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int, *, kept: bool) -> bool:
     """Unassign up to so many pointers at each place to a resource of this type that is being deleted, and raise the versions
-    (decision 55); whether there may be more.
+    (decision 55); whether there may be more. `kept` says that they are kept for when it is brought back, as they are where its tombstone
+    is there.
 
     A pointer that is required or immutable is left as it is, and each is where the policy keeps them.
     """
@@ -103,7 +104,10 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
             continue
         rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, other.name, sought, True, id_, most + 1)
         more = more or len(rows) > most
-        await _rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
+        if rows:
+            values = [orjson.dumps(doc.get(orjson.loads(row["document"]), place)).decode() for row in rows[:most]]
+            await conn.execute(_SQL["keep_pointers"], scope.tenant, id_, place.key, [row["id"] for row in rows[:most]], values, kept)
+        await rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
     return more
 
 
@@ -124,7 +128,7 @@ def _without(document: Document, places: Iterable[Resolved], id_: str) -> Docume
     return document
 
 
-async def _rewrite(
+async def rewrite(
     scope: Scope,
     conn: Connection,
     schema: EffectiveSchema,

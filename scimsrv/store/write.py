@@ -28,6 +28,7 @@ from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
 from scimsrv.store.content import Moved, differences, with_links
 from scimsrv.store.edition import OutdatedError, check_edition
+from scimsrv.store.guard import HeldError, alarm, count_deletion, deactivates
 from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
@@ -97,7 +98,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
             await refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
         return Written(id_, 1, None if any(plan.draft.links.values()) else stored)
     except asyncpg.UniqueViolationError as problem:
-        raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
+        raise await taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
 
 async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
@@ -157,8 +158,11 @@ async def change(
                 await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         async with scope.pool.acquire() as conn, conn.transaction():
             return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
+    except HeldError as held:
+        await alarm(scope, held)
+        raise
     except _Taken as problem:  # asked here, when no connection is held any more
-        raise await _taken(scope, schema, id_, problem.claimed) from problem
+        raise await taken(scope, schema, id_, problem.claimed) from problem
 
 
 class _Taken(Exception):  # noqa: N818 - carries a fact out of a transaction
@@ -270,14 +274,17 @@ async def _store(
         renaming(schema, before, rendition),
         *(stored_names(made.coercions), scope.catalog.edition, differences(before, document, moved), *dropped),
     )
+    guarded = scope.catalog.policy.deletion_guard != "off" and deactivates(before, document)
     try:
-        if not rest:
+        if not rest and not guarded:
             row = await conn.fetchrow(text, *arguments)
         else:
             async with _transaction(scope, conn) as own:
                 row = await own.fetchrow(text, *arguments)
                 if row is not None:
                     await own.executemany(_SQL["drop_key"], [(scope.tenant, number, key, id_) for number, key in rest])
+                    if guarded:
+                        await count_deletion(scope, own, schema, gone=False)
     except asyncpg.UniqueViolationError as problem:
         raise _Taken(claimed) from problem
     if row is None:
@@ -333,7 +340,7 @@ async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: st
     return result
 
 
-async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
+async def taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
     """409 that names the attribute: found by asking which of the claimed keys another resource holds."""
     rows = await scope.pool.fetch(
         _SQL["held_keys"], scope.tenant, schema.name, id_, [name for name, _ in claimed], [key for _, key in claimed]

@@ -55,13 +55,15 @@ CREATE INDEX tombstone_by_user_name ON tombstone (tenant, type, user_name);
 
 CREATE INDEX tombstone_by_external_id ON tombstone (tenant, type, external_id);
 
+CREATE INDEX tombstone_restored ON tombstone (tenant, id) WHERE restored IS NOT NULL;
+
 CREATE TABLE tombstone_reference (
     tenant     integer NOT NULL,
     id         text    COLLATE "C" NOT NULL,
     source     text    COLLATE "C" NOT NULL,
     attribute  text    COLLATE "C" NOT NULL,
     target     text    COLLATE "C" NOT NULL,
-    pointer    boolean NOT NULL DEFAULT false,
+    pointer    text,
     PRIMARY KEY (tenant, id, source, attribute, target)
 );
 

@@ -219,8 +219,21 @@ SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.targ
 WITH left_by AS (
     DELETE FROM reference ref USING unnest($3::text[]) given (source)
     WHERE ref.tenant = $1 AND ref.target = $2 AND ref.source = given.source RETURNING ref.source, ref.attribute
+), kept AS (
+    INSERT INTO tombstone_reference (tenant, id, source, attribute, target)
+    SELECT $1, $2, left_by.source, left_by.attribute, $2 FROM left_by
+    WHERE EXISTS (SELECT FROM tombstone t WHERE t.tenant = $1 AND t.id = $2)
+    ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 )
 SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
+
+-- $2 target, $3 attribute, $4/$5 sources and values: pointers that are being cleared, for when it is brought back; $6 whether it can be,
+-- false where its tombstone says so
+-- name: keep_pointers
+INSERT INTO tombstone_reference (tenant, id, source, attribute, target, pointer)
+SELECT $1, $2, given.source, $3, $2, given.pointer FROM unnest($4::text[], $5::text[]) given (source, pointer)
+WHERE $6::boolean OR EXISTS (SELECT FROM tombstone t WHERE t.tenant = $1 AND t.id = $2)
+ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 
 -- name: deletion
 -- $2 id: who deleted it, and what it was
@@ -243,7 +256,8 @@ DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND i
 -- name: delete_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
 -- $9 whether those to it are, $10 whether there is anything left to be done there, $11 change of `naming` where backlinks may have shown
--- its name, else NULL; returns what referred to it, and by which attributes
+-- its name, else NULL, $12 whether it can be brought back, $13/$14 the keys of its userName and externalId, or NULL; returns what referred to
+-- it, and by which attributes
 WITH renamed AS (
     INSERT INTO naming (tenant, slot, changes)
     SELECT $1, ($11::bigint % 16)::smallint, $11::bigint / 16 + 1 WHERE $11::bigint IS NOT NULL
@@ -252,7 +266,12 @@ WITH renamed AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
 ), gone AS (
-    DELETE FROM resource WHERE tenant = $1 AND id = $2 RETURNING document
+    DELETE FROM resource WHERE tenant = $1 AND id = $2 RETURNING created, document
+), buried AS (
+    INSERT INTO tombstone (tenant, id, type, version, created, deleted, actor, document, user_name, external_id)
+    SELECT $1, $2, $3, $6, gone.created, $4, $5, gone.document, $13::text, $14::text FROM gone WHERE $12::boolean
+    ON CONFLICT (tenant, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, actor = excluded.actor,
+        document = excluded.document, user_name = excluded.user_name, external_id = excluded.external_id, restored = NULL
 ), released AS (
     DELETE FROM unique_key WHERE tenant = $1 AND id = $2
 ), forgotten AS (
@@ -260,11 +279,18 @@ WITH renamed AS (
 ), purged AS (
     DELETE FROM removed_value WHERE tenant = $1 AND id = $2
 ), unlinked AS (
-    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
+    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean RETURNING attribute, target
 ), erased AS (
     INSERT INTO erasure (tenant, id, at) SELECT $1, $2, $4 WHERE $10::boolean
 ), left_by AS (
     DELETE FROM reference WHERE tenant = $1 AND target = $2 AND source <> $2 AND NOT $9::boolean RETURNING source, attribute
+), kept AS (
+    INSERT INTO tombstone_reference (tenant, id, source, attribute, target)
+    SELECT $1, $2, link.source, link.attribute, link.target FROM (
+        SELECT $2::text AS source, unlinked.attribute, unlinked.target FROM unlinked
+        UNION ALL SELECT left_by.source, left_by.attribute, $2::text FROM left_by
+    ) link WHERE $12::boolean
+    ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 ), logged AS (
     INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
     SELECT $1, $4, $5, 'delete', $3, $2, $6, '{}', gone.document FROM gone
