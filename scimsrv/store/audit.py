@@ -30,6 +30,9 @@ _SEALS: Final = 20
 _NAMED: Final = 100
 _ERASED: Final = 1_000
 
+#: Rows that an export has in memory.
+_LINES: Final = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -80,27 +83,28 @@ async def verify(
     return Verification(verifier.problems, verifier.rows, verifier.erased, position, head, waiting["number"], waiting["oldest"])
 
 
-async def export(
-    connection: Connection, tenant: int, slug: str, form: str, *, after: int = 0, count: int | None = None
-) -> AsyncIterator[bytes]:
+async def export(pool: Queries, tenant: int, slug: str, form: str, *, after: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
     """The sealed rows behind a position, in their order, as lines of JSON; at most `count`."""
-    found = await connection.fetchrow(_SQL["seal_at"], tenant, after + 1)
+    found = await pool.fetchrow(_SQL["seal_at"], tenant, after + 1)
     number = (found["number"] or 1) - 1 if found is not None else 0
     left = count
     while left is None or left > 0:
-        seals = [seal_of(row) for row in await connection.fetch(_SQL["seals"], tenant, number, 1)]
+        seals = [seal_of(row) for row in await pool.fetch(_SQL["seals"], tenant, number, 1)]
         if not seals:
             return
         one = seals[0]
-        held = {row.seq: row for row in await rows_of(connection, tenant, one.seqs)}
-        lines: list[bytes] = []
-        for place, seq in enumerate(one.seqs):
-            position, bytes_ = one.position + place, slice(place * SIZE, (place + 1) * SIZE)
-            if position > after and seq in held and (left is None or len(lines) < left):
-                lines.append(line(slug, position, held[seq], one.digests[bytes_], one.hashes[bytes_], form))
-        if lines:
+        for first in range(max(after + 1 - one.position, 0), len(one.seqs), _LINES):
+            seqs = one.seqs[first : first + (_LINES if left is None else min(left, _LINES))]
+            held = {row.seq: row for row in await rows_of(pool, tenant, seqs)}
+            lines: list[bytes] = []
+            for place, seq in enumerate(seqs, first):
+                bytes_ = slice(place * SIZE, (place + 1) * SIZE)
+                if seq in held:
+                    lines.append(line(slug, one.position + place, held[seq], one.digests[bytes_], one.hashes[bytes_], form))
             left = None if left is None else left - len(lines)
             yield b"".join(lines)
+            if left == 0:
+                return
         number = one.number
 
 
