@@ -7,11 +7,10 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from scimsrv.denials import DenialCounter, Denials
+from scimsrv.denials import DenialCounter
 from scimsrv.store import audit, seals
 from scimsrv.store.pool import Database
 from scimsrv.store.scope import now
@@ -52,7 +51,7 @@ class Trail:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         try:
-            await self._write(self.denials.due(everything=True))
+            await self.write_denials(everything=True)
         except Exception:
             log.exception("what was denied could not be written down")
 
@@ -64,7 +63,7 @@ class Trail:
                 if not begun:
                     await seals.begin_chains(self._pool)
                     begun = True
-                await self._write(self.denials.due())
+                await self.write_denials()
                 tenants = await seals.tenants_with_unsealed(self._pool)
             except Exception:
                 log.exception("looking for changes to be sealed failed and is tried again")
@@ -92,8 +91,9 @@ class Trail:
         position, head = await seals.head_of(self._pool, tenant)
         log.info("the audit chain of tenant %s has the hash %s at position %s", tenant, head.hex(), position)
 
-    async def _write(self, denials: Iterable[Denials]) -> None:
-        found = list(denials)
+    async def write_denials(self, *, everything: bool = False) -> None:
+        """Write down what is due of the denied attempts that were counted, or all of it."""
+        found = list(self.denials.due(everything=everything))
         keys = await keys_of(self._pool, {one.slug for one in found}) if found else {}
         for one in found:
             if one.slug in keys:

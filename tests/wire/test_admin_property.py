@@ -39,7 +39,7 @@ def _requests(draw: st.DrawFn) -> tuple[str, str, Any, dict[str, str], str]:
     """A route with anything in its path, query, body and If-Match; members and parameters often have known names."""
     route = draw(st.sampled_from(ROUTES))
     path = route.path
-    for name in ("tenant", "kid", "type", "attribute", "urn", "name", "number"):
+    for name in ("tenant", "kid", "type", "attribute", "urn", "name", "number", "id"):
         path = path.replace(f"{{{name}}}", draw(st.just("acme") | _WORDS) if name == "tenant" else draw(_WORDS))
     known = [*_names(route.body), "profile", "patch_body", "strict_uris"]
     body = draw(st.dictionaries(st.sampled_from(known) | st.text(max_size=8), _VALUES, max_size=5) | _VALUES)
