@@ -70,10 +70,10 @@ async def test_who_what_when_before_and_after(server: Server, client: Client, ad
 
 async def test_a_group_of_many_has_a_bounded_row(server: Server, client: Client, admin: Admin) -> None:
     """Of 1,500 members that come and go a row names 1,000, and says how many there were."""
-    bulk = [{"method": "POST", "bulkId": str(n), "path": "/Users", "data": user()} for n in range(1_000)]
-    ids = []
-    for part in (bulk, bulk[:500]):
-        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": part}
+    ids: list[str] = []
+    for number in (1_000, 500):
+        operations = [{"method": "POST", "bulkId": str(one), "path": "/Users", "data": user()} for one in range(number)]
+        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
         ids += [one["location"].rsplit("/", 1)[1] for one in (await client.post("/Bulk", body)).json()["Operations"]]
     group = await client.new_group(*ids)
     await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"})
