@@ -94,12 +94,13 @@ def link(previous: bytes, text: bytes) -> bytes:
     return hashlib.sha256(previous + text).digest()
 
 
-def seal(tenant: int, number: int, position: int, previous: bytes, at: datetime, rows: Sequence[Row], key: bytes) -> Seal:
-    """Chain rows behind `previous`, the first of them at `position`."""
-    digests, hashes, head = [], [], previous
-    for place, row in enumerate(rows, position):
-        digests.append(digest(row))
-        head = link(head, record(tenant, place, row, digests[-1]))
+def seal(
+    tenant: int, number: int, position: int, previous: bytes, at: datetime, rows: Sequence[Row], digests: Sequence[bytes], key: bytes
+) -> Seal:
+    """Chain rows, whose values have these digests, behind `previous`, the first of them at `position`."""
+    hashes, head = [], previous
+    for place, (row, content) in enumerate(zip(rows, digests, strict=True), position):
+        head = link(head, record(tenant, place, row, content))
         hashes.append(head)
     seqs = [row.seq for row in rows]
     made = Seal(number, position, at, seqs, max(seqs), b"".join(digests), b"".join(hashes), previous, b"")

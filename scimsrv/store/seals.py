@@ -27,6 +27,10 @@ BATCH: Final = 500
 LONGEST: Final = 120.0
 
 
+#: The columns of a change that its hash covers as they are.
+_SEALED: Final = ("seq", "at", "actor", "operation", "type", "id", "version", "attributes", "coercions", "diff")
+
+
 async def tenants_with_unsealed(pool: Queries) -> list[int]:
     """The tenants with changes that may not be sealed."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_unsealed"])]
@@ -79,11 +83,13 @@ async def _seal(conn: Connection, tenant: int, key: bytes, chain: Any, batch: in
     if chain["due"] and len(seqs) <= batch:
         await conn.execute(_SQL["look"], tenant)
     seqs += [row["seq"] for row in await conn.fetch(_SQL["numbers"], tenant, chain["highest"], batch)]
-    rows = await rows_of(conn, tenant, seqs[:batch])
-    if not rows:
+    found = await conn.fetch(_SQL["rows_to_seal"], tenant, seqs[:batch]) if seqs else []
+    if not found:
         await _raise_floor(conn, tenant, chain, longest)
         return 0
-    made = chained(tenant, chain["number"] + 1, chain["position"] + 1, chain["head"], now(), rows, key)
+    digests = [row["digest"] for row in found]
+    rows = [Row(**{name: row[name] for name in _SEALED}, content=None, salt=None) for row in found]
+    made = chained(tenant, chain["number"] + 1, chain["position"] + 1, chain["head"], now(), rows, digests, key)
     parts = (made.digests, made.hashes, made.previous, made.mac)
     await conn.execute(_SQL["seal"], tenant, made.number, made.position, made.at, list(made.seqs), made.highest, *parts)
     await conn.execute(_SQL["advance"], tenant, made.number, made.last, made.head, made.highest)

@@ -41,6 +41,12 @@ SELECT seqs FROM change_seal WHERE tenant = $1 AND number > $2
 SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff, content, salt
 FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
 
+-- $2 numbers: without their values, of which the digest is enough
+-- name: rows_to_seal
+SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff,
+    sha256(coalesce(salt, '') || convert_to(coalesce(content, ''), 'UTF8')) AS digest
+FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
+
 -- $2 number, $3 position, $4 time, $5 numbers of changes, $6 the highest, $7/$8 digests and hashes, $9 hash before, $10 mac
 -- name: seal
 INSERT INTO change_seal (tenant, number, position, at, seqs, highest, digests, hashes, previous, mac)
