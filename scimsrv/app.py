@@ -24,7 +24,7 @@ from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
-from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ANSWER_KEY, AUDIT_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -66,11 +66,15 @@ from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope, now
+from scimsrv.trail import Trail
 
 log: Final = logging.getLogger("scimsrv")
 
 #: Seconds that a write waits for a change of the definitions that is being taken.
 _CHANGING: Final = 7.0
+
+#: The failures that are in the audit trail: who asks may not. Not found is one where the tenant is another's.
+_DENIALS: Final = frozenset({Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.NOT_FOUND})
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
@@ -98,6 +102,7 @@ class App:
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
+        self.trail: Trail
         self.jobs: Jobs
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
@@ -119,6 +124,8 @@ class App:
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
+        self.trail = Trail(self.pool, keys.derive(AUDIT_KEY))
+        self.trail.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
         self.jobs.start()
         self.digest_keys = keys.derive_all(ANSWER_KEY)
@@ -128,6 +135,7 @@ class App:
         """End the background work and close the pool."""
         await self.jobs.stop()
         await self.maintenance.stop()
+        await self.trail.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -138,6 +146,8 @@ class App:
             media_type = media_type_of(headers)
             reply = await self.respond(connection, headers, receive)
         except ScimError as error:
+            if error.kind in _DENIALS:
+                self._note_denial(connection, headers, error)
             reply = refusal(error, request)
         except Disconnected:
             return
@@ -322,6 +332,21 @@ class App:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         _check_version(found)
         return principal
+
+    def _note_denial(self, connection: Connection, headers: Fields, error: ScimError) -> None:
+        """Count a denied attempt: in the trail of the tenant in the URL, and in that of the tenant whose token asked for another's."""
+        try:
+            found = route(connection["raw_path"])
+        except ScimError:
+            return
+        principal = self.authenticator.known(headers.all(b"authorization"))
+        own = principal is not None and principal.credential.slug == found.tenant
+        said = (error.kind.value.status, connection["method"], found.endpoint.name.lower(), error.sentence)
+        if error.kind is Kind.NOT_FOUND:
+            if principal is None or own:
+                return
+            self.trail.denials.add(principal.credential.slug, principal.credential.kid, *said[:3], "The tenant is another one")
+        self.trail.denials.add(found.tenant, principal.credential.kid if principal is not None and own else "", *said)
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential

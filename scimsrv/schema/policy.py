@@ -15,6 +15,9 @@ from typing import Any, Final, Literal, get_args, get_type_hints
 #: Of switches whose value is a list of names.
 NAMES: Final = ("*",)
 
+#: Of switches whose value is a whole number.
+NUMBER: Final = ("0",)
+
 PatchBody = Literal["auto", "always", "never"]
 LinkTargetDeletion = Literal["remove", "restrict"]
 PointerTargetDeletion = Literal["clear", "restrict", "keep"]
@@ -22,14 +25,17 @@ Me = Literal["off", "id", "userName", "externalId"]
 BadgeCatalogueChange = Literal["grandfather", "recompute"]
 BadgeRevocation = Literal["keep", "cascade"]
 BadgeRecipientDeletion = Literal["keep", "pseudonymise", "delete"]
+DeletionGuard = Literal["off", "forbid", "throttle"]
+Reprovision = Literal["off", "userName", "externalId"]
 
 #: What people say about themselves, and nothing that anybody decides by.
 DEFAULT_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
-def switch(default: Any, meaning: str, reason: str) -> Any:
-    """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise."""
-    return field(default=default, metadata={"meaning": meaning, "reason": reason})
+def switch(default: Any, meaning: str, reason: str, most: int = 0) -> Any:
+    """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise;
+    for a number, the largest that it may be."""
+    return field(default=default, metadata={"meaning": meaning, "reason": reason, "most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,47 @@ class Policy:
         "What deleting a resource does to the values of attributes such as `members` that name it: remove them, or restrict (409).",
         "RFC 7644 §3.6 leaves it to the server. Clients expect a deleted user to leave every group; restrict keeps what is in use.",
     )
+    restore_days: int = switch(
+        30,
+        "For how many days a deleted resource can be brought back by an administrator; 0: it is gone at once.",
+        "RFC 7644 §3.6 asks that it be 404 from then on, which it is. People are deleted by mistake, and their groups with them.",
+        most=365,
+    )
+    reprovision: Reprovision = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "By which attribute a POST brings a deleted resource back, with its id and memberships; `off`: a POST creates another one.",
+        "Whoever is hired again, or comes back into scope, is the same person to the applications that know the id.",
+    )
+    deletion_guard: DeletionGuard = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "What answers deletions and deactivations once there are too many: forbid (403) or throttle (429), until an administrator "
+        "releases them; `off`: nothing does.",
+        "A wrong filter in an identity provider deletes everybody in an hour; Entra ID has such a guard of its own.",
+    )
+    deletion_guard_count: int = switch(
+        500,
+        "How many resources of a type may be deleted or deactivated within the guard's time.",
+        "What is usual depends on the tenant's size.",
+        most=1_000_000,
+    )
+    deletion_guard_percent: int = switch(
+        20,
+        "How many percent of a type's resources may be; 10 resources always may.",
+        "A small tenant is gone long before a number that suits a large one.",
+        most=100,
+    )
+    deletion_guard_minutes: int = switch(
+        10,
+        "The guard's time, in minutes.",
+        "A cycle of an identity provider deletes within minutes what it no longer has.",
+        most=1_440,
+    )
+    audit_days: int = switch(
+        0,
+        "For how many days the audit trail is kept; 0: for ever.",
+        "Who must not keep personal data for longer, lets the trail end; what is left stays verifiable.",
+        most=36_500,
+    )
     pointer_target_deletion: PointerTargetDeletion = switch(  # noqa: RUF009
         "clear",
         "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",
@@ -204,6 +251,10 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
                 raise ValueError(f"{name} must be a list of names")
             rest[name] = tuple(value)
+        elif kind is NUMBER:
+            most = next(one.metadata["most"] for one in fields(Policy) if one.name == name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+                raise ValueError(f"{name} must be a whole number from 0 to {most}")
         elif kind is None:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false")
@@ -232,6 +283,8 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
     form: dict[str, Any] = {"type": "boolean"} if words is None else {"enum": list(words)}
     if words is NAMES:
         form = {"type": "array", "items": {"type": "string"}}
+    if words is NUMBER:
+        form = {"type": "integer", "minimum": 0, "maximum": one.metadata["most"]}
     return {
         **form,
         "default": _listed(one.default),
@@ -248,16 +301,19 @@ def _listed(value: Any) -> Any:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """The words of each switch that takes one of several."""
-    return {name: words for name, words in _words().items() if words is not None and words is not NAMES}
+    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER)}
 
 
 @cache
 def _words() -> dict[str, tuple[str, ...] | None]:
-    """The values of each switch that takes one of several words, NAMES for a list; None for those that are on or off."""
+    """The words of each switch that takes one of several, NAMES for a list, NUMBER for a number; None for those that are on or off."""
     hints = get_type_hints(Policy)
-    kinds = {bool: None, tuple[str, ...]: NAMES}
+    kinds = {bool: None, int: NUMBER, tuple[str, ...]: NAMES}
     return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
 
 
 #: The switches that take a list of names.
 LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)
+
+#: The switches that take a number.
+NUMBERS: Final = frozenset(name for name, words in _words().items() if words is NUMBER)

@@ -21,6 +21,7 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store import badging
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import with_links
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
 from scimsrv.store.inserting import NewResource, insert_all, rendered
@@ -344,5 +345,14 @@ async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], t
 
 
 async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created: datetime) -> None:
-    new = [NewResource(one.id, one.plan.schema, one.rendition, one.secrets, one.plan.draft.coercions) for one in drafts]
+    new = [
+        NewResource(*(one.id, one.plan.schema, one.rendition, one.secrets, one.plan.draft.coercions), with_links(one.document, _links(one)))
+        for one in drafts
+    ]
     await insert_all(scope, conn, new, created)
+
+
+def _links(draft: _Draft) -> dict[str, tuple[str, ...]]:
+    """The links that are rows, by the names of their attributes; those of annotated references are in the document."""
+    places = draft.plan.schema.writable_links
+    return {places[key].attribute.name: ids for key, ids in draft.links.items() if key in places}

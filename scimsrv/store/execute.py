@@ -41,6 +41,7 @@ from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
+from scimsrv.store.tombstones import reprovision
 from scimsrv.store.write import Edit, Written, change, insert
 
 #: A PATCH whose result shows more references than this is answered without a body (decision 57).
@@ -113,7 +114,7 @@ async def _inserted(scope: Scope, plan: Insert) -> Written:
 
 
 async def _insert(scope: Scope, plan: Insert) -> Outcome:
-    written = await _inserted(scope, plan)
+    written = await reprovision(scope, plan) or await _inserted(scope, plan)
     return Created((await _shown(scope, plan.schema, written, plan.view, HELD + 1)).stored, plan.view)
 
 

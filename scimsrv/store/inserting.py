@@ -33,6 +33,8 @@ class NewResource:
     rendition: Rendition
     secrets: Mapping[str, str | None] = field(default_factory=dict)
     coercions: frozenset[Coercion] = frozenset()
+    #: What the trail keeps of it, where that is more than its document.
+    content: str | None = None
 
     @property
     def claims(self) -> list[tuple[str, str, str]]:
@@ -62,6 +64,7 @@ async def insert_all(scope: Scope, conn: Queries, resources: Sequence[NewResourc
         scope.count_slot(),
         _json([stored_names(one.coercions) for one in resources]),
         scope.catalog.edition,
+        _json([one.content for one in resources]),
     )
     if tag.endswith(" 0"):
         raise OutdatedError

@@ -19,6 +19,7 @@ from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import differences, unlinked
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import Scope, now
@@ -80,7 +81,8 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
         places = [] if schema is None else [schema.referring[key] for key in attributes if key in schema.referring]
         within = [place for place in places if place.attribute.is_annotated]
         if schema is None or not within:
-            touched.append((source, row["type"], at, scope.actor, attributes, dated.get(row["type"]), modified_key(row["modified"]), None))
+            said = (attributes, dated.get(row["type"]), modified_key(row["modified"]), None, unlinked(attributes, id_))
+            touched.append((source, row["type"], at, scope.actor, *said))
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
@@ -88,9 +90,10 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
     await conn.executemany(_SQL["touch_resource"], [(scope.tenant, *one) for one in touched])
 
 
-async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int) -> bool:
+async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int, *, kept: bool) -> bool:
     """Unassign up to so many pointers at each place to a resource of this type that is being deleted, and raise the versions
-    (decision 55); whether there may be more.
+    (decision 55); whether there may be more. `kept` says that they are kept for when it is brought back, as they are where its tombstone
+    is there.
 
     A pointer that is required or immutable is left as it is, and each is where the policy keeps them.
     """
@@ -102,6 +105,9 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
             continue
         rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, other.name, sought, True, id_, most + 1)
         more = more or len(rows) > most
+        if rows:
+            values = [orjson.dumps(doc.get(orjson.loads(row["document"]), place)).decode() for row in rows[:most]]
+            await conn.execute(_SQL["keep_pointers"], scope.tenant, id_, place.key, [row["id"] for row in rows[:most]], values, kept)
         await rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
     return more
 
@@ -142,11 +148,20 @@ async def rewrite(
         dropped: list[tuple[Any, ...]] = []
         for row in rows[start : start + _BATCH]:
             before: Document = orjson.loads(row["document"])
-            made = render(complete(change(before), schema, scope.limits), schema, indexes)
+            after = complete(change(before), schema, scope.limits)
+            made = render(after, schema, indexes)
             released = sorted(set(unique_keys(before, schema)) - set(made.unique))
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), renaming(schema, before, made), None, None)
+            index = (
+                dated,
+                modified_key(row["modified"]),
+                *columns_of_keys(has - had),
+                renaming(schema, before, made),
+                None,
+                None,
+                differences(before, after, {}),
+            )
             given_up = ([name for name, _ in released], [key for _, key in released])
             changes.append((*present, *given_up, [], [], [], [], scope.actor, names, *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]

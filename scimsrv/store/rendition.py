@@ -73,7 +73,7 @@ def modified_key(modified: datetime | str) -> str:
 #: with a list of them may be planned as a walk over all keys of the tenant.
 _TOLD_APART: Final = 8
 
-_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(25, 25 + 2 * _TOLD_APART))
+_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(26, 26 + 2 * _TOLD_APART))
 _NAMES: Final[tuple[LiteralString, ...]] = tuple(f"dropped{number}" for number in range(_TOLD_APART))
 
 

@@ -29,6 +29,7 @@ from scimsrv.schema.validate import Coercer, complete
 from scimsrv.store.aside import set_aside
 from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import differences
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
@@ -204,7 +205,7 @@ class _Again:
                     *([place for place, _ in released], [key for _, key in released]),
                     *([place for place, _ in claimed], [key for _, key in claimed]),
                     *([], [], self.job.actor, names, *dated, *columns_of_keys(has - had)),
-                    *(renaming(self.schema, before, made), None, None),
+                    *(renaming(self.schema, before, made), None, None, differences(before, document, {})),
                 )
             )
         elif orjson.loads(row["search"]) != orjson.loads(made.search):

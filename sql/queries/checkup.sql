@@ -11,3 +11,7 @@ SELECT current_setting('server_version_num')::int AS version,
        current_user AS role,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        clock_timestamp() AS now;
+
+-- Whether the role may take rows from the audit trail, as retention does.
+-- name: may_truncate
+SELECT has_table_privilege('change', 'DELETE') AS granted

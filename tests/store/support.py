@@ -27,7 +27,7 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
-from scimsrv.store import background, badging, forgetting, links, names, pointers, progression, recomputing, remove, write
+from scimsrv.store import background, badging, forgetting, links, names, pointers, progression, recomputing, remove, seals, write
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import render
 from scimsrv.store.scope import Scope
@@ -218,7 +218,7 @@ def _name_of(text: str) -> str:
     return next((name for module in _MODULES for name, known in vars(module)["_SQL"].items() if known == plain), "")
 
 
-_MODULES: Final = (write, links, remove, pointers, background, names, badging, progression, recomputing, forgetting)
+_MODULES: Final = (write, links, remove, pointers, background, names, badging, progression, recomputing, forgetting, seals)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str = "") -> None:

@@ -21,7 +21,11 @@ BELOW: dict[str, set[str]] = {
     "patch": {"errors", "limits", "schema", "filter"},
     "badges": {"errors", "limits", "schema"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
-    "store": {"errors", "limits", "schema", "badges", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics"},
+    "store": {
+        *("errors", "limits", "schema", "badges", "filter", "patch", "protocol", "audit", "assets", "slugs", "settings", "embedded"),
+        "metrics",
+    },
+    "audit": set(),
     "metrics": set(),
     "tokens": set(),
     "scopes": set(),
@@ -59,6 +63,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 # Pure packages compute: they neither wait nor look at the world.
 PURE = (
     "scimsrv.schema",
+    "scimsrv.audit",
     "scimsrv.badges.award",
     "scimsrv.badges.baking",
     "scimsrv.badges.catalogue",

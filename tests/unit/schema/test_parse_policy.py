@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import LISTS, PROFILES, Policy, choices, parse_policy
+from scimsrv.schema.policy import LISTS, NUMBERS, PROFILES, Policy, choices, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys(LISTS)]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys([*LISTS, *NUMBERS])]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -56,6 +56,16 @@ def test_what_users_may_change() -> None:
     """me_attributes takes any list of names, the empty one too."""
     assert parse_policy({"me_attributes": ["title", "urn:x:y"]}).me_attributes == ("title", "urn:x:y")
     assert parse_policy({"me_attributes": []}).me_attributes == ()
+
+
+@pytest.mark.parametrize("switch", sorted(NUMBERS))
+def test_numbers(switch: str) -> None:
+    """A switch with a number takes 0 and what is written beside it as the most, and nothing beyond."""
+    most = next(field.metadata["most"] for field in fields(Policy) if field.name == switch)
+    assert [getattr(parse_policy({switch: number}), switch) for number in (0, 1, most)] == [0, 1, most]
+    for number in (-1, most + 1, 1.5, True, "7", None):
+        with pytest.raises(ValueError, match=f"{switch} must be a whole number from 0 to {most}"):
+            parse_policy({switch: number})
 
 
 @pytest.mark.parametrize(
