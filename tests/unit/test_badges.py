@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scimsrv.badges.catalogue import Catalogue, Node, build, complete, entitled, progress, steps, unfounded
+from scimsrv.badges.catalogue import Catalogue, Node, build, complete, decides, entitled, progress, steps, unfounded
 
 _SKILL = Node("skill", frozenset({"a", "b"}))
 _PROGRAM = Node("program", frozenset({"skill"}))
@@ -124,6 +124,37 @@ def test_build() -> None:
         "q": Node("q", frozenset(), active=False),
         "r": Node("r", frozenset(), rule="all"),
     }
+
+
+_OF_SKILL = {"kind": "mini", "parent": {"value": "S"}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "before", "after", "matters", "matters_less"),
+    [
+        ("Achievement", None, _OF_SKILL, False, True),
+        ("Achievement", None, _achievement("capstone", "P"), False, True),
+        ("Achievement", None, _achievement("skill", "S"), True, True),
+        ("Achievement", None, _achievement("mini"), False, False),
+        ("Achievement", None, _achievement("progress", "P"), False, False),
+        ("BadgeSkill", None, {"program": {"value": "P"}}, False, True),
+        ("BadgeSkill", {"program": {"value": "P"}}, None, True, True),
+        ("BadgeSkill", {"program": {"value": "P"}}, {"program": {"value": "Q"}}, True, True),
+        ("BadgeProgram", {}, {"capstoneRule": "all"}, True, True),
+        ("BadgeProgram", {"description": "a"}, {"description": "b"}, False, False),
+        ("Achievement", _OF_SKILL, None, True, True),
+        ("Achievement", _OF_SKILL, _OF_SKILL | {"required": False}, True, True),
+        ("Achievement", _OF_SKILL, {"kind": "mini"}, True, True),
+        ("Achievement", _OF_SKILL, _OF_SKILL | {"displayName": "x"}, False, False),
+        ("Achievement", {"kind": "mini"}, {"kind": "mini", "active": False}, False, False),
+    ],
+)
+def test_which_changes_matter(
+    type_: str, before: dict[str, Any] | None, after: dict[str, Any] | None, matters: bool, matters_less: bool
+) -> None:
+    """Only what can make something else follow is computed; what can only take away, where that is asked for."""
+    assert decides(type_, before, after, less=False) is matters
+    assert decides(type_, before, after, less=True) is matters_less
 
 
 # -- laws ----------------------------------------------------------------------------------------------------------

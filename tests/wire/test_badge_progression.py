@@ -171,13 +171,16 @@ async def test_a_catalogue_that_grows(server: Server, policy: str, stays: bool) 
 
 
 async def test_changes_that_come_together_are_one_job(server: Server) -> None:
-    """A job that waits takes in every further change; without awards there is none."""
-    made = await badges(server)
+    """A job that waits takes in every further change; without awards there is none, nor for what cannot matter."""
+    made = await badges(server, badge_catalogue_change="recompute")
     skill = await made.skill((await made.program())[0], 2)
     number = "SELECT count(*) FROM tenant_job WHERE tenant = $1"
     assert await server.pool.fetchval(number, made.client.id) == 0
     await made.award((await made.client.new_user())["id"], skill.minis[0])
     await server.app.maintenance.stop()
+    await made.achievement("mini")
+    await made.client.patch(f"/BadgeSkills/{skill.id}", {"op": "replace", "path": "description", "value": "Another"})
+    assert await server.pool.fetchval(number, made.client.id) == 0
     for _ in range(3):
         await made.achievement("mini", skill.id)
     assert await server.pool.fetchval(number, made.client.id) == 1
