@@ -14,7 +14,7 @@ from scimsrv.filter.bind import BoundCompare, conjunction
 from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
 from scimsrv.protocol.response import Reply
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.badging import REQUEST
+from scimsrv.schema.badging import REQUEST, TYPES
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.semantics import Op, key_of
@@ -35,9 +35,9 @@ def require(principal: Principal, catalog: Catalog, schema: EffectiveSchema | No
     needed = right.value if right is Right.READ else writing(name, badges=catalog.policy.badges)
     if not needed.isdisjoint(scopes):
         return False
-    of_users = catalog.policy.badges and name in ABOUT and (right is Right.READ or name == REQUEST)
-    if of_users and catalog.policy.me != "off" and principal.credential.subject is not None and principal.may(Right.ME):
-        return True
+    is_user = catalog.policy.me != "off" and principal.credential.subject is not None and principal.may(Right.ME)
+    if is_user and catalog.policy.badges and name in TYPES and (right is Right.READ or name == REQUEST):
+        return name in ABOUT  # what can be awarded is nobody's
     raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(sorted(needed))}")
 
 

@@ -28,7 +28,7 @@ from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.awarding import award_created, award_revoked, new_award
 from scimsrv.store.connection import Connection
 from scimsrv.store.inserting import NewResource, insert_all, rendered
-from scimsrv.store.progression import cascade, progress
+from scimsrv.store.progression import cascade, hold, progress
 from scimsrv.store.queries import load
 from scimsrv.store.recomputing import catalogue_changed
 from scimsrv.store.scope import Scope, new_id, now
@@ -140,8 +140,7 @@ async def amend(
             if made["status"] == request.APPROVED != before["status"]:
                 made = made | {"award": await _approve(scope, conn, made, users, at)}
             return made
-        case _:
-            check_catalogue(schema.name, after)
+        case _:  # whose references are looked at when they are stored
             return after
 
 
@@ -153,12 +152,12 @@ async def _approve(scope: Scope, conn: Connection, asked: Document, users: Mappi
     known: dict[str, Document] = {}
     await _read(scope, conn, {asked["achievement"]["value"]}, known)
     achievement = known[asked["achievement"]["value"]]
-    await _read(scope, conn, {achievement["creator"]["value"]}, known)
+    issuers = await hold(conn, scope.tenant, {achievement["creator"]["value"]})
     origin = Origin(award.REQUESTED, request=_reference(scope, REQUEST, asked["id"]))
     document: Document = {part: {name: asked[source][name] for name in ("value", "$ref")} for part, source in _FROM_REQUEST}
     document |= {"issuer": achievement["creator"]} | {name: asked[name] for name in ("evidence",) if name in asked}
     recipient = recipient_of(user, users[user])
-    document = awarded(document, recipient, achievement, known.get(achievement["creator"]["value"], {}), origin, at)
+    document = awarded(document, recipient, achievement, issuers.get(achievement["creator"]["value"], {}), origin, at)
     document = complete(document, schema, scope.limits)
     document = {"schemas": document["schemas"], "id": new_id()} | document
     keys = [key for _, key in exclusive_keys(document, schema)]
@@ -189,11 +188,12 @@ async def changed(
         case "Award" if before["status"] != after["status"]:
             gone = await award_revoked(conn, scope, {after["id"]: after["revocationReason"]}, by_hand=True)
             await _after_revocation(scope, conn, gone)
-        case "BadgeProgram" | "BadgeSkill" | "Achievement":
+        case "BadgeIssuer" | "BadgeProgram" | "BadgeSkill" | "Achievement":
             stored: dict[str, Document] = {}
             await _read(scope, conn, {after["id"]}, stored)
             _check_pointers(schema, stored[after["id"]])
-            if decides(schema.name, before, after, less=True):
+            check_catalogue(schema.name, stored[after["id"]])
+            if schema.name in CATALOGUE and decides(schema.name, before, after, less=True):
                 await catalogue_changed(scope, conn)
 
 

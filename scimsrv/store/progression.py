@@ -129,20 +129,23 @@ async def award_steps(
     may have caused them, by recipient and achievement; a step without one follows from the catalogue."""
     schema = scope.catalog.by_name[AWARD]
     system = replace(scope, actor=SYSTEM)
-    issuers = await _documents(conn, scope.tenant, {one["creator"]["value"] for one in branch.achievements.values()})
+    wanted = {step.achievement for following in due.values() for step in following}
+    if not wanted:
+        return 0
+    there = await hold(conn, scope.tenant, wanted | {branch.achievements[one]["creator"]["value"] for one in wanted})
     made: list[tuple[str, Document]] = []
     for user, following in due.items():
         ids = dict(causes.get(user, {}))
         for step in following:
             achievement = branch.achievements[step.achievement]
             creator = achievement["creator"]
-            if creator["value"] not in issuers:
-                continue
+            if step.achievement not in there or creator["value"] not in there:
+                continue  # deleted meanwhile
             ids[step.achievement] = id_ = new_id()
             cause = None if step.because is None else ids.get(step.because)
             document = _automatic(scope, creator, user, step.achievement)
             origin = Origin(AUTOMATIC, cause, scope.actor)
-            document = awarded(document, recipient_of(user, users[user]), achievement, issuers[creator["value"]], origin, at)
+            document = awarded(document, recipient_of(user, users[user]), achievement, there[creator["value"]], origin, at)
             document = complete(document, schema, scope.limits)
             made.append((user, {"schemas": document["schemas"], "id": id_} | document))
     if not made:
@@ -197,6 +200,7 @@ async def revoke(scope: Scope, conn: Connection, reasons: Mapping[str, str], at:
     await award_revoked(conn, system, reasons, by_hand=False)
 
 
-async def _documents(conn: Connection, tenant: int, ids: Iterable[str]) -> dict[str, Document]:
-    rows = await conn.fetch(_SQL["documents"], tenant, sorted({*ids}))
+async def hold(conn: Connection, tenant: int, ids: Iterable[str]) -> dict[str, Document]:
+    """The documents of these resources, by id, which cannot be deleted until this transaction ends; without those that are gone."""
+    rows = await conn.fetch(_SQL["hold"], tenant, sorted({*ids}))
     return {row["id"]: orjson.loads(row["document"]) for row in rows}

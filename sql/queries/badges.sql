@@ -19,6 +19,11 @@ CROSS JOIN LATERAL (
 SELECT r.id, r.type, r.document FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.document FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) r
 
+-- $2 ids in their order: what is referred to cannot be deleted until this transaction ends
+-- name: hold
+SELECT r.id, r.document FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (SELECT r.id, r.document FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR KEY SHARE) r
+
 -- $2 ids, $3 keys that new awards claim, $4 time: the resources, and the creators of those of them that are achievements. What has expired
 -- by then holds its key no more.
 -- name: named

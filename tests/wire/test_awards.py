@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, award, badges
-from tests.wire.support import Server, assert_error, user
+from tests.wire.support import Server, assert_error, patch, user
 
 PAST, FUTURE = "2020-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
 REVOCATION = {"op": "replace", "value": {"status": "revoked", "revocationReason": "By mistake"}}
@@ -340,7 +340,7 @@ async def test_one_bulk_request_with_everything(server: Server) -> None:
     assert await made.held(ids["ada"]) == {ids["mini"], ids["ofSkill"], ids["ofProgram"]}
 
 
-@pytest.mark.parametrize("way", ["post", "bulk", "request"])
+@pytest.mark.parametrize("way", ["post", "bulk", "request", "request by bulk"])
 @pytest.mark.parametrize("atomic", [False, True])
 async def test_every_way_to_an_award_is_the_same(server: Server, way: str, atomic: bool) -> None:
     """POST, bulk and the approval of a request award the same, with the same that follows, but for what says how it came about."""
@@ -356,13 +356,19 @@ async def test_every_way_to_an_award_is_the_same(server: Server, way: str, atomi
             assert answer.json()["Operations"][0]["status"] == "201"
         case _:
             request = await made.new("BadgeRequest", requester={"value": user_}, achievement={"value": mini})
-            done = await made.client.patch(f"/BadgeRequests/{request}", {"op": "replace", "path": "status", "value": "approved"})
-            assert done.status_code == 200, done.text
+            approval = patch({"op": "replace", "path": "status", "value": "approved"})
+            path = f"/BadgeRequests/{request}"
+            if way == "request":
+                done = await made.client.request("PATCH", path, approval)
+                assert done.status_code == 200, done.text
+            else:
+                done = await made.client.post("/Bulk", _bulk({"method": "PATCH", "path": path, "data": approval}))
+                assert done.json()["Operations"][0]["status"] == "200", done.text
     awards = await made.awards(user_)
     assert awards.keys() == {mini, skill.achievement, own}
     shown = awards[mini]
-    assert shown["source"] == ("request" if way == "request" else "manual")
-    assert ("request" in shown) is (way == "request")
+    assert shown["source"] == ("request" if "request" in way else "manual")
+    assert ("request" in shown) is ("request" in way)
     assert awards[skill.achievement]["cause"]["award"] == shown["id"]
     rest = {name: value for name, value in shown.items() if name not in ("id", "meta", "request", "source", "awardedAt")}
     assert rest.keys() == {"schemas", "recipient", "achievement", "issuer", "displayName", "status"}

@@ -145,8 +145,9 @@ async def test_users_see_their_own_badges(server: Server) -> None:
     assert [one["id"] for one in (await client.get("/BadgeRequests")).json()["Resources"]] == [request]
     assert (await client.get(f"/Awards/{mine}")).status_code == 200
     assert_error(await client.get(f"/Awards/{theirs}"), 404)
-    for path in ("/Users", "/Achievements", f"/Users/{ada}"):
+    for path in ("/Users", "/Groups", f"/Users/{ada}"):
         assert_error(await client.get(path), 403)
+    assert set(await client.search("kind pr", "/Achievements")) == {mini, capstone}
     searched = await client.post("/Awards/.search", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]})
     assert [one["id"] for one in searched.json()["Resources"]] == [mine]
 
