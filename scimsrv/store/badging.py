@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.badges import award, request
-from scimsrv.badges.award import Origin, RevokedAward, awarded, recipient_of
+from scimsrv.badges.award import Origin, awarded, recipient_of
 from scimsrv.badges.catalogue import decides
 from scimsrv.badges.checking import check_catalogue
 from scimsrv.badges.exclusive import exclusive_keys
@@ -90,7 +90,9 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
             achievement = known[document["achievement"]["value"]]
             if "issuer" not in document:
                 document = document | {"issuer": achievement["creator"]}
-            issuer = known.get(document["issuer"]["value"], {})
+            issuer = known.get(document["issuer"]["value"])
+            if issuer is None:  # deleted meanwhile
+                raise invalid_value("issuer: the creator of the achievement does not exist any more")
             recipient = recipient_of(document["recipient"]["value"], known[document["recipient"]["value"]])
             return awarded(document, recipient, achievement, issuer, Origin(), at)
         case "BadgeRequest":
@@ -149,15 +151,15 @@ async def _approve(scope: Scope, conn: Connection, asked: Document, users: Mappi
     schema, user = scope.catalog.by_name[AWARD], asked["requester"]["value"]
     if user not in users:
         raise ScimError(Kind.CONFLICT, "requester: the user does not exist any more")
-    known: dict[str, Document] = {}
-    await _read(scope, conn, {asked["achievement"]["value"]}, known)
-    achievement = known[asked["achievement"]["value"]]
+    achievement = await _read(scope, conn, asked["achievement"]["value"])
     issuers = await hold(conn, scope.tenant, {achievement["creator"]["value"]})
+    if not issuers:
+        raise ScimError(Kind.CONFLICT, "issuer: the creator of the achievement does not exist any more")
     origin = Origin(award.REQUESTED, request=_reference(scope, REQUEST, asked["id"]))
     document: Document = {part: {name: asked[source][name] for name in ("value", "$ref")} for part, source in _FROM_REQUEST}
     document |= {"issuer": achievement["creator"]} | {name: asked[name] for name in ("evidence",) if name in asked}
     recipient = recipient_of(user, users[user])
-    document = awarded(document, recipient, achievement, issuers.get(achievement["creator"]["value"], {}), origin, at)
+    document = awarded(document, recipient, achievement, issuers[achievement["creator"]["value"]], origin, at)
     document = complete(document, schema, scope.limits)
     document = {"schemas": document["schemas"], "id": new_id()} | document
     keys = [key for _, key in exclusive_keys(document, schema)]
@@ -187,19 +189,14 @@ async def changed(
     match schema.name:
         case "Award" if before["status"] != after["status"]:
             gone = await award_revoked(conn, scope, {after["id"]: after["revocationReason"]}, by_hand=True)
-            await _after_revocation(scope, conn, gone)
+            if scope.catalog.policy.badge_revocation == "cascade":
+                await cascade(scope, conn, gone, now())
         case "BadgeIssuer" | "BadgeProgram" | "BadgeSkill" | "Achievement":
-            stored: dict[str, Document] = {}
-            await _read(scope, conn, {after["id"]}, stored)
-            _check_pointers(schema, stored[after["id"]])
-            check_catalogue(schema.name, stored[after["id"]])
+            stored = await _read(scope, conn, after["id"])
+            _check_pointers(schema, stored)
+            check_catalogue(schema.name, stored)
             if schema.name in CATALOGUE and decides(schema.name, before, after, less=True):
                 await catalogue_changed(scope, conn)
-
-
-async def _after_revocation(scope: Scope, conn: Connection, gone: Sequence[RevokedAward]) -> None:
-    if scope.catalog.policy.badge_revocation == "cascade":
-        await cascade(scope, conn, gone, now())
 
 
 def _pointers(schema: EffectiveSchema, document: Document) -> list[Document]:
@@ -216,12 +213,11 @@ def _check_pointers(schema: EffectiveSchema, document: Document) -> None:
             raise invalid_value(f"{place.name}: there is no {kinds} with the id {shorten(pointer['value'])}")
 
 
-async def _read(scope: Scope, conn: Connection, ids: Iterable[str], known: dict[str, Document]) -> list[Document]:
-    """Read resources into what is known, by their ids; those read."""
-    rows = await conn.fetch(_SQL["documents"], scope.tenant, sorted({*ids})) if ids else []
-    found = {row["id"]: orjson.loads(row["document"]) for row in rows}
-    known |= found
-    return list(found.values())
+async def _read(scope: Scope, conn: Connection, id_: str) -> Document:
+    """A resource that exists."""
+    rows = await conn.fetch(_SQL["documents"], scope.tenant, [id_])
+    found: Document = orjson.loads(rows[0]["document"])
+    return found
 
 
 def _reference(scope: Scope, type_: str, id_: str) -> dict[str, Any]:

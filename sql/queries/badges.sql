@@ -24,8 +24,8 @@ CROSS JOIN LATERAL (SELECT r.id, r.type, r.document FROM resource r WHERE r.tena
 SELECT r.id, r.document FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.document FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR KEY SHARE) r
 
--- $2 ids, $3 keys that new awards claim, $4 time: the resources, and the creators of those of them that are achievements. What has expired
--- by then holds its key no more.
+-- $2 ids, $3 keys that new awards claim, $4 time: the resources, and the creators of those of them that are achievements, which cannot be
+-- deleted until this transaction ends. What has expired by then holds its key no more.
 -- name: named
 WITH released AS (
     DELETE FROM unique_key held USING unnest($3::text[]) given (key)
@@ -35,11 +35,12 @@ WITH released AS (
     SELECT r.id, r.type, r.document, r.creator FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL (
         SELECT r.id, r.type, r.document, r.search #>> '{creator,value}' AS creator FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0
     ) r
+), creator AS (
+    SELECT r.id, r.document FROM (SELECT DISTINCT named.creator AS id FROM named WHERE named.type = 'Achievement') given CROSS JOIN LATERAL (
+        SELECT r.id, r.document FROM resource r WHERE r.tenant = $1 AND r.id = given.id FOR KEY SHARE
+    ) r
 )
-SELECT named.id, named.document FROM named
-UNION SELECT r.id, r.document FROM named CROSS JOIN LATERAL (
-    SELECT r.id, r.document FROM resource r WHERE r.tenant = $1 AND r.id = named.creator OFFSET 0
-) r WHERE named.type = 'Achievement'
+SELECT named.id, named.document FROM named UNION ALL SELECT creator.id, creator.document FROM creator
 
 -- $2 ids, $3 recipients, $4 achievements, $5 issuers, $6 automatic or not, $7 times, $8 ends or NULL, $9 tokens; each has a row in the
 -- reference table too, so that the user shows it
