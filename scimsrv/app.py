@@ -18,13 +18,18 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
-from scimsrv.auth import Authenticator, Principal, Right
+from scimsrv.auth import Authenticator, Principal, Right, Shown
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
-from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ACCESS_TOKEN_KEY, ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, SECRET_PEPPER, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
+from scimsrv.oauth.access_tokens import AccessTokens
+from scimsrv.oauth.endpoint import TokenEndpoint
+from scimsrv.oauth.fetching import Fetcher
+from scimsrv.oauth.key_sets import KeySets
+from scimsrv.oauth.service import OPEN, client_address, oauth_reply
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining, discovery, planning
 from scimsrv.protocol.body import read_object
@@ -94,6 +99,8 @@ class App:
         )
         self.pool: Pool
         self.authenticator: Authenticator
+        self.access_tokens: AccessTokens
+        self.token_endpoint: TokenEndpoint
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.jobs: Jobs
@@ -114,7 +121,10 @@ class App:
             raise ValueError("the settings name no database")
         keys = ServerKeys.load(self.settings)
         self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
-        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
+        self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), self.settings.base_url)
+        key_sets, secrets = KeySets(Fetcher(self.settings.jwks_hosts)), keys.derive_all(SECRET_PEPPER)
+        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), secrets, self.access_tokens, key_sets)
+        self.token_endpoint = TokenEndpoint(self.pool, secrets, self.access_tokens, key_sets)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
@@ -148,12 +158,14 @@ class App:
         """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
         found = route(connection["raw_path"])
         method = connection["method"]
-        given = headers.all(b"authorization")
-        if found.endpoint is Endpoint.CONFIG and not given:
+        if found.endpoint in OPEN:
+            return await oauth_reply(self.token_endpoint, found, connection, headers, receive)
+        given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
+        if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
-        self._resource_type(found, catalog)
+        schema = self._resource_type(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
@@ -171,6 +183,8 @@ class App:
             found = await self._me(found, method, principal, catalog)
         else:
             principal.require(_right(found.endpoint, reads=reads))
+            if schema is not None:
+                principal.credential.narrowing.require(schema.name)
         body = await self._body(found, method, headers, receive)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -228,7 +242,7 @@ class App:
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
         status = await find_status(self.pool, principal.credential.tenant, found.id)
-        if status is None or status.actor != principal.credential.kid:
+        if status is None or status.actor != principal.credential.actor:
             raise ScimError(Kind.NOT_FOUND, "There is no such request")
         return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
 
@@ -250,7 +264,7 @@ class App:
         check_feature(found, method, policy)
         return found
 
-    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive) -> Reply:
+    async def _bulk(self, found: Route, given: Shown, headers: Fields, receive: Receive) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
         (await self._principal(given, found)).require(Right.BULK)
         check_content_type(headers.get(b"content-type"))
@@ -297,7 +311,7 @@ class App:
                 self._catalogs.popitem(last=False)
         return kept
 
-    async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
+    async def _principal(self, given: Shown, found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
         principal = self.authenticator.known(given)
         if principal is None:
@@ -309,7 +323,11 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
+        return Scope(
+            *(self.pool, credential.tenant, catalog, base_url, credential.actor, self.limits, self.maintenance.wake, self.names),
+            scopes=credential.scopes,
+            narrowing=credential.narrowing,
+        )
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
@@ -369,7 +387,7 @@ class App:
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
-            holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
+            holder = Holder(credential.tenant, credential.actor, credential.scopes, catalog.epoch(schemas))
             plan = planning.query(schemas, search)
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
@@ -385,9 +403,9 @@ class App:
                 asked = parameters(connection["query_string"])
                 return defining.plan(_SUBJECTS[found.endpoint], method, found.name, body, asked, condition, catalog.policy, limits)
             case Endpoint.ROOT:
-                return query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
+                return query(_permitted(principal, catalog), search_by_query(parameters(connection["query_string"]), limits))
             case Endpoint.ROOT_SEARCH:
-                return query(list(catalog.types()), search_by_body(body, limits))
+                return query(_permitted(principal, catalog), search_by_body(body, limits))
         schema = self._resource_type(found, catalog)
         if schema is None:
             raise AssertionError("endpoints of resources have a resource type")
@@ -433,6 +451,14 @@ def _described(found: Route, catalog: Catalog, base_url: str, connection: Connec
         raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
     versions = catalog.schema_versions if schemas else catalog.type_versions
     return Answer(document, versions.get(fold_name(found.name), 1), tags)
+
+
+def _permitted(principal: Principal, catalog: Catalog) -> list[EffectiveSchema]:
+    """The resource types that the credential is good for. Raises ScimError 403 where there is none."""
+    found = [schema for schema in catalog.types() if principal.credential.narrowing.permits(schema.name)]
+    if not found:
+        raise ScimError(Kind.FORBIDDEN, "The credential is good for no resource type of the tenant")
+    return found
 
 
 def _right(endpoint: Endpoint, *, reads: bool) -> Right:

@@ -28,6 +28,7 @@ from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
 from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Database
 from scimsrv.store.scope import Scope
 from scimsrv.turns import Turns
@@ -49,11 +50,13 @@ class Finished:
     results: list[dict[str, Any]]
 
 
-def request_text(bulk: Bulk, ids: Ids, base_url: str, *, single: bool) -> bytes:
+def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     """What has to be kept of a request to carry it out later."""
+    types = scope.narrowing.types
+    may = {"base": scope.base_url, "scopes": sorted(scope.scopes), "types": None if types is None else sorted(types)}
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
-    kept = {"base": base_url, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
-    return orjson.dumps(kept | {"entries": entries})
+    kept = {"single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
+    return orjson.dumps(may | kept | {"entries": entries})
 
 
 def single_request(method: str, path: str, body: dict[str, Any], if_match: str | None) -> Bulk:
@@ -138,7 +141,7 @@ class Jobs:
     def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> tuple[str, bytes]:
         """A name for the request, and what is kept of it."""
         txn = jobs.new_txn()
-        return txn, self._safe.seal(request_text(bulk, ids, scope.base_url, single=single), f"{scope.tenant}/{txn}")
+        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single), f"{scope.tenant}/{txn}")
 
     def begin(self, tenant: int, txn: str) -> asyncio.Task[Any]:
         """Carry out a request that was just kept, when it is the tenant's turn."""
@@ -208,7 +211,10 @@ class Jobs:
     async def _carry_out(self, job: jobs.Job) -> None:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
         _, catalog = await load_catalog(self._pool, job.tenant)
-        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits)
+        # What was kept before credentials were narrowed says nothing of it.
+        types = kept.get("types")
+        narrowing = Narrowing(None if types is None else frozenset(types))
+        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits, narrowing=narrowing)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -220,6 +226,8 @@ class Jobs:
 
         async def authorise() -> None:
             scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
+            if "scopes" in kept:  # an access token may have had less than its client
+                scopes &= frozenset(kept["scopes"])
             for right in (Right.WRITE,) if kept["single"] else (Right.BULK, Right.WRITE):
                 require(right, scopes)
 

@@ -354,6 +354,7 @@ class _Run:
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        self.scope.narrowing.require(schema.name)
         data = _data(entry, self.scope.limits)
         if entry.refers:
             data = filled(data, entry.method, self._id_of)

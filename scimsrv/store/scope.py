@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
 from scimsrv.store.names import Names
+from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing
 from scimsrv.store.pool import Database
 from scimsrv.store.rendition import SLOTS
 
@@ -20,7 +21,8 @@ from scimsrv.store.rendition import SLOTS
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
-    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret."""
+    changes, None for any. `scopes` are the credential's, `narrowing` says which resource types it is good for. `hashes` are those
+    made beforehand, by the resource's id and the secret."""
 
     pool: Database
     tenant: int
@@ -31,6 +33,8 @@ class Scope:
     wake: Callable[[], None] = lambda: None
     names: Names = field(default_factory=Names)
     slot: int | None = None
+    scopes: frozenset[str] = frozenset()
+    narrowing: Narrowing = NOWHERE_NARROWED
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
 
     def count_slot(self) -> int:

