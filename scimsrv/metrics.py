@@ -4,4 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
+CREDENTIAL_EXPIRING: Final = Counter("scim_credential_expiring", "Warnings of credentials that end soon")
+"""Each credential is counted once for each threshold of days."""
+
 FILTER_FALLBACK: Final = Counter("scim_filter_fallback", "Searches that no index narrows, so that every resource of a type is read")
