@@ -47,6 +47,8 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address.is_site_local:
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
@@ -56,12 +58,12 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 @dataclass(frozen=True, slots=True)
 class Fetcher:
     """Fetches from `hosts`: names, or `*.example.com` for all names below one; none when empty. `resolve` gives the addresses of a name,
-    `permits` judges them, `context` judges certificates."""
+    `permits` judges them, `context` judges certificates, by the authorities that the machine trusts when it is None."""
 
     hosts: Collection[str]
     resolve: Callable[[str, int], Awaitable[list[str]]] = _resolve
     permits: Callable[[Address], bool] = is_public
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context, repr=False)
+    context: ssl.SSLContext | None = field(default=None, repr=False)
     timeout: float = TIMEOUT
 
     def check(self, url: str) -> tuple[str, int, str]:
@@ -95,7 +97,8 @@ class Fetcher:
         addresses = await self.resolve(host, port)
         if not addresses or not all(self.permits(ipaddress.ip_address(one.partition("%")[0])) for one in addresses):
             raise FetchError(f"{host} is not an address of the public internet")
-        reader, writer = await asyncio.open_connection(addresses[0], port, ssl=self.context, server_hostname=host)
+        context = self.context or ssl.create_default_context()
+        reader, writer = await asyncio.open_connection(addresses[0], port, ssl=context, server_hostname=host)
         try:
             name = host if port == 443 else f"{host}:{port}"
             head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept: application/json\r\nUser-Agent: scimsrv\r\nConnection: close\r\n\r\n"

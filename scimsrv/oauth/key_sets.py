@@ -64,17 +64,18 @@ class KeySets:
         kept = self._fetched.setdefault((tenant, url), _Kept())
         if len(self._fetched) > _KEPT:
             self._fetched.popitem(last=False)
-        if self._wanting(kept, kid):
+        if self._wanting(kept, kid) and (kept.lock.locked() or self._due(kept)):
             async with kept.lock:  # whoever waited finds what was fetched meanwhile
-                if self._wanting(kept, kid):
+                if self._wanting(kept, kid) and self._due(kept):
                     await self._fetch(kept, url)
         return kept.keys if self._clock() - kept.fetched < STALE else ()
 
     def _wanting(self, kept: _Kept, kid: str | None) -> bool:
-        now = self._clock()
-        if now - kept.tried < PAUSE:
-            return False
-        return now - kept.fetched > FRESH or (kid is not None and all(key.kid != kid for key in kept.keys))
+        old = self._clock() - kept.fetched > FRESH
+        return old or (kid is not None and all(key.kid != kid for key in kept.keys))
+
+    def _due(self, kept: _Kept) -> bool:
+        return self._clock() - kept.tried >= PAUSE
 
     async def _fetch(self, kept: _Kept, url: str) -> None:
         kept.tried = self._clock()

@@ -86,6 +86,19 @@ def scheme_with_case() -> None:
 
 
 @mutant
+def basic_is_always_offered() -> None:
+    """The challenge names Basic, whatever the policy says."""
+
+    def made(original: Any) -> Any:
+        async def takes_basic(self: Any, slug: str) -> bool:
+            return True
+
+        return takes_basic
+
+    replace(auth.Authenticator, "_takes_basic", made)
+
+
+@mutant
 def configuration_needs_a_token() -> None:
     """ServiceProviderConfig is not shown without credentials."""
 
