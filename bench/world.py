@@ -49,12 +49,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`size` users are in the group. `wide` is another tenant of our server, without data. `peer` is there when a question needs it."""
+    """`size` users are in the group. `wide` is another tenant of our server, without data. `jwt` is our server, asked with
+    an access token instead of a secret token. `peer` is there when a question needs it."""
 
     size: int
     ours: Target
     wide: Target
     ceiling: Target
+    jwt: Target
     peer: Target | None = None
 
     def scim(self) -> Iterator[tuple[str, Target]]:
