@@ -29,6 +29,7 @@ from scimsrv.oauth.access_tokens import AccessTokens
 from scimsrv.oauth.endpoint import TokenEndpoint
 from scimsrv.oauth.fetching import Fetcher
 from scimsrv.oauth.key_sets import KeySets
+from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining, discovery, planning
@@ -122,9 +123,9 @@ class App:
         keys = ServerKeys.load(self.settings)
         self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
         self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), self.settings.base_url)
-        key_sets, secrets = KeySets(Fetcher(self.settings.jwks_hosts)), keys.derive_all(SECRET_PEPPER)
-        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), secrets, self.access_tokens, key_sets)
-        self.token_endpoint = TokenEndpoint(self.pool, secrets, self.access_tokens, key_sets)
+        shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(self.settings.jwks_hosts)), Refusals())
+        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), *shared)
+        self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)

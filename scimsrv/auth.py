@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from scimsrv.oauth.access_tokens import AccessTokens, Grant
 from scimsrv.oauth.claims import Holder, holder_of
 from scimsrv.oauth.jose import TokenRefused, Unverified, looks_like_jwt, read, verify
 from scimsrv.oauth.key_sets import KeySets
+from scimsrv.oauth.refusals import Refusals
 from scimsrv.store.identity import (
     Credential,
     TrustIdentity,
@@ -30,8 +30,6 @@ from scimsrv.store.identity import (
 )
 from scimsrv.store.pool import Queries
 from scimsrv.store.trusts import BEARER, EXCHANGE
-
-log: Final = logging.getLogger("scimsrv.auth")
 
 #: Longest Authorization header that is looked at, in bytes.
 MAX_HEADER: Final = 16_384
@@ -45,10 +43,6 @@ _PROVED: Final = 300.0
 #: Answers kept per process, the oldest going first; and the longest header kept as it is, in bytes: a token of ours has 65.
 _KEPT: Final = 10_000
 _KEPT_LENGTH: Final = 128
-
-#: Seconds in which it is logged once by which rule a tenant's tokens are refused, and how many such lines there may be in that time.
-_NOTED: Final = 60.0
-_NOTES: Final = 100
 
 _INVALID: Final = "The bearer token is not valid"
 
@@ -111,11 +105,11 @@ class Authenticator:
     secret_peppers: Sequence[bytes] = field(repr=False)
     access_tokens: AccessTokens
     key_sets: KeySets
+    refusals: Refusals
     clock: Callable[[], float] = time.time
     _known: OrderedDict[tuple[str, bytes], tuple[float, Principal]] = field(default_factory=OrderedDict, init=False, repr=False)
     _proved: OrderedDict[tuple[str, bytes, str], tuple[float, Grant | None]] = field(default_factory=OrderedDict, init=False, repr=False)
     _basic: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict, init=False, repr=False)
-    _noted: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict, init=False, repr=False)
 
     async def principal(self, shown: Shown) -> Principal:
         """The principal that the request's Authorization headers name.
@@ -187,7 +181,7 @@ class Authenticator:
                 return await self._issued(token, shown)
             return await self._trusted(token, shown)
         except TokenRefused as refused:
-            self._note(shown.tenant, refused.rule)
+            self.refusals.tell(shown.tenant, refused.rule)
             raise unauthorized(_INVALID, "invalid_token") from None
 
     async def _issued(self, token: Unverified, shown: Shown) -> tuple[Credential, float]:
@@ -244,16 +238,6 @@ class Authenticator:
             found = await takes_basic(self.pool, slug)
             _keep(self._basic, slug, (time.monotonic() + _BELIEVED, found), _KEPT)
         return found
-
-    def _note(self, slug: str, rule: str) -> None:
-        """Tell the operator why tokens are refused, which the client is not told: once a minute for each tenant and rule, and not too
-        often in all."""
-        now = time.monotonic()
-        while self._noted and next(iter(self._noted.values())) < now - _NOTED:
-            self._noted.popitem(last=False)
-        if (slug, rule) not in self._noted and len(self._noted) < _NOTES:
-            self._noted[slug, rule] = now
-            log.warning("a JWT for tenant %s was refused by the rule on %s", slug, rule)
 
 
 def _held(found: TrustIdentity, holder: Holder, scopes: frozenset[str]) -> Credential:

@@ -19,7 +19,7 @@ from scimsrv.scopes import expand
 from scimsrv.store import clients, trusts
 from scimsrv.store.credentials import CredentialError
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.narrowing import Narrowing, Network, parse_networks
+from scimsrv.store.narrowing import Network, parse_networks
 
 
 class Granting(Acting):
@@ -95,7 +95,8 @@ class Granting(Acting):
             uses=frozenset(asked.uses),
             single_use=asked.single_use,
             scopes=scopes_of(asked.scopes),
-            narrowing=Narrowing(networks=tuple(networks_of(asked.networks) or ())),
+            types=tuple(await self.types_of(tenant, asked.types) or ()),
+            networks=tuple(networks_of(asked.networks) or ()),
             roles=tuple(trusts.RoleRule(**rule.model_dump()) for rule in asked.roles),
             lifetime=asked.lifetime,
         )
@@ -104,7 +105,7 @@ class Granting(Acting):
         except ValueError as problem:
             raise CredentialError(str(problem)) from None
         async with self._connection.transaction():
-            made = _trust(await trusts.add_trust(self._connection, tenant, trust, await self.types_of(tenant, asked.types)))
+            made = _trust(await trusts.add_trust(self._connection, tenant, trust))
             await self._note("trust.add", slug, trust.id, made.model_dump(exclude={"id", "created", "last_used", "jwks"}))
         return made
 
@@ -161,7 +162,6 @@ def networks_of(texts: Sequence[str]) -> list[Network] | None:
 
 
 def _trust(one: trusts.Trust) -> models.Trust:
-    shown = {name: value for name, value in asdict(one).items() if name != "narrowing"}
-    narrowed = {"types": sorted(one.narrowing.types or ()), "networks": [str(network) for network in one.narrowing.networks]}
     keys = None if one.jwks is None else orjson.loads(one.jwks)
-    return models.Trust.model_validate(shown | narrowed | {"uses": sorted(one.uses), "jwks": keys})
+    lists = {"uses": sorted(one.uses), "networks": [str(network) for network in one.networks]}
+    return models.Trust.model_validate(asdict(one) | lists | {"jwks": keys})

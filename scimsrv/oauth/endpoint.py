@@ -17,6 +17,7 @@ from scimsrv.oauth.asking import ACCESS_TOKEN, Asked, Assertion, Secret, Subject
 from scimsrv.oauth.claims import LEEWAY, check_claims, check_type, holder_of
 from scimsrv.oauth.jose import ALGORITHMS, TokenRefused, Unverified, read, verify
 from scimsrv.oauth.key_sets import KeySets
+from scimsrv.oauth.refusals import Refusals
 from scimsrv.scopes import ALIASES
 from scimsrv.store.identity import Credential, TrustIdentity, find_client, find_trusts, note_trust_used, use_assertion
 from scimsrv.store.pool import Queries
@@ -45,6 +46,7 @@ class TokenEndpoint:
     peppers: Sequence[bytes] = field(repr=False)
     access_tokens: AccessTokens
     key_sets: KeySets
+    refusals: Refusals
 
     async def issue(self, slug: str, asked: Asked, address: str | None) -> dict[str, Any]:
         """The successful answer (RFC 6749 §5.1, RFC 8693 §2.2.1). Raises an error of RFC 6749 §5.2."""
@@ -94,13 +96,15 @@ class TokenEndpoint:
                     raise TokenRefused("client_id")
                 return await self._signing_client(slug, issuer, token, now)
             return await self._trusted(slug, token, now)
-        except TokenRefused:
+        except TokenRefused as refused:
+            self.refusals.tell(slug, refused.rule)
             raise InvalidClientError("The client is not known.", status_code=401) from None
 
     async def _by_subject(self, slug: str, proof: Subject, now: float) -> _Found:
         try:
             return await self._trusted(slug, read(proof.token), now)
-        except TokenRefused:
+        except TokenRefused as refused:
+            self.refusals.tell(slug, refused.rule)
             raise InvalidRequestError("The subject_token is not valid.") from None
 
     async def _signing_client(self, slug: str, id_: str, token: Unverified, now: float) -> _Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ import orjson
 
 from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import CredentialLimit, CredentialMissing
-from scimsrv.store.narrowing import Narrowing, narrowing
+from scimsrv.store.narrowing import Network
 from scimsrv.store.queries import load
 
 _SQL = load("trusts")
@@ -38,8 +38,9 @@ class RoleRule:
 class Trust:
     """What is trusted. A token must have the issuer, one of the audiences, and for each claim of `pins` one of its values; it is signed
     with one of the algorithms by a key of `jwks` (a JWK Set as text) or of the set at `jwks_uri`. `uses` are BEARER and EXCHANGE; with
-    `single_use` an assertion needs a jti and is good once. `scopes` are what each of its tokens may do, `roles` what people may beyond;
-    access tokens that are issued for one work for `lifetime` seconds, and no longer than itself."""
+    `single_use` an assertion needs a jti and is good once. `scopes` are what each of its tokens may do, on `types` and from `networks`
+    (all and any when empty), `roles` what people may beyond; access tokens that are issued for one work for `lifetime` seconds, and no
+    longer than itself."""
 
     id: str
     label: str
@@ -52,14 +53,15 @@ class Trust:
     uses: frozenset[str]
     single_use: bool
     scopes: tuple[str, ...]
-    narrowing: Narrowing
+    types: tuple[str, ...]
+    networks: tuple[Network, ...]
     roles: tuple[RoleRule, ...]
     lifetime: int
     created: datetime | None = None
     last_used: datetime | None = None
 
 
-async def add_trust(connection: Connection, tenant: int, trust: Trust, types: Sequence[str] | None) -> Trust:
+async def add_trust(connection: Connection, tenant: int, trust: Trust) -> Trust:
     """Store what is trusted. Raises CredentialLimit when the tenant has 20."""
     async with connection.transaction():
         await connection.fetchval(_SQL["lock_tenant"], tenant)
@@ -68,8 +70,8 @@ async def add_trust(connection: Connection, tenant: int, trust: Trust, types: Se
         row = await connection.fetchrow(
             _SQL["create"],
             *(tenant, trust.id, trust.label, trust.issuer, list(trust.audiences), _json(dict(trust.pins)), list(trust.algorithms)),
-            *(trust.jwks, trust.jwks_uri, sorted(trust.uses), trust.single_use, list(trust.scopes), list(types) if types else None),
-            *(list(trust.narrowing.networks) or None, _json([[rule.claim, rule.value, rule.role] for rule in trust.roles]), trust.lifetime),
+            *(trust.jwks, trust.jwks_uri, sorted(trust.uses), trust.single_use, list(trust.scopes), list(trust.types) or None),
+            *(list(trust.networks) or None, _json([[rule.claim, rule.value, rule.role] for rule in trust.roles]), trust.lifetime),
         )
     return trust_of(row)
 
@@ -96,7 +98,8 @@ def trust_of(row: Any) -> Trust:
         uses=frozenset(row["uses"]),
         single_use=row["single_use"],
         scopes=tuple(row["scopes"]),
-        narrowing=narrowing(row),
+        types=tuple(row["types"] or ()),
+        networks=tuple(row["networks"] or ()),
         roles=rules_of(row["roles"]),
         lifetime=row["lifetime"],
         created=row["created"],

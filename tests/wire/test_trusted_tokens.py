@@ -381,6 +381,28 @@ async def test_people_at_me(server: Server) -> None:
         assert_error(await oauth.client.with_token(people.token()).get("/Me"), 403, None, "deactivated")
 
 
+async def test_asynchronous_requests_of_trusted_tokens(oauth: OAuth) -> None:
+    """What a trusted token asks for asynchronously is done, as long as it is trusted, and can be looked up by its holder alone."""
+    client = oauth.client.with_token(Issuer().token())
+    answer = await client.request("POST", "/Users", user("later"), headers={"Prefer": "respond-async, wait=10"})
+    assert answer.status_code == 201, answer.text
+    answer = await client.request("POST", "/Users", user("much-later"), headers={"Prefer": "respond-async"})
+    status = answer.headers["location"].removeprefix(f"{PUBLIC}{oauth.client.base}")
+    assert (await client.get(status)).status_code == 200
+    for other in (Issuer().token(sub="workload-2"), entra().token(), oauth.client.token):
+        assert_error(await oauth.client.with_token(other).get(status), 404)
+
+
+async def test_nothing_is_asked_of_the_token_endpoint_in_bulk(oauth: OAuth) -> None:
+    """An operation of a bulk request cannot reach it."""
+    operations = [
+        {"method": "POST", "path": path, "bulkId": "a", "data": {"grant_type": "client_credentials"}} for path in ("/oauth/token",)
+    ]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await oauth.client.post("/Bulk", body)
+    assert answer.json()["Operations"][0]["status"] in ("400", "404", "405"), answer.text
+
+
 async def test_services_are_nobody_at_me(server: Server) -> None:
     """A token of a trust without scim:me stands for no user, even if there is one of its subject."""
     oauth = await tenant(server, me="userName")
