@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -33,7 +34,7 @@ from tests.wire.oauth_support import (
     sign,
     tenant,
 )
-from tests.wire.support import PUBLIC, Server, assert_error, until_seen, user
+from tests.wire.support import PUBLIC, Server, Starter, assert_error, until_seen, user
 
 NOW = int(time.time())
 OTHER_DIRECTORY = "00000000-1111-2222-3333-444444444444"
@@ -298,6 +299,24 @@ async def test_access_tokens_end(server: Server, oauth: OAuth) -> None:
     finally:
         authenticator.clock = usual
     assert (await client.get("/Users")).status_code == 200
+
+
+async def test_a_new_secret_key_leaves_access_tokens_good(start: Starter) -> None:
+    """After the server's key was rotated, tokens that were signed with the older one are good; with that one gone they are not."""
+    old, new = "A" * 43, "B" * 43
+    answers = []
+    async with start(secret_key=f"1:{old}") as server:
+        oauth = await tenant(server)
+        made = await oauth.new_client()
+        token = (await oauth.by_secret(made)).json()["access_token"]
+    for keys in (f"2:{new},1:{old}", f"2:{new}"):
+        async with start(secret_key=keys) as server:
+            answers.append(await replace(oauth.client, http=server.http).with_token(token).get("/Users"))
+            issued = await replace(oauth, client=replace(oauth.client, http=server.http)).by_secret(made)
+            assert issued.status_code == (200 if old in keys else 401)
+            if old in keys:
+                assert read(issued.json()["access_token"]).header["kid"] != read(token).header["kid"]
+    assert [answer.status_code for answer in answers] == [200, 401]
 
 
 async def test_removing_a_trust(oauth: OAuth) -> None:
