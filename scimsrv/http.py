@@ -129,7 +129,7 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str,
         fields.append((name.lower().encode(), value.encode("latin-1", "replace")))
     body = reply.body
     if body is not None:
-        fields.append((b"content-type", media_type.encode()))
+        fields.append((b"content-type", (reply.media_type or media_type).encode()))
     if isinstance(body, bytes) and _COMPRESSED_ABOVE < len(body) <= _COMPRESSED_UP_TO:
         fields.append((b"vary", b"Accept-Encoding"))
         if _accepts_gzip(headers.get(b"accept-encoding") or ""):

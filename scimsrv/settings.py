@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ PREFIX: Final = "SCIMSRV_"
 SECRETS: Final = frozenset({"database_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
-_LISTS: Final = frozenset({"trusted_proxies"})
+_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts"})
 
 
 class SettingsError(Exception):
@@ -48,6 +49,9 @@ class Settings(BaseModel):
     cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
+    jwks_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts, or `*.` and a domain, from which keys of trusted issuers are fetched"
+    )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")
     tls_cert: Path | None = Field(default=None, description="certificate chain, if the server itself terminates TLS")
     tls_key: Path | None = Field(default=None, description="private key of the certificate")
@@ -62,6 +66,14 @@ class Settings(BaseModel):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ipaddress.ip_network(network)
+        return value
+
+    @field_validator("jwks_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", host) is None:
+                raise ValueError("must be names such as login.microsoftonline.com or *.okta.com")
         return value
 
     @field_validator("public_url", "admin_url")

@@ -23,7 +23,7 @@ from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refu
 from scimsrv.admin.routes import PREFIX, ROUTES, Call, Route
 from scimsrv.errors import Kind
 from scimsrv.http import Disconnected, Fields, live, read_body
-from scimsrv.keys import ADMIN_PEPPER, AUDIT_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ADMIN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
 from scimsrv.request_id import request_id
@@ -118,10 +118,7 @@ class AdminApp:
 
         async def run() -> Response:
             async with self.pool.acquire() as connection:
-                verbs = Operations(
-                    *(connection, f"admin:{who.kid}", lambda: self._keys.derive(TOKEN_PEPPER), self._tenant_url),
-                    lambda: self._keys.derive(AUDIT_KEY),
-                )
+                verbs = Operations(connection, f"admin:{who.kid}", self._keys.derive, self._tenant_url)
                 call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"), self.pool)
                 if route.lines is not None:
                     lines = await route.lines(call)

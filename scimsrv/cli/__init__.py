@@ -6,7 +6,22 @@ from collections.abc import Sequence
 
 from scimsrv import __version__
 from scimsrv.admin.client import ApiUnreachable, ClientError
-from scimsrv.cli import admin, audit, badges, database, definition, deleted, doctor, index, job, serve, tenant, token
+from scimsrv.cli import (
+    admin,
+    audit,
+    badges,
+    client,
+    database,
+    definition,
+    deleted,
+    doctor,
+    index,
+    job,
+    serve,
+    tenant,
+    token,
+    trust,
+)
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
@@ -52,6 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
     serve.register(commands)
     tenant.register(commands)
     token.register(commands)
+    client.register(commands)
+    trust.register(commands)
     admin.register(commands)
     index.register(commands)
     definition.register(commands)

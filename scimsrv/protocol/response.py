@@ -30,11 +30,12 @@ _Linked: TypeAlias = list[tuple[Resolved, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer. `body` is None where there is none; an iterator is sent piece by piece."""
+    """An HTTP answer. `body` is None where there is none; an iterator is sent piece by piece. `media_type` is None for that of SCIM."""
 
     status: int
     body: bytes | AsyncIterator[bytes] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

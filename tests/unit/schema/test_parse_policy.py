@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import LISTS, NUMBERS, PROFILES, Policy, choices, parse_policy
+from scimsrv.schema.policy import CLAIMS, LISTS, NUMBERS, PROFILES, Policy, choices, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys([*LISTS, *NUMBERS])]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys(LISTS | CLAIMS | NUMBERS)]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -50,6 +50,15 @@ def test_a_switch_overrides_its_profile(profile: str, switch: str, position: boo
 def test_a_choice_of_words(switch: str, position: str) -> None:
     """A switch with more than two positions takes each of its words."""
     assert getattr(parse_policy({switch: position}), switch) == position
+
+
+def test_the_claim_of_users() -> None:
+    """me_claim takes the name of any claim but those of e-mail addresses, which whoever writes them need not have."""
+    for claim in ("oid", "preferred_username", "https://example.com/employee", "urn:x:y"):
+        assert parse_policy({"me_claim": claim}).me_claim == claim
+    for wrong in ("", "email", "Mail", "a b", "x" * 101, 1, True, None, ["sub"]):
+        with pytest.raises(ValueError, match="me_claim must be the name of a claim"):
+            parse_policy({"me_claim": wrong})
 
 
 def test_what_users_may_change() -> None:
