@@ -19,7 +19,7 @@ BELOW: dict[str, set[str]] = {
     "schema": {"errors", "limits"},
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
-    "badges": {"errors", "limits", "schema"},
+    "badges": {"errors", "limits", "schema", "__version__"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
     "store": {
         *("errors", "limits", "schema", "badges", "filter", "patch", "protocol", "audit", "assets", "slugs", "settings", "embedded"),
