@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.baking.picture import credential, picture
-from scimsrv.badges import baking
+from scimsrv.badges import bake, baking
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PEERS: Final = ROOT / ".venv" / "bench-peers"
@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
     options = parser.parse_args(argv)
+    if bake.IMPLEMENTATION != "rust":
+        parser.exit(1, "scimsrv-badges is not installed: make wheel\n")
     image, token = picture(), credential()
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "picture.png", Path(folder) / "credential.jws"]
