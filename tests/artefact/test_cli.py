@@ -149,7 +149,15 @@ def test_tenants_and_tokens(folder: Path) -> None:
     assert running(folder / ".scimsrv" / "postgres") is None
     healthy = run("doctor", "--json", cwd=folder)
     assert healthy.returncode == 0
-    assert {one["check"] for one in json.loads(healthy.stdout)["findings"]} >= {"secret key", "server", "schema", "fsync", "clock", "role"}
+    assert {one["check"] for one in json.loads(healthy.stdout)["findings"]} >= {
+        "secret key",
+        "badges",
+        "server",
+        "schema",
+        "fsync",
+        "clock",
+        "role",
+    }
 
 
 def test_database_of_ones_own(cluster: TestServer, folder: Path) -> None:
