@@ -45,10 +45,7 @@ def _check(events: list[Event], found: State | None) -> str | None:
             possible = {(state, pending | {number}) for state, pending in possible}
             continue
         possible = {
-            (after, pending)
-            for state, pending in _closure(possible, events)
-            for permitted, after in [_answered(state, event)]
-            if permitted
+            (after, pending) for state, pending in _closure(possible, events) for permitted, after in [_answered(state, event)] if permitted
         }
         if not possible:
             return f"{event.name}: {event.op} number {number} was answered {event.status}, which nothing before it explains"

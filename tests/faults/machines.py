@@ -76,7 +76,9 @@ def machine(options: Mapping[str, str] | None = None, folder: Path | None = None
 
 def children(pid: int) -> dict[int, str]:
     """The processes that a process has started and their command lines."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "args="], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
     return {int(row[0]): row[2] if len(row) > 2 else "" for row in rows if int(row[1]) == pid}
 

@@ -35,9 +35,15 @@ class Proxy:
     #: Whether bytes get through, and whether new connections are taken.
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     refusing: bool = False
+    #: Messages of clients until the one at which its connection is reset, and whether that one still gets through.
+    trap: int = 0
+    forwarding: bool = False
+    #: Messages of its client after which each connection falls silent; 0 for never. Counted from `arm`.
+    silent_at: int = 0
     port: int = 0
     connections: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _passed: set[_Passed] = field(default_factory=set)
 
     @asynccontextmanager
     async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Proxy]:
@@ -60,14 +66,17 @@ class Proxy:
         """Let what has waited through, and all that follows."""
         self.flowing.set()
 
+    def arm(self, *, trap: int = 0, forwarding: bool = False, silent_at: int = 0) -> None:
+        """Reset the connection on which the message of this number is sent, counted from now over all connections, before or after it
+        gets through; or let each connection fall silent at its message of a number."""
+        self.trap, self.forwarding, self.silent_at = trap, forwarding, silent_at
+        for passed in self._passed:
+            passed.messages = 0
+
     def reset(self) -> int:
         """Reset every connection, on both sides and wherever in a message; returns their number."""
         ended = len(self._open) // 2
-        for writer in list(self._open):
-            with contextlib.suppress(OSError):
-                opened = writer.get_extra_info("socket")
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+        _abort(*self._open)
         self._open.clear()
         return ended
 
@@ -88,40 +97,72 @@ class Proxy:
             return
         passed = _Passed(silent_after)
         self._open |= {writer, back}
+        self._passed.add(passed)
         try:
-            await asyncio.gather(self._pump(reader, back, passed), self._pump(there, writer, passed))
+            with contextlib.suppress(asyncio.CancelledError):  # the end of the loop
+                await asyncio.gather(self._pump(reader, back, passed, writer), self._pump(there, writer, passed))
         finally:
             self._open -= {writer, back}
+            self._passed.discard(passed)
             for one in (writer, back):
                 one.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, passed: _Passed) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, passed: _Passed, client: asyncio.StreamWriter | None = None
+    ) -> None:
+        """Carry one direction; `client` is given for the one from the client."""
         with contextlib.suppress(OSError):
             while chunk := await source.read(_CHUNK):
+                if client is not None and self._sprung(passed):
+                    if self.forwarding:
+                        passed.silent_after = 0  # the answer does not come back
+                        sink.write(chunk)
+                        await sink.drain()
+                        await asyncio.sleep(0.05)  # until it has been carried out
+                    _abort(client, sink)
+                    return
                 if self.latency:
                     await asyncio.sleep(self.latency)
                 if self.bandwidth is not None:
                     await asyncio.sleep(len(chunk) / self.bandwidth)
                 await self.flowing.wait()
                 passed.bytes += len(chunk)
-                if passed.silent:
-                    await asyncio.Event().wait()  # for good: nobody is told
+                if passed.silent or (self.silent_at and passed.messages >= self.silent_at):
+                    continue  # for good: nobody is told
                 sink.write(chunk)
                 await sink.drain()
-            if sink.can_write_eof():
+            if passed.silent or self.silent_at:
+                _abort(sink)
+            elif sink.can_write_eof():
                 sink.write_eof()
 
+    def _sprung(self, passed: _Passed) -> bool:
+        passed.messages += 1
+        if self.trap:
+            self.trap -= 1
+            return self.trap == 0
+        return False
 
-@dataclass
+
+def _abort(*writers: asyncio.StreamWriter) -> None:
+    """Close with a reset, which says that the connection is broken and not at its end."""
+    for writer in writers:
+        with contextlib.suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+
+@dataclass(eq=False)
 class _Passed:
     """What a connection has carried, and when it falls silent."""
 
     silent_after: int | None
     bytes: int = 0
+    messages: int = 0
 
     @property
     def silent(self) -> bool:
-        return self.silent_after is not None and self.bytes > self.silent_after
+        return self.silent_after is not None and self.bytes >= self.silent_after
 
 
 async def _main(arguments: argparse.Namespace) -> None:
