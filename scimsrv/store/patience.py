@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -34,29 +33,29 @@ class PatientTransaction(Transaction):
         super().__init__(connection, made._isolation, made._readonly, made._deferrable)  # type: ignore[attr-defined]
         self._patient = connection
 
-    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(self, kind: object, problem: object, trace: object) -> None:
         if not ran_out_of_time(problem):
-            await super().__aexit__(kind, problem, trace)  # type: ignore[arg-type]
+            await super().__aexit__(kind, problem, trace)
             return
         try:
             async with asyncio.timeout(_ENDING):
-                await super().__aexit__(kind, problem, trace)  # type: ignore[arg-type]
+                await super().__aexit__(kind, problem, trace)
         except Exception:  # the statement's own failure is what the caller hears of
             self._patient.terminate()
 
 
-def ran_out_of_time(problem: BaseException | None) -> bool:
+def ran_out_of_time(problem: object) -> bool:
     """Whether the failure is, or comes from, a statement that was not answered in time."""
     return _caused_by(problem, TimeoutError)
 
 
-def is_left_behind(problem: BaseException | None) -> bool:
+def is_left_behind(problem: object) -> bool:
     """Whether the failure is, or comes from, a server that no longer takes writes: another one does, so the connection is of no use."""
     return _caused_by(problem, asyncpg.ReadOnlySQLTransactionError)
 
 
-def _caused_by(problem: BaseException | None, kind: type[BaseException]) -> bool:
-    while problem is not None:
+def _caused_by(problem: object, kind: type[BaseException]) -> bool:
+    while isinstance(problem, BaseException):
         if isinstance(problem, kind):
             return True
         problem = problem.__cause__

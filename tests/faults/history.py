@@ -18,7 +18,8 @@ Op = Literal["create", "change", "delete", "read"]
 class Event:
     """One request of one client about the resource with this name. Times are seconds of one monotonic clock.
 
-    `status` is None where no answer came: what was asked may have been done, may be done later, or never. `value` is what was written,
+    `status` is None where no answer came: what was asked may have been done, may be done later, or never; it is 0 where there was no
+    connection, so that nothing was asked. `value` is what was written,
     or what a read showed; `sent` the version that If-Match named; `version` the one of the answer.
     """
 

@@ -100,7 +100,7 @@ async def test_killed_workers_and_supervisor(postgres: Machine, http: httpx.Asyn
             for _ in range(2 if LONG else 1):
                 served.process.kill()
                 served.process.wait()
-                served = await again(ends, site)
+                served = await asyncio.to_thread(again, ends, site, 2)
                 await until_acknowledged(load, time.monotonic())
         report(f"R1 {summary(load)}; {len(waits)} workers killed, next acknowledgement after {max(waits):.2f} s at most")
         await judge(load, clients[0], dsn)
@@ -109,13 +109,13 @@ async def test_killed_workers_and_supervisor(postgres: Machine, http: httpx.Asyn
             assert max(waits) <= 2
 
 
-async def again(ends: ExitStack, site: Site) -> Served:
+def again(ends: ExitStack, site: Site, number: int) -> Served:
     """Start a server anew on its port, as a service manager does: until the address is free."""
     while True:
-        starting = serving("--workers", "2", "--port", str(site.ports[0]), cwd=site.folders[0], **site.settings)
+        starting = serving("--workers", str(number), "--port", str(site.ports[0]), cwd=site.folders[0], **site.settings)
         with contextlib.suppress(AssertionError):
             return ends.enter_context(starting)
-        await asyncio.sleep(0.1)
+        time.sleep(0.1)
 
 
 async def test_killed_postgres(postgres: Machine, http: httpx.AsyncClient, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_killed_postgres(postgres: Machine, http: httpx.AsyncClient, tmp_p
         slowest = max(event.ended - event.started for event in refusals)
         report(f"R2 {summary(load)}; refused within {slowest:.2f} s; first acknowledgement {max(waits):.2f} s after Postgres accepts")
         await judge(load, clients[0], dsn)
-        assert {event.status for event in refusals} == {503}
+        assert {event.status for event in refusals} <= {503, None}
         if LONG:
             assert max(waits) <= 3
             assert slowest <= 1

@@ -32,7 +32,7 @@ PATIENCE: Final = STATEMENT_TIMEOUT + 2
 
 
 @asynccontextmanager
-async def behind(proxy: Proxy, machine: Machine, folder: Path, **settings: str) -> AsyncIterator[Site]:
+async def behind(proxy: Proxy, machine: Machine, folder: Path, **settings: Any) -> AsyncIterator[Site]:
     """A server that reaches its database through the proxy."""
     async with proxy.listening():
         url = f"postgresql://{USER}@127.0.0.1:{proxy.port}/{DATABASE}"
