@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
+
 from scimsrv.embedded import Cluster, start_cluster
+from scimsrv.store.migrate import migrate
+from tests.postgres import with_database
 
 _START_SECONDS = 60.0
 
@@ -86,3 +90,16 @@ def children(pid: int) -> dict[int, str]:
 def workers(pid: int) -> list[int]:
     """The processes that answer requests for the supervisor with this id."""
     return [child for child, line in children(pid).items() if "spawn_main" in line]
+
+
+async def fresh(made: Machine, name: str) -> str:
+    """Make a migrated database of its own on a running Postgres; returns its URL."""
+    connection = await asyncpg.connect(made.cluster.dsn)
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    finally:
+        await connection.close()
+    url = with_database(made.cluster.dsn, name)
+    await migrate(url)
+    return url

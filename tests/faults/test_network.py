@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,18 +32,26 @@ PATIENCE: Final = STATEMENT_TIMEOUT + 2
 
 
 @asynccontextmanager
+async def aside(site: AbstractContextManager[Site]) -> AsyncIterator[Site]:
+    """Servers that start and stop while this loop, with the proxies in it, runs on."""
+    made = await asyncio.to_thread(site.__enter__)
+    try:
+        yield made
+    finally:
+        await asyncio.to_thread(site.__exit__, None, None, None)
+
+
+@asynccontextmanager
 async def behind(proxy: Proxy, machine: Machine, folder: Path, **settings: Any) -> AsyncIterator[Site]:
     """A server that reaches its database through the proxy."""
     async with proxy.listening():
         url = f"postgresql://{USER}@127.0.0.1:{proxy.port}/{DATABASE}"
-        site = running(url, machine.cluster.dsn, folder, **settings)
-        made = await asyncio.to_thread(site.__enter__)
-        try:
-            yield made
-        finally:
-            proxy.thaw()
-            proxy.refusing = False
-            await asyncio.to_thread(site.__exit__, None, None, None)
+        async with aside(running(url, machine.cluster.dsn, folder, **settings)) as made:
+            try:
+                yield made
+            finally:
+                proxy.thaw()
+                proxy.refusing = False
 
 
 async def ids(client: Client, load: Load, made: list[str]) -> None:
