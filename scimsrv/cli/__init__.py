@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scimsrv import __version__
 from scimsrv.admin.client import ApiUnreachable, ClientError
-from scimsrv.cli import admin, audit, badges, database, definition, deleted, doctor, index, job, serve, tenant, token
+from scimsrv.cli import admin, audit, badges, database, definition, deleted, doctor, index, job, openapi, serve, tenant, token
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     deleted.register(commands)
     database.register(commands)
     doctor.register(commands)
+    openapi.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")
     return parser
