@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,9 @@ async def standby(primary: Machine, folder: Path) -> AsyncIterator[Machine]:
     socket = str(Path(primary.socket).parent)
     command = [programs / "pg_basebackup", "-h", socket, "-U", USER, "-D", place, "-R", "-X", "stream", "-c", "fast"]
     as_account: dict[str, Any] = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
-    child = await asyncio.create_subprocess_exec(*map(str, command), cwd="/", **as_account)
-    assert await child.wait() == 0
+    await asyncio.to_thread(
+        partial(subprocess.run, [str(part) for part in command], check=True, capture_output=True, cwd="/", **as_account)
+    )
     made = await asyncio.to_thread(Machine, place)
     try:
         await _set(primary.cluster.dsn, "SET synchronous_standby_names = '*'")
