@@ -46,7 +46,7 @@ async def test_a_pool_without_a_free_connection(postgres: Machine, http: httpx.A
         transaction = keeper.transaction()
         await transaction.start()
         await keeper.execute("LOCK TABLE resource IN ACCESS EXCLUSIVE MODE")
-        asked = [asyncio.create_task(client.get(f"/Users/{ada['id']}")) for _ in range(200 if LONG else 30)]
+        asked = [asyncio.create_task(client.get(f"/Users/{ada['id']}")) for _ in range(60 if LONG else 30)]
         refused = len(asked) - 2
         answers = [await answer for answer in itertools.islice(asyncio.as_completed(asked), refused)]
         assert Counter(answer.status_code for answer in answers) == {503: refused}
