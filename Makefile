@@ -8,8 +8,11 @@ STAMP := $(VENV)/.installed
 WHEEL := $(VENV)/.wheel
 SERVE_ARGS ?=
 SCALE_ARGS ?=
+FAULT_SECONDS ?= 60
+FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
+	tests/wire/test_generated_requests.py
 
-.PHONY: help install wheel serve test test-rust fuzz test-mutants check format bench bench-baking bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -52,6 +55,10 @@ test-rust: install ## tests and lints of the Rust package, where cargo is instal
 
 fuzz: ## fuzz the parsers of the Rust package for a minute each (needs cargo-fuzz and a nightly toolchain)
 	cd rust_badges && for target in png svg; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+test-faults: install ## the experiments of docs/reliability.md at length (an hour as root, for the disk and the clock); FAULT_SECONDS=20 for less
+	FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults
+	FAULT_FUZZ=20000 FAULT_EXAMPLES=60 $(BIN)/python -m pytest $(FUZZED)
 
 test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix

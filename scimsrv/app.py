@@ -66,7 +66,7 @@ from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
-from scimsrv.store.failure import guarded
+from scimsrv.store.failure import guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
@@ -162,9 +162,9 @@ class App:
             reply = refusal(error, request)
         except Disconnected:
             return
-        except Exception:
+        except Exception as problem:
             log.exception("request %s failed", request)
-            reply = refusal(ScimError(Kind.INTERNAL), request)
+            reply = refusal(translated(problem) or ScimError(Kind.INTERNAL), request)
         await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
 
     async def respond(self, connection: Connection, headers: Fields, receive: Receive) -> Reply:
@@ -316,7 +316,11 @@ class App:
         principal = await self._principal(given, found)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
+        until = time.monotonic() + self.limits.bulk_seconds
+
         async def authorise() -> None:
+            if time.monotonic() > until:
+                raise unavailable(f"The request has taken longer than {self.limits.bulk_seconds} seconds; send the rest again")
             now = await self._principal(given, found)
             now.require(Right.BULK)
             now.require(Right.CHANGE)

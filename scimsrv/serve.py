@@ -257,6 +257,12 @@ class _Workers(Multiprocess):
         if all(process.wait_until_ready(60, self.should_exit) for process in self.processes):
             self.ready()
 
+    def terminate_all(self) -> None:
+        """Stop the processes. The address is theirs alone by then: what connects when they have left it is refused, not kept waiting."""
+        for reserved in self.sockets:
+            reserved.close()
+        super().terminate_all()
+
 
 def _run_workers(config: uvicorn.Config, reserved: socket.socket, ready: Callable[[], None]) -> None:
     supervisor = _Workers(config, [reserved])

@@ -17,6 +17,7 @@ from scimsrv.cli import (
     doctor,
     index,
     job,
+    openapi,
     serve,
     tenant,
     token,
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     deleted.register(commands)
     database.register(commands)
     doctor.register(commands)
+    openapi.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")
     return parser

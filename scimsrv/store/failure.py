@@ -68,9 +68,9 @@ def translated(problem: BaseException, *, search: bool = False) -> ScimError | N
     return unavailable() if kind is Kind.UNAVAILABLE else ScimError(kind)
 
 
-def unavailable() -> ScimError:
+def unavailable(detail: str | None = None) -> ScimError:
     """503 that asks to come back in a few seconds, not all at once."""
-    return ScimError(Kind.UNAVAILABLE, headers={"Retry-After": str(random.randint(2, 5))})  # noqa: S311 - jitter, not a secret
+    return ScimError(Kind.UNAVAILABLE, detail, headers={"Retry-After": str(random.randint(2, 5))})  # noqa: S311 - jitter, not a secret
 
 
 async def guarded(unit: Callable[[], Awaitable[T]], *, search: bool = False) -> T:

@@ -12,6 +12,7 @@ import asyncpg
 
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
+from scimsrv.store.patience import PatientConnection, is_left_behind
 
 #: Seconds after which a statement is cancelled.
 STATEMENT_TIMEOUT: Final = 5.0
@@ -79,7 +80,9 @@ class Pool:
         connection = await self._take()
         try:
             result = await getattr(connection, method)(query, *args)
-        except asyncpg.PostgresError:  # the server answered, so the connection is in order, unless it was the last answer
+        except asyncpg.PostgresError as problem:  # the server answered, so the connection is in order, unless it was the last answer
+            if is_left_behind(problem):
+                connection.terminate()
             with contextlib.suppress(asyncpg.InterfaceError):
                 await self._give_back(connection)
             raise
@@ -113,7 +116,9 @@ class Pool:
         connection = await self._take()
         try:
             yield connection
-        except (Exception, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError) as problem:
+            if is_left_behind(problem):
+                connection.terminate()
             await asyncio.shield(self._driver.release(connection))
             raise
         await self._give_back(connection)
@@ -139,5 +144,6 @@ async def open_pool(dsn: str, *, size: int, statement_cache: int) -> Pool:
             statement_cache_size=statement_cache,
             command_timeout=STATEMENT_TIMEOUT,
             reset=_keep,
+            connection_class=PatientConnection,
         )
     )
