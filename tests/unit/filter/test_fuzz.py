@@ -15,6 +15,7 @@ from scimsrv.filter.render import render
 from tests.filter_cases import CASES
 from tests.mutations import EXAMPLES, mutated
 from tests.schemas import sample_schema
+from tests.unit.filter.test_render import placeless
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ def test_filters(text: str) -> None:
     assert calls <= _IN_ANY_CASE + _PER_CHARACTER * len(text)
     if tree is None:
         return
-    assert parse_filter(render(tree)) == tree
+    assert placeless(parse_filter(render(tree))) == placeless(tree)
     try:
         bind(tree, sample_schema(), text, unknown_matches_nothing=False)
     except ScimError as error:
@@ -69,7 +70,7 @@ def test_paths(text: str) -> None:
     """The same of the paths of PATCH, which are invalidPath."""
     path, calls = counted(lambda: _read(parse_path, text, Kind.INVALID_PATH))
     assert calls <= _IN_ANY_CASE + _PER_CHARACTER * len(text)
-    assert path is None or parse_path(render(path)) == path
+    assert path is None or render(parse_path(render(path))) == render(path)
 
 
 def _read(parse: Callable[[str], T], text: str, kind: Kind) -> T | None:
