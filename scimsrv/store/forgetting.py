@@ -16,7 +16,8 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.search import containing
+from scimsrv.schema.semantics import key_of, timestamp
 from scimsrv.schema.validate import shorten
 from scimsrv.store.awarding import award_revoked, awards_forgotten
 from scimsrv.store.connection import Connection
@@ -94,7 +95,10 @@ async def _drop_references(scope: Scope, conn: Connection, type_: str, rows: Seq
 async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
     """Make of a deleted user's awards and requests what the policy says."""
     awards = await conn.fetch(_SQL["lock_awards_of"], scope.tenant, user)
-    sought = orjson.dumps({"requester": {"value": user}}).decode()
+    place = scope.catalog.by_name[REQUEST].resolve("requester.value")
+    if place is None:
+        raise AssertionError("requests say who asks")
+    sought = orjson.dumps(containing(place.whole, {place.leaf.search_key: key_of(place.leaf, user)})).decode()
     requests = await conn.fetch(_RESOURCES["pointing_at"], scope.tenant, REQUEST, sought, True, user, None)
     ids = [row["id"] for row in awards]
     await conn.execute(_SQL["untie"], scope.tenant, ids)

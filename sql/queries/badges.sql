@@ -77,7 +77,8 @@ ORDER BY a.recipient, a.id
 
 -- $2 award or request: who gets it or asks for it, which never changes
 -- name: recipient
-SELECT coalesce(r.search #>> '{recipient,value}', r.search #>> '{requester,value}') AS id FROM resource r WHERE r.tenant = $1 AND r.id = $2
+SELECT coalesce(r.document::json #>> '{recipient,value}', r.document::json #>> '{requester,value}') AS id
+FROM resource r WHERE r.tenant = $1 AND r.id = $2
 
 -- $2 achievements: the programmes that they belong to, with everything that belongs to these
 -- name: branch
