@@ -143,6 +143,11 @@ SELECT r.id, r.version, r.modified, r.document, r.search FROM (
 -- name: untie
 DELETE FROM reference WHERE tenant = $1 AND source = ANY ($2::text[]) AND attribute = 'recipient'
 
+-- $2 awards, $3 user, who shows them again
+-- name: tie
+INSERT INTO reference (tenant, source, attribute, target) SELECT $1, given.id, 'recipient', $3::text FROM unnest($2::text[]) given (id)
+ON CONFLICT (tenant, source, attribute, target) DO NOTHING
+
 -- $2 awards, $3 pseudonym
 -- name: rename_recipient
 UPDATE award SET recipient = $3 WHERE tenant = $1 AND id = ANY ($2::text[])

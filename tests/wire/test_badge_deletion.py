@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.badges import Badges, badges
+from scimsrv.errors import ScimError
+from scimsrv.limits import Limits
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.scope import Scope
+from scimsrv.store.tombstones import restore
+from tests.wire.badges import USER_EXTENSION, Badges, badges
 from tests.wire.support import Server, assert_error
 
 
@@ -38,6 +43,32 @@ async def test_awards_stay_with_what_the_recipient_was_called(server: Server, po
     assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", made.client.id) == 0
     revocation = {"op": "add", "value": {"status": "revoked", "revocationReason": "x"}}
     assert (await made.client.patch(f"/Awards/{active}", revocation)).status_code == 200
+
+
+async def test_a_recipient_who_comes_back(server: Server) -> None:
+    """A restored user shows the awards that were kept, which refer to the user again; what was withdrawn stays so. A deleted award does
+    not come back."""
+    made, user, active = await _with_history(server, "keep")
+    before = (await made.client.get(f"/Users/{user}")).json()
+    shown = (await made.client.get(f"/Awards/{active}")).json()
+    requests = {one["id"]: one["requester"] for one in (await made.client.get("/BadgeRequests")).json()["Resources"]}
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    scope = await _scope(server, made)
+    await restore(scope, user)
+    after = (await made.client.get(f"/Users/{user}")).json()
+    assert after[USER_EXTENSION] == before[USER_EXTENSION]
+    assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == shown["recipient"]
+    found = (await made.client.get("/BadgeRequests", sortBy="status")).json()["Resources"]
+    assert {one["id"]: one["requester"] for one in found} == requests
+    assert [one["status"] for one in found] == ["rejected", "withdrawn"]
+    assert (await made.client.delete(f"/Awards/{active}")).status_code == 204
+    with pytest.raises(ScimError, match="NOT_FOUND"):
+        await restore(scope, active)
+
+
+async def _scope(server: Server, made: Badges) -> Scope:
+    _, catalog = await load_catalog(server.app.pool, made.client.id)
+    return Scope(server.app.pool, made.client.id, catalog, f"https://scim.example.com{made.client.base}", "tests", Limits())
 
 
 async def test_awards_without_the_person(server: Server) -> None:
