@@ -123,14 +123,28 @@ async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
         case "keep":
             await _rewrite_all(scope, conn, awards, requests, _without_ref)
         case "pseudonymise":
-            pseudonym = f"gone-{new_id()}"
-            await _rewrite_all(scope, conn, awards, requests, partial(_pseudonymised, pseudonym=pseudonym))
-            await awards_forgotten(conn, scope, ids, pseudonym)
+            await _pseudonymise(scope, conn, awards, requests)
         case "delete":
             await award_revoked(conn, scope, dict.fromkeys(ids, "The recipient was deleted"), by_hand=True)
             await _delete(scope, conn, scope.catalog.by_name[AWARD], awards)
             await awards_forgotten(conn, scope, ids, None)
             await _delete(scope, conn, scope.catalog.by_name[REQUEST], requests)
+
+
+async def _pseudonymise(scope: Scope, conn: Connection, awards: list[Any], requests: list[Any]) -> None:
+    pseudonym = f"gone-{new_id()}"
+    await _rewrite_all(scope, conn, awards, requests, partial(_pseudonymised, pseudonym=pseudonym))
+    await awards_forgotten(conn, scope, [row["id"] for row in awards], pseudonym)
+
+
+async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple[str, str]]:
+    """Put a pseudonym in the place of a deleted user who is to be erased, in the awards and requests that were kept; the types and ids of
+    these, whose former versions still say who it was. In a transaction."""
+    if not scope.catalog.policy.badges:
+        return []
+    awards, requests = await _of_user(scope, conn, user)
+    await _pseudonymise(scope, conn, awards, requests)
+    return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
 
 
 async def _of_user(scope: Scope, conn: Connection, user: str) -> tuple[list[Any], list[Any]]:

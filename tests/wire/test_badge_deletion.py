@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from scimsrv.errors import ScimError
+from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.limits import Limits
+from scimsrv.store import seals
+from scimsrv.store.audit import verify
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.scope import Scope
 from scimsrv.store.tombstones import restore
+from tests.wire.admin_support import admin_api, assert_problem
 from tests.wire.badges import USER_EXTENSION, Badges, badges
 from tests.wire.support import Server, assert_error
 
@@ -84,6 +88,33 @@ async def test_awards_without_the_person(server: Server) -> None:
     assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == {"value": pseudonym}
     rows = await server.pool.fetch("SELECT DISTINCT recipient FROM award WHERE tenant = $1", made.client.id)
     assert [row["recipient"] for row in rows] == [pseudonym]
+
+
+async def test_an_erased_recipient(server: Server) -> None:
+    """Erasing a deleted user takes the person out of the awards that were kept, and out of their history in the audit trail, whose chain
+    stays whole."""
+    made, user, _ = await _with_history(server, "keep")
+    path = f"/tenants/{made.client.slug}/erasures"
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        assert_problem(await admin.ask("POST", path, {"id": user}), 409)
+        assert "Ada" in (await made.client.get("/Awards")).text
+        assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+        assert (await admin.ask("POST", path, {"id": user})).status_code == 200
+    awards = (await made.client.get("/Awards")).json()["Resources"]
+    assert (len(awards), len({one["recipient"]["value"] for one in awards})) == (4, 1)
+    kept = await server.pool.fetch("SELECT content::text AS content FROM change WHERE tenant = $1 AND content IS NOT NULL", made.client.id)
+    text = (
+        "".join(row["content"] for row in kept) + (await made.client.get("/Awards")).text + (await made.client.get("/BadgeRequests")).text
+    )
+    assert not [word for word in (user, "Ada") if word in text]
+    key = ServerKeys.load(server.settings).derive(AUDIT_KEY)
+    async with server.pool.acquire() as connection:
+        async with connection.transaction():
+            await seals.hold(connection, made.client.id)
+            await seals.seal_all(connection, made.client.id, key)
+        found = await verify(connection, made.client.id, [key])
+    assert found.problems == []
 
 
 async def test_awards_that_go_with_their_recipient(server: Server) -> None:
