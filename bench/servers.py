@@ -49,7 +49,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         client = asyncio.run(_give_client(cluster.dsn, tenant, key))
         ours = stack.enter_context(
             running(
-                ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"],
+                ["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"],
                 {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)},
             )
         ).port

@@ -43,6 +43,8 @@ from scimsrv.oauth.fetching import Fetcher
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply
+from scimsrv.observe import Load, sampled
+from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining
 from scimsrv.protocol.body import read_object
@@ -114,6 +116,7 @@ class App:
         self.jobs: Jobs
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
+        self._in_progress = 0
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -129,6 +132,7 @@ class App:
             raise ValueError("the settings name no database")
         keys = ServerKeys.load(self.settings)
         self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
+        self._unsample = sampled(lambda: Load("data", self._in_progress))
         self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), self.settings.base_url)
         shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(self.settings.jwks_hosts)), Refusals())
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), *shared)
@@ -147,29 +151,40 @@ class App:
         await self.jobs.stop()
         await self.maintenance.stop()
         await self.trail.stop()
+        self._unsample()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
         request = headers.request_id
         media_type = SCIM_JSON
+        self._in_progress += 1
         try:
-            media_type = media_type_of(headers)
-            reply = await self.respond(connection, headers, receive)
-        except ScimError as error:
-            if error.kind in _DENIALS:
-                self._note_denial(connection, headers, error)
-            reply = refusal(error, request)
-        except Disconnected:
-            return
-        except Exception as problem:
-            log.exception("request %s failed", request)
-            reply = refusal(translated(problem) or ScimError(Kind.INTERNAL), request)
-        await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+            with Visit("data", headers, connection["method"]) as visit:
+                try:
+                    media_type = media_type_of(headers)
+                    reply = await self.respond(visit, connection, headers, receive)
+                except ScimError as error:
+                    if error.kind in _DENIALS:
+                        self._note_denial(connection, headers, error)
+                    visit.failed(error)
+                    reply = refusal(error, request)
+                except Disconnected:
+                    return
+                except Exception as problem:
+                    log.exception("a request failed")
+                    failure = translated(problem) or ScimError(Kind.INTERNAL)
+                    visit.failed(failure)
+                    reply = refusal(failure, request)
+                visit.exchange.sent = await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+                visit.exchange.status = reply.status
+        finally:
+            self._in_progress -= 1
 
-    async def respond(self, connection: Connection, headers: Fields, receive: Receive) -> Reply:
+    async def respond(self, visit: Visit, connection: Connection, headers: Fields, receive: Receive) -> Reply:
         """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
         found = route(connection["raw_path"])
+        visit.routed(found)
         method = connection["method"]
         if found.endpoint in OPEN:
             return await oauth_reply(self.token_endpoint, found, connection, headers, receive)
@@ -257,6 +272,7 @@ class App:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
+        planned(plan)
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
@@ -313,6 +329,7 @@ class App:
         async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
             reader.feed(chunk)
         bulk = read_bulk(reader.finish(), found.tenant, self.limits)
+        counted(len(bulk.entries))
         principal = await self._principal(given, found)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
@@ -336,6 +353,7 @@ class App:
                 return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
         carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
         results = await carry(scope, bulk, allot(bulk), authorise)
+        carried_out(results)
         return Reply(200, response(results, headers.request_id))
 
     @staticmethod
@@ -363,6 +381,7 @@ class App:
             principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        entered(found.tenant, principal.credential.kid)
         _check_version(found)
         return principal
 
@@ -424,7 +443,9 @@ class App:
         """The tenant's catalogue, read again when the credential shows a newer revision."""
         tenant = principal.credential.tenant
         kept = self._catalogs.get(tenant)
-        if kept is None or kept[0] < principal.credential.revision:
+        fresh = kept is not None and kept[0] >= principal.credential.revision
+        looked_up(found=fresh)
+        if kept is None or not fresh:
             kept = await self._renew(tenant)
         return kept[1]
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scimsrv.metrics import CREDENTIAL_EXPIRING
+from scimsrv.observe import CredentialExpiring, observe
 from scimsrv.store import answers, asynchronous, background, rework, tombstones
 from scimsrv.store.expiry import find_endings
 from scimsrv.store.pool import Database
@@ -111,7 +111,7 @@ class Maintenance:
             log.exception("looking for credentials that end soon failed and is tried again")
             return
         for one in endings:
-            CREDENTIAL_EXPIRING.inc()
+            observe(CredentialExpiring())
             log.warning("credential %s of tenant %s ends at %s, within %s days: rotate it", one.id, one.slug, one.expires, one.days)
 
     async def _step(self, tenant: int) -> bool:

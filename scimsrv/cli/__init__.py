@@ -25,7 +25,7 @@ from scimsrv.cli import (
 )
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
-from scimsrv.serve import ServeError
+from scimsrv.listeners import ServeError
 from scimsrv.settings import SettingsError
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.credentials import CredentialError

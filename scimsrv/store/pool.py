@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol
 
 import asyncpg
 
+from scimsrv.observe import Plane, PoolState, Waited, observe, queried, sampled
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
 from scimsrv.store.patience import PatientConnection, is_left_behind
+from scimsrv.store.queries import name_of
 
 #: Seconds after which a statement is cancelled.
 STATEMENT_TIMEOUT: Final = 5.0
@@ -49,8 +52,10 @@ class Pool:
     hands them out in order; so do those whose statement did not end well, for it to look after.
     """
 
-    def __init__(self, driver: asyncpg.Pool) -> None:
+    def __init__(self, driver: asyncpg.Pool, plane: Plane = "data") -> None:
         self._driver = driver
+        self._plane = plane
+        self._unsample = sampled(self.state)
         self._free: list[Any] = []
         self._waiting = 0
 
@@ -63,12 +68,14 @@ class Pool:
                     return connection
                 await self._driver.release(connection)
         self._waiting += 1
+        begun = time.perf_counter()
         try:
             return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
         except TimeoutError as problem:
             raise unavailable() from problem
         finally:
             self._waiting -= 1
+            observe(Waited(time.perf_counter() - begun))
 
     async def _give_back(self, connection: Any) -> None:
         if self._waiting or connection.is_closed() or connection.is_in_transaction():
@@ -78,6 +85,7 @@ class Pool:
 
     async def _run(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
         connection = await self._take()
+        begun = time.perf_counter()
         try:
             result = await getattr(connection, method)(query, *args)
         except asyncpg.PostgresError as problem:  # the server answered, so the connection is in order, unless it was the last answer
@@ -89,6 +97,7 @@ class Pool:
         except BaseException:  # cancelled, timed out, broken: its state is not known
             await asyncio.shield(self._driver.release(connection))
             raise
+        queried(name_of(query), time.perf_counter() - begun)
         if self._waiting:
             await self._driver.release(connection)
         else:
@@ -114,6 +123,7 @@ class Pool:
     async def acquire(self) -> AsyncIterator[Connection]:
         """A connection for the length of a block. Raises ScimError 503 when none becomes free in time."""
         connection = await self._take()
+        begun = time.perf_counter()
         try:
             yield connection
         except (Exception, asyncio.CancelledError) as problem:
@@ -121,10 +131,17 @@ class Pool:
                 connection.terminate()
             await asyncio.shield(self._driver.release(connection))
             raise
+        queried("transaction", time.perf_counter() - begun)
         await self._give_back(connection)
+
+    def state(self) -> PoolState:
+        """How many connections there are, and how many of them work."""
+        size = self._driver.get_size()
+        return PoolState(self._plane, size, size - self._driver.get_idle_size() - len(self._free))
 
     async def close(self) -> None:
         """Close every connection once its statement has ended."""
+        self._unsample()
         while self._free:
             await self._driver.release(self._free.pop())
         await self._driver.close()
@@ -134,8 +151,9 @@ async def _keep(_connection: Connection) -> None:
     """Nothing to reset: no statement here leaves session state behind, so the driver's extra round trip is saved."""
 
 
-async def open_pool(dsn: str, *, size: int, statement_cache: int) -> Pool:
-    """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements."""
+async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane = "data") -> Pool:
+    """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements; `plane`
+    is the word for it in metrics."""
     return Pool(
         await asyncpg.create_pool(
             dsn,
@@ -145,5 +163,6 @@ async def open_pool(dsn: str, *, size: int, statement_cache: int) -> Pool:
             command_timeout=STATEMENT_TIMEOUT,
             reset=_keep,
             connection_class=PatientConnection,
-        )
+        ),
+        plane,
     )
