@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from scimsrv import __version__
 from scimsrv.cli.common import add_command, add_common, database_url, settings_of
 from scimsrv.limits import DEFAULT
 from scimsrv.protocol.openapi import openapi
@@ -34,7 +35,7 @@ def _openapi(arguments: argparse.Namespace) -> int:
     else:
         with database_url(settings) as dsn:
             catalog = asyncio.run(_catalog(dsn, arguments.tenant))
-    document = openapi(catalog, DEFAULT, f"{settings.base_url}/scim/{arguments.tenant or 'TENANT'}/v2")
+    document = openapi(catalog, DEFAULT, f"{settings.base_url}/scim/{arguments.tenant or 'TENANT'}/v2", __version__)
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2).decode())
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from scimsrv import __version__
 from scimsrv.limits import Limits
 from scimsrv.protocol.features import served
 from scimsrv.protocol.messages import BULK_REQUEST, BULK_RESPONSE, ERROR, LIST_RESPONSE, PATCH_OP, SEARCH_REQUEST
@@ -51,8 +50,8 @@ _SUMMARIES: Final = {
 }
 
 
-def openapi(catalog: Catalog, limits: Limits, base_url: str) -> Json:
-    """The document of the tenant with this catalogue; `base_url` ends with /v2."""
+def openapi(catalog: Catalog, limits: Limits, base_url: str, version: str) -> Json:
+    """The document of the tenant with this catalogue; `base_url` ends with /v2, `version` is the program's."""
     schemas: Json = dict(_messages(limits))
     paths: Json = {
         "/ServiceProviderConfig": _discovery(Endpoint.CONFIG, catalog),
@@ -77,7 +76,7 @@ def openapi(catalog: Catalog, limits: Limits, base_url: str) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "SCIM 2.0",
-            "version": __version__,
+            "version": version,
             "description": "RFC 7643, RFC 7644 and RFC 9865. Names of attributes are compared without regard to case.",
         },
         "servers": [{"url": base_url}],

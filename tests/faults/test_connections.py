@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from scimsrv.embedded import DATABASE, USER
+from scimsrv.store import patience
 from scimsrv.store import pool as pool_module
 from scimsrv.store.pool import Pool, open_pool
 from tests.faults.machines import Machine
@@ -52,6 +53,21 @@ async def _cut_in_the_middle(way: Proxy, pool: Pool) -> None:
         await connection.execute("SELECT 2", timeout=0.1)
 
 
+async def test_a_commit_that_waits_for_a_standby_has_an_end(pool: Pool, postgres: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody confirms it, the transaction ends with a failure, since nobody can say whether it will have been committed."""
+    monkeypatch.setattr(patience, "_COMMITTING", 0.3)
+    await pool.execute("CREATE TABLE IF NOT EXISTS written (n integer)")
+    await _alter(postgres, "synchronous_standby_names", "nobody")
+    try:
+        for _ in range(3):
+            async with asyncio.timeout(_NEVER / 20):
+                with pytest.raises(TimeoutError):
+                    await _write(pool, transaction=True)
+    finally:
+        await _alter(postgres, "synchronous_standby_names", None)
+    await pool.execute("DROP TABLE written")
+
+
 async def test_a_statement_that_is_only_slow_is_ended_at_the_server(pool: Pool) -> None:
     """Where the way is open, the transaction is rolled back as ever, and nothing goes on at the server."""
     for _ in range(3):
@@ -78,13 +94,13 @@ async def test_a_server_that_takes_no_writes_any_more_is_left(pool: Pool, postgr
     await pool.execute("CREATE TABLE IF NOT EXISTS written (n integer)")
     async with pool.acquire() as connection:
         before = await connection.fetchval("SELECT pg_backend_pid()")
-    await _alter(postgres, "SET default_transaction_read_only = on")
+    await _alter(postgres, "default_transaction_read_only", "on")
     try:
         for _ in range(3):
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
                 await _write(pool, transaction=transaction)
     finally:
-        await _alter(postgres, "RESET default_transaction_read_only")
+        await _alter(postgres, "default_transaction_read_only", None)
     await _write(pool, transaction=transaction)
     async with pool.acquire() as connection, pool.acquire() as other:
         assert before not in {await one.fetchval("SELECT pg_backend_pid()") for one in (connection, other)}
@@ -99,17 +115,18 @@ async def _write(pool: Pool, *, transaction: bool) -> None:
         await connection.execute("INSERT INTO written VALUES (1)")
 
 
-async def _alter(postgres: Machine, setting: str) -> None:
-    """Change a setting for every session, and wait until a new one has it."""
+async def _alter(postgres: Machine, setting: str, value: str | None) -> None:
+    """Change a setting for every session, or put it back, and wait until a new one has it."""
     connection = await asyncpg.connect(postgres.cluster.dsn)
-    await connection.execute(f"ALTER SYSTEM {setting}")
+    before = await connection.fetchval(f"SHOW {setting}")
+    await connection.execute(f"ALTER SYSTEM RESET {setting}" if value is None else f"ALTER SYSTEM SET {setting} = {value}")
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
     async with asyncio.timeout(10):
         while True:
             connection = await asyncpg.connect(postgres.cluster.dsn)
-            found = await connection.fetchval("SHOW default_transaction_read_only")
+            found = await connection.fetchval(f"SHOW {setting}")
             await connection.close()
-            if (found == "on") is setting.endswith("= on"):
+            if found == value or (value is None and found != before):
                 return
             await asyncio.sleep(0.02)

@@ -36,7 +36,7 @@ from tests.wire.test_stateful import Server, Tenant
 #: Requests of each operation, right and wrong ones; more with `make test-faults`.
 _EXAMPLES: Final = int(os.environ.get("FAULT_EXAMPLES", "3"))
 
-_DATA: Final = openapi(core_catalog(), DEFAULT, "https://scim.example.com/scim/t/v2")
+_DATA: Final = openapi(core_catalog(), DEFAULT, "https://scim.example.com/scim/t/v2", "1")
 _ADMIN: Final = openapi_of_admin(ROUTES)
 
 #: Failures that a plane may answer; 501 is for what is switched off.

@@ -18,7 +18,7 @@ _BASE = "https://scim.example.com/scim/acme/v2"
 
 
 def _document(**switches: Any) -> dict[str, Any]:
-    return openapi(core_catalog(replace(PROFILES["standard"], **switches)), DEFAULT, _BASE)
+    return openapi(core_catalog(replace(PROFILES["standard"], **switches)), DEFAULT, _BASE, "1")
 
 
 def _parts(value: Any) -> Iterator[dict[str, Any]]:
