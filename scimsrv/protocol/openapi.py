@@ -72,6 +72,14 @@ def openapi(catalog: Catalog, limits: Limits, base_url: str, version: str) -> Js
         paths[f"{type_.endpoint}/{{id}}"] = _path(Endpoint.RESOURCE, catalog, type_.name, *link)
     if catalog.by_name.get("User") is not None:
         paths["/Me"] = _path(Endpoint.ME, catalog, "Me", {"$ref": "#/components/schemas/User"}, {"$ref": "#/components/schemas/UserInput"})
+    if catalog.policy.badges:
+        paths["/badges/progress/{id}"] = _with_id(
+            {
+                method.lower(): _operation(method, Endpoint.PROGRESS, "badges", {"type": "object"}, None)
+                for method in METHODS[Endpoint.PROGRESS]
+            },
+            listed=False,
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,11 +88,14 @@ def openapi(catalog: Catalog, limits: Limits, base_url: str, version: str) -> Js
             "description": "RFC 7643, RFC 7644 and RFC 9865. Names of attributes are compared without regard to case.",
         },
         "servers": [{"url": base_url}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"oauth2": []}],
         "paths": {path: found for path, found in paths.items() if found.keys() - {"parameters"}},
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "`scimsrv token create`"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "`scimsrv token create`"},
+                "oauth2": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": f"{base_url}/oauth/token", "scopes": {}}}},
+            },
         },
     }
 
@@ -110,7 +121,7 @@ def _with_id(operations: Json, *, listed: bool) -> Json:
 def _operation(method: str, endpoint: Endpoint, name: str, answer: Json, body: Json | None) -> Json:
     lists = endpoint in (Endpoint.ROOT, Endpoint.COLLECTION) and method in ("GET", "HEAD")
     searches = endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-    discovers = endpoint in (Endpoint.CONFIG, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES)
+    discovers = endpoint in (Endpoint.CONFIG, Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES, Endpoint.PROGRESS)
     query = ({} if discovers or searches or endpoint is Endpoint.BULK else _SHOWN) | (_QUERY if lists else {})
     found: Json = {
         "operationId": f"{method.lower()} {name} {endpoint.name.lower()}".replace(" ", "-"),
