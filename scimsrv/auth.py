@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from scimsrv import tokens
 from scimsrv.errors import Kind, ScimError
+from scimsrv.metrics import AUTH_FAILURES
 from scimsrv.oauth.access_tokens import AccessTokens, Grant
 from scimsrv.oauth.claims import Holder, holder_of
 from scimsrv.oauth.jose import TokenRefused, Unverified, looks_like_jwt, read, verify
@@ -93,7 +94,8 @@ def require(right: Right, scopes: frozenset[str]) -> None:
     """Raises ScimError 403 with the challenge of RFC 6750 §3.1 unless one of the scopes grants the right."""
     if right.value.isdisjoint(scopes):
         needed = sorted(right.value)
-        challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{needed[-1]}"'
+        wanted = next(scope for scope in needed if ":" in scope)
+        challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{wanted}"'
         raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(needed)}", headers={"WWW-Authenticate": challenge})
 
 
@@ -153,6 +155,7 @@ class Authenticator:
         else:
             found = await self._by_token(value)
         if found is None:
+            AUTH_FAILURES.labels("basic" if scheme == "basic" else "token", "unknown").inc()
             raise unauthorized("The client is not known" if scheme == "basic" else _INVALID, "invalid_token")
         return found, float("inf")
 
@@ -183,7 +186,7 @@ class Authenticator:
                 return await self._issued(token, shown)
             return await self._trusted(token, shown)
         except TokenRefused as refused:
-            self.refusals.tell(shown.tenant, refused.rule)
+            self.refusals.tell(shown.tenant, "jwt", refused)
             raise unauthorized(_INVALID, "invalid_token") from None
 
     async def _issued(self, token: Unverified, shown: Shown) -> tuple[Credential, float]:

@@ -12,6 +12,7 @@ from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError, InvalidScopeError, UnauthorizedClientError
 
 from scimsrv import tokens
+from scimsrv.metrics import AUTH_FAILURES
 from scimsrv.oauth.access_tokens import AccessTokens, Grant
 from scimsrv.oauth.asking import ACCESS_TOKEN, Asked, Assertion, Secret, Subject
 from scimsrv.oauth.claims import LEEWAY, check_claims, check_type, holder_of
@@ -82,6 +83,7 @@ class TokenEndpoint:
             digests = [tokens.digest(pepper, proof.secret) for pepper in self.peppers]
             found = await find_client(self.pool, slug, proof.client, digests)
         if found is None:
+            AUTH_FAILURES.labels("secret", "unknown").inc()
             raise InvalidClientError("The client is not known.", status_code=401)
         grant = Grant(proof.client, "", found.edition, found.credential.scopes, float("inf"))
         return _Found(found.credential, grant, found.lifetime)
@@ -97,14 +99,14 @@ class TokenEndpoint:
                 return await self._signing_client(slug, issuer, token, now)
             return await self._trusted(slug, token, now)
         except TokenRefused as refused:
-            self.refusals.tell(slug, refused.rule)
+            self.refusals.tell(slug, "assertion", refused)
             raise InvalidClientError("The client is not known.", status_code=401) from None
 
     async def _by_subject(self, slug: str, proof: Subject, now: float) -> _Found:
         try:
             return await self._trusted(slug, read(proof.token), now)
         except TokenRefused as refused:
-            self.refusals.tell(slug, refused.rule)
+            self.refusals.tell(slug, "exchange", refused)
             raise InvalidRequestError("The subject_token is not valid.") from None
 
     async def _signing_client(self, slug: str, id_: str, token: Unverified, now: float) -> _Found:

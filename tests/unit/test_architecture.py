@@ -40,7 +40,7 @@ BELOW: dict[str, set[str]] = {
         "metrics",
     },
     "audit": set(),
-    "oauth": {"errors", "limits", "protocol", "store", "http", "scopes", "tokens"},
+    "oauth": {"errors", "limits", "protocol", "store", "http", "metrics", "scopes", "tokens"},
     "metrics": set(),
     "tokens": set(),
     "scopes": set(),
