@@ -11,9 +11,11 @@ from scimsrv import assets
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
 from scimsrv.cli import build_parser
+from scimsrv.oauth.jose import ALGORITHMS
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.presets import PRESETS
+from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
 
 DOCS = Path(str(assets.ROOT)) / "docs"
@@ -70,6 +72,14 @@ def coercion_table() -> str:
     return "\n".join(["| name | what was done |", "|---|---|", *(f"| `{one.name.lower()}` | {one.value} |" for one in Coercion)])
 
 
+def role_table() -> str:
+    """One row per role that people can have, with its scopes."""
+    rows = ["| role | scopes |", "|---|---|"]
+    return "\n".join(
+        [*rows, *(f"| `{role}` | {', '.join(f'`{one}`' for one in SCOPES if one in scopes)} |" for role, scopes in ROLES.items())]
+    )
+
+
 def route_table() -> str:
     """One row per route of the admin API."""
     rows = ["| method | path | what it does |", "|---|---|---|"]
@@ -111,6 +121,13 @@ def test_every_switch_has_a_reason() -> None:
     for one in dataclasses.fields(Policy):
         for text in (one.metadata["meaning"], one.metadata["reason"]):
             assert text.endswith("."), one.name
+
+
+def test_every_role_and_scope_is_documented() -> None:
+    """docs/authorization.md holds exactly the table of roles, and names every scope and every algorithm."""
+    text = (DOCS / "authorization.md").read_text(encoding="utf-8")
+    assert role_table() in text, role_table()
+    assert [name for name in (*SCOPES, *ALGORITHMS) if f"`{name}`" not in text] == []
 
 
 def test_every_route_is_documented() -> None:
