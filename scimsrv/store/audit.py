@@ -26,9 +26,12 @@ _SQL = load("audit")
 OVERDUE: Final = 60.0
 
 #: Seals read at a time, findings of a kind named, and changes erased by one statement.
-_SEALS: Final = 20
+_SEALS: Final = 4
 _NAMED: Final = 100
 _ERASED: Final = 1_000
+
+#: Seals that one step of a truncation removes with their rows.
+_TRUNCATED: Final = 20
 
 #: Rows that an export has in memory.
 _LINES: Final = 50
@@ -123,15 +126,15 @@ async def chain_of(connection: Connection, tenant: int) -> Chain:
     """The state of the tenant's chain."""
     await connection.execute(_SQL["begin"], tenant)
     row = await connection.fetchrow(_SQL["chain"], tenant)
-    waiting = await connection.fetchrow(_SQL["unsealed"], tenant)
     assert row is not None
+    waiting = await connection.fetchrow(_SQL["waiting"], tenant, row["floor"], row["floor_number"])
     assert waiting is not None
     return Chain(row["position"], row["head"], row["sealed"], waiting["number"], waiting["oldest"])
 
 
 async def note(connection: Connection, tenant: int, actor: str, operation: str, type_: str, id_: str, said: Mapping[str, Any]) -> None:
     """Put a row into the trail that is about no version of a resource."""
-    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said).decode())
+    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said, default=str).decode())
 
 
 async def note_denial(pool: Queries, tenant: int, actor: str, said: Mapping[str, Any]) -> None:
@@ -165,6 +168,7 @@ async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: 
             while erased := _count(await connection.execute(_SQL["erase"], tenant, id_, _ERASED)):
                 number += erased
             await note(connection, tenant, actor, ERASE, known["type"] or "", id_, {"rows": number})
+            await seal_all(connection, tenant, key)  # so that the chain says why at every moment
         return number
 
     return await guarded(work)
@@ -192,7 +196,7 @@ class Truncation:
     seals: int = field(default=0)
 
 
-async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *, batch: int = _SEALS) -> Truncation:
+async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *, batch: int = _TRUNCATED) -> Truncation:
     """Let one batch of the seals made before a time go, with their rows. The chain says where it begins by then, and stays verifiable."""
 
     async def work() -> Truncation:

@@ -76,6 +76,8 @@ async def test_a_group_of_many_has_a_bounded_row(server: Server, client: Client,
         operations = [{"method": "POST", "bulkId": str(one), "path": "/Users", "data": user()} for one in range(number)]
         body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
         ids += [one["location"].rsplit("/", 1)[1] for one in (await client.post("/Bulk", body)).json()["Operations"]]
+    salts = await server.pool.fetch("SELECT DISTINCT salt FROM change WHERE tenant = $1", client.id)
+    assert (len(salts), {len(row["salt"]) for row in salts}) == (1_500, {16})
     group = await client.new_group(*ids)
     await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"})
     rows = [row for row in await _rows(server, admin, client, "?after=1500") if row["type"] == "Group"]
@@ -138,6 +140,21 @@ async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: 
     assert sum(orjson.loads(row["diff"])["count"] for row in rows) == 300
 
 
+async def test_what_administrators_do_is_in_the_trail(server: Server, admin: Admin) -> None:
+    """Tokens that come and go, and a tenant that is suspended: with the administrator, and never a token itself."""
+    client = await server.tenant()
+    path = f"/tenants/{client.slug}"
+    token = (await admin.ask("POST", f"{path}/tokens", {"label": "idp"})).json()
+    await admin.ask("DELETE", f"{path}/tokens/{token['kid']}")
+    for verb in ("suspend", "resume"):
+        assert (await admin.ask("POST", f"{path}/{verb}")).status_code == 200
+    rows = await _rows(server, admin, client)
+    assert [row["operation"] for row in rows] == ["token.create", "token.revoke", "tenant.suspend", "tenant.resume"]
+    assert [row["id"] for row in rows[:2]] == [token["kid"]] * 2
+    assert all(row["actor"].startswith("admin:") for row in rows)
+    assert token["token"] not in orjson.dumps(rows).decode()
+
+
 async def test_pages_and_formats(server: Server, client: Client, admin: Admin) -> None:
     """The rows come page by page, and as OCSF; parameters that are none are refused."""
     for _ in range(5):
@@ -196,6 +213,21 @@ async def test_deleted_brought_back_erased(server: Server, client: Client, admin
         found = await verify(connection, client.id, [ServerKeys.load(server.settings).derive(AUDIT_KEY)])
     assert (found.problems, found.erased) == ([], 4)
     assert_problem(await admin.ask("POST", f"{path}/erasures", {"id": "nobody"}), 404)
+
+
+async def test_an_atomic_request_that_deletes_too_many(server: Server, admin: Admin) -> None:
+    """Nothing of it is done, the deletions of others are held from then on, and the alarm is in the trail."""
+    client = await server.tenant(deletion_guard="forbid", deletion_guard_count=3, bulk_atomic=True)
+    users = [(await client.new_user())["id"] for _ in range(5)]
+    operations = [{"method": "DELETE", "path": f"/Users/{id_}"} for id_ in users]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await client.post("/Bulk", body)
+    assert [one["status"] for one in answer.json()["Operations"]] == ["403"]
+    assert len(await client.search("userName pr")) == 5
+    assert (await client.delete(f"/Users/{users[0]}")).status_code == 403
+    later = await client.request("DELETE", f"/Users/{users[1]}", headers={"Prefer": "respond-async, wait=10"})
+    assert later.status_code == 403
+    assert [row["operation"] for row in await _rows(server, admin, client) if row["operation"] in ("hold", "delete")] == ["hold"]
 
 
 async def test_the_guard_is_seen_and_released(server: Server, admin: Admin) -> None:
