@@ -45,6 +45,8 @@ from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as
 from scimsrv.observe import Load, sampled
 from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
+from scimsrv.openbadges.endpoints import Front
+from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining
 from scimsrv.protocol.body import read_object
@@ -114,6 +116,7 @@ class App:
         self.maintenance: Maintenance
         self.trail: Trail
         self.jobs: Jobs
+        self.badges: Badges
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
         self._in_progress = 0
@@ -143,11 +146,15 @@ class App:
         self.trail.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
         self.jobs.start()
+        front = Front(self._principal, self._catalog, self._scope, self._base_url)
+        self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
+        self.badges.signer.start()
         self.digest_keys = keys.derive_all(ANSWER_KEY)
         self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
         """End the background work and close the pool."""
+        await self.badges.signer.stop()
         await self.jobs.stop()
         await self.maintenance.stop()
         await self.trail.stop()
@@ -162,8 +169,12 @@ class App:
         try:
             with Visit("data", headers, connection["method"]) as visit:
                 try:
-                    media_type = media_type_of(headers)
-                    reply = await self.respond(visit, connection, headers, receive)
+                    answer = await self.badges.answer(connection, headers, receive)
+                    if answer is not None:
+                        reply, media_type = answer.reply, answer.media_type
+                    else:
+                        media_type = media_type_of(headers)
+                        reply = await self.respond(visit, connection, headers, receive)
                 except ScimError as error:
                     if error.kind in _DENIALS:
                         self._note_denial(connection, error)
@@ -409,7 +420,7 @@ class App:
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
         return Scope(
-            *(self.pool, credential.tenant, catalog, base_url, credential.actor, self.limits, self.maintenance.wake, self.names),
+            *(self.pool, credential.tenant, catalog, base_url, credential.actor, self.limits, self.badges.wake, self.names),
             scopes=credential.scopes,
             narrowing=credential.narrowing,
         )

@@ -25,6 +25,7 @@ _NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 #: Bodies between these sizes in bytes are compressed for clients that accept it; larger ones would hold up everybody else.
 _COMPRESSED_ABOVE: Final = 1_024
 _COMPRESSED_UP_TO: Final = 1024 * 1024
+_COMPRESSED_ALREADY: Final = frozenset({"image/png"})
 
 
 log: Final = logging.getLogger("scimsrv")
@@ -128,13 +129,16 @@ def _too_large(limit: int, name: str) -> ScimError:
 
 async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Fields) -> int:
     """Send the reply; a HEAD gets the headers that the GET would have. Returns the bytes of its body."""
-    fields = [(b"x-request-id", request.encode()), _NO_STORE, _NO_SNIFF]
+    fields = [(b"x-request-id", request.encode()), _NO_SNIFF]
+    if "Cache-Control" not in reply.headers:
+        fields.append(_NO_STORE)
     for name, value in reply.headers.items():
         fields.append((name.lower().encode(), value.encode("latin-1", "replace")))
     body = reply.body
     if body is not None:
         fields.append((b"content-type", (reply.media_type or media_type).encode()))
-    if isinstance(body, bytes) and _COMPRESSED_ABOVE < len(body) <= _COMPRESSED_UP_TO:
+    packed = (reply.media_type or media_type) in _COMPRESSED_ALREADY
+    if isinstance(body, bytes) and _COMPRESSED_ABOVE < len(body) <= _COMPRESSED_UP_TO and not packed:
         fields.append((b"vary", b"Accept-Encoding"))
         if _accepts_gzip(headers.get(b"accept-encoding") or ""):
             body = _gzip(body)

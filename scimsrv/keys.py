@@ -38,6 +38,9 @@ ANSWER_KEY: Final = "first-answers"
 AUDIT_KEY: Final = "audit"
 """Label of the key with which the audit trail is sealed."""
 
+BADGE_KEY: Final = "badge-keys"
+"""Label of the key under which the private keys of badge issuers are sealed."""
+
 FILE_NAME: Final = "secret-key"
 """Name of the key file that embedded mode keeps in the data directory."""
 

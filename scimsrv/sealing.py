@@ -9,6 +9,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from scimsrv.keys import BADGE_KEY, ServerKeys
+from scimsrv.store.badge_keys import Keyring
+
 _NONCE: Final = 12
 
 
@@ -31,3 +34,14 @@ class Safe:
             except (InvalidTag, ValueError):
                 continue
         raise ValueError("what is kept was sealed with a key that is not known any more")
+
+
+def keyring_of(keys: ServerKeys) -> Keyring:
+    """The keys of badge issuers, sealed under one derived from the server's."""
+    return keyring_under(*keys.derive_all(BADGE_KEY))
+
+
+def keyring_under(*keys: bytes) -> Keyring:
+    """The keys of badge issuers, sealed under the first of these."""
+    safe = Safe(keys)
+    return Keyring(safe.seal, safe.open)

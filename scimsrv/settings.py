@@ -59,6 +59,7 @@ class Settings(BaseModel):
     jwks_hosts: tuple[str, ...] = Field(
         default=(), description="hosts, or `*.` and a domain, from which keys of trusted issuers are fetched"
     )
+    badge_contexts: Path | None = Field(default=None, description="folder with the JSON-LD contexts that embedded proofs of badges need")
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")
     tls_cert: Path | None = Field(default=None, description="certificate chain, if the server itself terminates TLS")
     tls_key: Path | None = Field(default=None, description="private key of the certificate")

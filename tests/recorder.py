@@ -25,6 +25,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "trusts": "from the slug in the URL to the issuers that its tenant trusts",
         "basic": "from the slug in the URL to what its tenant's policy says",
     },
+    "credentialing": {
+        "tenant_of": "from the slug in a public URL to the tenant",
+        "all_keys": "the keys of every issuer, which the authority as a whole publishes",
+        "with_unsigned": "the background looks for issuers whose credentials wait for being signed",
+    },
     "indexes": {"with_work": "the background looks for tenants that have something to do"},
     "jobs": {"with_work": "the background looks for tenants that have something to do"},
     "requests": {

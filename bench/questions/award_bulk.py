@@ -1,7 +1,8 @@
 """How fast are awards issued by one bulk request, each to another user?
 
 An achievement and 999 awards of it, against as many users by one bulk request to the same tenant: awards and users per second. An award
-also locks its recipient, looks for what follows from it, and has a row of its own.
+also locks its recipient, looks for what follows from it, and is issued: a credential with a place in a status list, signed by the same
+process between the requests (RS256, some 0.4 ms each; with ES256 a tenth of that).
 """
 
 from __future__ import annotations
@@ -57,4 +58,4 @@ def _body(type_: str, **attributes: Any) -> bytes:
     return json.dumps({"schemas": [_URN + type_], **attributes}, separators=(",", ":")).encode()
 
 
-QUESTION: Final = Question("award_bulk", "999 awards by /Bulk, awards", _sides, (ratio_of_throughput("users", 0.4),), peer=False)
+QUESTION: Final = Question("award_bulk", "999 awards by /Bulk, awards", _sides, (ratio_of_throughput("users", 0.25),), peer=False)

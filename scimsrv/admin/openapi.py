@@ -27,6 +27,8 @@ _WORDS: Final = {
     "number": "The job's number.",
     "type": "The resource type, such as User.",
     "id": "The resource's id.",
+    "issuer": "The id of the BadgeIssuer.",
+    "thumbprint": "The key's RFC 7638 thumbprint.",
     "attribute": "The attribute, such as title or urn:…:User:department.",
 }
 

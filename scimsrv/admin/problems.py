@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from scimsrv.admin.models import Problem
 from scimsrv.errors import Kind, ScimError
+from scimsrv.store.badge_keys import BadgeKeyError, BadgeKeyMissing
 from scimsrv.store.credentials import CredentialError, CredentialLimit, CredentialMissing
 from scimsrv.store.indexes import AttributeIndexConflict, AttributeIndexError, AttributeIndexMissing
 from scimsrv.store.policy import PolicyChanged, PolicyConflict, PolicyError
@@ -26,6 +27,8 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (AttributeIndexConflict, 409),
     (PolicyConflict, 409),
     (PolicyChanged, 412),
+    (BadgeKeyMissing, 404),
+    (BadgeKeyError, 400),
     (TenantError, 400),
     (CredentialError, 400),
     (AttributeIndexError, 400),

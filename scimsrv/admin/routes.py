@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from scimsrv import __version__
-from scimsrv.admin import granting_models, models
+from scimsrv.admin import badge_models, granting_models, models
 from scimsrv.admin.access import AUDIT, READ, WRITE
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
@@ -360,5 +360,25 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("POST", "/tenants/{tenant}/deleted/{id}/restore", "restoreDeleted", "Bring a deleted resource back"),
         lambda call: call.verbs.restore_deleted(call.tenant, call.path["id"]), models.Restoration,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/badge-keys", "listBadgeKeys", "The keys of a tenant's badge issuers"),
+        lambda call: call.verbs.list_badge_keys(call.tenant, call.query.issuer), badge_models.BadgeKeyList,
+        query=badge_models.BadgeKeyFilter,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/badge-keys/{issuer}/rotate", "rotateBadgeKey", "Make a badge issuer's next key"),
+        lambda call: call.verbs.rotate_badge_key(call.tenant, call.path["issuer"], call.body), badge_models.BadgeKey,
+        body=badge_models.BadgeKeyRotation, status=201,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/badge-keys/{issuer}/{thumbprint}/retire", "retireBadgeKey", "Let a key sign nothing more"),
+        lambda call: call.verbs.retire_badge_key(call.tenant, call.path["issuer"], call.path["thumbprint"]), badge_models.BadgeKey,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/badge-keys/{issuer}/{thumbprint}/compromise", "compromiseBadgeKey"),
+        "Mark a key as known to others",
+        lambda call: call.verbs.compromise_badge_key(call.tenant, call.path["issuer"], call.path["thumbprint"], call.body),
+        badge_models.BadgeKey, body=badge_models.BadgeKeyCompromise,
     ),
 )  # fmt: skip

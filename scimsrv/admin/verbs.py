@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from scimsrv.admin import granting_models, models
+from scimsrv.admin import badge_models, granting_models, models
 from scimsrv.schema.redefinition import Subject
 
 
@@ -118,6 +118,20 @@ class Verbs(Protocol):
 
     async def restore_removed(self, slug: str, type_name: str, attribute: str) -> models.Job:
         """Have values put back."""
+
+    async def list_badge_keys(self, slug: str, issuer: str | None) -> badge_models.BadgeKeyList:
+        """Its badge issuers' keys, or those of one."""
+
+    async def rotate_badge_key(self, slug: str, issuer: str, asked: badge_models.BadgeKeyRotation) -> badge_models.BadgeKey:
+        """Make an issuer's next key."""
+
+    async def retire_badge_key(self, slug: str, issuer: str, thumbprint: str) -> badge_models.BadgeKey:
+        """Let a key sign nothing more."""
+
+    async def compromise_badge_key(
+        self, slug: str, issuer: str, thumbprint: str, asked: badge_models.BadgeKeyCompromise
+    ) -> badge_models.BadgeKey:
+        """Mark a key as known to others."""
 
     async def purge_removed(self, slug: str, type_name: str, attribute: str) -> models.Job:
         """Have values destroyed."""

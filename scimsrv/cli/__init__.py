@@ -9,6 +9,7 @@ from scimsrv.admin.client import ApiUnreachable, ClientError
 from scimsrv.cli import (
     admin,
     audit,
+    badge,
     badges,
     client,
     database,
@@ -27,12 +28,18 @@ from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED,
 from scimsrv.embedded import EmbeddedError
 from scimsrv.listeners import ServeError
 from scimsrv.settings import SettingsError
+from scimsrv.store.badge_keys import BadgeKeyError
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.credentials import CredentialError
 from scimsrv.store.indexes import AttributeIndexError
 from scimsrv.store.migrate import MigrationError
 from scimsrv.store.policy import PolicyError
 from scimsrv.store.tenants import TenantError
+
+_REFUSALS = (
+    *(CommandError, ClientError, TenantError, CredentialError, PolicyError, AttributeIndexError, BadgeKeyError, MigrationError),
+    ServeError,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
     except SettingsError as error:
         return _fail(error, USAGE)
-    except (CommandError, ClientError, TenantError, CredentialError, PolicyError, AttributeIndexError, MigrationError, ServeError) as error:
+    except _REFUSALS as error:
         return _fail(error, FAILED)
     except (DatabaseError, EmbeddedError, ApiUnreachable) as error:
         return _fail(error, DATABASE_FAILED)
@@ -77,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     badges.register(commands)
     audit.register(commands)
     deleted.register(commands)
+    badge.register(commands)
     database.register(commands)
     doctor.register(commands)
     openapi.register(commands)

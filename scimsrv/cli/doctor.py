@@ -6,6 +6,8 @@ from typing import Any
 
 from scimsrv import __version__
 from scimsrv.badges.bake import IMPLEMENTATION, PACKAGE
+from scimsrv.badges.contexts import load
+from scimsrv.badges.integrity import Canonicalizer
 from scimsrv.cli.common import FAILED, add_command, add_common, database_url, emit, settings_of, table
 from scimsrv.keys import ServerKeys
 from scimsrv.settings import Settings, SettingsError
@@ -21,7 +23,7 @@ def register(commands: Any) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    findings = [_key(settings), _badges()]
+    findings = [_key(settings), _badges(), _contexts(settings)]
     try:
         with database_url(settings) as dsn:
             findings += asyncio.run(examine(dsn))
@@ -46,3 +48,12 @@ def _badges() -> Finding:
         found = f"scimsrv-badges {PACKAGE} is not the server's version: badges are baked in Python"
         return Finding("badges", False, found, f"install scimsrv-badges {__version__}, or none")
     return Finding("badges", True, f"baked in {IMPLEMENTATION.capitalize()}", "")
+
+
+def _contexts(settings: Settings) -> Finding:
+    """Whether credentials with embedded proofs can be made; without them there are tokens."""
+    try:
+        problem = Canonicalizer(load(settings.badge_contexts)).problem()
+    except OSError as error:
+        return Finding("badge contexts", False, f"the folder cannot be read: {error}", "correct badge_contexts")
+    return Finding("badge contexts", True, "all there" if problem is None else f"no embedded proofs: {problem}", "")

@@ -73,7 +73,7 @@ def allow(methods: Iterable[str]) -> str:
 
 _FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}
 _DISCOVERY: Final = {"Schemas": Endpoint.SCHEMAS, "ResourceTypes": Endpoint.RESOURCE_TYPES}
-_VERSION: Final = re.compile(r"[vV]\d{1,4}")
+VERSION: Final = re.compile(r"[vV]\d{1,4}")
 _METADATA: Final = [".well-known", "oauth-authorization-server"]
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -85,9 +85,15 @@ def route(raw_path: bytes) -> Route:
     Doubled and trailing slashes are ignored; segments are split before they are decoded, so %2F is part of a name.
     Raises ScimError 404 for anything else.
     """
-    segments = _segments(raw_path)
+    segments = segments_of(raw_path)
     if segments[:2] == _METADATA and len(segments) == 4 and segments[2] == "scim" and _SLUG.fullmatch(segments[3]) is not None:
         return Route(segments[3], Endpoint.AUTHORIZATION_SERVER)
+    tenant, rest = below_tenant(segments)
+    return _versioned(tenant, rest)
+
+
+def below_tenant(segments: list[str]) -> tuple[str, list[str]]:
+    """The slug that a path of these segments names, and the segments after it. Raises ScimError 404 for a path that names none."""
     if not segments or segments[0] != "scim":
         raise _nothing()
     rest = segments[1:]
@@ -97,7 +103,7 @@ def route(raw_path: bytes) -> Route:
         rest = rest[1:]
     if not rest or _SLUG.fullmatch(rest[0]) is None:
         raise _nothing()
-    return _versioned(rest[0], rest[1:])
+    return rest[0], rest[1:]
 
 
 def relative(tenant: str, path: str) -> Route:
@@ -107,13 +113,13 @@ def relative(tenant: str, path: str) -> Route:
     """
     if "://" in path or path.startswith("//") or "?" in path or "#" in path or "\\" in path:
         raise invalid_value("path: must be relative to the tenant's base URL and without a query, such as /Users")
-    found = _versioned(tenant, _segments(path.encode("utf-8", "surrogatepass")))
+    found = _versioned(tenant, segments_of(path.encode("utf-8", "surrogatepass")))
     if found.version != "v2":
         raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
     return found
 
 
-def _segments(raw_path: bytes) -> list[str]:
+def segments_of(raw_path: bytes) -> list[str]:
     """The path's segments, decoded after they are split. Raises ScimError 404 where that is not possible."""
     try:
         if b"%" in raw_path:
@@ -128,7 +134,7 @@ def _segments(raw_path: bytes) -> list[str]:
 
 
 def _versioned(tenant: str, rest: list[str]) -> Route:
-    if rest and _VERSION.fullmatch(rest[0]):
+    if rest and VERSION.fullmatch(rest[0]):
         return _endpoint(tenant, rest[1:], rest[0].lower())
     return _endpoint(tenant, rest, "v2")
 

@@ -36,6 +36,7 @@ BadgeRevocation = Literal["keep", "cascade"]
 BadgeRecipientDeletion = Literal["keep", "pseudonymise", "delete"]
 DeletionGuard = Literal["off", "forbid", "throttle"]
 Reprovision = Literal["off", "userName", "externalId"]
+BadgeIdentity = Literal["hashed", "plain", "none"]
 
 #: What people say about themselves, and nothing that anybody decides by.
 DEFAULT_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
@@ -243,6 +244,21 @@ class Policy:
         "keep",
         "What becomes of a deleted user's awards and requests: keep them with what the user was called, pseudonymise or delete them.",
         "Records of what was awarded outlive accounts, and laws may demand that a person does not; delete revokes the awards first.",
+    )
+    badge_identity: BadgeIdentity = switch(  # noqa: RUF009
+        "hashed",
+        "How a credential says whom it is about, by e-mail address or else user name: hashed with a salt, plain, or none.",
+        "Credentials are shown to strangers; who knows the address can check that it is meant, and nobody else learns it.",
+    )
+    badge_evidence: bool = switch(
+        True,
+        "Evidence and results are part of the credentials that are issued from now on.",
+        "They are in every copy of a badge for everybody who gets it, and may be confidential.",
+    )
+    open_badges_api: bool = switch(
+        False,
+        "Users' credentials can be read and kept by the Open Badges API, with tokens that stand for a user.",
+        "It lets applications store credentials of other issuers here, which not every tenant wants.",
     )
 
 

@@ -13,6 +13,7 @@ from scimsrv.badges.award import AUTOMATIC, MANUAL, NewAward, Recipient, Revoked
 from scimsrv.schema.document import Document
 from scimsrv.schema.semantics import instant
 from scimsrv.store.connection import Connection
+from scimsrv.store.issuing import issue, pseudonymise, revoke, withdraw
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 
@@ -42,6 +43,7 @@ async def award_created(connection: Connection, scope: Scope, awards: Sequence[N
         *([one.issuer for one in awards], [one.source == AUTOMATIC for one in awards], [one.awarded_at for one in awards]),
         *([one.valid_until for one in awards], [one.token for one in awards]),
     )
+    await issue(connection, scope, awards)
 
 
 async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[str, str], *, by_hand: bool) -> list[RevokedAward]:
@@ -51,6 +53,8 @@ async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[s
     Few statements for however many. Raises ScimError to undo the revocation.
     """
     rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(reasons), by_hand)
+    if rows:
+        await revoke(connection, scope.tenant, [row["id"] for row in rows])
     return [RevokedAward(row["id"], row["recipient"], row["achievement"], row["issuer"]) for row in rows]
 
 
@@ -62,6 +66,8 @@ async def awards_forgotten(connection: Connection, scope: Scope, ids: Sequence[s
     """
     if pseudonym is not None:
         await connection.execute(_SQL["rename_recipient"], scope.tenant, list(ids), pseudonym)
+        await pseudonymise(connection, scope.tenant, ids)
     else:
         await connection.execute(_SQL["untie"], scope.tenant, list(ids))
         await connection.execute(_SQL["drop_awards"], scope.tenant, list(ids))
+        await withdraw(connection, scope.tenant, ids)

@@ -21,6 +21,8 @@ _BATCH: Final = 5_000
 
 TABLES: Final = (
     "award",
+    "badge_credential",
+    "badge_status",
     "reference",
     "resource_key",
     "unique_key",

@@ -103,3 +103,10 @@ DELETE FROM removed_value WHERE tenant = $1 AND (type, attribute, id) IN
 
 -- name: drop_award
 DELETE FROM award WHERE tenant = $1 AND id IN (SELECT a.id FROM award a WHERE a.tenant = $1 LIMIT $2);
+
+-- name: drop_badge_credential
+DELETE FROM badge_credential WHERE tenant = $1 AND award IN (SELECT c.award FROM badge_credential c WHERE c.tenant = $1 LIMIT $2);
+
+-- name: drop_badge_status
+DELETE FROM badge_status WHERE tenant = $1 AND (issuer, list, place) IN
+    (SELECT s.issuer, s.list, s.place FROM badge_status s WHERE s.tenant = $1 LIMIT $2);

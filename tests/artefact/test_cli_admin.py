@@ -166,6 +166,34 @@ def test_clients_and_trusts(folder: Path, served: Served, token: str, away: Path
     assert DIRECTORY not in both("trust", "list")
 
 
+def test_keys_of_badge_issuers(served: Served, token: str, away: Path) -> None:
+    """`badge key` rotates, lists, retires and compromises keys through the API, and shows no private one."""
+    given = {"SCIMSRV_ADMIN_URL": served.announced["admin_url"], "SCIMSRV_ADMIN_TOKEN": token}
+
+    def ask(*arguments: str) -> str:
+        done = run(*arguments, cwd=away, **given)
+        assert done.returncode == 0, done.stderr
+        assert '"d"' not in done.stdout + done.stderr
+        return done.stdout.strip()
+
+    ask("tenant", "create", "badged", "--set", "badges=true")
+    made = json.loads(ask("token", "create", "--tenant", "badged", "--json"))
+    issuer = httpx.post(
+        f"{made['url']}/BadgeIssuers",
+        json={"schemas": ["urn:scimsrv:scim:schemas:badges:1.0:BadgeIssuer"], "displayName": "Institute"},
+        headers={"authorization": f"Bearer {made['token']}"},
+    ).json()["id"]
+    where = ("--tenant", "badged", "--issuer", issuer)
+    first = ask("badge", "key", "rotate", *where, "--overlap", "0")
+    second = ask("badge", "key", "rotate", *where, "--alg", "ES256")
+    listed = json.loads(ask("badge", "key", "list", "--tenant", "badged", "--json"))["keys"]
+    assert [(one["thumbprint"], one["state"]) for one in listed] == [(first, "active"), (second, "pending")]
+    assert ask("badge", "key", "retire", *where, first) == f"retired {first}"
+    assert ask("badge", "key", "compromise", *where, second, "--since", "2026-01-01T00:00:00Z") == f"compromised {second}"
+    refused = run("badge", "key", "retire", *where, second, cwd=away, **given)
+    assert (refused.returncode, "could be retired" in refused.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

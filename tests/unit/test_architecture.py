@@ -19,7 +19,7 @@ BELOW: dict[str, set[str]] = {
     "schema": {"errors", "limits"},
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
-    "badges": {"errors", "limits", "schema", "__version__"},
+    "badges": {"errors", "limits", "schema", "protocol", "__version__"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
     "store": {
         *(
@@ -60,7 +60,7 @@ BELOW: dict[str, set[str]] = {
     "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
         *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
-        "__version__",
+        *("badges", "sealing", "__version__"),
     },
 }
 
@@ -70,13 +70,14 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "starlette": (
         *("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
         "scimsrv.monitor",
+        *("scimsrv.openbadges.endpoints", "scimsrv.openbadges.service"),
         "scimsrv.admin.",
     ),
     "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages", "scimsrv.admin.", "scimsrv.cli.administer"),
     "pydantic_core": ("scimsrv.admin.models",),
     "uvicorn": ("scimsrv.serve", "scimsrv.supervisor", "scimsrv.guard"),
     "prometheus_client": ("scimsrv.metrics", "scimsrv.exposition"),
-    "joserfc": ("scimsrv.oauth.",),
+    "joserfc": ("scimsrv.oauth.", "scimsrv.badges.signing"),
     "authlib": ("scimsrv.oauth.",),
     "lark": ("scimsrv.filter.parse",),
     "argon2": ("scimsrv.passwords", "scimsrv.store.", "scimsrv.app"),

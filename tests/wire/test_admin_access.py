@@ -19,24 +19,21 @@ from tests.wire.support import Server, assert_error
 if TYPE_CHECKING:
     import asyncpg
 
-_PATHS = [
-    (
-        route.method,
-        route.path.format(
-            tenant="acme",
-            kid="abcdef",
-            client="c",
-            trust="t",
-            type="User",
-            attribute="title",
-            urn="urn:x:y",
-            name="User",
-            number="1",
-            id="x",
-        ),
-    )
-    for route in ROUTES
-]
+_NAMES = {
+    "tenant": "acme",
+    "kid": "abcdef",
+    "type": "User",
+    "attribute": "title",
+    "urn": "urn:x:y",
+    "name": "User",
+    "number": "1",
+    "id": "x",
+    "client": "c",
+    "trust": "t",
+    "issuer": "1",
+    "thumbprint": "x",
+}
+_PATHS = [(route.method, route.path.format(**_NAMES)) for route in ROUTES]
 
 
 @pytest.fixture

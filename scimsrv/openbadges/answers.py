@@ -1,0 +1,102 @@
+"""Answers of the endpoints of badges: media types, negotiation, caching and what a browser may do with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.protocol.response import Reply
+
+JSON: Final = "application/json"
+CREDENTIAL: Final = "application/vc+ld+json"
+TOKEN: Final = "text/plain"  # noqa: S105 - a media type
+HTML: Final = "text/html"
+PNG: Final = "image/png"
+SVG: Final = "image/svg+xml"
+JWK_SET: Final = "application/jwk-set+json"
+DID: Final = "application/did+json"
+
+#: Seconds that anybody may keep what is public; a revocation is seen within the shorter one.
+LONG: Final = 300
+SHORT: Final = 60
+
+#: SVG is a document that a browser runs: shown by itself it may do nothing, and it is offered as a file.
+_SVG_POLICY: Final = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply with its media type."""
+
+    reply: Reply
+    media_type: str
+
+
+def json(document: object, media_type: str = JSON, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    """A document as JSON."""
+    return Answer(Reply(status, orjson.dumps(document), headers or {}), media_type)
+
+
+def image(content: bytes, media_type: str, name: str, headers: dict[str, str] | None = None) -> Answer:
+    """A picture. An SVG cannot run anything where it is shown, and is saved rather than opened."""
+    fixed = (
+        {"Content-Security-Policy": _SVG_POLICY, "Content-Disposition": f'attachment; filename="{name}.svg"'} if media_type == SVG else {}
+    )
+    return Answer(Reply(200, content, {**fixed, **(headers or {})}), media_type)
+
+
+def published(answer: Answer, seconds: int, given: str | None) -> Answer:
+    """The answer with what caches need; 304 where the client has it already (`given` is If-None-Match). Scripts of any page may read it."""
+    reply = answer.reply
+    assert isinstance(reply.body, bytes)
+    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    headers = reply.headers | {"Cache-Control": f"public, max-age={seconds}", "ETag": tag, "Access-Control-Allow-Origin": "*"}
+    if given is not None and (given.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in given.split(",")]):
+        return Answer(Reply(304, headers=headers), answer.media_type)
+    return Answer(Reply(reply.status, reply.body, headers), answer.media_type)
+
+
+def negotiated(accept: str | None, offered: Sequence[str]) -> str:
+    """The one of the offered media types that the client likes best, the first where it does not say (RFC 9110 §12.5.1).
+
+    Raises ScimError 406 where it takes none of them.
+    """
+    if not accept:
+        return offered[0]
+    best, liked = None, 0.0
+    for media_type in offered:
+        weight = _weight(accept, media_type)
+        if weight > liked:
+            best, liked = media_type, weight
+    if best is None:
+        raise ScimError(Kind.NOT_ACCEPTABLE, f"Only {', '.join(offered)} can be answered here")
+    return best
+
+
+def _weight(accept: str, media_type: str) -> float:
+    """How much a client likes a media type, by the most specific range that covers it."""
+    found, specific = 0.0, -1
+    for part in accept.lower().split(",")[:50]:
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        rank = (
+            (media_type, media_type.partition("/")[0] + "/*", "*/*").index(name)
+            if name
+            in (
+                media_type,
+                media_type.partition("/")[0] + "/*",
+                "*/*",
+            )
+            else 3
+        )
+        if rank < 3 and 2 - rank > specific:
+            quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+            try:
+                found, specific = float(quality), 2 - rank
+            except ValueError:
+                continue
+    return found

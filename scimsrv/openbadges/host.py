@@ -1,0 +1,227 @@
+"""The Open Badges API (Open Badges 3.0 §7) for the user whom a token stands for: own awards are read, credentials of others are kept here.
+
+What is posted is stored as it came and given back as it came: a signature covers bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import unquote, urlencode
+
+import orjson
+
+from scimsrv import __version__
+from scimsrv.badges import verification
+from scimsrv.badges.strict import UnreadableError
+from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.openbadges import answers
+from scimsrv.openbadges.answers import Answer, json
+from scimsrv.openbadges.office import Office
+from scimsrv.protocol import planning
+from scimsrv.protocol.body import read_object
+from scimsrv.protocol.plan import Modify, Read
+from scimsrv.protocol.response import Reply
+from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.project import EVERYTHING, view
+from scimsrv.store import wallet
+from scimsrv.store.execute import execute
+from scimsrv.store.read import read
+from scimsrv.store.scope import Scope
+
+SCOPE: Final = "https://purl.imsglobal.org/spec/ob/v3p0/scope/"
+
+#: Credentials in a page, where nothing is said and at most; and those that a user may keep.
+_PAGE: Final = 50
+_MOST: Final = 200
+_KEPT: Final = 1_000
+
+_BYTES: Final = 1024 * 1024
+
+#: Media types of what is posted: a document, or a token.
+_DOCUMENTS: Final = frozenset({"application/json", answers.CREDENTIAL, "application/vc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The API of one tenant."""
+
+    office: Office
+    slug: str
+
+    @property
+    def _base(self) -> str:
+        return f"{self.office.public}/scim/{self.slug}/v2/ims/ob/v3p0"
+
+    async def credentials(self, scope: Scope, user: str, asked: Mapping[str, str]) -> Answer:
+        """A page of what the user has: awards and kept credentials, the oldest first. Raises ScimError invalidValue."""
+        limit, offset = _number(asked, "limit", 1, _PAGE), _number(asked, "offset", 0, 0)
+        since = _since(asked.get("since"))
+        page = await wallet.held_credentials(scope.pool, scope.tenant, user, since, min(limit, _MOST), offset)
+        documents = [one for one in page.bodies if not one.lstrip().startswith(b"eyJ")]
+        tokens = [one.strip().decode() for one in page.bodies if one.lstrip().startswith(b"eyJ")]
+        body = b'{"credential":[' + b",".join(documents) + b'],"compactJwsString":' + orjson.dumps(tokens) + b"}"
+        headers = {"X-Total-Count": str(page.total), "Link": self._links(min(limit, _MOST), offset, page.total, asked.get("since"))}
+        return Answer(Reply(200, body, headers), answers.JSON)
+
+    def _links(self, limit: int, offset: int, total: int, since: str | None) -> str:
+        last = (total - 1) // limit * limit if total else 0
+        offsets = {"first": 0, "last": last}
+        if offset + limit < total:
+            offsets["next"] = offset + limit
+        if offset > 0:
+            offsets["prev"] = max(0, offset - limit)
+        more = {} if since is None else {"since": since}
+        return ", ".join(
+            f'<{self._base}/credentials?{urlencode({"limit": limit, "offset": at} | more)}>; rel="{rel}"' for rel, at in offsets.items()
+        )
+
+    async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
+        """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one.
+
+        Raises ScimError 400, 413 and 415.
+        """
+        if media_type not in (*_DOCUMENTS, answers.TOKEN):
+            raise ScimError(Kind.UNSUPPORTED_MEDIA, f"The body must be {answers.TOKEN} (a token), {', '.join(sorted(_DOCUMENTS))}")
+        if len(body) > _BYTES:
+            raise ScimError(Kind.PAYLOAD_TOO_LARGE, f"A credential may have {_BYTES} bytes")
+        try:
+            presented = verification.read(body)
+        except UnreadableError as problem:
+            raise invalid_value(f"The credential cannot be read: {problem}") from problem
+        if (presented.token is not None) != (media_type == answers.TOKEN):
+            raise invalid_value(f"A token is posted as {answers.TOKEN}, and nothing else is")
+        id_, issuer = presented.credential.get("id"), presented.issuer
+        if not isinstance(id_, str) or issuer is None or presented.form == "unsigned":
+            raise invalid_value("The credential needs an id, an issuer and a proof")
+        issued = presented.credential.get("validFrom", presented.credential.get("issuanceDate"))
+        identity = f"{_same(issuer)} {_same(id_)}"
+        if len(identity) > 2_000:
+            raise invalid_value("The ids of the credential and its issuer are too long")
+        new = await wallet.keep(scope.pool, scope.tenant, user, identity, _when(issued), media_type, body, _KEPT)
+        return Answer(Reply(201 if new else 200, body), media_type)
+
+    async def profile(self, scope: Scope, users: EffectiveSchema, user: str) -> Answer:
+        """Who the user is, as a Profile."""
+        shown = await read(scope, Read(users, user, view(EVERYTHING, users)))
+        document = orjson.loads(shown.stored.document)
+        name = document.get("name") or {}
+        mails = [one["value"] for one in document.get("emails", ()) if one.get("value")]
+        found = {
+            "id": f"urn:uuid:{user}",
+            "type": ["Profile"],
+            "name": document.get("displayName") or name.get("formatted") or document.get("userName"),
+            "givenName": name.get("givenName"),
+            "familyName": name.get("familyName"),
+            "email": mails[0] if mails else None,
+            "url": document.get("profileUrl"),
+        }
+        return json({key: value for key, value in found.items() if value})
+
+    async def write_profile(self, scope: Scope, users: EffectiveSchema, user: str, body: bytes) -> Answer:
+        """Change what the user is called, as far as the tenant's policy lets users change it themselves; what a profile says beyond that
+        is another's to say, and stays. Raises ScimError 400 and 403."""
+        given = read_object(body, scope.limits)
+        changes = [
+            {"op": "replace", "path": path, "value": given[name]} if given.get(name) else {"op": "remove", "path": path}
+            for name, path in _WRITTEN.items()
+            if name in given
+        ]
+        if not changes:
+            raise invalid_value(f"The profile has none of {', '.join(_WRITTEN)}, which can be changed here")
+        message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": changes}
+        plan = planning.write("PATCH", users, user, message, scope.catalog, EVERYTHING, scope.limits, None)
+        assert isinstance(plan, Modify)
+        await execute(scope, replace(plan, permitted=frozenset(map(fold_name, scope.catalog.policy.me_attributes))))
+        return await self.profile(scope, users, user)
+
+    def discovery(self) -> Answer:
+        """The service description (Open Badges 3.0 §7.2.2): what it is called and what may be done with which scope."""
+        scopes = {f"{SCOPE}{name}": meaning for name, meaning in _SCOPES.items()}
+        return json(
+            {
+                "openapi": "3.0.1",
+                "info": {"title": f"Open Badges API of {self.slug}", "version": __version__},
+                "servers": [{"url": self._base}],
+                "paths": {
+                    "/credentials": {
+                        "get": {"operationId": "getCredentials", "responses": {"200": {"description": "A page of credentials."}}},
+                        "post": {"operationId": "upsertCredential", "responses": {"201": {"description": "Kept."}}},
+                    },
+                    "/profile": {
+                        "get": {"operationId": "getProfile", "responses": {"200": {"description": "The user's profile."}}},
+                        "put": {"operationId": "putProfile", "responses": {"200": {"description": "Changed."}}},
+                    },
+                },
+                "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "x-scopes": scopes}}},
+            }
+        )
+
+
+#: What of a profile can be changed, and which attribute of the user it is.
+_WRITTEN: Final = {"name": "displayName", "givenName": "name.givenName", "familyName": "name.familyName", "url": "profileUrl"}
+
+_SCOPES: Final = {
+    "credential.readonly": "Read the user's credentials.",
+    "credential.upsert": "Keep credentials for the user.",
+    "profile.readonly": "Read the user's profile.",
+    "profile.update": "Change the user's profile.",
+}
+
+#: The standard's words for failures, by status.
+_MINOR: Final = {401: "unauthorisedrequest", 403: "forbidden", 404: "unknownobject", 429: "server_busy", 503: "server_busy"}
+
+
+def failed(error: ScimError) -> Answer:
+    """A failure in the form of the API (Imsx_StatusInfo)."""
+    status = error.kind.value.status
+    minor = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": _MINOR.get(status, "invaliddata")}
+    return json(
+        {
+            "imsx_codeMajor": "unsupported" if status in (405, 501) else "failure",
+            "imsx_severity": "error",
+            "imsx_description": error.sentence,
+            "imsx_codeMinor": {"imsx_codeMinorField": [minor]},
+        },
+        status=status,
+        headers=dict(error.headers),
+    )
+
+
+def _number(asked: Mapping[str, str], name: str, least: int, default: int) -> int:
+    text = asked.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
+        raise invalid_value(f"{name} must be a whole number of at least {least}")
+    return int(text)
+
+
+def _since(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    found = _instant(text)
+    if found is None:
+        raise invalid_value("since must be a dateTime with an offset")
+    return found
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(text) if len(text) <= 40 else None
+    except ValueError:
+        return None
+    return when if when is not None and when.tzinfo is not None else None
+
+
+def _when(text: Any) -> datetime:
+    """When a credential was issued; now, where it does not say."""
+    return (_instant(text) if isinstance(text, str) else None) or datetime.now(UTC)
+
+
+def _same(id_: str) -> str:
+    """An id as the standard compares it: without white space around it and with percent-escapes undone."""
+    return unquote(id_.strip())

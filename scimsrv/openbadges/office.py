@@ -1,0 +1,173 @@
+"""What the endpoints of badges share: the keys, the contexts, embedded proofs on demand, and verification against what is known here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.badges import identity, integrity, jws, profile, status_list, verification
+from scimsrv.badges.places import Places, owner_of
+from scimsrv.badges.signing import multikey_of, public_jwk
+from scimsrv.errors import Kind, ScimError
+from scimsrv.store import issuing
+from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
+from scimsrv.store.issuing import Issued
+from scimsrv.store.pool import Database
+
+#: Documents with embedded proofs that a process keeps, the oldest going first: making one costs hundredths of a second.
+_KEPT: Final = 1_000
+
+#: Seconds for which the keys of all issuers are not read again.
+_BELIEVED: Final = 5.0
+
+#: Documents whose proofs are made or verified at a time; the others wait, so that requests of other kinds get their turn.
+_AT_ONCE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One process's part in issuing and verifying. `public` is the server's public URL without a slash at its end."""
+
+    pool: Database
+    keyring: Keyring
+    canonicalizer: integrity.Canonicalizer
+    public: str
+    turns: asyncio.Semaphore
+    proven: OrderedDict[tuple[int, str, str], bytes]
+    known: list[tuple[float, list[dict[str, Any]]]]
+
+    @classmethod
+    def of(cls, pool: Database, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str) -> Office:
+        """An office that has done nothing yet."""
+        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [])
+
+    def places(self, slug: str) -> Places:
+        """The public URLs of a tenant."""
+        return Places(self.public, slug)
+
+    async def everybodys_keys(self) -> list[dict[str, Any]]:
+        """The keys of all issuers on this server; believed for some seconds, since anybody may ask as often as they like."""
+        clock = asyncio.get_running_loop().time()
+        if not self.known or self.known[0][0] < clock:
+            keys = [profile.jwk(self.places(slug), issuer, key) for slug, issuer, key in await all_keys(self.pool)]
+            self.known[:] = [(clock + _BELIEVED, keys)]
+        return self.known[0][1]
+
+    async def token(self, tenant: int, issued: Issued) -> str:
+        """The credential as a JSON Web Token."""
+        return await issuing.signed(self.pool, self.keyring, tenant, issued)
+
+    async def document(self, tenant: int, issued: Issued) -> bytes:
+        """The credential with an embedded proof. Raises ScimError 501 where the server cannot make one."""
+        problem = self.canonicalizer.problem()
+        if problem is not None:
+            raise ScimError(Kind.NOT_IMPLEMENTED, f"Embedded proofs cannot be made: {problem}. The credential is there as a JSON Web Token")
+        credential = orjson.loads(issued.credential)
+        issuer = credential["issuer"]["id"]
+        key = await self.keyring.signing_key(self.pool, tenant, issued.issuer, "proof", _method(issuer))
+        place = (tenant, key.kid, issued.credential)
+        made = self.proven.get(place)
+        if made is None:
+            created = jws.date_time(datetime.now(UTC))
+            async with self.turns:
+                try:
+                    signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
+                except integrity.IntegrityError as error:
+                    raise ScimError(Kind.CONFLICT, f"The award cannot be signed with an embedded proof: {error}") from error
+            made = self.proven[place] = orjson.dumps(signed)
+            if len(self.proven) > _KEPT:
+                self.proven.popitem(last=False)
+        return made
+
+    async def verify(self, payload: bytes, recipient: str | None = None) -> dict[str, Any]:
+        """The report on a credential, as JSON. Raises UnreadableError."""
+        presented = verification.read(payload)
+        keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
+        status = await self._status(presented)
+        async with self.turns:
+            report = await asyncio.to_thread(verification.judge, presented, keys, status, datetime.now(UTC), self.canonicalizer)
+        return {
+            "form": presented.form,
+            "credential": _summary(presented.credential),
+            **report.shown(),
+            **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
+        }
+
+    async def _key(self, method: str) -> verification.KnownKey | None:
+        """The key of this id: one of an issuer here, or one that is its own name. Nothing is fetched."""
+        own = owner_of(method, self.public)
+        if own is None:
+            return verification.self_described(method)
+        slug, issuer = own
+        tenant = await issuing.find_tenant_key(self.pool, slug)
+        if tenant is None:
+            return None
+        places = self.places(slug)
+        for published in await published_keys(self.pool, tenant, issuer):
+            key = published.key
+            of_token = published.purpose == "token"
+            if method == (places.key(issuer, key.thumbprint) if of_token else places.method(issuer, multikey_of(key.jwk))):
+                return verification.KnownKey(key.jwk, places.issuer(issuer), "one of the issuer's keys on this server", key.compromised)
+        return None
+
+    async def _status(self, presented: verification.Presented) -> bool | str | None:
+        """Whether the credential is revoked by its list, or why that is not known."""
+        try:
+            entry = verification.status_entry(presented.credential)
+        except status_list.StatusListError as problem:
+            return str(problem)
+        if entry is None:
+            return None
+        own = owner_of(entry.url, self.public)
+        number = entry.url.rsplit("/", 1)[-1]
+        if own is None or not number.isascii() or not number.isdigit() or len(number) > 9:
+            return "the status list is not one of this server, and nothing is fetched"
+        slug, issuer = own
+        places = self.places(slug)
+        if entry.url != places.status_list(issuer, int(number)) or presented.issuer != places.issuer(issuer):
+            return "the status list is not one of the issuer's"
+        if entry.index >= status_list.SIZE:
+            return "RANGE_ERROR: statusListIndex is beyond the end of the list"
+        tenant = await issuing.find_tenant_key(self.pool, slug)
+        found = None if tenant is None else await issuing.is_revoked(self.pool, tenant, issuer, int(number), entry.index)
+        return "the place in the status list is nobody's" if found is None else found
+
+
+def _method(issuer: str) -> Any:
+    """The id of a key that makes embedded proofs: a part of the issuer's profile."""
+
+    def kid(_thumbprint: str, key: Any) -> str:
+        return f"{issuer}#{multikey_of(public_jwk(key))}"
+
+    return kid
+
+
+def _summary(credential: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader of the report wants to know of the credential."""
+    issuer, subject = credential.get("issuer"), credential.get("credentialSubject")
+    achievement = subject.get("achievement") if isinstance(subject, dict) else None
+    found = {
+        "id": credential.get("id"),
+        "name": achievement.get("name") if isinstance(achievement, dict) else credential.get("name"),
+        "issuer": issuer.get("id") if isinstance(issuer, dict) else issuer,
+        "issuerName": issuer.get("name") if isinstance(issuer, dict) else None,
+        "validFrom": credential.get("validFrom", credential.get("issuanceDate")),
+        "validUntil": credential.get("validUntil", credential.get("expirationDate")),
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _is_about(credential: Mapping[str, Any], recipient: str) -> dict[str, str]:
+    """Whether one of the subject's identifiers is this identity."""
+    subject = credential.get("credentialSubject")
+    stated = subject.get("identifier") if isinstance(subject, dict) else None
+    objects = [one for one in (stated if isinstance(stated, list) else [stated]) if isinstance(one, dict)]
+    if not objects:
+        return {"verdict": "unknown", "detail": "the credential names no identity"}
+    return {"verdict": "matches" if any(identity.is_about(one, recipient) for one in objects) else "differs"}

@@ -1,0 +1,212 @@
+"""What anybody may ask without a token: issuers' profiles and keys, status lists, achievements, pictures, and the page of an award.
+
+Nothing here tells tenants, issuers or awards apart that do not exist from those that are somebody else's: there is only 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.badges import profile
+from scimsrv.badges.credential import achievement_object
+from scimsrv.badges.credential import profile as profile_object
+from scimsrv.badges.page import POLICY, Verified, missing_page, page
+from scimsrv.errors import Kind, ScimError
+from scimsrv.http import Fields
+from scimsrv.openbadges import answers
+from scimsrv.openbadges.answers import Answer
+from scimsrv.openbadges.office import Office
+from scimsrv.protocol.response import Reply
+from scimsrv.schema.badging import ACHIEVEMENT, ISSUER
+from scimsrv.store import badge_images, issuing
+from scimsrv.store.badge_keys import published_keys
+from scimsrv.store.issuing import Found
+
+_TYPES: Final = {"issuers": ISSUER, "achievements": ACHIEVEMENT}
+
+
+async def answer(office: Office, segments: list[str], headers: Fields) -> Answer:
+    """The answer to a GET; `segments` are those of the path, decoded. Raises ScimError 404 and 406."""
+    given = headers.joined(b"if-none-match")
+    match segments:
+        case [".well-known", "jwks.json"]:
+            return answers.published(await _everybody(office), answers.LONG, given)
+        case ["badges", slug, "v", token, *rest]:
+            return await _award(office, slug, token, rest, headers)
+        case ["badges", slug, ("issuers" | "achievements") as kind, id_, "image"]:
+            return answers.published(await _image(office, slug, _TYPES[kind], id_), answers.LONG, given)
+        case ["badges", slug, "issuers", id_, "status", number] if number.isascii() and number.isdigit() and len(number) < 10:
+            return answers.published(await _status(office, slug, id_, int(number)), answers.SHORT, given)
+        case ["badges", slug, "achievements", id_]:
+            return answers.published(await _achievement(office, slug, id_), answers.LONG, given)
+        case ["badges", slug, "issuers", id_, *rest]:
+            return answers.published(await _issuer(office, slug, id_, rest), answers.LONG, given)
+    raise _nothing()
+
+
+def _nothing() -> ScimError:
+    return ScimError(Kind.NOT_FOUND, "There is nothing here")
+
+
+async def _tenant(office: Office, slug: str) -> int:
+    tenant = await issuing.find_tenant_key(office.pool, slug)
+    if tenant is None:
+        raise _nothing()
+    return tenant
+
+
+async def _everybody(office: Office) -> Answer:
+    return answers.json({"keys": await office.everybodys_keys()}, answers.JWK_SET)
+
+
+async def _issuer(office: Office, slug: str, id_: str, rest: list[str]) -> Answer:
+    tenant, places = await _tenant(office, slug), office.places(slug)
+    keys = [one.key for one in await published_keys(office.pool, tenant, id_)]
+    match rest:
+        case ["jwks.json"] if keys:
+            return answers.json(profile.jwk_set(places, id_, keys), answers.JWK_SET)
+        case ["did.json"] if keys:
+            return answers.json(profile.did_document(places, id_, keys), answers.DID)
+        case ["keys", thumbprint]:
+            for key in keys:
+                if key.thumbprint == thumbprint and key.compromised is None:
+                    return answers.json(profile.jwk(places, id_, key))
+        case []:
+            found = await issuing.find_document(office.pool, tenant, ISSUER, id_)
+            if found is not None:
+                shown = issuing.picture(places.issuer(id_), *found)
+                return answers.json(profile.profile_document(places, id_, profile_object(places, found[0], shown), keys))
+    raise _nothing()
+
+
+async def _achievement(office: Office, slug: str, id_: str) -> Answer:
+    tenant, places = await _tenant(office, slug), office.places(slug)
+    found = await issuing.find_document(office.pool, tenant, ACHIEVEMENT, id_)
+    if found is None:
+        raise _nothing()
+    shown = issuing.picture(places.achievement(id_), *found)
+    return answers.json(profile.with_contexts(achievement_object(places, found[0], shown)))
+
+
+async def _image(office: Office, slug: str, type_: str, id_: str) -> Answer:
+    found = await badge_images.find_image(office.pool, await _tenant(office, slug), type_, id_)
+    if found is None:
+        raise _nothing()
+    return answers.image(found.image, found.media_type, "badge")
+
+
+async def _status(office: Office, slug: str, issuer: str, number: int) -> Answer:
+    tenant = await _tenant(office, slug)
+    token = await issuing.status_token(office.pool, office.keyring, tenant, office.places(slug), issuer, number)
+    if token is None:
+        raise _nothing()
+    return Answer(Reply(200, token.encode()), answers.TOKEN)
+
+
+# -- an award ----------------------------------------------------------------------------------------------------------------
+
+
+async def _award(office: Office, slug: str, token: str, rest: list[str], headers: Fields) -> Answer:
+    """The page of an award and its other forms. Only who knows the token finds it; nobody keeps it for long, since it may be revoked."""
+    tenant = await issuing.find_tenant_key(office.pool, slug)
+    found = None if tenant is None else await issuing.find_public(office.pool, tenant, token)
+    given = headers.joined(b"if-none-match")
+    if tenant is None or found is None:
+        if not rest and answers.negotiated(headers.joined(b"accept"), _FORMS) == answers.HTML:
+            return Answer(Reply(404, missing_page().encode(), _page_headers()), f"{answers.HTML}; charset=utf-8")
+        raise _nothing()
+    match rest:
+        case []:
+            form = answers.negotiated(headers.joined(b"accept"), _FORMS)
+            made = await _SHOWN[form](office, tenant, slug, found)
+            made = answers.published(made, answers.SHORT, given)
+            return Answer(Reply(made.reply.status, made.reply.body, made.reply.headers | {"Vary": "Accept"}), made.media_type)
+        case ["credential.jwt"]:
+            return answers.published(await _token_form(office, tenant, slug, found), answers.SHORT, given)
+    raise _nothing()
+
+
+def state_of(found: Found) -> str:
+    """active, revoked, expired or not yet valid."""
+    credential = orjson.loads(found.issued.credential)
+    now = datetime.now(UTC)
+    if found.revoked is not None:
+        return "revoked"
+    if datetime.fromisoformat(credential["validFrom"]) > now:
+        return "not yet valid"
+    if "validUntil" in credential and datetime.fromisoformat(credential["validUntil"]) <= now:
+        return "expired"
+    return "active"
+
+
+async def _page(office: Office, tenant: int, slug: str, found: Found) -> Answer:
+    report = await _report(office, tenant, slug, found)
+    credential = orjson.loads(found.issued.credential)
+    award = found.award or {}
+    shown = Verified(
+        url=credential["id"],
+        credential=credential,
+        recipient=_name(found),
+        state=report["state"],
+        revoked=found.revoked,
+        reason=award.get("revocationReason"),
+        picture=_own_picture(credential, office.public),
+        verdicts=_sentences(report),
+    )
+    return Answer(Reply(200, page(shown).encode(), _page_headers()), f"{answers.HTML}; charset=utf-8")
+
+
+def _name(found: Found) -> str | None:
+    """What the recipient is called, where the credential says at all whom it is about."""
+    if "identifier" not in orjson.loads(found.issued.credential)["credentialSubject"]:
+        return None
+    name: str | None = (found.award or {}).get("recipient", {}).get("display")
+    return name
+
+
+def _page_headers() -> dict[str, str]:
+    return {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+
+
+def _own_picture(credential: Any, public: str) -> str | None:
+    """The achievement's picture where it is kept here: the page loads nothing from elsewhere. Relative, so that it is `self` everywhere."""
+    url = credential["credentialSubject"]["achievement"].get("image", {}).get("id", "")
+    return url if url.startswith(f"{public}/badges/") else None
+
+
+def _sentences(report: dict[str, Any]) -> tuple[str, ...]:
+    signature, binding = report["signature"]["verdict"], report["issuerBinding"]["verdict"]
+    return (
+        "The signature is valid." if signature == "valid" else f"Signature: {signature}.",
+        "The key that signed it is the issuer's." if binding == "proven" else f"Issuer: {binding}.",
+    )
+
+
+async def _report(office: Office, tenant: int, _slug: str, found: Found) -> dict[str, Any]:
+    token = await office.token(tenant, found.issued)
+    return await office.verify(token.encode()) | {"state": state_of(found)}
+
+
+async def _verdicts(office: Office, tenant: int, slug: str, found: Found) -> Answer:
+    report = await _report(office, tenant, slug, found)
+    revoked = {} if found.revoked is None else {"revoked": found.revoked.isoformat(timespec="seconds").replace("+00:00", "Z")}
+    name = _name(found)
+    return answers.json(report | revoked | ({} if name is None else {"recipientName": name}))
+
+
+async def _token_form(office: Office, tenant: int, _slug: str, found: Found) -> Answer:
+    return Answer(Reply(200, (await office.token(tenant, found.issued)).encode()), answers.TOKEN)
+
+
+#: What an award can be had as, the first where nothing is said.
+_FORMS: Final = (answers.HTML, answers.JSON, answers.TOKEN)
+
+_SHOWN: Final[dict[str, Callable[[Office, int, str, Found], Awaitable[Answer]]]] = {
+    answers.HTML: _page,
+    answers.JSON: _verdicts,
+    answers.TOKEN: _token_form,
+}

@@ -1,0 +1,38 @@
+"""Credentials that users keep here, beside the awards that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Queries
+from scimsrv.store.queries import load
+
+_SQL = load("credentialing")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A page of what a user has, each as it was issued or posted, and how many there are in all."""
+
+    bodies: Sequence[bytes]
+    total: int
+
+
+async def held_credentials(db: Queries, tenant: int, user: str, since: datetime | None, limit: int, offset: int) -> Held:
+    """A page of the user's credentials that were issued after a time, the oldest first."""
+    rows = await guarded(lambda: db.fetch(_SQL["held_credentials"], tenant, user, since, limit, offset))
+    count = await db.fetchrow(_SQL["count_held"], tenant, user, since)
+    return Held([row["jwt"].encode() if row["body"] is None else row["body"] for row in rows], 0 if count is None else count["total"])
+
+
+async def keep(db: Queries, tenant: int, user: str, identity: str, issued: datetime, media_type: str, body: bytes, most: int) -> bool:
+    """Keep a credential of the user's; whether it is a new one. Raises ScimError 409 beyond `most` of them."""
+    row = await db.fetchrow(_SQL["count_kept"], tenant, user)
+    if row is not None and row["kept"] >= most:
+        raise ScimError(Kind.CONFLICT, f"A user may keep {most} credentials here")
+    kept = await db.fetchrow(_SQL["keep"], tenant, user, identity, issued, media_type, body)
+    return kept is not None and bool(kept["new"])

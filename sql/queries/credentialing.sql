@@ -1,0 +1,209 @@
+-- Issuers' keys, status lists, credentials and pictures; $1 is the tenant.
+
+-- Keys ------------------------------------------------------------------------------------------------------------------
+
+-- $1 is a slug: from a public URL to its tenant.
+-- name: tenant_of
+SELECT t.id FROM tenant t WHERE t.slug = $1
+
+-- Every issuer's keys that are published, for the authority as a whole.
+-- name: all_keys
+SELECT t.slug, k.issuer, k.thumbprint, k.public::text AS public FROM badge_key k JOIN tenant t ON t.id = k.tenant
+WHERE k.compromised IS NULL ORDER BY t.slug, k.issuer, k.purpose, k.number
+
+-- $2 issuer
+-- name: keys
+SELECT k.purpose, k.number, k.thumbprint, k.alg, k.public::text AS public, k.created, k.signs_from, k.retired, k.compromised
+FROM badge_key k WHERE k.tenant = $1 AND k.issuer = $2 ORDER BY k.purpose, k.number
+
+-- $2 issuer or NULL
+-- name: list_keys
+SELECT k.issuer, k.purpose, k.number, k.thumbprint, k.alg, k.created, k.signs_from, k.retired, k.compromised
+FROM badge_key k WHERE k.tenant = $1 AND ($2::text IS NULL OR k.issuer = $2) ORDER BY k.issuer, k.purpose, k.number
+
+-- $2 issuer, $3 purpose: the key that signs now; a pending one where no other is left
+-- name: signing_key
+SELECT k.thumbprint, k.alg, k.sealed FROM badge_key k
+WHERE k.tenant = $1 AND k.issuer = $2 AND k.purpose = $3 AND k.retired IS NULL AND k.compromised IS NULL
+ORDER BY k.signs_from <= now() DESC, k.number DESC LIMIT 1
+
+-- $2 issuer, $3 purpose, $4 thumbprint, $5 algorithm, $6 public JWK, $7 sealed private key, $8 seconds until it signs,
+-- $9 its number, or NULL for the next one
+-- name: add_key
+INSERT INTO badge_key (tenant, issuer, purpose, number, thumbprint, alg, public, sealed, signs_from)
+SELECT $1, $2::text, $3::text,
+       coalesce($9::integer, 1 + (SELECT max(k.number) FROM badge_key k WHERE k.tenant = $1 AND k.issuer = $2 AND k.purpose = $3), 1),
+       $4::text, $5::text, $6::text::json, $7::bytea, now() + make_interval(secs => $8::float8)
+ON CONFLICT DO NOTHING
+
+-- $2 issuer, $3 thumbprint
+-- name: retire_key
+UPDATE badge_key SET retired = now() WHERE tenant = $1 AND issuer = $2 AND thumbprint = $3 AND retired IS NULL AND compromised IS NULL
+
+-- $2 issuer, $3 thumbprint, $4 since when
+-- name: compromise_key
+UPDATE badge_key SET compromised = least($4::timestamptz, compromised) WHERE tenant = $1 AND issuer = $2 AND thumbprint = $3
+
+-- $2 issuer, $3 thumbprint: the lists that the key signed are signed again, by another
+-- name: unsign_lists
+UPDATE badge_status_list SET revision = revision + 1 WHERE tenant = $1 AND issuer = $2 AND key = $3
+
+-- $2 issuer, $3 thumbprint, $4 how many: so are credentials
+-- name: unsign_credentials
+UPDATE badge_credential SET jwt = NULL, key = NULL WHERE tenant = $1 AND award IN (
+    SELECT c.award FROM badge_credential c WHERE c.tenant = $1 AND c.issuer = $2 AND c.key = $3 ORDER BY c.award LIMIT $4)
+
+-- Status lists ----------------------------------------------------------------------------------------------------------
+
+-- $2 issuer: its newest list
+-- name: newest_list
+SELECT l.number FROM badge_status_list l WHERE l.tenant = $1 AND l.issuer = $2 ORDER BY l.number DESC LIMIT 1
+
+-- $2 issuer, $3 number
+-- name: open_list
+INSERT INTO badge_status_list (tenant, issuer, number) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+
+-- $2 issuer, $3 list, $4 places in ascending order, $5 the awards for them: those that were free
+-- name: take_places
+INSERT INTO badge_status (tenant, issuer, list, place, award)
+SELECT $1, $2::text, $3::integer, given.place, given.award FROM unnest($4::integer[], $5::text[]) given (place, award)
+ON CONFLICT DO NOTHING RETURNING place, award
+
+-- $2 awards: marks their places and returns the lists that changed
+-- name: revoke_places
+UPDATE badge_status s SET revoked = now() FROM badge_credential c
+WHERE c.tenant = $1 AND c.award = ANY ($2::text[]) AND s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
+  AND s.revoked IS NULL
+RETURNING s.issuer, s.list
+
+-- $2 issuers, $3 lists, in ascending order
+-- name: lists_changed
+UPDATE badge_status_list l SET revision = l.revision + 1 FROM unnest($2::text[], $3::integer[]) given (issuer, number)
+WHERE l.tenant = $1 AND l.issuer = given.issuer AND l.number = given.number
+
+-- $2 issuer, $3 number
+-- name: list
+SELECT l.revision, l.published, l.jwt, l.key FROM badge_status_list l WHERE l.tenant = $1 AND l.issuer = $2 AND l.number = $3
+
+-- $2 issuer, $3 list
+-- name: revoked_places
+SELECT s.place FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.list = $3 AND s.revoked IS NOT NULL
+
+-- $2 issuer, $3 list, $4 place
+-- name: is_revoked
+SELECT s.revoked IS NOT NULL AS revoked FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.list = $3 AND s.place = $4
+
+-- $2 issuer, $3 number, $4 revision that was read, $5 token, $6 thumbprint
+-- name: publish_list
+UPDATE badge_status_list SET jwt = $5, key = $6, published = $4 WHERE tenant = $1 AND issuer = $2 AND number = $3 AND published <= $4
+
+-- Credentials -----------------------------------------------------------------------------------------------------------
+
+-- $2 ids of achievements and issuers
+-- name: catalogue
+SELECT r.id, r.document, r.media_type FROM unnest($2::text[]) given (id)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.document,
+           (SELECT i.media_type FROM badge_image i WHERE i.tenant = $1 AND i.type = r.type AND i.id = given.id) AS media_type
+    FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0
+) r
+
+-- $2 awards, $3 issuers, $4 lists, $5 places, $6 tokens, $7 credentials
+-- name: add_credentials
+INSERT INTO badge_credential (tenant, award, issuer, list, place, token, credential)
+SELECT $1, given.* FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::text[]) given
+
+-- Tenants and issuers whose credentials wait for being signed.
+-- name: with_unsigned
+SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL
+
+-- $2 issuer, $3 how many
+-- name: unsigned
+SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL ORDER BY c.created LIMIT $3
+
+-- $2 awards, $3 tokens, $4 thumbprints
+-- name: store_signed
+UPDATE badge_credential c SET jwt = given.jwt, key = given.key FROM unnest($2::text[], $3::text[], $4::text[]) given (award, jwt, key)
+WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL
+
+-- $2 award
+-- name: credential_of
+SELECT c.award, c.issuer, c.list, c.place, c.token, c.credential, c.jwt FROM badge_credential c WHERE c.tenant = $1 AND c.award = $2
+
+-- $2 token in the public URL
+-- name: credential_at
+SELECT c.award, c.issuer, c.list, c.place, c.token, c.credential, c.jwt, s.revoked,
+       (SELECT r.document FROM resource r WHERE r.tenant = $1 AND r.id = c.award) AS document
+FROM badge_credential c
+JOIN badge_status s ON s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
+WHERE c.tenant = $1 AND c.token = $2
+
+-- $2 awards that are deleted: what was published of them goes, their places stay taken
+-- name: drop_credentials
+DELETE FROM badge_credential WHERE tenant = $1 AND award = ANY ($2::text[])
+
+-- $2 awards
+-- name: lock_credentials
+SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.award = ANY ($2::text[]) ORDER BY c.award FOR UPDATE
+
+-- $2 awards, $3 credentials: they are signed anew
+-- name: replace_credentials
+UPDATE badge_credential c SET credential = given.credential, jwt = NULL, key = NULL FROM unnest($2::text[], $3::text[]) given (award, credential)
+WHERE c.tenant = $1 AND c.award = given.award
+
+-- $2 award
+-- name: recipient
+SELECT a.recipient FROM award a WHERE a.tenant = $1 AND a.id = $2
+
+-- $2 type, $3 id
+-- name: document
+SELECT r.document, (SELECT i.media_type FROM badge_image i WHERE i.tenant = $1 AND i.type = $2 AND i.id = $3) AS media_type
+FROM resource r WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3
+
+-- Pictures --------------------------------------------------------------------------------------------------------------
+
+-- $2 type, $3 id, $4 media type, $5 image, $6 plan or NULL, $7 digest: only where there is such a resource
+-- name: put_image
+INSERT INTO badge_image (tenant, type, id, media_type, image, plan, digest)
+SELECT $1, r.type, r.id, $4::text, $5::bytea, $6::bytea, $7::text FROM resource r WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3 FOR KEY SHARE
+ON CONFLICT (tenant, type, id) DO UPDATE
+SET media_type = excluded.media_type, image = excluded.image, plan = excluded.plan, digest = excluded.digest, modified = now()
+
+-- $2 type, $3 id
+-- name: image
+SELECT i.media_type, i.image, i.plan, i.digest FROM badge_image i JOIN resource r ON r.tenant = $1 AND r.type = i.type AND r.id = i.id
+WHERE i.tenant = $1 AND i.type = $2 AND i.id = $3
+
+-- $2 type, $3 id
+-- name: drop_image
+DELETE FROM badge_image WHERE tenant = $1 AND type = $2 AND id = $3
+
+-- Credentials that others keep here -------------------------------------------------------------------------------------
+
+-- $2 holder, $3 identity, $4 issued, $5 media type, $6 body: whether it is new
+-- name: keep
+INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant, holder, identity) DO UPDATE
+SET issued = excluded.issued, media_type = excluded.media_type, body = excluded.body, stored = now()
+RETURNING xmax = 0 AS new
+
+-- $2 holder
+-- name: count_kept
+SELECT count(*) AS kept FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
+
+-- $2 user, $3 since or NULL, $4 limit, $5 offset: own awards and kept credentials, the oldest first
+-- name: held_credentials
+SELECT held.jwt, held.body FROM (
+    SELECT c.jwt, NULL::bytea AS body, a.awarded AS issued, c.award AS identity
+    FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
+    WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL
+    UNION ALL
+    SELECT NULL, k.body, k.issued, k.identity FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
+) held
+WHERE $3::timestamptz IS NULL OR held.issued > $3 ORDER BY held.issued, held.identity LIMIT $4 OFFSET $5
+
+-- $2 user, $3 since or NULL
+-- name: count_held
+SELECT (SELECT count(*) FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
+        WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL AND ($3::timestamptz IS NULL OR a.awarded > $3))
+     + (SELECT count(*) FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND ($3::timestamptz IS NULL OR k.issued > $3)) AS total

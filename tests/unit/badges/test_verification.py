@@ -1,0 +1,377 @@
+"""Tokens and what is said of them: three verdicts, each right on its own, whatever was altered."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from scimsrv.badges import contexts, jws, signing, structure
+from scimsrv.badges.integrity import Canonicalizer, prove
+from scimsrv.badges.places import Places, owner_of
+from scimsrv.badges.profile import PublicKey, did_document, jwk_set, profile_document
+from scimsrv.badges.strict import UnreadableError
+from scimsrv.badges.verification import KnownKey, Presented, Report, judge, read, self_described, status_entry
+
+PLACES = Places("https://badges.example.org", "acme")
+ISSUER = PLACES.issuer("i1")
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+CREDENTIAL: dict[str, Any] = {
+    "@context": [contexts.VC, contexts.OPEN_BADGES],
+    "id": PLACES.award("t1"),
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+    "issuer": {"id": ISSUER, "type": ["Profile"], "name": "Example"},
+    "validFrom": "2026-01-31T09:00:00Z",
+    "validUntil": "2027-01-31T09:00:00Z",
+    "credentialSubject": {
+        "id": "urn:uuid:5f0cf9a1-6d3f-4c43-b0f7-000000000000",
+        "type": ["AchievementSubject"],
+        "achievement": {
+            "id": PLACES.achievement("a1"),
+            "type": ["Achievement"],
+            "name": "Teamwork",
+            "description": "Works well with others.",
+            "criteria": {"narrative": "Work well with others."},
+        },
+    },
+}
+CANONICALIZER = Canonicalizer(contexts.load(None))
+
+
+def _key(alg: str) -> signing.SigningKey:
+    made = signing.new_key(alg)
+    return signing.SigningKey(alg, PLACES.key("i1", signing.thumbprint(made)), made)
+
+
+KEYS = {alg: _key(alg) for alg in signing.ALGORITHMS}
+
+
+def _known(key: signing.SigningKey, owner: str = ISSUER, compromised: datetime | None = None) -> dict[str, KnownKey]:
+    return {key.kid: KnownKey(signing.public_jwk(key.key), owner, "the issuer's keys", compromised)}
+
+
+def _token(header: dict[str, Any] | bytes, claims: dict[str, Any] | bytes, key: signing.SigningKey) -> bytes:
+    parts = [signing.to_base64url(part if isinstance(part, bytes) else orjson.dumps(part)) for part in (header, claims)]
+    signed = ".".join(parts)
+    return f"{signed}.{signing.to_base64url(key.sign(signed.encode()))}".encode()
+
+
+def _judged(payload: bytes, keys: dict[str, KnownKey], *, strict: bool = True, status: bool | str | None = False) -> Report:
+    return judge(read(payload), keys, status, NOW, CANONICALIZER, strict=strict)
+
+
+def _verdicts(report: Report) -> tuple[str, str, str]:
+    return report.signature.verdict, report.issuer_binding.verdict, report.status.verdict
+
+
+@pytest.mark.parametrize("alg", signing.ALGORITHMS)
+def test_what_is_signed_verifies(alg: str) -> None:
+    """Each algorithm's token says all that the profile demands, and verifies."""
+    token = jws.sign(CREDENTIAL, KEYS[alg])
+    report = _judged(token.encode(), _known(KEYS[alg]))
+    assert _verdicts(report) == ("valid", "proven", "active")
+    assert (report.structure, report.warnings) == ([], [])
+    taken = jws.read(token)
+    assert taken.header == {"alg": alg, "kid": KEYS[alg].kid, "typ": "JWT"}
+    assert taken.credential == CREDENTIAL
+    assert taken.claims == CREDENTIAL | {
+        "iss": ISSUER,
+        "jti": CREDENTIAL["id"],
+        "nbf": 1769850000,
+        "sub": CREDENTIAL["credentialSubject"]["id"],
+        "exp": 1801386000,
+    }
+
+
+def test_a_time_between_two_seconds_is_not_signed() -> None:
+    """NumericDate has whole seconds: what would be rounded is refused."""
+    with pytest.raises(ValueError, match="whole seconds"):
+        jws.sign(CREDENTIAL | {"validFrom": "2026-01-31T09:00:00.5Z"}, KEYS["EdDSA"])
+
+
+@pytest.mark.parametrize("name", ["iss", "jti", "nbf", "sub", "exp"])
+def test_each_claim_has_to_agree(name: str) -> None:
+    """A claim that differs from the credential, has another type, or is missing makes the token invalid, though its signature matches."""
+    key = KEYS["EdDSA"]
+    header, claims = {"alg": "EdDSA", "kid": key.kid, "typ": "JWT"}, jws.claims_of(CREDENTIAL)
+    wrong = claims[name] + 1 if isinstance(claims[name], int) else claims[name] + "x"
+    for altered in (claims | {name: wrong}, claims | {name: [claims[name]]}, {other: claims[other] for other in claims if other != name}):
+        report = _judged(_token(header, altered, key), _known(key))
+        assert report.signature.verdict == "invalid"
+        assert name in (report.signature.detail or "")
+        assert report.issuer_binding.verdict == "unproven"
+
+
+def test_a_subject_without_id_is_tolerated_where_others_do() -> None:
+    """Without an id of the subject there is no `sub`: refused when strict, else a warning."""
+    key = KEYS["ES256"]
+    subject = {name: value for name, value in CREDENTIAL["credentialSubject"].items() if name != "id"}
+    claims = {name: value for name, value in jws.claims_of(CREDENTIAL).items() if name != "sub"} | {"credentialSubject": subject}
+    token = _token({"alg": "ES256", "kid": key.kid}, claims, key)
+    assert _judged(token, _known(key), strict=True).signature.verdict == "invalid"
+    report = _judged(token, _known(key), strict=False)
+    assert (report.signature.verdict, report.warnings) == ("valid", ["the claim sub is missing"])
+
+
+def _hs256(claims: dict[str, Any]) -> bytes:
+    """Signed with the issuer's public key as if it were a secret."""
+    key = KEYS["RS256"]
+    head = ".".join(signing.to_base64url(orjson.dumps(part)) for part in ({"alg": "HS256", "kid": key.kid}, claims))
+    mark = hmac.digest(orjson.dumps(signing.public_jwk(key.key)), head.encode(), "sha256")
+    return f"{head}.{signing.to_base64url(mark)}".encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "PS256"},
+        {"alg": "RS256", "crit": ["b64"]},
+        {"alg": "RS256", "b64": False},
+        {"alg": "RS256", "jku": "https://evil.example/jwks.json"},
+        {"alg": "RS256", "x5u": "https://evil.example/cert"},
+        {"alg": "RS256", "typ": "at+jwt"},
+        {"alg": "RS256", "jwk": {"kty": "oct", "k": "AA"}},
+        {"alg": "RS256", "kid": 5},
+    ],
+)
+def test_headers_beyond_the_profile(header: dict[str, Any]) -> None:
+    """Other algorithms and headers are unsupported, even where the signature would match, and prove nothing about the issuer."""
+    key = KEYS["RS256"]
+    report = _judged(_token({"kid": key.kid} | header, jws.claims_of(CREDENTIAL), key), _known(key))
+    assert _verdicts(report) == ("unsupported", "unproven", "active")
+
+
+def test_keys_are_not_mixed_up() -> None:
+    """HS256 with the public key as secret, and another algorithm than the key's, are not verified."""
+    assert _verdicts(_judged(_hs256(jws.claims_of(CREDENTIAL)), _known(KEYS["RS256"])))[:2] == ("unsupported", "unproven")
+    rsa, ec = KEYS["RS256"], KEYS["ES256"]
+    token = _token({"alg": "RS256", "kid": ec.kid}, jws.claims_of(CREDENTIAL), rsa)
+    assert _verdicts(_judged(token, _known(ec)))[:2] == ("invalid", "unproven")
+
+
+def test_a_key_that_the_token_brings_along_proves_nothing() -> None:
+    """A matching key in the header makes the signature valid, and says nothing of whose it is."""
+    key = _key("ES256")
+    token = _token({"alg": "ES256", "jwk": signing.public_jwk(key.key)}, jws.claims_of(CREDENTIAL), key)
+    assert _verdicts(_judged(token, {})) == ("valid", "unproven", "active")
+
+
+def test_another_issuers_key() -> None:
+    """A good signature by somebody else's key contradicts the issuer that the credential names."""
+    key = KEYS["ES256"]
+    report = _judged(jws.sign(CREDENTIAL, key).encode(), _known(key, PLACES.issuer("i2")))
+    assert _verdicts(report) == ("valid", "contradicted", "active")
+
+
+def test_a_key_that_nobody_knows() -> None:
+    """What cannot be looked up here cannot be verified: that is not the same as invalid."""
+    report = _judged(jws.sign(CREDENTIAL, KEYS["ES256"]).encode(), {})
+    assert _verdicts(report) == ("cannot verify", "unproven", "active")
+
+
+def test_a_compromised_key() -> None:
+    """What a key made before it was compromised holds; from that moment on nothing does."""
+    key = KEYS["ES256"]
+    token = jws.sign(CREDENTIAL, key).encode()
+    at = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    assert _judged(token, _known(key, compromised=at + timedelta(seconds=1))).signature.verdict == "valid"
+    assert _verdicts(_judged(token, _known(key, compromised=at)))[:2] == ("invalid", "unproven")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "verdict"),
+    [
+        ({}, None, "active"),
+        ({}, False, "active"),
+        ({}, True, "revoked"),
+        ({}, "the list cannot be had", "unknown"),
+        ({"validUntil": "2026-02-28T00:00:00Z"}, False, "expired"),
+        ({"validUntil": "2026-02-28T00:00:00Z"}, True, "revoked"),
+        ({"validUntil": "2026-06-01T00:00:00Z"}, False, "expired"),
+        ({"validFrom": "2026-06-01T00:00:01Z"}, False, "not yet valid"),
+        ({"validFrom": "2026-06-01T00:00:00Z"}, False, "active"),
+        ({"validFrom": "yesterday"}, False, "unknown"),
+    ],
+)
+def test_status_and_dates(change: dict[str, str], status: bool | str | None, verdict: str) -> None:
+    """Revoked goes before everything, dates before what is not known."""
+    presented = Presented(CREDENTIAL | change, None, ())
+    assert judge(presented, {}, status, NOW, CANONICALIZER).status.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"[]",
+        b"hello",
+        b'{"a": 1, "a": 2}',
+        b"eyJ.eyJ",
+        b"eyJhbGciOiJSUzI1NiJ9.e30",
+        b"eyJhbGciOiJSUzI1NiJ9.e30.!",
+        b"eyJhbGciOiJSUzI1NiJ9=.e30.",
+        ("eyJhbGciOiJSUzI1NiJ9.é.").encode(),
+        _token(b'{"alg":"none","alg":"RS256","kid":"k"}', {}, KEYS["RS256"]),
+        _token(b'{"alg":"RS256","kid":"k"}', b'{"iss":"a","iss":"b"}', KEYS["RS256"]),
+        b"eyJ" + b"a" * (1024 * 1024) + b".e30.e30",
+    ],
+)
+def test_what_cannot_be_read(payload: bytes) -> None:
+    """What is neither a token nor a JSON object, is ambiguous or too large, is refused before anything is verified."""
+    with pytest.raises(UnreadableError):
+        read(payload)
+
+
+def test_version_1_of_the_data_model() -> None:
+    """Tokens of version 1.1 carry the credential under `vc`, with other names for its dates."""
+    key = KEYS["ES256"]
+    old = {name: value for name, value in CREDENTIAL.items() if name not in ("validFrom", "validUntil")}
+    old |= {"@context": [contexts.VC_1, contexts.OPEN_BADGES], "issuanceDate": "2026-01-31T09:00:00Z"}
+    claims = {name: value for name, value in jws.claims_of(CREDENTIAL).items() if name in ("iss", "jti", "nbf", "sub")}
+    report = _judged(_token({"alg": "ES256", "kid": key.kid}, claims | {"vc": old}, key), _known(key))
+    assert _verdicts(report) == ("valid", "proven", "active")
+    assert report.structure == []
+
+
+def test_embedded_proofs() -> None:
+    """Of several proofs one that holds is enough; a changed document has none; keys by did:key are their own."""
+    key = signing.SigningKey("EdDSA", PLACES.method("i1", signing.multikey_of(signing.public_jwk(KEYS["EdDSA"].key))), KEYS["EdDSA"].key)
+    signed = prove(CREDENTIAL, key, "2026-01-31T09:00:00Z", CANONICALIZER)
+    assert _verdicts(_judged(orjson.dumps(signed), _known(key))) == ("valid", "proven", "active")
+    spoilt = {**signed["proof"][0], "proofValue": "z1"}
+    assert _verdicts(_judged(orjson.dumps({**signed, "proof": [spoilt, *signed["proof"]]}), _known(key)))[0] == "valid"
+    assert _verdicts(_judged(orjson.dumps({**signed, "proof": spoilt}), _known(key)))[:2] == ("invalid", "unproven")
+    assert _verdicts(_judged(orjson.dumps({**signed, "name": "x"}), _known(key)))[:2] == ("invalid", "unproven")
+    assert _verdicts(_judged(orjson.dumps({**signed, "extra": "x"}), _known(key)))[:2] == ("cannot verify", "unproven")
+    assert _verdicts(_judged(orjson.dumps(CREDENTIAL), {}))[:2] == ("invalid", "unproven")
+
+    did = "did:key:" + signing.multikey_of(signing.public_jwk(key.key))
+    method = f"{did}#{did.removeprefix('did:key:')}"
+    own = self_described(method)
+    assert own is not None
+    named = prove(CREDENTIAL | {"issuer": did}, signing.SigningKey("EdDSA", method, key.key), "2026-01-31T09:00:00Z", CANONICALIZER)
+    assert _verdicts(_judged(orjson.dumps(named), {method: own})) == ("valid", "proven", "active")
+    borrowed = prove(CREDENTIAL, signing.SigningKey("EdDSA", method, key.key), "2026-01-31T09:00:00Z", CANONICALIZER)
+    assert _verdicts(_judged(orjson.dumps(borrowed), {method: own})) == ("valid", "contradicted", "active")
+    assert self_described("did:key:z6Mk!") is None
+    assert self_described("https://example.org#k") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda it: it.pop("@context"), "@context must begin"),
+        (lambda it: it.update({"@context": [contexts.VC, "https://example.org/"]}), "the context of Open Badges"),
+        (lambda it: it.pop("id"), "id is required"),
+        (lambda it: it.update(id="no uri"), "id must be a URI"),
+        (lambda it: it.update(type=["VerifiableCredential"]), "type must have"),
+        (lambda it: it.pop("issuer"), "issuer must be"),
+        (lambda it: it["issuer"].update(type="Person"), "issuer.type"),
+        (lambda it: it.pop("validFrom"), "validFrom is required"),
+        (lambda it: it.update(validFrom="2026-01-31T09:00:00"), "validFrom must be"),
+        (lambda it: it.pop("credentialSubject"), "credentialSubject must be"),
+        (lambda it: it["credentialSubject"].pop("id"), "an id or an identifier"),
+        (lambda it: it["credentialSubject"].update(identifier=[{}]), "identifier must hold"),
+        (lambda it: it["credentialSubject"].pop("achievement"), "achievement must be"),
+        (lambda it: it["credentialSubject"]["achievement"].pop("name"), "achievement.name is required"),
+        (lambda it: it["credentialSubject"]["achievement"].pop("criteria"), "achievement.criteria is required"),
+    ],
+)
+def test_structure(change: Callable[[dict[str, Any]], object], says: str) -> None:
+    """What is missing or malformed is named."""
+    document = orjson.loads(orjson.dumps(CREDENTIAL))
+    assert structure.faults(document) == []
+    change(document)
+    (fault,) = structure.faults(document)
+    assert says in fault
+
+
+def test_what_an_issuer_publishes() -> None:
+    """Keys by their URLs, Ed25519 ones as Multikey as well; a compromised key is published no more."""
+    keys = [PublicKey(signing.thumbprint(key.key), signing.public_jwk(key.key)) for key in KEYS.values()]
+    gone = PublicKey("gone", signing.public_jwk(_key("EdDSA").key), NOW)
+    listed = jwk_set(PLACES, "i1", [*keys, gone])["keys"]
+    assert [one["kid"] for one in listed] == [key.kid for key in KEYS.values()]
+    assert all(one["iss"] == ISSUER and "d" not in one for one in listed)
+    profile = profile_document(PLACES, "i1", {"id": ISSUER, "type": ["Profile"], "name": "Example"}, [*keys, gone])
+    (method,) = profile["verificationMethod"]
+    assert method["controller"] == ISSUER
+    assert profile["assertionMethod"] == [method["id"]]
+    did = did_document(PLACES, "i1", [*keys, gone])
+    assert did["id"] == "did:web:badges.example.org:badges:acme:issuers:i1"
+    assert did["verificationMethod"][0]["controller"] == did["id"]
+    assert Places("http://127.0.0.1:8080", "acme").did("i1") == "did:web:127.0.0.1%3A8080:badges:acme:issuers:i1"
+
+
+@pytest.mark.parametrize(
+    ("url", "owner"),
+    [
+        (ISSUER, ("acme", "i1")),
+        (PLACES.key("i1", "t"), ("acme", "i1")),
+        (f"{ISSUER}#z6Mk", ("acme", "i1")),
+        (PLACES.status_list("a/b", 2), ("acme", "a/b")),
+        (PLACES.achievement("a1"), None),
+        ("https://badges.example.org.evil.example/badges/acme/issuers/i1", None),
+        ("https://badges.example.org/badges/acme/issuers/", None),
+        ("urn:uuid:1", None),
+    ],
+)
+def test_whose_url_it_is(url: str, owner: tuple[str, str] | None) -> None:
+    """From a URL of this server to tenant and issuer, and from no other."""
+    assert owner_of(url, PLACES.public) == owner
+
+
+def test_where_the_status_is() -> None:
+    """The first entry about revocation counts; none is no status."""
+    assert status_entry(CREDENTIAL) is None
+    entry = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation", "statusListIndex": "7", "statusListCredential": "urn:l"}
+    found = status_entry(CREDENTIAL | {"credentialStatus": [entry | {"statusPurpose": "suspension"}, entry]})
+    assert found is not None
+    assert (found.url, found.index) == ("urn:l", 7)
+
+
+def test_keys_in_the_log_show_nothing() -> None:
+    """What a key prints of itself holds nothing of the private half."""
+    for key in KEYS.values():
+        private = orjson.loads(signing.private_text(key.key))["d"]
+        assert private not in repr(key)
+        assert signing.read_private(signing.private_text(key.key)).as_dict(private=True)["d"] == private
+
+
+def test_weak_keys() -> None:
+    """RSA below 2048 bits, and other curves, are refused."""
+    for jwk in (
+        {"kty": "RSA", "n": "A" * 171, "e": "AQAB"},
+        {"kty": "EC", "crv": "P-384"},
+        {"kty": "oct", "k": "AA"},
+        {"kty": "OKP", "crv": "X25519"},
+    ):
+        with pytest.raises(ValueError, match=r"RSA keys must|neither RSA"):
+            signing.alg_of(jwk)
+
+
+#: Folder with published examples, for those who have one; which of them are credentials, in the canonical or the compacted form.
+EXAMPLES = os.environ.get("BADGE_VECTORS")
+CREDENTIALS = {
+    *("achievementAlignmentCase-1", "achievementAlignmentCe-1", "basicOpenBadgeCredential-1", "docformat-1", "fullOpenBadge-1"),
+    *(f"equality-and-comparison-{number}" for number in range(1, 5)),
+    *("linked-data-proof-ob-1", "linked-data-proof-ob-3", "skillAssertionCase-1", "skillAssertionCtdl-1"),
+    *("recommended-practices-1", "recommended-practices-5"),
+}
+
+
+@pytest.mark.skipif(EXAMPLES is None, reason="BADGE_VECTORS names no folder of published vectors")
+def test_published_examples() -> None:
+    """Of the standard's examples those that are credentials have no faults, and the others do."""
+    folder = Path(EXAMPLES or "") / "ob30-spec-examples"
+    found = {path.stem: structure.faults(orjson.loads(path.read_bytes())) for path in folder.glob("*.json")}
+    assert {name for name, faults in found.items() if not faults} == CREDENTIALS
+    started = read((folder / "getting-started-5.json").read_bytes())
+    assert judge(started, {}, None, NOW, CANONICALIZER).signature.verdict == "unsupported"

@@ -1,0 +1,369 @@
+"""Credentials over HTTP: issued with an award, signed, verified by anybody, revoked for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import orjson
+import pytest
+
+from scimsrv.badges import jws, status_list
+from scimsrv.badges.identity import is_about
+from tests.wire.badges import URN, Badges, badges
+from tests.wire.support import PUBLIC, Client, Server, Starter, assert_error
+
+#: A PNG of one pixel, and a picture as SVG.
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4" fill="#07c"/></svg>'
+
+#: The canonical JSON Schema of the standard, for those who have it.
+SCHEMA = os.environ.get("BADGE_SCHEMA")
+
+
+async def _public(client: Client, url: str, **headers: str) -> httpx.Response:
+    """Ask as anybody: without a token, at a URL that stands in a credential."""
+    assert url.startswith(PUBLIC)
+    return await client.http.get(url.removeprefix(PUBLIC), headers=headers)
+
+
+async def _awarded(server: Server, **switches: Any) -> tuple[Badges, dict[str, Any]]:
+    made = await badges(server, **switches)
+    ada = await made.client.new_user(displayName="Ada", emails=[{"value": "Ada@Example.com", "primary": True}])
+    achievement = await made.achievement(
+        displayName="Teamwork <&>",
+        tags=["team"],
+        alignments=[{"targetName": "Team", "targetUrl": "https://example.org/team"}],
+        resultDescriptions=[{"id": "points", "name": "Points", "resultType": "RawScore", "valueMax": "10"}],
+    )
+    award = await made.award(
+        ada["id"],
+        achievement,
+        evidence=[{"id": "https://example.org/e", "name": "Essay"}],
+        result=[{"resultDescription": "points", "value": "9"}],
+    )
+    return made, award
+
+
+async def _token(client: Client, award: Mapping[str, Any]) -> str:
+    answer = await client.get(f"/Awards/{award['id']}/credential.jwt")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert f"<{jws.read(answer.text).credential['id']}>" in answer.headers["link"]
+    return answer.text
+
+
+async def _verify(client: Client, body: bytes, query: str = "") -> dict[str, Any]:
+    answer = await client.request("POST", f"/badges/verify{query}", content=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _verdicts(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    return report["signature"]["verdict"], report["issuerBinding"]["verdict"], report["status"]["verdict"]
+
+
+async def test_a_credential(server: Server) -> None:
+    """The award's credential says who, what, by whom and when; it is bound to the issuer, and its URLs lead where they say."""
+    made, award = await _awarded(server)
+    token = await _token(made.client, award)
+    taken = jws.read(token)
+    credential = taken.credential
+    subject = credential["credentialSubject"]
+    assert credential["issuer"]["name"] == "Institute"
+    assert subject["achievement"]["name"] == "Teamwork <&>"
+    assert credential["validFrom"] == award["awardedAt"].replace(".000Z", "Z")
+    assert "ada@" not in orjson.dumps(credential).decode().lower()
+    assert is_about(subject["identifier"][0], "ada@example.com")
+    assert subject["result"] == [{"type": ["Result"], "resultDescription": f"{subject['achievement']['id']}#points", "value": "9"}]
+    assert credential["evidence"][0]["name"] == "Essay"
+
+    assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "active")
+    matched = await _verify(made.client, token.encode(), "?recipient=ADA@example.com")
+    assert matched["recipient"] == {"verdict": "matches"}
+    assert (await _verify(made.client, token.encode(), "?recipient=eve@example.com"))["recipient"] == {"verdict": "differs"}
+
+    key = await _public(made.client, taken.header["kid"])
+    assert key.json()["iss"] == credential["issuer"]["id"]
+    everybody = (await _public(made.client, f"{PUBLIC}/.well-known/jwks.json")).json()["keys"]
+    assert key.json() in everybody
+    assert not [one for one in everybody if {"d", "p", "q"} & one.keys()]
+    profile = await _public(made.client, credential["issuer"]["id"])
+    assert profile.json()["name"] == "Institute"
+    assert (await _public(made.client, subject["achievement"]["id"])).json()["tag"] == ["team"]
+    assert (await _public(made.client, f"{credential['issuer']['id']}/jwks.json")).json()["keys"] == [key.json()]
+    assert (await _public(made.client, f"{credential['issuer']['id']}/did.json")).json()["id"].startswith("did:web:")
+    again = await _public(made.client, credential["issuer"]["id"], **{"If-None-Match": profile.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert profile.headers["cache-control"] == "public, max-age=300"
+
+
+async def test_an_embedded_proof(server: Server) -> None:
+    """The same credential as a document with a proof, by a key that the issuer's profile names."""
+    made, award = await _awarded(server)
+    answer = await made.client.get(f"/Awards/{award['id']}/credential.json")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/vc+ld+json"
+    document = answer.json()
+    profile = (await _public(made.client, document["issuer"]["id"])).json()
+    assert [method["id"] for method in profile["verificationMethod"]] == [document["proof"][0]["verificationMethod"]]
+    assert _verdicts(await _verify(made.client, answer.content)) == ("valid", "proven", "active")
+    document["credentialSubject"]["achievement"]["name"] = "Leadership"
+    assert _verdicts(await _verify(made.client, orjson.dumps(document)))[:2] == ("invalid", "unproven")
+
+
+async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
+    """A server without contexts issues and verifies tokens, and says what an embedded proof lacks."""
+    async with start(badge_contexts=tmp_path) as server:
+        made, award = await _awarded(server)
+        token = await _token(made.client, award)
+        assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "active")
+        answer = await made.client.get(f"/Awards/{award['id']}/credential.json")
+        assert_error(answer, 501, says="set badge_contexts")
+
+
+async def test_revocation(server: Server) -> None:
+    """A revoked award is revoked in its list at once, and the list is a signed credential of the issuer."""
+    made, award = await _awarded(server)
+    token = await _token(made.client, award)
+    entry = status_list.read_entry(jws.read(token).credential["credentialStatus"])
+    before = await _public(made.client, entry.url)
+    assert _verdicts(await _verify(made.client, before.content))[:2] == ("valid", "proven")
+    assert not status_list.revoked_in(jws.read(before.text).credential, entry)
+    revoke = {"op": "replace", "value": {"status": "revoked", "revocationReason": "A mistake"}}
+    assert (await made.client.patch(f"/Awards/{award['id']}", revoke)).status_code == 200
+    after = await _public(made.client, entry.url)
+    assert status_list.revoked_in(jws.read(after.text).credential, entry)
+    assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "revoked")
+
+
+async def test_the_page(server: Server) -> None:
+    """Anybody who has the address reads who was awarded what by whom and whether it holds; what people wrote cannot do anything there."""
+    made, award = await _awarded(server)
+    url = jws.read(await _token(made.client, award)).credential["id"]
+    page = await _public(made.client, url, Accept="text/html,*/*;q=0.8")
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    for text in ("Teamwork &lt;&amp;&gt;", "Awarded to Ada", "Institute", "This badge is valid.", "<html lang="):
+        assert text in page.text
+    assert "<script" not in page.text
+    assert re.search(r"\son\w+=", page.text) is None
+    assert re.search(r"\sstyle=", page.text) is None
+    verdicts = await _public(made.client, url, Accept="application/json")
+    assert _verdicts(verdicts.json()) == ("valid", "proven", "active")
+    assert (await _public(made.client, url, Accept="text/plain")).text == await _token(made.client, award)
+    assert (await _public(made.client, url, Accept="image/png")).status_code == 406
+    revoke = {"op": "replace", "value": {"status": "revoked", "revocationReason": "A mistake"}}
+    await made.client.patch(f"/Awards/{award['id']}", revoke)
+    gone = await _public(made.client, url, Accept="text/html")
+    assert "This badge was revoked" in gone.text
+    assert "A mistake" in gone.text
+
+
+async def test_public_urls_tell_nothing_apart(server: Server) -> None:
+    """What does not exist is 404 everywhere, whether the tenant exists or not; a page says so in words."""
+    made = await badges(server)
+    slug = made.client.slug
+    for where in (slug, "nobody"):
+        for path in ("v/x", "issuers/x", "issuers/x/jwks.json", "issuers/x/status/1", "achievements/x", "issuers/x/image", "x", ""):
+            answer = await made.client.http.get(f"/badges/{where}/{path}", headers={"Accept": "application/json"})
+            assert answer.status_code == 404, path
+    page = await made.client.http.get(f"/badges/{slug}/v/x", headers={"Accept": "text/html"})
+    assert (page.status_code, "There is no badge" in page.text) == (404, True)
+    assert (await made.client.http.post(f"/badges/{slug}/v/x")).status_code == 405
+
+
+async def test_pictures(server: Server) -> None:
+    """Art is taken in clean, shown to anybody, and carries the credential when it is baked, byte for byte the picture otherwise."""
+    made, award = await _awarded(server)
+    achievement = award["achievement"]["value"]
+    assert_error(await made.client.get(f"/Awards/{award['id']}/badge.png"), 404, says="no PNG picture")
+    put = await made.client.request("PUT", f"/Achievements/{achievement}/image", content=PIXEL, headers={"Content-Type": "image/png"})
+    assert put.status_code == 200, put.text
+    shown = await _public(made.client, put.json()["url"])
+    assert (shown.headers["content-type"], shown.content) == ("image/png", PIXEL)
+    baked = await made.client.get(f"/Awards/{award['id']}/badge.png")
+    token = await _token(made.client, award)
+    assert baked.content == PIXEL[:33] + baked.content[33 : -len(PIXEL[33:])] + PIXEL[33:]
+    report = await _verify(made.client, baked.content)
+    assert _verdicts(report) == ("valid", "proven", "active")
+    assert report["picture"]["form"] == "openbadges-3"
+    extracted = await made.client.request("POST", "/badges/extract", content=baked.content)
+    assert extracted.json()["payload"] == token
+    assert_error(await made.client.get(f"/Awards/{award['id']}/badge.svg"), 404, says="no SVG picture")
+
+    await made.client.request("PUT", f"/Achievements/{achievement}/image", content=SVG, headers={"Content-Type": "image/svg+xml"})
+    vector = await made.client.get(f"/Awards/{award['id']}/badge.svg")
+    assert _verdicts(await _verify(made.client, vector.content)) == ("valid", "proven", "active")
+    for answer in (vector, await _public(made.client, put.json()["url"])):
+        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    chosen = await made.client.request("GET", f"/Awards/{award['id']}/badge", headers={"Accept": "image/svg+xml"})
+    assert chosen.headers["content-type"] == "image/svg+xml"
+    later = await made.award((await made.client.new_user())["id"], achievement)
+    image = jws.read(await _token(made.client, later)).credential["credentialSubject"]["achievement"]["image"]
+    assert image == {"id": put.json()["url"], "type": "Image"}
+    assert (await made.client.delete(f"/Achievements/{achievement}/image")).status_code == 204
+    assert (await _public(made.client, put.json()["url"])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "neither a PNG nor an SVG"),
+        (b"GIF89a", "neither a PNG nor an SVG"),
+        (PIXEL[:40], "refused"),
+        (PIXEL[:50] + b"\0" + PIXEL[51:], "refused"),
+        (SVG.replace(b"<circle", b"<script>alert(1)</script><circle"), "refused"),
+        (SVG.replace(b"r=", b"onload='x' r="), "refused"),
+        (b'<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG, "refused"),
+        (SVG + b" " * 300_000, "refused"),
+    ],
+)
+async def test_art_that_is_refused(server: Server, body: bytes, says: str) -> None:
+    """What is no picture, is broken, or would do more than be looked at, is refused with its reason, and nothing is stored."""
+    made = await badges(server)
+    achievement = await made.achievement()
+    answer = await made.client.request("PUT", f"/Achievements/{achievement}/image", content=body)
+    assert_error(answer, 400, "invalidValue", says)
+    assert_error(await made.client.get(f"/Achievements/{achievement}/image"), 404)
+
+
+async def test_who_may(server: Server) -> None:
+    """Every endpoint below a tenant needs a token of that tenant with the right scope; art needs an existing resource."""
+    made, award = await _awarded(server)
+    other = await badges(server)
+    paths = [("GET", f"/Awards/{award['id']}/{name}") for name in ("credential.jwt", "credential.json", "badge.png", "badge")]
+    paths += [(method, f"/Achievements/{award['achievement']['value']}/image") for method in ("GET", "PUT", "DELETE")]
+    paths += [("POST", "/badges/verify"), ("POST", "/badges/extract"), ("GET", "/ims/ob/v3p0/credentials")]
+    readonly = made.client.with_token(await server.token(made.client, "scim:read"))
+    useless = made.client.with_token(await server.token(made.client, "tenant:admin"))
+    for method, path in paths:
+        assert (await made.client.with_token(None).request(method, path, content=b"x")).status_code == 401, path
+        assert (await made.client.with_token(other.client.token).request(method, path, content=b"x")).status_code == 404, path
+        assert (await useless.request(method, path, content=b"x")).status_code in (403, 501), path
+        if method in ("PUT", "DELETE"):
+            assert (await readonly.request(method, path, content=b"x")).status_code == 403, path
+    assert_error(await other.client.get(f"/Awards/{award['id']}/credential.jwt"), 404)
+    assert_error(await made.client.request("PUT", "/Achievements/none/image", content=PIXEL), 404)
+    plain = await server.tenant()
+    assert_error(await plain.request("POST", "/badges/verify", content=b"{}"), 501, says="switched off")
+
+
+async def test_automatic_awards_are_issued_too(server: Server) -> None:
+    """What follows from an award is issued in the same transaction, with a credential of its own."""
+    made = await badges(server)
+    user = (await made.client.new_user())["id"]
+    program, _ = await made.program()
+    skill = await made.skill(program, 1)
+    await made.award(user, skill.minis[0])
+    awards = await made.awards(user)
+    assert skill.achievement in awards
+    for award in awards.values():
+        token = await _token(made.client, award)
+        assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "active")
+        assert jws.read(token).credential["id"].startswith(f"{PUBLIC}/badges/{made.client.slug}/v/")
+
+
+async def test_users_get_their_own(server: Server) -> None:
+    """A token that stands for a user gets the files of that user's awards, and nobody else's."""
+    made = await badges(server, me="userName")
+    ada, eve = await made.client.new_user("ada@example.com"), await made.client.new_user("eve@example.com")
+    award = await made.award(ada["id"], await made.achievement())
+    for subject, status in (("ada@example.com", 200), ("eve@example.com", 404)):
+        own = made.client.with_token(await server.token(made.client, "scim:me", subject=subject))
+        assert (await own.get(f"/Awards/{award['id']}/credential.jwt")).status_code == status
+        assert_error(await own.request("POST", "/badges/verify", content=b"{}"), 403)
+    assert eve["id"] != ada["id"]
+
+
+async def test_a_credential_for_other_types(server: Server) -> None:
+    """A token that is good for some resource types gets the files of those alone."""
+    made, award = await _awarded(server)
+    narrow = made.client.with_token(await server.token(made.client, "scim:read"))
+    await server.pool.execute(
+        "UPDATE credential SET types = '{Achievement}' WHERE tenant = $1 AND kid = $2", made.client.id, (narrow.token or "").split("_")[1]
+    )
+    assert_error(await narrow.get(f"/Awards/{award['id']}/credential.jwt"), 403)
+    assert_error(await narrow.get(f"/Achievements/{award['achievement']['value']}/image"), 404)
+
+
+async def test_a_badge_opens_no_door(server: Server) -> None:
+    """A credential is no bearer token, though it is a JSON Web Token of this server."""
+    made, award = await _awarded(server)
+    stranger = made.client.with_token(await _token(made.client, award))
+    assert_error(await stranger.get("/Users"), 401)
+    assert_error(await stranger.get(f"/Awards/{award['id']}/credential.jwt"), 401)
+
+
+@pytest.mark.parametrize(("policy", "status"), [("keep", "active"), ("pseudonymise", "active"), ("delete", "revoked")])
+async def test_a_recipient_who_is_deleted(server: Server, policy: str, status: str) -> None:
+    """What becomes of credentials follows the tenant's policy: kept, kept without the person, or revoked and published no more."""
+    made, award = await _awarded(server, badge_recipient_deletion=policy)
+    token = await _token(made.client, award)
+    assert (await made.client.delete(f"/Users/{award['recipient']['value']}")).status_code == 204
+    assert (await _verify(made.client, token.encode()))["status"]["verdict"] == status
+    page = await _public(made.client, jws.read(token).credential["id"], Accept="text/html")
+    assert (page.status_code, "Awarded to Ada" in page.text) == (404 if policy == "delete" else 200, policy == "keep")
+    if policy == "pseudonymise":
+        kept = jws.read(await _token(made.client, award)).credential
+        assert "identifier" not in kept["credentialSubject"]
+        assert "evidence" not in kept
+    entry = status_list.read_entry(jws.read(token).credential["credentialStatus"])
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_status WHERE tenant = $1 AND place = $2", made.client.id, entry.index), (
+        "a place is never given to another"
+    )
+
+
+@pytest.mark.parametrize(("identity", "said"), [("plain", "Ada@Example.com"), ("none", None)])
+async def test_identity_by_policy(server: Server, identity: str, said: str | None) -> None:
+    """A tenant may have people named in clear, or not at all; and evidence left out."""
+    made, award = await _awarded(server, badge_identity=identity, badge_evidence=False)
+    credential = jws.read(await _token(made.client, award)).credential
+    identifiers = credential["credentialSubject"].get("identifier", [])
+    assert [one["identityHash"] for one in identifiers] == ([said] if said else [])
+    assert "evidence" not in credential
+    assert "result" not in credential["credentialSubject"]
+    page = await _public(made.client, credential["id"], Accept="text/html")
+    assert ("Awarded to Ada" in page.text) is (said is not None)
+
+
+async def test_awards_in_bulk_have_places_of_their_own(server: Server) -> None:
+    """Many awards at once are signed in the background; no two share a place in a list."""
+    made = await badges(server)
+    achievement = await made.achievement()
+    people = [(await made.client.new_user())["id"] for _ in range(30)]
+    body = {"schemas": [URN + "Award"], "achievement": {"value": achievement}}
+    operations = [{"method": "POST", "path": "/Awards", "bulkId": one, "data": body | {"recipient": {"value": one}}} for one in people]
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await made.client.post("/Bulk", bulk)
+    assert {one["status"] for one in answer.json()["Operations"]} == {"201"}, answer.text
+    async with asyncio.timeout(10):
+        while await server.pool.fetchval("SELECT count(*) FROM badge_credential WHERE tenant = $1 AND jwt IS NULL", made.client.id):
+            await asyncio.sleep(0.05)
+    rows = await server.pool.fetch("SELECT list, place, jwt FROM badge_credential WHERE tenant = $1", made.client.id)
+    assert len({(row["list"], row["place"]) for row in rows}) == 30
+    assert _verdicts(await _verify(made.client, rows[0]["jwt"].encode())) == ("valid", "proven", "active")
+
+
+@pytest.mark.skipif(SCHEMA is None, reason="BADGE_SCHEMA names no copy of the standard's JSON Schema")
+async def test_the_standards_schema(server: Server) -> None:
+    """Both forms of a credential are valid against the canonical JSON Schema."""
+    validator = jsonschema.Draft201909Validator(orjson.loads(Path(SCHEMA or "").read_bytes()))
+    made, award = await _awarded(server)
+    document = (await made.client.get(f"/Awards/{award['id']}/credential.json")).json()
+    for credential in (document, jws.read(await _token(made.client, award)).credential):
+        assert [error.message for error in validator.iter_errors(credential)] == []

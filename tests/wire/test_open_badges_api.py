@@ -1,0 +1,106 @@
+"""The Open Badges API: what a user has is read page by page, what is posted is kept and given back byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from scimsrv.badges import jws
+from tests.unit.badges.test_verification import CREDENTIAL, KEYS
+from tests.wire.badges import Badges, badges
+from tests.wire.support import Client, Server
+
+API = "/ims/ob/v3p0"
+
+
+async def _user(server: Server, **switches: Any) -> tuple[Badges, Client, str]:
+    """A tenant with the API, a client of a user's, and the user's id."""
+    made = await badges(server, **{"open_badges_api": True, "me": "userName"} | switches)
+    ada = await made.client.new_user("ada@example.com", displayName="Ada", emails=[{"value": "ada@example.com"}])
+    return made, made.client.with_token(await server.token(made.client, "scim:me", subject="ada@example.com")), ada["id"]
+
+
+async def _post(client: Client, body: bytes, media_type: str) -> httpx.Response:
+    return await client.request("POST", f"{API}/credentials", content=body, headers={"Content-Type": media_type})
+
+
+async def test_what_is_posted_comes_back(server: Server) -> None:
+    """A token or a document is kept as it came: 201 when it is new, 200 when it replaces one that is the same."""
+    _, own, _ = await _user(server)
+    token = jws.sign(CREDENTIAL, KEYS["ES256"]).encode()
+    first = await _post(own, token, "text/plain")
+    assert (first.status_code, first.content) == (201, token)
+    assert (await _post(own, token, "text/plain")).status_code == 200
+    spaced = orjson.dumps(CREDENTIAL | {"id": "urn:uuid:2", "proof": {"type": "DataIntegrityProof"}}, option=orjson.OPT_INDENT_2)
+    assert (await _post(own, spaced, "application/vc+ld+json")).content == spaced
+    listed = await own.get(f"{API}/credentials")
+    assert listed.headers["x-total-count"] == "2"
+    assert spaced in listed.content
+    assert listed.json()["compactJwsString"] == [token.decode()]
+
+
+async def test_own_awards_and_pages(server: Server) -> None:
+    """Awards are in the list as tokens; pages have links to their neighbours, and `since` leaves out what is older."""
+    made, own, ada = await _user(server)
+    for _ in range(5):
+        award = await made.award(ada, await made.achievement())
+        await made.client.get(f"/Awards/{award['id']}/credential.jwt")
+    page = await own.get(f"{API}/credentials", limit=2, offset=2)
+    assert len(page.json()["compactJwsString"]) == 2
+    assert page.headers["x-total-count"] == "5"
+    links = {rel: link for link, _, rel in (one.partition("; rel=") for one in page.headers["link"].split(", "))}
+    offsets = {rel.strip('"'): link.removesuffix(">").rpartition("offset=")[2] for rel, link in links.items()}
+    assert offsets == {"first": "0", "last": "4", "next": "4", "prev": "0"}
+    assert (await own.get(f"{API}/credentials", since="2100-01-01T00:00:00Z")).headers["x-total-count"] == "0"
+    assert jws.read(page.json()["compactJwsString"][0]).credential["issuer"]["name"] == "Institute"
+    profile = (await own.get(f"{API}/profile")).json()
+    assert (profile["name"], profile["email"], profile["type"]) == ("Ada", "ada@example.com", ["Profile"])
+
+
+async def test_the_profile(server: Server) -> None:
+    """A user changes by PUT what the tenant's policy lets users change, and nothing else."""
+    _, own, _ = await _user(server, me_attributes=["displayName"])
+    changed = await own.put(f"{API}/profile", {"type": ["Profile"], "id": "urn:x", "name": "Ada L."})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Ada L."), changed.text
+    assert (await own.put(f"{API}/profile", {"familyName": "Byron"})).status_code == 403
+    assert (await own.put(f"{API}/profile", {"official": "x"})).status_code == 400
+    assert (await own.get(f"{API}/profile")).json()["name"] == "Ada L."
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        (b"{}", "application/json", 400),
+        (b"x", "text/plain", 400),
+        (b'{"a":1,"a":2}', "application/json", 400),
+        (jws.sign(CREDENTIAL, KEYS["ES256"]).encode(), "application/json", 400),
+        (orjson.dumps(CREDENTIAL), "application/json", 400),
+        (b"{}", "image/png", 415),
+        (b'{"id":"' + b"x" * (1024 * 1024) + b'"}', "application/json", 413),
+    ],
+)
+async def test_what_is_refused(server: Server, body: bytes, media_type: str, status: int) -> None:
+    """What is no signed credential, or too large, is refused in the API's own form, and nothing is kept."""
+    _, own, _ = await _user(server)
+    answer = await _post(own, body, media_type)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["imsx_codeMajor"] == "failure"
+    assert answer.json()["imsx_severity"] == "error"
+    assert (await own.get(f"{API}/credentials")).headers["x-total-count"] == "0"
+
+
+async def test_who_may(server: Server) -> None:
+    """Only tokens that stand for a user get in, only where the tenant has the API; its description needs no token."""
+    made, own, _ = await _user(server)
+    assert (await made.client.get(f"{API}/credentials")).status_code == 403
+    assert (await own.with_token(None).get(f"{API}/credentials")).status_code == 401
+    assert (await own.get(f"{API}/credentials", limit=0)).status_code == 400
+    assert (await own.request("DELETE", f"{API}/credentials")).status_code == 405
+    discovery = await own.with_token(None).get(f"{API}/discovery")
+    assert discovery.json()["servers"][0]["url"].endswith(f"/scim/{made.client.slug}/v2{API}")
+    _, off, _ = await _user(server, open_badges_api=False)
+    assert (await off.get(f"{API}/credentials")).status_code == 501
+    assert (await off.with_token(None).get(f"{API}/discovery")).status_code == 404
