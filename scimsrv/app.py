@@ -207,7 +207,6 @@ class App:
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
-        connection["state"] = {**connection.get("state", {}), "principal": principal}
         catalog = await self._catalog(principal)
         schema = resource_type_of(found, catalog)
         methods = self._methods(found, principal, catalog)
@@ -396,12 +395,12 @@ class App:
         if principal is None:
             principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
-            raise _ForeignError(principal)
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         entered(found.tenant, principal.credential.kid)
         _check_version(found)
         return principal
 
-    def _note_denial(self, connection: Connection, error: ScimError) -> None:
+    def _note_denial(self, connection: Connection, headers: Fields, error: ScimError) -> None:
         """Count a denied attempt: in the trail of the tenant in the URL, and in that of the tenant whose token asked for another's."""
         try:
             found = route(connection["raw_path"])
@@ -409,13 +408,15 @@ class App:
             return
         what = (error.kind.value.status, connection["method"], found.endpoint.name.lower())
         source = client_address(connection) or ""
-        principal: Principal | None = connection.get("state", {}).get("principal")
-        if isinstance(error, _ForeignError):
-            credential = error.principal.credential
-            self.trail.denials.add(credential.slug, credential.actor, *what, "The tenant is another one", source)
-        elif error.kind is Kind.NOT_FOUND:
-            return
-        self.trail.denials.add(found.tenant, "" if principal is None else principal.credential.actor, *what, error.sentence, source)
+        principal = self.authenticator.seen(Shown(headers.all(b"authorization"), found.tenant))
+        own = principal is not None and principal.credential.slug == found.tenant
+        if error.kind is Kind.NOT_FOUND:
+            if principal is None or own:
+                return
+            self.trail.denials.add(principal.credential.slug, principal.credential.actor, *what, "The tenant is another one", source)
+        self.trail.denials.add(
+            found.tenant, principal.credential.actor if principal is not None and own else "", *what, error.sentence, source
+        )
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
@@ -465,14 +466,6 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
-
-
-class _ForeignError(ScimError):
-    """A token asks for another tenant than its own, which is answered as if there were none."""
-
-    def __init__(self, principal: Principal) -> None:
-        super().__init__(Kind.NOT_FOUND, "There is no such endpoint")
-        self.principal = principal
 
 
 def _check_version(found: Route) -> None:
