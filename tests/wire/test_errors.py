@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from scimsrv.errors import Kind
+from scimsrv.observe import CURRENT
 from scimsrv.store import execute, failure
 from tests.wire.support import ERROR, SCIM, SEARCH, Client, Server, Starter, assert_error, patch, user
 
@@ -48,7 +49,7 @@ _REQUESTS: list[tuple[Kind, str, str, Any, dict[str, str]]] = [
 #: Kinds that need more than one plain request; each has a test of its own, here or where its cause is tested.
 _ELSEWHERE = {
     *(Kind.EXPIRED_CURSOR, Kind.REQUEST_TIMEOUT, Kind.URI_TOO_LONG, Kind.PRECONDITION_REQUIRED, Kind.HEADERS_TOO_LARGE),
-    *(Kind.CONFLICT, Kind.UNPROCESSABLE, Kind.INTERNAL, Kind.UNAVAILABLE),
+    *(Kind.CONFLICT, Kind.UNPROCESSABLE, Kind.TOO_MANY_REQUESTS, Kind.INTERNAL, Kind.UNAVAILABLE),
 }
 
 
@@ -99,11 +100,20 @@ async def test_a_bug_is_500(client: Client, monkeypatch: pytest.MonkeyPatch, cap
 
     for name in ("read", "_insert", "remove"):
         monkeypatch.setattr(execute, name, fail)
+    logged: list[tuple[int, str | None]] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        exchange = CURRENT.get()  # from which a line of the log has its id
+        logged.append((record.levelno, None if exchange is None else exchange.request_id))
+        return True
+
+    caplog.handler.addFilter(note)
     answer = await client.request(method, "/Users" if method == "POST" else "/Users/1", user() if method == "POST" else None)
     assert_error(answer, 500)
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
-    assert [record.levelno for record in caplog.records if answer.headers["x-request-id"] in record.getMessage()] == [logging.ERROR]
+    assert logged == [(logging.ERROR, answer.headers["x-request-id"])]
+    caplog.handler.removeFilter(note)
     assert _SECRET in caplog.text
     monkeypatch.undo()
     assert (await client.get("/Users")).status_code == 200
