@@ -81,7 +81,7 @@ async def test_a_migration_under_load(postgres: Machine, http: httpx.AsyncClient
                 async with reader.transaction():
                     await reader.fetch("SELECT count(*) FROM resource")  # its lock stays until the end
                     task = asyncio.create_task(migrating.migrate(dsn))
-                    await asyncio.sleep(seconds(4) / 2)
+                    await asyncio.sleep(seconds(2) / 2)
                     assert not task.done()
                 await reader.close()
                 assert [made.name for made in await task] == [added.name]
@@ -153,7 +153,7 @@ async def standby(primary: Machine, folder: Path) -> AsyncIterator[Machine]:
         await asyncio.to_thread(made.stop)
 
 
-@pytest.mark.parametrize("fenced", ["killed", "demoted"])
+@pytest.mark.parametrize("fenced", ["demoted", pytest.param("killed", marks=pytest.mark.skipif(not LONG, reason="make test-faults"))])
 async def test_a_standby_takes_over(http: httpx.AsyncClient, tmp_path: Path, fenced: str) -> None:
     """R17: the synchronous standby is promoted under load. The servers find it by themselves, whether the old primary is dead or only
     takes no writes any more; nothing acknowledged is lost."""

@@ -21,7 +21,7 @@ from tests.faults.test_killed import again, judge, summary, working
 from tests.wire.support import Client, until_seen
 
 
-@pytest.mark.parametrize("number", [1, 2], ids=["one process", "two"])
+@pytest.mark.parametrize("number", [2, pytest.param(1, marks=pytest.mark.skipif(not LONG, reason="make test-faults"))])
 async def test_a_server_that_is_told_to_stop_answers_what_it_has_begun(
     postgres: Machine, http: httpx.AsyncClient, tmp_path: Path, number: int
 ) -> None:
