@@ -16,7 +16,7 @@ _TEXT = (_ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 _NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", _TEXT)))
 
 #: What may be without a test as yet, for what it is about does not exist.
-_LATER = {"16", "31", "32", "34", "R20"}
+_LATER = {"16", "32", "34", "R20"}
 
 
 @cache
