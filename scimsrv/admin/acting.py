@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from scimsrv.store import tenants
 from scimsrv.store.administrators import note_change
+from scimsrv.store.audit import note
 from scimsrv.store.connection import Connection
+
+#: What administrators do to a tenant that is no change of a resource, the policy or a definition.
+_IN_TRAIL: Final = frozenset(
+    {"token.create", "token.rotate", "token.revoke", "tenant.suspend", "tenant.resume", "index.add", "index.remove", "job.retry"}
+)
 
 
 class Acting:
@@ -23,4 +29,8 @@ class Acting:
         return (await tenants.find_tenant(self._connection, slug)).id
 
     async def _note(self, operation: str, tenant: str, subject: str | None = None, detail: Mapping[str, Any] | None = None) -> None:
+        """Record what is done, and, where nothing else puts it there, in the tenant's audit trail too."""
         await note_change(self._connection, self._actor, operation, tenant=tenant, subject=subject, detail=detail)
+        if operation in _IN_TRAIL:
+            key = await self._key(tenant)
+            await note(self._connection, key, self._actor, operation, "Administration", subject or "", detail or {})

@@ -123,15 +123,15 @@ async def chain_of(connection: Connection, tenant: int) -> Chain:
     """The state of the tenant's chain."""
     await connection.execute(_SQL["begin"], tenant)
     row = await connection.fetchrow(_SQL["chain"], tenant)
-    waiting = await connection.fetchrow(_SQL["unsealed"], tenant)
     assert row is not None
+    waiting = await connection.fetchrow(_SQL["waiting"], tenant, row["floor"], row["floor_number"])
     assert waiting is not None
     return Chain(row["position"], row["head"], row["sealed"], waiting["number"], waiting["oldest"])
 
 
 async def note(connection: Connection, tenant: int, actor: str, operation: str, type_: str, id_: str, said: Mapping[str, Any]) -> None:
     """Put a row into the trail that is about no version of a resource."""
-    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said).decode())
+    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said, default=str).decode())
 
 
 async def note_denial(pool: Queries, tenant: int, actor: str, said: Mapping[str, Any]) -> None:

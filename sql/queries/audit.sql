@@ -70,7 +70,13 @@ WHERE s.tenant = $1 AND s.number > $2 AND s.at < now() - make_interval(secs => $
 UPDATE audit_chain SET floor = greatest(floor, $2), floor_number = $3 WHERE tenant = $1
 
 -- name: chain
-SELECT number, position, head, highest, sealed FROM audit_chain WHERE tenant = $1
+SELECT number, position, head, highest, floor, floor_number, sealed FROM audit_chain WHERE tenant = $1
+
+-- $2 floor, $3 the last seal of what is below: changes above it that are not sealed, how many and since when
+-- name: waiting
+SELECT count(*) AS number, min(c.at) AS oldest FROM change c
+LEFT JOIN (SELECT unnest(s.seqs) AS seq FROM change_seal s WHERE s.tenant = $1 AND s.number > $3) u ON u.seq = c.seq
+WHERE c.tenant = $1 AND c.seq > $2 AND u.seq IS NULL
 
 -- $2 number after which to go on, $3 how many
 -- name: seals

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.metrics import GUARD_TRIPPED
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.store import guard
 from scimsrv.store.guard import Count, counted, is_over, release
@@ -148,7 +149,9 @@ async def _all_at_once(scope: Scope) -> list[Kind | str]:
 
 async def test_exact_with_many_at_the_same_time(scope: Scope) -> None:
     """Of 60 deletions and deactivations by 20 clients at once 20 are carried out, and the alarm is raised once."""
+    tripped = GUARD_TRIPPED._value.get()
     results = await _all_at_once(scope)
+    assert GUARD_TRIPPED._value.get() == tripped + 1
     assert (results.count("ok"), results.count(Kind.FORBIDDEN)) == (20, 40)
     assert len(await _held(scope)) == 1
 

@@ -138,6 +138,21 @@ async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: 
     assert sum(orjson.loads(row["diff"])["count"] for row in rows) == 300
 
 
+async def test_what_administrators_do_is_in_the_trail(server: Server, admin: Admin) -> None:
+    """Tokens that come and go, and a tenant that is suspended: with the administrator, and never a token itself."""
+    client = await server.tenant()
+    path = f"/tenants/{client.slug}"
+    token = (await admin.ask("POST", f"{path}/tokens", {"label": "idp"})).json()
+    await admin.ask("DELETE", f"{path}/tokens/{token['kid']}")
+    for verb in ("suspend", "resume"):
+        assert (await admin.ask("POST", f"{path}/{verb}")).status_code == 200
+    rows = await _rows(server, admin, client)
+    assert [row["operation"] for row in rows] == ["token.create", "token.revoke", "tenant.suspend", "tenant.resume"]
+    assert [row["id"] for row in rows[:2]] == [token["kid"]] * 2
+    assert all(row["actor"].startswith("admin:") for row in rows)
+    assert token["token"] not in orjson.dumps(rows).decode()
+
+
 async def test_pages_and_formats(server: Server, client: Client, admin: Admin) -> None:
     """The rows come page by page, and as OCSF; parameters that are none are refused."""
     for _ in range(5):
