@@ -22,6 +22,9 @@ log: Final = logging.getLogger("scimsrv.audit")
 INTERVAL: Final = 3.0
 _SHARE: Final = 20.0
 
+#: Seconds between two batches, as a multiple of the last one's time: requests go first.
+_REST: Final = 0.5
+
 #: Seconds between two lines of the log that say where a tenant's chain ends.
 _ANNOUNCED: Final = 3_600.0
 
@@ -76,8 +79,10 @@ class Trail:
             await asyncio.sleep(max(INTERVAL * random.uniform(0.5, 1.5), looked * _SHARE))  # noqa: S311 - keeps servers apart
 
     async def _seal(self, tenant: int) -> bool:
+        started = time.monotonic()
         try:
             more = await seals.seal(self._pool, tenant, self._key)
+            await asyncio.sleep((time.monotonic() - started) * _REST)
             if not more and time.monotonic() - self._announced.get(tenant, float("-inf")) > _ANNOUNCED:
                 await self._announce(tenant)
         except Exception:
