@@ -189,7 +189,8 @@ class App:
         if found.endpoint in OPEN:
             reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive)
             if reply.status in (400, 401):
-                self.trail.denials.add(found.tenant, "", reply.status, method, found.endpoint.name.lower(), refused_as(reply))
+                what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
+                self.trail.denials.add(found.tenant, "", reply.status, *what)
             return reply
         given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
         if found.endpoint is Endpoint.CONFIG and not given.headers:
@@ -394,14 +395,15 @@ class App:
             found = route(connection["raw_path"])
         except ScimError:
             return
+        what = (error.kind.value.status, connection["method"], found.endpoint.name.lower())
+        source = client_address(connection) or ""
         principal = self.authenticator.seen(Shown(headers.all(b"authorization"), found.tenant))
         own = principal is not None and principal.credential.slug == found.tenant
-        said = (error.kind.value.status, connection["method"], found.endpoint.name.lower(), error.sentence)
         if error.kind is Kind.NOT_FOUND:
             if principal is None or own:
                 return
-            self.trail.denials.add(principal.credential.slug, principal.credential.actor, *said[:3], "The tenant is another one")
-        self.trail.denials.add(found.tenant, principal.credential.actor if principal is not None and own else "", *said)
+            self.trail.denials.add(principal.credential.slug, principal.credential.actor, *what, "The tenant is another one", source)
+        self.trail.denials.add(found.tenant, principal.credential.actor if principal is not None and own else "", *what, error.sentence, source)
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential

@@ -25,6 +25,7 @@ _REASON: Final = 200
 class _Count:
     reason: str
     route: str
+    source: str
     first: datetime
     last: datetime
     number: int = 0
@@ -33,7 +34,7 @@ class _Count:
 
 @dataclass(frozen=True, slots=True)
 class Denials:
-    """What is to be written about one tenant, actor, status and method: the first reason and route of `count` attempts."""
+    """What is to be written about one tenant, actor, status and method: of `count` attempts the first one's reason, route and address."""
 
     slug: str
     actor: str
@@ -49,8 +50,8 @@ class DenialCounter:
         self._counts: dict[Key, _Count] = {}
         self._of_tenant: dict[str, int] = {}
 
-    def add(self, slug: str, actor: str, status: int, method: str, route: str, reason: str) -> None:
-        """Count an attempt."""
+    def add(self, slug: str, actor: str, status: int, method: str, route: str, reason: str, source: str) -> None:
+        """Count an attempt; `source` is the address that it came from."""
         key = (slug, actor, status, method)
         if key not in self._counts:
             if self._of_tenant.get(slug, 0) >= KEPT_OF_TENANT:
@@ -61,9 +62,9 @@ class DenialCounter:
         count = self._counts.get(key)
         if count is None:
             self._of_tenant[slug] = self._of_tenant.get(slug, 0) + 1
-            count = self._counts[key] = _Count(reason[:_REASON], route, at, at)
+            count = self._counts[key] = _Count(reason[:_REASON], route, source, at, at)
         if not count.number:
-            count.reason, count.route, count.first = reason[:_REASON], route, at
+            count.reason, count.route, count.source, count.first = reason[:_REASON], route, source, at
         count.number += 1
         count.last = at
 
@@ -76,7 +77,8 @@ class DenialCounter:
             if count.number and (rested or everything):
                 slug, actor, status, method = key
                 times = {"first": count.first.isoformat(timespec="milliseconds"), "last": count.last.isoformat(timespec="milliseconds")}
-                said = {"status": status, "method": method, "route": count.route, "reason": count.reason, "count": count.number, **times}
+                what = {"status": status, "method": method, "route": count.route, "reason": count.reason, "source": count.source}
+                said = {**what, "count": count.number, **times}
                 count.number, count.written = 0, clock
                 yield Denials(slug, actor, said)
             elif not count.number and rested:

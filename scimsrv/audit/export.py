@@ -84,7 +84,7 @@ def _event(slug: str, position: int, row: Row, hash_: bytes) -> dict[str, Any]:
         said = diff if isinstance(diff, dict) else {}
         event["api"] = {"operation": said.get("method", ""), "response": {"code": said.get("status", 0), "message": said.get("reason", "")}}
         event["count"] = said.get("count", 1)
-        event["src_endpoint"] = {"name": "client"}
+        event["src_endpoint"] = {"ip": said.get("source", "")}
         return event
     event["entity"] = {"type": row.type, "uid": row.id, "version": str(row.version)}
     if row.attributes:

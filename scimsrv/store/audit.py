@@ -26,9 +26,12 @@ _SQL = load("audit")
 OVERDUE: Final = 60.0
 
 #: Seals read at a time, findings of a kind named, and changes erased by one statement.
-_SEALS: Final = 20
+_SEALS: Final = 4
 _NAMED: Final = 100
 _ERASED: Final = 1_000
+
+#: Seals that one step of a truncation removes with their rows.
+_TRUNCATED: Final = 20
 
 #: Rows that an export has in memory.
 _LINES: Final = 50
@@ -165,6 +168,7 @@ async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: 
             while erased := _count(await connection.execute(_SQL["erase"], tenant, id_, _ERASED)):
                 number += erased
             await note(connection, tenant, actor, ERASE, known["type"] or "", id_, {"rows": number})
+            await seal_all(connection, tenant, key)  # so that the chain says why at every moment
         return number
 
     return await guarded(work)
@@ -192,7 +196,7 @@ class Truncation:
     seals: int = field(default=0)
 
 
-async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *, batch: int = _SEALS) -> Truncation:
+async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *, batch: int = _TRUNCATED) -> Truncation:
     """Let one batch of the seals made before a time go, with their rows. The chain says where it begins by then, and stays verifiable."""
 
     async def work() -> Truncation:

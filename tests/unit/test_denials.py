@@ -14,7 +14,7 @@ class _Clock:
 
 
 def _add(counter: DenialCounter, slug: str = "acme", actor: str = "", status: int = 401, method: str = "GET") -> None:
-    counter.add(slug, actor, status, method, "users", "why")
+    counter.add(slug, actor, status, method, "users", "why", "192.0.2.1")
 
 
 def test_the_first_at_once_the_others_counted() -> None:

@@ -213,6 +213,21 @@ async def test_deleted_brought_back_erased(server: Server, client: Client, admin
     assert_problem(await admin.ask("POST", f"{path}/erasures", {"id": "nobody"}), 404)
 
 
+async def test_an_atomic_request_that_deletes_too_many(server: Server, admin: Admin) -> None:
+    """Nothing of it is done, the deletions of others are held from then on, and the alarm is in the trail."""
+    client = await server.tenant(deletion_guard="forbid", deletion_guard_count=3, bulk_atomic=True)
+    users = [(await client.new_user())["id"] for _ in range(5)]
+    operations = [{"method": "DELETE", "path": f"/Users/{id_}"} for id_ in users]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await client.post("/Bulk", body)
+    assert [one["status"] for one in answer.json()["Operations"]] == ["403"]
+    assert len(await client.search("userName pr")) == 5
+    assert (await client.delete(f"/Users/{users[0]}")).status_code == 403
+    later = await client.request("DELETE", f"/Users/{users[1]}", headers={"Prefer": "respond-async, wait=10"})
+    assert later.status_code == 403
+    assert [row["operation"] for row in await _rows(server, admin, client) if row["operation"] in ("hold", "delete")] == ["hold"]
+
+
 async def test_the_guard_is_seen_and_released(server: Server, admin: Admin) -> None:
     """What is held is shown; released, so many go; each of it is in the trail."""
     client = await server.tenant(deletion_guard="forbid", deletion_guard_count=1)
