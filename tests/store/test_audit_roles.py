@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 KEY = b"k" * 32
+
+#: The roles in a test: those of other tests may be there.
+APP, ADMIN = "trail_app", "trail_admin"
 _TRAIL = ("change", "change_seal", "audit_chain")
 
 
@@ -35,16 +38,17 @@ def _as(dsn: str, role: str) -> str:
 async def roles(database: str) -> AsyncIterator[None]:
     """Make both roles, with all rights on what is not the trail, for the length of a test."""
     owner = await asyncpg.connect(database)
-    for role in ("scim_app", "scim_admin"):
+    for role in (APP, ADMIN):
         await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
         tables = [row[0] for row in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         for table in tables:
             if table not in _TRAIL:
                 await owner.execute(f"GRANT ALL ON {table} TO {role}")
-    for statement in statements(assets.text("sql/roles/audit.sql")):
+    text = assets.text("sql/roles/audit.sql").replace("scim_app", APP).replace("scim_admin", ADMIN)
+    for statement in statements(text):
         await owner.execute(statement)
     yield
-    for role in ("scim_app", "scim_admin"):
+    for role in (APP, ADMIN):
         await owner.execute(f"DROP OWNED BY {role}")
         await owner.execute(f"DROP ROLE {role}")
     await owner.close()
@@ -55,7 +59,7 @@ async def scope(pool: Pool, roles: None, database: str) -> AsyncIterator[Scope]:
     """A fresh tenant, served by the role of the server."""
     async with pool.acquire() as connection:
         made = await create_tenant(connection, "appended")
-    async with asyncpg.create_pool(_as(database, "scim_app"), min_size=0, max_size=4) as served:
+    async with asyncpg.create_pool(_as(database, APP), min_size=0, max_size=4) as served:
         yield scope_on(served, core_catalog(), made.id)
     await pool.execute("DELETE FROM tenant WHERE id = $1", made.id)
 
@@ -85,7 +89,7 @@ async def test_append_only(scope: Scope, database: str) -> None:
         with pytest.raises((asyncpg.InsufficientPrivilegeError, ScimError)):
             await audit.erase(connection, scope.tenant, "x", ada, KEY)
     assert await audit.retentions(scope.pool) == {}
-    admin = await asyncpg.connect(_as(database, "scim_admin"))
+    admin = await asyncpg.connect(_as(database, ADMIN))
     try:
         assert await audit.erase(admin, scope.tenant, "dpo", ada, KEY) == 3
         found = await audit.verify(admin, scope.tenant, [KEY])
