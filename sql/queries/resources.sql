@@ -303,9 +303,12 @@ SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes
 -- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
 -- and how many there are of each, $22 slot, which is taken last, $23 coercions as JSON or NULL, $24 edition and $25 what the trail keeps
 -- or NULL: see insert_resource. What a resource has several of comes as JSON arrays: these cost client and server less than arrays do.
+-- The salts of the trail come from one random value that nobody keeps, since making one for each takes its time.
 WITH planned AS (
     SELECT WHERE $24::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $24::bigint
         AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds'))
+), seed AS MATERIALIZED (
+    SELECT uuid_send(gen_random_uuid()) AS value
 ), counted AS (
     INSERT INTO resource_count (tenant, type, slot, resources)
     SELECT $1, given.type, $22::smallint, given.number FROM planned CROSS JOIN unnest($20::text[], $21::bigint[]) given (type, number)
@@ -329,11 +332,11 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, given.id, given.attribute, given.hash FROM planned CROSS JOIN unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content, salt)
 SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
     (SELECT array_agg(name) FROM json_array_elements_text(nullif(given.coercions::text, 'null')::json) name),
-    coalesce(given.content, given.document)
-FROM planned CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),
+    coalesce(given.content, given.document), substring(sha256(seed.value || convert_to(given.id, 'UTF8')) FROM 1 FOR 16)
+FROM planned CROSS JOIN seed CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),
     json_array_elements($23::json), unnest($6::text[]), json_array_elements_text($25::json)) given (id, type, coercions, document, content)
 
 -- name: keys_taken

@@ -76,6 +76,8 @@ async def test_a_group_of_many_has_a_bounded_row(server: Server, client: Client,
         operations = [{"method": "POST", "bulkId": str(one), "path": "/Users", "data": user()} for one in range(number)]
         body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
         ids += [one["location"].rsplit("/", 1)[1] for one in (await client.post("/Bulk", body)).json()["Operations"]]
+    salts = await server.pool.fetch("SELECT DISTINCT salt FROM change WHERE tenant = $1", client.id)
+    assert (len(salts), {len(row["salt"]) for row in salts}) == (1_500, {16})
     group = await client.new_group(*ids)
     await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"})
     rows = [row for row in await _rows(server, admin, client, "?after=1500") if row["type"] == "Group"]
