@@ -403,7 +403,9 @@ class App:
             if principal is None or own:
                 return
             self.trail.denials.add(principal.credential.slug, principal.credential.actor, *what, "The tenant is another one", source)
-        self.trail.denials.add(found.tenant, principal.credential.actor if principal is not None and own else "", *what, error.sentence, source)
+        self.trail.denials.add(
+            found.tenant, principal.credential.actor if principal is not None and own else "", *what, error.sentence, source
+        )
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
