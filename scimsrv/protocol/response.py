@@ -63,7 +63,8 @@ class Renderer:
                 return Reply(200, body, {"ETag": tag, "Location": self._location(stored)})
             case Created(stored, view):
                 tag, whole = self._represented(stored, view)
-                return Reply(201, whole, {"ETag": tag, "Location": self._location(stored)})
+                body = self._stream(whole, stored, view) if stored.streamed else whole
+                return Reply(201, body, {"ETag": tag, "Location": self._location(stored)})
             case Done(version):
                 return Reply(204, headers={} if version is None else {"ETag": f'W/"{version}"'})
             case Page():
