@@ -177,7 +177,7 @@ class App:
                         reply = await self.respond(visit, connection, headers, receive)
                 except ScimError as error:
                     if error.kind in _DENIALS:
-                        self._note_denial(connection, error)
+                        self._note_denial(connection, headers, error)
                     visit.failed(error)
                     reply = refusal(error, request)
                 except Disconnected:
