@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERVE_ARGS ?=
 SCALE_ARGS ?=
+MATRIX ?= tests/store tests/wire
 
-.PHONY: help install serve test test-mutants check format bench bench-scale build lock clean
+.PHONY: help install serve test test-matrix test-mutants check format bench bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -31,6 +32,13 @@ serve: install ## start an embedded Postgres and the server, print URL, token an
 
 test: install check ## lint, types, and every test against a Postgres of its own
 	$(BIN)/python -m pytest
+
+test-matrix: install ## the tests of store and wire on Postgres 15 and 18, directly and through PgBouncer, without and with row-level security
+	@for postgres in embedded 15; do for pooler in direct pgbouncer; do for isolation in predicate rls; do \
+		echo "== Postgres $$postgres, $$pooler, $$isolation"; \
+		SCIMSRV_TEST_POSTGRES=$$postgres SCIMSRV_TEST_POOLER=$$pooler SCIMSRV_TEST_ISOLATION=$$isolation \
+			$(BIN)/python -m pytest -q $(MATRIX) || exit 1; \
+	done; done; done
 
 test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix

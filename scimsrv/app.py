@@ -56,10 +56,12 @@ from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
+from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.isolation import check
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
@@ -110,10 +112,18 @@ class App:
 
     async def open(self) -> None:
         """Open the pool, derive the keys, and begin the background work."""
-        if self.settings.database_url is None:
+        settings = self.settings
+        if settings.database_url is None:
             raise ValueError("the settings name no database")
-        keys = ServerKeys.load(self.settings)
-        self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
+        keys = ServerKeys.load(settings)
+        self.pool = await open_pool(
+            settings.database_url, size=settings.pool_size, statement_cache=settings.statement_cache, isolated=settings.isolated
+        )
+        try:
+            await check(self.pool, isolated=settings.isolated)
+        except DatabaseError:
+            await self.pool.close()
+            raise
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
@@ -227,7 +237,7 @@ class App:
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
-        status = await find_status(self.pool, principal.credential.tenant, found.id)
+        status = await find_status(self.pool.of(principal.credential.tenant), principal.credential.tenant, found.id)
         if status is None or status.actor != principal.credential.kid:
             raise ScimError(Kind.NOT_FOUND, "There is no such request")
         return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
@@ -289,7 +299,7 @@ class App:
     async def _renew(self, tenant: int) -> tuple[int, Catalog]:
         """Read the tenant's catalogue anew, for the requests that follow in this process. One that was read before, and arrives later,
         does not take its place."""
-        read = await guarded(lambda: load_catalog(self.pool, tenant))
+        read = await guarded(lambda: load_catalog(self.pool.of(tenant), tenant))
         kept = self._catalogs.get(tenant)
         if kept is None or kept[0] < read[0]:
             kept = self._catalogs[tenant] = read
@@ -309,7 +319,8 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        return Scope(self.pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
+        pool = self.pool.of(credential.tenant)
+        return Scope(pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""

@@ -12,7 +12,7 @@ from typing import Final
 from scimsrv import tokens
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.identity import Credential, find_credential
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Tenants
 
 #: Longest Authorization header that is looked at, in bytes.
 MAX_HEADER: Final = 16_384
@@ -62,7 +62,7 @@ class Authenticator:
     """Finds the principal behind a header. A good answer is believed for less than a second; a bad one costs one indexed look-up,
     or none for what cannot be a token."""
 
-    def __init__(self, pool: Queries, peppers: Sequence[bytes]) -> None:
+    def __init__(self, pool: Tenants, peppers: Sequence[bytes]) -> None:
         self._pool = pool
         self._peppers = tuple(peppers)
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()

@@ -20,7 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from scimsrv.guard import GuardedProtocol
-from scimsrv.settings import Settings, SettingsError, is_loopback, load_settings, to_environment
+from scimsrv.settings import PREFIX, Settings, SettingsError, is_loopback, load_settings, to_environment
 
 _APP: Final = "scimsrv.serve:worker_app"
 _ADMIN_CONCURRENCY: Final = 64
@@ -112,7 +112,10 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
     The admin API is served by this process alone, however many serve the data plane. Raises ServeError when an application does not
     start.
     """
-    os.environ.update(to_environment(settings))
+    # What serves requests has no use for the owner of the tables.
+    for name in ("ADMIN_DATABASE_URL", "ADMIN_DATABASE_URL_FILE"):
+        os.environ.pop(PREFIX + name, None)
+    os.environ.update(to_environment(settings.model_copy(update={"admin_database_url": None})))
     config = _config(settings, _APP, GuardedProtocol, settings.workers, factory=True)
     _check_tls(settings)
     serve = _run_here if settings.workers == 1 else _run_workers

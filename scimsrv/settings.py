@@ -5,13 +5,13 @@ import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "SCIMSRV_"
-SECRETS: Final = frozenset({"database_url", "secret_key", "admin_token"})
+SECRETS: Final = frozenset({"database_url", "admin_database_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
 _LISTS: Final = frozenset({"trusted_proxies"})
@@ -27,6 +27,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: str | None = Field(default=None, description="Postgres to use; without it an embedded one runs in the data directory")
+    admin_database_url: str | None = Field(
+        default=None, description="the same database for migrations and administration, as the role that owns the tables"
+    )
+    isolation: Literal["predicate", "rls"] = Field(
+        default="predicate", description="what keeps tenants apart: each statement's predicate, or row-level security as well"
+    )
     data_dir: Path = Field(default=Path(".scimsrv"), description="where embedded mode keeps database, key and demo token")
     postgres_bin: Path | None = Field(default=None, description="folder with initdb and postgres for embedded mode, instead of the wheel's")
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -82,6 +88,8 @@ class Settings(BaseModel):
             raise ValueError("secret_key and secret_key_file exclude each other")
         if self.admin and self.admin_port == self.port != 0 and self.admin_host == self.host:
             raise ValueError("admin_port must not be port: the admin API has an address of its own")
+        if self.isolation == "rls" and self.embedded and self.admin_url is None:
+            raise ValueError("isolation = rls needs a database_url: the embedded Postgres has one role, which owns everything")
         if self.default_page > self.max_page:
             raise ValueError("default_page must not exceed max_page")
         return self
@@ -90,6 +98,16 @@ class Settings(BaseModel):
     def embedded(self) -> bool:
         """Whether the server runs a Postgres of its own."""
         return self.database_url is None
+
+    @property
+    def isolated(self) -> bool:
+        """Whether row-level security guards tenants' rows."""
+        return self.isolation == "rls"
+
+    @property
+    def owner_url(self) -> str | None:
+        """The database's URL for migrations and administration."""
+        return self.admin_database_url or self.database_url
 
     @property
     def loopback(self) -> bool:

@@ -32,7 +32,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 }
 
 #: Modules whose statements are about the database as a whole: schema changes and a look at the server.
-_ABOUT_THE_DATABASE = frozenset({"migrate.py", "checkup.py"})
+_ABOUT_THE_DATABASE = frozenset({"migrate.py", "checkup.py", "isolation.py"})
 
 _PROGRAM = Path(queries.__file__).parents[1]
 _TESTS = Path(__file__).parent
@@ -40,8 +40,9 @@ _TESTS = Path(__file__).parent
 #: Everything by which the driver is given a statement.
 _METHODS = ("execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare")
 
-#: Files of tests that only pass on what the program sends.
+#: Files of tests, and modules of the program, that only pass on what others send.
 _PASSING_ON = frozenset({"recorder.py", "support.py"})
+_PASSED_BY = frozenset({"pool.py", "bound.py"})
 
 
 def excepted() -> frozenset[str]:
@@ -88,7 +89,7 @@ def _by_the_program(text: str) -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = Path(frame.f_code.co_filename)
-        if _PROGRAM in file.parents:
+        if _PROGRAM in file.parents and file.name not in _PASSED_BY:
             return file.name not in _ABOUT_THE_DATABASE
         if _TESTS in file.parents and file.name not in _PASSING_ON:
             return False

@@ -13,7 +13,7 @@ from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.policy import parse_policy
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Queries, Tenants
 from scimsrv.store.queries import load
 
 _SQL = load("identity")
@@ -33,13 +33,13 @@ class Credential:
     subject: str | None = None
 
 
-async def find_credential(pool: Queries, digest: bytes) -> Credential | None:
+async def find_credential(pool: Tenants, digest: bytes) -> Credential | None:
     """The live credential with this digest, or None. Its last use is noted once a minute."""
-    row = await pool.fetchrow(_SQL["credential"], digest)
+    row = await pool.across().fetchrow(_SQL["credential"], digest)
     if row is None:
         return None
     if row["stale"]:
-        await pool.execute(_SQL["mark_used"], row["tenant"], row["kid"])
+        await pool.of(row["tenant"]).execute(_SQL["mark_used"], row["tenant"], row["kid"])
     active, scopes = row["status"] == "active", frozenset(row["scopes"])
     return Credential(row["tenant"], row["slug"], active, row["revision"], row["kid"], scopes, row["subject"])
 

@@ -11,3 +11,6 @@ SELECT current_setting('server_version_num')::int AS version,
        current_user AS role,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        clock_timestamp() AS now;
+
+-- name: role
+SELECT current_user::text AS role;

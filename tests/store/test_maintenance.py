@@ -36,10 +36,23 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "_WORK", (background.erase, at_once))
 
 
+class Shared:
+    """A pool that is the same for all work."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def of(self, tenant: int) -> Any:
+        return self._pool
+
+    def across(self) -> Any:
+        return self._pool
+
+
 @asynccontextmanager
 async def running(pool: Any) -> AsyncIterator[Maintenance]:
     """A server's background for the length of a block."""
-    made = Maintenance(pool)
+    made = Maintenance(Shared(pool))
     made.start()
     try:
         yield made
@@ -199,6 +212,6 @@ async def test_stops_within_a_batch(pool: Pool, monkeypatch: pytest.MonkeyPatch)
 
 async def test_stops_before_it_has_begun(pool: Pool) -> None:
     """Also one that was never started."""
-    await Maintenance(pool).stop()
+    await Maintenance(Shared(pool)).stop()
     async with running(pool):
         pass
