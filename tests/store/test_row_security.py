@@ -255,8 +255,14 @@ class _Undone(Exception):  # noqa: N818
 
 _VALUES: Final[dict[str, Any]] = {
     **dict.fromkeys(("int4", "int8", "int2"), 1),
-    **{"text": "User", "float8": 1.0, "bool": True, "bytea": b"x", "jsonb": "{}", "json": "{}"},
-    **{"timestamptz": datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC), "interval": datetime.timedelta(seconds=1)},
+    "text": "User",
+    "float8": 1.0,
+    "bool": True,
+    "bytea": b"x",
+    "jsonb": "{}",
+    "json": "{}",
+    "timestamptz": datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC),
+    "interval": datetime.timedelta(seconds=1),
 }
 
 
