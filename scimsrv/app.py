@@ -9,6 +9,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -19,6 +20,7 @@ from starlette.types import Scope as Connection
 
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
+from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
@@ -45,11 +47,11 @@ from scimsrv.protocol.request import (
     search_by_query,
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
-from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route
+from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import Policy, lowered
 from scimsrv.schema.project import view
 from scimsrv.schema.redefinition import Subject
 from scimsrv.sealing import Safe
@@ -66,6 +68,7 @@ from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope
+from scimsrv.traffic import Traffic
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -86,19 +89,13 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = Limits(
-            body_bytes=settings.max_body,
-            search_body_bytes=settings.max_search_body,
-            bulk_operations=settings.max_operations,
-            page=settings.max_page,
-            default_page=settings.default_page,
-            cursor_seconds=settings.cursor_timeout,
-        )
+        self.limits = limits_of(settings)
         self.pool: Pool
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.jobs: Jobs
+        self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
@@ -125,6 +122,7 @@ class App:
             await self.pool.close()
             raise
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
+        self.traffic = Traffic(self.pool, settings.bad_tokens)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
@@ -136,26 +134,29 @@ class App:
         """End the background work and close the pool."""
         await self.jobs.stop()
         await self.maintenance.stop()
+        await self.traffic.rates.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         headers = Fields(connection["headers"])
         request = headers.request_id
         media_type = SCIM_JSON
-        try:
-            media_type = media_type_of(headers)
-            reply = await self.respond(connection, headers, receive)
-        except ScimError as error:
-            reply = refusal(error, request)
-        except Disconnected:
-            return
-        except Exception:
-            log.exception("request %s failed", request)
-            reply = refusal(ScimError(Kind.INTERNAL), request)
-        await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+        with ExitStack() as visit:
+            try:
+                media_type = media_type_of(headers)
+                reply = await self.respond(connection, headers, receive, visit)
+            except ScimError as error:
+                reply = refusal(self.traffic.judged(error, (connection.get("client") or ("",))[0]), request)
+            except Disconnected:
+                return
+            except Exception:
+                log.exception("request %s failed", request)
+                reply = refusal(ScimError(Kind.INTERNAL), request)
+            await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
 
-    async def respond(self, connection: Connection, headers: Fields, receive: Receive) -> Reply:
-        """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
+    async def respond(self, connection: Connection, headers: Fields, receive: Receive, visit: ExitStack) -> Reply:
+        """The pipeline: bytes → route → principal → plan → outcome → reply. What the request holds is given back when the visit ends.
+        Raises ScimError."""
         found = route(connection["raw_path"])
         method = connection["method"]
         given = headers.all(b"authorization")
@@ -163,6 +164,8 @@ class App:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
+        credential, limits = principal.credential, self._limits(catalog)
+        await self.traffic.enter(visit, credential.tenant, credential.kid, limits, weight(found.endpoint, method))
         self._resource_type(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
@@ -172,7 +175,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allowed})
         check_feature(found, method, catalog.policy)
         if found.endpoint is Endpoint.BULK:
-            return await self._bulk(found, given, headers, receive)
+            return await self._bulk(found, given, headers, receive, limits)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
         own = found.endpoint is Endpoint.ME
@@ -181,7 +184,7 @@ class App:
             found = await self._me(found, method, principal, catalog)
         else:
             principal.require(_right(found.endpoint, reads=reads))
-        body = await self._body(found, method, headers, receive)
+        body = await self._body(found, method, headers, receive, limits)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
             catalog = await self._catalog(principal)
@@ -229,7 +232,11 @@ class App:
             )
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
-        outcome = await execute(scope, plan)
+        if isinstance(plan, Query):
+            async with self.traffic.searches.waited(scope.tenant, scope.limits.searches, scope.limits.patience):
+                outcome = await execute(scope, plan)
+        else:
+            outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
@@ -260,15 +267,16 @@ class App:
         check_feature(found, method, policy)
         return found
 
-    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive) -> Reply:
+    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive, limits: Limits) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
         (await self._principal(given, found)).require(Right.BULK)
         check_content_type(headers.get(b"content-type"))
-        reader = OperationsReader(self.limits)
-        async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
+        reader = OperationsReader(limits)
+        async for chunk in chunks(headers, receive, limits.body_bytes, "maxPayloadSize"):
             reader.feed(chunk)
-        bulk = read_bulk(reader.finish(), found.tenant, self.limits)
+        bulk = read_bulk(reader.finish(), found.tenant, limits)
         principal = await self._principal(given, found)
+        self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
         async def authorise() -> None:
@@ -279,7 +287,7 @@ class App:
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digests = digests_of_bulk(self.digest_keys, bulk, self.limits)
+            digests = digests_of_bulk(self.digest_keys, bulk, limits)
             return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
@@ -320,17 +328,19 @@ class App:
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
         pool = self.pool.of(credential.tenant)
-        return Scope(pool, credential.tenant, catalog, base_url, credential.kid, self.limits, self.maintenance.wake, self.names)
+        return Scope(pool, credential.tenant, catalog, base_url, credential.kid, self._limits(catalog), self.maintenance.wake, self.names)
 
-    async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
+    def _limits(self, catalog: Catalog) -> Limits:
+        """The limits of the tenant: the server's, where its policy has no lower ones."""
+        return lowered(self.limits, catalog.policy)
+
+    async def _body(self, found: Route, method: str, headers: Fields, receive: Receive, limits: Limits) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
         if method not in ("POST", "PUT", "PATCH"):
             return None
         searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         check_content_type(headers.get(b"content-type"))
-        return read_object(
-            await read_body(headers, receive, self.limits.search_body_bytes if searches else self.limits.body_bytes), self.limits
-        )
+        return read_object(await read_body(headers, receive, limits.search_body_bytes if searches else limits.body_bytes), limits)
 
     def _generic_config(self, found: Route, connection: Connection) -> Reply:
         """ServiceProviderConfig without credentials: the same for every tenant, existing or not."""
@@ -376,7 +386,7 @@ class App:
         headers: Fields,
     ) -> Plan:
         """What the request asks for."""
-        limits, base_url = self.limits, self._base_url(found.tenant)
+        limits, base_url = self._limits(catalog), self._base_url(found.tenant)
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential

@@ -21,6 +21,7 @@ from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
+from scimsrv.schema.policy import lowered
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
@@ -209,7 +210,7 @@ class Jobs:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
         pool = self._pool.of(job.tenant)
         _, catalog = await load_catalog(pool, job.tenant)
-        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, self._limits)
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, lowered(self._limits, catalog.policy))
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scimsrv.store import answers, asynchronous, background, rework
+from scimsrv.store import answers, asynchronous, background, rates, rework
 from scimsrv.store.pool import Database, Tenants
 
 log = logging.getLogger("scimsrv.background")
@@ -27,7 +27,7 @@ _REST: Final = 0.5
 _WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index, rework.rework)
 
 #: What a tenant's old results and answers are forgotten by.
-_FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers)
+_FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers, rates.prune_rates)
 
 
 class Maintenance:

@@ -5,3 +5,5 @@ from typing import Final
 from prometheus_client import Counter
 
 FILTER_FALLBACK: Final = Counter("scim_filter_fallback", "Searches that no index narrows, so that every resource of a type is read")
+
+LIMITED: Final = Counter("scim_ratelimited", "Requests that were refused with 429, by the limit that they met", ["limit"])

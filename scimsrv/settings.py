@@ -52,6 +52,18 @@ class Settings(BaseModel):
     max_page: int = Field(default=1000, ge=1, le=100_000, description="most resources in one page")
     default_page: int = Field(default=100, ge=1, description="resources in a page when the client names no count")
     cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")
+    token_rate: int = Field(
+        default=1000, ge=1, description="requests per second of one token; a search counts as two, a bulk request as many"
+    )
+    token_burst: int = Field(default=2000, ge=1, description="requests of one token at once, after a rest")
+    tenant_rate: int = Field(default=2000, ge=1, description="requests per second of all tokens of a tenant together")
+    tenant_burst: int = Field(default=4000, ge=1, description="requests of a tenant at once, after a rest")
+    rate_patience: float = Field(
+        default=2.0, ge=0, le=10, description="seconds that a request too many is kept waiting before it is refused"
+    )
+    tenant_requests: int = Field(default=256, ge=1, description="most requests of a tenant in progress per process")
+    tenant_searches: int = Field(default=4, ge=1, description="most searches of a tenant in progress per process; others wait for a while")
+    bad_tokens: int = Field(default=20, ge=1, description="invalid tokens from one address within a minute, after which it is told to wait")
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")

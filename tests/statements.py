@@ -30,7 +30,7 @@ TENANT_TABLES: Final = {
         "tenant",
     ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
-    **dict.fromkeys(("request_job", "request_result", "first_answer"), "tenant"),
+    **dict.fromkeys(("request_job", "request_result", "first_answer", "rate"), "tenant"),
     "tenant": "id",
 }
 

@@ -10,7 +10,7 @@ from scimsrv.admin import models
 from scimsrv.admin.verbs import PolicyState, Verbs
 from scimsrv.cli.administer import add_administration, administer, asked
 from scimsrv.cli.common import CommandError, add_command, add_group, emit, note, table
-from scimsrv.schema.policy import LISTS, PROFILES
+from scimsrv.schema.policy import LISTS, NUMBERS, PROFILES
 from scimsrv.schema.presets import PRESETS
 
 
@@ -70,7 +70,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _switches(given: list[str], flag: str = "") -> dict[str, object]:
-    """The switches of --set; true and false are booleans, names with commas between them are lists, anything else is text."""
+    """The switches of --set: true, false and numbers are what they look like, names with commas between them are lists."""
     words: dict[str, object] = {"true": True, "false": False}
     pairs = [one.partition("=") for one in given]
     for name, equals, _ in pairs:
@@ -78,7 +78,8 @@ def _switches(given: list[str], flag: str = "") -> dict[str, object]:
             raise CommandError(f"{flag}{name!r} has no value; write SWITCH=VALUE, such as empty_string_clears=true.")
     found = {name.strip(): value.strip() for name, _, value in pairs}
     lists = {name: [one.strip() for one in value.split(",") if one.strip()] for name, value in found.items() if name in LISTS}
-    return {name: words.get(value.lower(), value) for name, value in found.items()} | lists
+    numbers = {name: int(value) for name, value in found.items() if name in NUMBERS and value.isdecimal()}
+    return {name: words.get(value.lower(), value) for name, value in found.items()} | lists | numbers
 
 
 def _list(arguments: argparse.Namespace) -> int:

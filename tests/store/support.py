@@ -90,6 +90,7 @@ def everything_indexed(catalog: Catalog) -> list[StoredIndex]:
 def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
     """The scope of a tenant, by default of one that no other test uses. Resources need no row in the table of tenants."""
     tenant = next(_tenants) if tenant is None else tenant
+    pool = pool._pool if isinstance(pool, Walled) else pool
     return Scope(Walled(pool, tenant) if Walled.wanted else pool, tenant, catalog, BASE_URL, "tests", Limits())
 
 
@@ -262,7 +263,7 @@ def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str 
 
 def driver(scope: Scope) -> Any:
     """The driver's pool behind a scope of a test, which can do more than the store asks of a pool."""
-    return scope.pool
+    return _own(scope)
 
 
 async def count(scope: Scope, table: str) -> int:

@@ -80,7 +80,7 @@ async def test_every_table_is_a_tenants_or_known_to_be_nobodys(pool: Pool) -> No
 
 async def test_policies_are_these_and_no_others(pool: Pool) -> None:
     """A tenant's rows for everybody, everything for the owner, and for reading the few tables that are looked through."""
-    looked = {"credential", "tenant", "tenant_index", "tenant_job", "erasure", "request_job", "first_answer"}
+    looked = {"credential", "tenant", "tenant_index", "tenant_job", "erasure", "request_job", "first_answer", "rate"}
     rows = await pool.fetch("SELECT tablename, policyname, cmd, roles::text[] AS roles FROM pg_policies")
     owner = await pool.fetchval("SELECT current_user::text")
     expected = {(table, "tenant_rows", "ALL", ("public",)) for table in TENANT_TABLES}
