@@ -52,10 +52,11 @@ def refused(limit: str, detail: str, wait: float = 1.0) -> ScimError:
 @dataclass(slots=True)
 class _Bucket:
     """What a token or a tenant has used. `paid` is when, by the loop's clock, all that it has used is paid off, as far as this server
-    knows; `unsettled` is what other servers do not know of yet, in seconds of its rate."""
+    knows; `unsettled` is what other servers do not know of yet, in seconds of its rate, `telling` what they are being told."""
 
     paid: float = 0.0
     unsettled: float = 0.0
+    telling: float = 0.0
 
     def use(self, seconds: float, now: float) -> None:
         self.paid = max(self.paid, now) + seconds
@@ -82,7 +83,7 @@ class Rates:
         """Let a request in that counts as so many: at once, or after a short wait. Raises ScimError 429 when it would have to wait for
         longer than that. It needs room for one, and may take the rest as a debt."""
         account = self._account(tenant)
-        while account.due is not None and any(_is_much(account, *one) for one in _rates(token, limits)):
+        while (account.due or account.settling) and any(_is_much(account, *one) for one in _rates(token, limits)):
             await asyncio.shield(self._begin(tenant, account))
         now = asyncio.get_running_loop().time()
         wait = 0.0
@@ -137,7 +138,7 @@ class Rates:
             if not used:
                 return
             for subject in used:
-                account.buckets[subject].unsettled = 0.0
+                account.buckets[subject].unsettled, account.buckets[subject].telling = 0.0, used[subject]
             backlogs = await settle(self._pool.of(tenant), tenant, used)
             now = asyncio.get_running_loop().time()
             for subject, backlog in backlogs.items():
@@ -149,6 +150,8 @@ class Rates:
             log.warning("settling the rates of tenant %s failed: %s", tenant, type(problem).__name__)
         finally:
             account.settling = None
+            for bucket in account.buckets.values():
+                bucket.telling = 0.0
             if account.due is None and any(bucket.unsettled for bucket in account.buckets.values()):
                 account.due = asyncio.get_running_loop().call_later(SETTLING, self._begin, tenant, account)
 
@@ -156,7 +159,7 @@ class Rates:
 def _is_much(account: _Account, subject: str, rate: float, burst: float) -> bool:
     """Whether other servers do not know of so much that it has to be settled before more is let in."""
     bucket = account.buckets.get(subject)
-    return bucket is not None and bucket.unsettled * rate > max(1.0, burst * _SHARE) - 0.5
+    return bucket is not None and (bucket.unsettled + bucket.telling) * rate > max(1.0, burst * _SHARE) - 0.5
 
 
 def _rates(token: str, limits: Limits) -> tuple[tuple[str, float, float], ...]:

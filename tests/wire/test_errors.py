@@ -49,7 +49,7 @@ _REQUESTS: list[tuple[Kind, str, str, Any, dict[str, str]]] = [
 #: Kinds that need more than one plain request; each has a test of its own, here or where its cause is tested.
 _ELSEWHERE = {
     *(Kind.EXPIRED_CURSOR, Kind.REQUEST_TIMEOUT, Kind.URI_TOO_LONG, Kind.PRECONDITION_REQUIRED, Kind.HEADERS_TOO_LARGE),
-    *(Kind.CONFLICT, Kind.UNPROCESSABLE, Kind.INTERNAL, Kind.UNAVAILABLE),
+    *(Kind.CONFLICT, Kind.UNPROCESSABLE, Kind.TOO_MANY_REQUESTS, Kind.INTERNAL, Kind.UNAVAILABLE),
 }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,8 +19,13 @@ from scimsrv.store.execute import execute
 from scimsrv.traffic import Attempts
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 
-#: Too slow to let in anything more while a test runs.
-_SLOW = {"token_rate": 1, "tenant_rate": 1, "rate_patience": 0}
+
+@asynccontextmanager
+async def _slow(start: Starter, **settings: Any) -> AsyncIterator[Server]:
+    """A server whose rates are too slow to let in anything more while a test runs."""
+    async with start(rate_patience=0, **settings) as server:
+        server.app.limits = replace(server.app.limits, token_rate=0.001, tenant_rate=0.001)
+        yield server
 
 
 def _refused(answer: httpx.Response, says: str) -> None:
@@ -39,7 +47,7 @@ async def _passed(client: Client, most: int = 40) -> int:
 
 async def test_a_token_has_a_rate(start: Starter) -> None:
     """A burst passes and no request more; other tokens of the tenant, and other tenants, are not concerned."""
-    async with start(**_SLOW, token_burst=7, tenant_burst=30) as server:
+    async with _slow(start, token_burst=7, tenant_burst=30) as server:
         client, other = await server.tenant(), await server.tenant()
         second = client.with_token(await server.token(client))
         assert [await _passed(one) for one in (client, client, second, other)] == [7, 0, 7, 7]
@@ -47,7 +55,7 @@ async def test_a_token_has_a_rate(start: Starter) -> None:
 
 async def test_a_tenant_has_a_rate(start: Starter) -> None:
     """All tokens of a tenant together have a rate, too."""
-    async with start(**_SLOW, token_burst=7, tenant_burst=10) as server:
+    async with _slow(start, token_burst=7, tenant_burst=10) as server:
         client = await server.tenant()
         second = client.with_token(await server.token(client))
         assert [await _passed(one) for one in (client, second, second)] == [7, 3, 0]
@@ -71,7 +79,7 @@ async def test_a_tenant_has_a_rate(start: Starter) -> None:
 async def test_weights(start: Starter, method: str, path: str, weight: int) -> None:
     """A search counts as two requests, everything else as one, also what fails."""
     bodies = {"/Users": user(), "/Users/.search": {"schemas": [SEARCH]}, "/.search": {"schemas": [SEARCH]}}
-    async with start(**_SLOW, token_burst=9, tenant_burst=30) as server:
+    async with _slow(start, token_burst=9, tenant_burst=30) as server:
         client = await server.tenant()
         assert (await client.request(method, path, bodies.get(path) if method == "POST" else None)).status_code != 429
         assert await _passed(client) == 9 - weight
@@ -80,13 +88,13 @@ async def test_weights(start: Starter, method: str, path: str, weight: int) -> N
 @pytest.mark.parametrize("operations", [1, 5, 9, 30])
 async def test_a_bulk_request_counts_as_its_operations(start: Starter, operations: int) -> None:
     """It is let in where there is room for one, and carried out whole; what it takes beyond the limit is a debt."""
-    async with start(**_SLOW, token_burst=10, tenant_burst=100) as server:
+    async with _slow(start, token_burst=10, tenant_burst=100) as server:
         client = await server.tenant()
         answer = await client.post("/Bulk", _bulk(operations))
         assert [one["status"] for one in answer.json()["Operations"]] == ["201"] * operations
         assert await _passed(client) == max(0, 10 - operations)
         if operations >= 10:
-            _refused(await client.post("/Bulk", _bulk(1)), "1 requests per second")
+            _refused(await client.post("/Bulk", _bulk(1)), "requests per second")
             assert await server.pool.fetchval("SELECT count(*) FROM resource WHERE tenant = $1", client.id) == operations
 
 
@@ -97,7 +105,7 @@ def _bulk(operations: int) -> dict[str, Any]:
 
 async def test_a_debt_is_no_sentence(start: Starter) -> None:
     """However much a bulk request took, a client is never told to wait for more than half a minute."""
-    async with start(**_SLOW, token_burst=1, tenant_burst=100) as server:
+    async with _slow(start, token_burst=1, tenant_burst=100) as server:
         client = await server.tenant()
         await client.post("/Bulk", _bulk(60))
         assert (await client.get("/ResourceTypes")).headers["retry-after"] == "30"
@@ -105,7 +113,7 @@ async def test_a_debt_is_no_sentence(start: Starter) -> None:
 
 async def test_what_is_refused_does_nothing(start: Starter) -> None:
     """A refused request changes nothing, takes nothing of the rate, and its body is not read."""
-    async with start(token_rate=2, token_burst=3, tenant_rate=1000, rate_patience=0) as server:
+    async with _slow(start, token_burst=3) as server:
         client = await server.tenant()
         ada = await client.new_user()
         await _passed(client)
@@ -116,10 +124,10 @@ async def test_what_is_refused_does_nothing(start: Starter) -> None:
             ("DELETE", f"/Users/{ada['id']}", None),
             ("POST", "/Bulk", {}),
         ):
-            _refused(await client.request(method, path, body), "2 requests per second")
-        _refused(await client.request("POST", "/Users", content=b"x" * 10_000_000), "2 requests per second")
+            _refused(await client.request(method, path, body), "requests per second")
+        _refused(await client.request("POST", "/Users", content=b"x" * 10_000_000), "requests per second")
         assert await server.pool.fetch("SELECT * FROM resource WHERE tenant = $1", client.id) == before
-        await asyncio.sleep(0.55)
+        client = client.with_token(await server.token(client))
         assert (await client.get(f"/Users/{ada['id']}")).status_code == 200
 
 
@@ -135,17 +143,18 @@ async def test_a_little_too_much_waits_instead(start: Starter) -> None:
 
 async def test_patience_has_an_end(start: Starter) -> None:
     """What would have to wait for longer is refused at once; those who wait are served in time."""
-    async with start(token_rate=10, token_burst=1, tenant_rate=1000, rate_patience=0.5) as server:
+    async with start(token_rate=2, token_burst=1, tenant_rate=1000, rate_patience=1.1) as server:
         client = await server.tenant()
-        statuses = [answer.status_code for answer in await asyncio.gather(*(client.get("/ResourceTypes") for _ in range(20)))]
-        assert (statuses.count(200), statuses.count(429)) == (6, 14)
+        statuses = [answer.status_code for answer in await asyncio.gather(*(client.get("/ResourceTypes") for _ in range(40)))]
+        assert set(statuses) == {200, 429}
+        assert statuses.count(200) >= 3
 
 
 async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one server let in the other knows of, and so does one that is started later."""
     monkeypatch.setattr(traffic, "SETTLING", 0.01)
-    settings = _SLOW | {"token_burst": 10, "tenant_burst": 1000}
-    async with start(**settings) as one, start(**settings) as two:
+    settings = {"token_burst": 10, "tenant_burst": 1000}
+    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
         client = await one.tenant()
         there = Client(two.http, client.slug, client.id, client.token)
         assert (await client.get("/ResourceTypes")).status_code == (await there.get("/ResourceTypes")).status_code == 200
@@ -153,14 +162,13 @@ async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.M
         while await _passed_once(client) or await _passed_once(there):
             passed += 1
             await asyncio.sleep(0.1)
-            assert passed < 20
-        # While it counts, the rate lets in a few more.
-        assert 10 <= passed <= 14
-    async with start(**settings) as later:
+            assert passed < 100
+        assert 10 <= passed <= 12
+    async with _slow(start, **settings) as later:
         there = Client(later.http, client.slug, client.id, client.token)
         await _passed_once(there)
         await asyncio.sleep(0.2)
-        assert await _passed(there) <= 2
+        assert await _passed(there) <= 1
 
 
 async def _passed_once(client: Client) -> bool:
@@ -169,8 +177,8 @@ async def _passed_once(client: Client) -> bool:
 
 async def test_servers_that_are_asked_at_once(start: Starter) -> None:
     """Before they know of each other two servers let in no more than a tenth of a burst beyond what it is, each, and pay it off."""
-    settings = _SLOW | {"token_burst": 100, "tenant_burst": 1000}
-    async with start(**settings) as one, start(**settings) as two:
+    settings = {"token_burst": 100, "tenant_burst": 1000}
+    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
         client = await one.tenant()
         clients = (client, Client(two.http, client.slug, client.id, client.token))
         statuses = [
@@ -178,14 +186,15 @@ async def test_servers_that_are_asked_at_once(start: Starter) -> None:
             for _ in range(3)
             for answer in await asyncio.gather(*(clients[n % 2].get("/ResourceTypes") for n in range(80)))
         ]
-        assert 100 <= statuses.count(200) <= 100 + 2 * 11 + 5
+        assert 100 <= statuses.count(200) <= 100 + 2 * 11
 
 
 async def test_a_tenant_may_have_a_lower_rate(start: Starter) -> None:
     """The policy's rates hold where they are lower than the server's."""
     async with start(token_rate=100, token_burst=1000, tenant_rate=10_000, rate_patience=0) as server:
         lower, higher = await server.tenant(token_rate=1), await server.tenant(token_rate=1_000_000)
-        assert await _passed(lower) == 10
+        began = time.monotonic()
+        assert 10 <= await _passed(lower) <= 11 + time.monotonic() - began
         assert await _passed(higher) == 40
 
 
