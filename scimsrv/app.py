@@ -9,7 +9,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -191,7 +191,10 @@ class App:
         until = time.monotonic() + _CHANGING
         while True:
             try:
-                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
+                # What may wait for its result has no part of the tenant's share: it is worked on in turn elsewhere.
+                later = preferences(headers.joined(b"prefer")).asynchronous
+                async with nullcontext() if later else self.traffic.shares.share(credential.tenant):
+                    return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -233,10 +236,11 @@ class App:
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
         if isinstance(plan, Query):
-            async with self.traffic.searches.waited(scope.tenant, scope.limits.searches, scope.limits.patience):
+            async with self.traffic.search(scope.tenant, scope.limits):
                 outcome = await execute(scope, plan)
-        else:
-            outcome = await execute(scope, plan)
+                async with self.traffic.costly(scope.tenant):
+                    return renderer.reply(outcome)
+        outcome = await execute(scope, plan)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
@@ -288,14 +292,15 @@ class App:
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
             digests = digests_of_bulk(self.digest_keys, bulk, limits)
-            return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
+            async with nullcontext() if wanted.asynchronous else self.traffic.bulk(scope.tenant, limits):
+                return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
             if kept is not None:
                 return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
         carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
-        results = await carry(scope, bulk, allot(bulk), authorise)
-        return Reply(200, response(results, headers.request_id))
+        async with self.traffic.bulk(scope.tenant, limits):
+            return Reply(200, response(await carry(scope, bulk, allot(bulk), authorise), headers.request_id))
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:

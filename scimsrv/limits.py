@@ -37,6 +37,7 @@ class Limits:
     tenant_burst: float = 4_000.0
     requests: int = 256
     searches: int = 4
+    bulks: int = 2
     patience: float = 2.0
 
 

@@ -13,7 +13,7 @@ import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,7 @@ from scimsrv.limits import Limits
 from scimsrv.metrics import LIMITED
 from scimsrv.store.pool import Tenants
 from scimsrv.store.rates import settle
+from scimsrv.turns import Turns
 
 log: Final = logging.getLogger("scimsrv.traffic")
 
@@ -32,8 +33,14 @@ _SHARE: Final = 0.1
 #: The longest time that a client is told to wait: Okta gives up a task after ten refusals, each with the wait doubled.
 _LONGEST: Final = 30
 
+#: Seconds that a bulk request waits for others of its tenant: it is let in already, and takes long itself.
+_BULK_PATIENCE: Final = 20.0
+
 #: Tenants and addresses that a server keeps count of, the oldest going first.
 _KEPT: Final = 10_000
+
+#: Seconds after its last request for which a tenant counts as present.
+_PRESENT: Final = 1.0
 
 #: Seconds in which attempts are counted.
 _ATTEMPTS: Final = 60.0
@@ -227,6 +234,62 @@ class Places:
         return refused(self._what, f"The tenant may have {most} {self._what} at the same time; try again when fewer are in progress")
 
 
+class Shares:
+    """How many requests of a tenant are worked on at the same time while other tenants send requests, too: an equal share of a few
+    places, and two at least. The others wait in their order, and cost nothing; a tenant that is alone has no limit here."""
+
+    def __init__(self, places: int = 8, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places = places
+        self._clock = clock
+        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._held: Counter[int] = Counter()
+        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def share(self, tenant: int) -> AsyncIterator[None]:
+        """Part of the tenant's share for the length of the block."""
+        self._seen[tenant] = self._clock()
+        self._seen.move_to_end(tenant)
+        if tenant not in self._waiting and self._held[tenant] < self._each():
+            self._held[tenant] += 1
+        else:
+            await self._wait(tenant)
+        try:
+            yield
+        finally:
+            self._leave(tenant)
+
+    def _each(self) -> float:
+        """How many requests each tenant may have worked on now."""
+        long_ago = self._clock() - _PRESENT
+        while self._seen and next(iter(self._seen.values())) < long_ago:
+            self._seen.popitem(last=False)
+        return math.inf if len(self._seen) <= 1 else max(2, self._places // len(self._seen))
+
+    async def _wait(self, tenant: int) -> None:
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(given)
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled():  # it was given just now
+                self._leave(tenant)
+            raise
+
+    def _leave(self, tenant: int) -> None:
+        self._held[tenant] -= 1
+        queue, each = self._waiting.get(tenant), self._each()
+        while queue and self._held[tenant] < each:
+            given = queue.popleft()
+            if not given.cancelled():
+                self._held[tenant] += 1
+                given.set_result(None)
+        if queue is not None and not queue:
+            del self._waiting[tenant]
+        if not self._held[tenant]:
+            del self._held[tenant]
+
+
 class Attempts:
     """Counts what failed to authenticate, by address: beyond the limit it is told to come back later. Who has a valid token is let in."""
 
@@ -256,12 +319,30 @@ class Traffic:
         self.rates = Rates(pool)
         self.requests = Places("requests")
         self.searches = Places("searches")
+        self.bulks = Places("bulk requests")
+        self.shares = Shares()
+        self._costly = Turns(1, 1)
         self.attempts = Attempts(attempts)
 
     async def enter(self, visit: ExitStack, tenant: int, token: str, limits: Limits, weight: int) -> None:
         """Let a request in, which has a place until the visit ends. Raises ScimError 429."""
         visit.enter_context(self.requests.held(tenant, limits.requests))
         await self.rates.admit(tenant, token, limits, weight)
+
+    def bulk(self, tenant: int, limits: Limits) -> AbstractAsyncContextManager[None]:
+        """A place for a bulk request for the length of the block; it waits for others of its tenant. Raises ScimError 429."""
+        return self.bulks.waited(tenant, limits.bulks, _BULK_PATIENCE)
+
+    def search(self, tenant: int, limits: Limits) -> AbstractAsyncContextManager[None]:
+        """A place for a search for the length of the block; it waits for others of its tenant. Raises ScimError 429."""
+        return self.searches.waited(tenant, limits.searches, limits.patience)
+
+    @asynccontextmanager
+    async def costly(self, tenant: int) -> AsyncIterator[None]:
+        """For work of some milliseconds: pieces of it are done one by one, and between two of them whatever else is ready has its turn."""
+        async with self._costly.turn(tenant):
+            yield
+            await asyncio.sleep(0)
 
     def judged(self, error: ScimError, address: str) -> ScimError:
         """What a request that was refused is answered: 429 for one bad token too many from its address."""
