@@ -238,7 +238,7 @@ class Shares:
     """How many requests of a tenant are worked on at the same time while other tenants send requests, too: an equal share of a few
     places, and two at least. The others wait in their order, and cost nothing; a tenant that is alone has no limit here."""
 
-    def __init__(self, places: int = 8, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, places: int = 4, clock: Callable[[], float] = time.monotonic) -> None:
         self._places = places
         self._clock = clock
         self._seen: OrderedDict[int, float] = OrderedDict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from scimsrv import app, traffic
 from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
+from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
 from scimsrv.traffic import Attempts
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
@@ -248,6 +250,34 @@ async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
         assert (await client.get("/Users/x")).status_code == 404
 
 
+async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bulk requests of a tenant are carried out at the same time; another waits for its turn, and another tenant's does not."""
+    begun, go = list[int](), asyncio.Event()
+    async def held(scope: Any, *rest: Any) -> Any:
+        begun.append(scope.tenant)
+        await go.wait()
+        return await carry_out(scope, *rest)
+
+    monkeypatch.setattr(app, "carry_out", held)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(3)]
+        await _until(lambda: len(begun) == 2)
+        running.append(asyncio.create_task(other.post("/Bulk", _bulk(1))))
+        await _until(lambda: len(begun) == 3)
+        assert begun == [client.id, client.id, other.id]
+        assert (await client.get("/Users")).status_code == 200
+        go.set()
+        assert {answer.status_code for answer in await asyncio.gather(*running)} == {200}
+        monkeypatch.setattr(traffic, "_BULK_PATIENCE", 0.05)
+        go.clear()
+        running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(2)]
+        await _until(lambda: len(begun) == 6)
+        _refused(await client.post("/Bulk", _bulk(1)), "2 bulk requests at the same time")
+        go.set()
+        await asyncio.gather(*running)
+
+
 async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant has so many searches in progress; others wait in their order, and are refused when that takes too long. What is no
     search, and another tenant's searches, go on."""
@@ -283,6 +313,44 @@ async def test_a_client_that_leaves_gives_its_place_back(start: Starter, monkeyp
         await asyncio.gather(running, *waiting, return_exceptions=True)
         held.go.set()
         assert {answer.status_code for answer in await asyncio.gather(*(client.get("/Users") for _ in range(3)))} == {200}
+
+
+async def test_a_noisy_tenant_does_not_stop_a_quiet_one(start: Starter) -> None:
+    """While one tenant sends reads, searches, writes and bulk requests as fast as it can and is refused, every request of another one is
+    served: no 429 for what it did not do, and no 503 for want of a connection."""
+    async with start(token_rate=50, token_burst=50, rate_patience=0, tenant_requests=30, pool_size=3) as server:
+        noisy, quiet = await server.tenant(), await server.tenant()
+        stop, seen = asyncio.Event(), Counter[int]()
+
+        async def flood(number: int) -> None:
+            while not stop.is_set():
+                seen[(await _one(noisy, number % 4)).status_code] += 1
+                await asyncio.sleep(0.001)  # without a socket between, a refusal waits for nothing
+
+        floods = [asyncio.create_task(flood(number)) for number in range(40)]
+        await _until(lambda: seen[429] > 20)
+        for _ in range(5):
+            ada = await quiet.new_user()
+            assert (await quiet.get(f"/Users/{ada['id']}")).status_code == 200
+            assert await quiet.search(f'userName eq "{ada["userName"]}"') == [ada["id"]]
+            assert (await quiet.post("/Bulk", _bulk(2))).status_code == 200
+            assert (await quiet.delete(f"/Users/{ada['id']}")).status_code == 204
+        stop.set()
+        await asyncio.gather(*floods)
+        assert seen[429] > seen[200]
+        assert not set(seen) - {200, 201, 404, 429, 503}
+
+
+async def _one(client: Client, kind: int) -> httpx.Response:
+    match kind:
+        case 0:
+            return await client.get("/Users", filter='title co "zz"')
+        case 1:
+            return await client.post("/Users", user())
+        case 2:
+            return await client.get("/Users/x")
+        case _:
+            return await client.post("/Bulk", _bulk(10))
 
 
 # -- attempts ------------------------------------------------------------------------------------------------------
