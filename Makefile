@@ -5,16 +5,21 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WHEEL := $(VENV)/.wheel
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
 
-.PHONY: help install serve test test-matrix test-mutants check format bench bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-matrix fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-install: $(STAMP) ## make .venv with everything that is needed to run, test, lint and bench
+install: $(STAMP) $(WHEEL) ## make .venv with everything that is needed to run, test, lint and bench
+
+wheel: $(STAMP) ## build the Rust package scimsrv-badges and put it into .venv (needs cargo)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall ./rust_badges
+	@$(CRATE) | cksum > $(WHEEL)
 
 # Keyed on content, not on times: a fresh clone has arbitrary times, and a changed lock must be noticed after a checkout.
 ifneq ($(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum),$(shell cat $(STAMP) 2>/dev/null))
@@ -27,11 +32,27 @@ $(STAMP):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@cat requirements.lock pyproject.toml | cksum > $(STAMP)
 
+# The server works without the Rust package; where it cannot be built, that is said and no more.
+CRATE := find rust_badges \( -name target -o -name fuzz \) -prune -o -type f -print | LC_ALL=C sort | xargs cat
+ifneq ($(shell $(CRATE) | cksum),$(shell cat $(WHEEL) 2>/dev/null))
+.PHONY: $(WHEEL)
+endif
+$(WHEEL): | $(STAMP)
+	@if ! command -v cargo >/dev/null 2>&1; then echo "cargo is not installed: badges are baked in Python, not in Rust"; \
+	elif ! $(MAKE) --no-print-directory wheel; then echo "scimsrv-badges cannot be built: badges are baked in Python, not in Rust"; fi
+
 serve: install ## start an embedded Postgres and the server, print URL, token and a curl line
 	@exec $(BIN)/scimsrv serve $(SERVE_ARGS)
 
-test: install check ## lint, types, and every test against a Postgres of its own
+test: install check test-rust ## lint, types, and every test against a Postgres of its own
 	$(BIN)/python -m pytest
+
+test-rust: install ## tests and lints of the Rust package, where cargo is installed
+	@if ! command -v cargo >/dev/null 2>&1; then echo "cargo is not installed: the Rust package is not tested"; else \
+	cd rust_badges && cargo fmt --all --check && cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings && cargo test --quiet --locked -p baking; fi
+
+fuzz: ## fuzz the parsers of the Rust package for a minute each (needs cargo-fuzz and a nightly toolchain)
+	cd rust_badges && for target in png svg; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 test-matrix: install ## the tests of store and wire on Postgres 15 and 18, directly and through PgBouncer, without and with row-level security
 	@for postgres in embedded 15; do for pooler in direct pgbouncer; do for isolation in predicate rls; do \
@@ -55,6 +76,9 @@ format: install ## let the formatter and the linter repair what they can
 bench: install ## measure against a ceiling taken in the same run
 	$(BIN)/python -m bench
 
+bench-baking: install ## measure baking of badges against a copy, openbadgeslib and Pillow (needs cargo)
+	$(BIN)/python -m bench.baking
+
 bench-scale: install ## measure on a tenant of a million users (half an hour, 12 GB of disk); SCALE_ARGS="--data DIR" keeps the data
 	$(BIN)/python -m bench.scale --json bench/results/scale.json --plots bench/results --docs docs/scale.md $(SCALE_ARGS)
 
@@ -66,4 +90,4 @@ lock: ## resolve the dependencies again (needs uv)
 		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
 clean: ## remove everything that was made here, except the data directory
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) rust_badges/target rust_badges/fuzz/target dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -28,6 +28,7 @@ from scimsrv.store.tenants import create_tenant
 
 _SLUG: Final = "bench"
 _WIDE: Final = "wide"
+_BADGES: Final = "badges"
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         cluster = start_cluster(folder / "postgres")
         stack.callback(cluster.stop)
         key = new_key()
-        (tenant, token), (_, wide) = asyncio.run(_prepare(cluster.dsn, key))
+        (tenant, token), (_, wide), (_, badges) = asyncio.run(_prepare(cluster.dsn, key))
         ours = stack.enter_context(
             running(
                 ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"],
@@ -56,16 +57,16 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         for target in targets:
             asyncio.run(fill(target, size, others))
         asyncio.run(_settle(cluster.dsn))
-        other = Target(ours, f"/scim/{_WIDE}/v2", wide)
-        yield World(size, targets[0], other, replace(targets[0], port=bare, base=""), targets[1] if peer else None)
+        other, third = (Target(ours, f"/scim/{slug}/v2", of_tenant) for slug, of_tenant in ((_WIDE, wide), (_BADGES, badges)))
+        yield World(size, targets[0], other, third, replace(targets[0], port=bare, base=""), targets[1] if peer else None)
 
 
 async def _prepare(dsn: str, key: str) -> list[tuple[int, str]]:
-    """Migrate the database and make two tenants; returns the key and a token of each."""
+    """Migrate the database and make three tenants, the last with badges; returns the key and a token of each."""
     await migrate(dsn)
     connection = await asyncpg.connect(dsn)
     try:
-        tenants = [await create_tenant(connection, slug) for slug in (_SLUG, _WIDE)]
+        tenants = [await create_tenant(connection, slug, switches={"badges": slug == _BADGES}) for slug in (_SLUG, _WIDE, _BADGES)]
         return [(tenant.id, await give_token(connection, tenant.id, key)) for tenant in tenants]
     finally:
         await connection.close()

@@ -49,11 +49,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`size` users are in the group. `wide` is another tenant of our server, without data. `peer` is there when a question needs it."""
+    """`size` users are in the group. `wide` and `badges` are other tenants of our server, without data; the latter has
+    badges. `peer` is there when a question needs it."""
 
     size: int
     ours: Target
     wide: Target
+    badges: Target
     ceiling: Target
     peer: Target | None = None
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -18,23 +19,24 @@ import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv import own as own_badges
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
-from scimsrv.keys import ANSWER_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ANSWER_KEY, AUDIT_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
-from scimsrv.protocol import defining, discovery, planning
+from scimsrv.protocol import defining, describing, planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Holder, Sealer
 from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Answer, Define, Insert, Modify, Overwrite, Plan, Query, Read
+from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Plan, Query, Read
 from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import (
     Search,
@@ -67,13 +69,17 @@ from scimsrv.store.isolation import check
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Scope, now
 from scimsrv.traffic import Traffic
+from scimsrv.trail import Trail
 
 log: Final = logging.getLogger("scimsrv")
 
 #: Seconds that a write waits for a change of the definitions that is being taken.
 _CHANGING: Final = 7.0
+
+#: The failures that are in the audit trail: who asks may not. Not found is one where the tenant is another's.
+_DENIALS: Final = frozenset({Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.NOT_FOUND})
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
@@ -94,6 +100,7 @@ class App:
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.maintenance: Maintenance
+        self.trail: Trail
         self.jobs: Jobs
         self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
@@ -125,6 +132,8 @@ class App:
         self.traffic = Traffic(self.pool, settings.bad_tokens)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
+        self.trail = Trail(self.pool, keys.derive(AUDIT_KEY))
+        self.trail.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
         self.jobs.start()
         self.digest_keys = keys.derive_all(ANSWER_KEY)
@@ -134,6 +143,7 @@ class App:
         """End the background work and close the pool."""
         await self.jobs.stop()
         await self.maintenance.stop()
+        await self.trail.stop()
         await self.traffic.rates.stop()
         await self.pool.close()
 
@@ -146,6 +156,8 @@ class App:
                 media_type = media_type_of(headers)
                 reply = await self.respond(connection, headers, receive, visit)
             except ScimError as error:
+                if error.kind in _DENIALS:
+                    self._note_denial(connection, headers, error)
                 reply = refusal(self.traffic.judged(error, (connection.get("client") or ("",))[0]), request)
             except Disconnected:
                 return
@@ -166,7 +178,7 @@ class App:
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
         await self.traffic.enter(visit, credential.tenant, credential.kid, limits, weight(found.endpoint, method))
-        self._resource_type(found, catalog)
+        schema = self._resource_type(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
@@ -178,12 +190,15 @@ class App:
             return await self._bulk(found, given, headers, receive, limits)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
+        if found.endpoint is Endpoint.PROGRESS:
+            return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        keeps = False
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
-            principal.require(_right(found.endpoint, reads=reads))
+            keeps = own_badges.require(principal, catalog, schema, _right(found.endpoint, reads=reads))
         body = await self._body(found, method, headers, receive, limits)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -194,7 +209,7 @@ class App:
                 # What may wait for its result has no part of the tenant's share: it is worked on in turn elsewhere.
                 later = preferences(headers.joined(b"prefer")).asynchronous
                 async with nullcontext() if later else self.traffic.shares.share(credential.tenant):
-                    return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own)
+                    return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -212,23 +227,32 @@ class App:
         headers: Fields,
         *,
         own: bool,
+        keeps: bool,
     ) -> Reply:
-        """From what is asked to the answer, by the definitions of the catalogue. Raises OutdatedError when others hold by now."""
+        """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
+        OutdatedError when others hold by now."""
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         described = found.endpoint in _SUBJECTS
-        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers)
+        scope = self._scope(principal, catalog, self._base_url(found.tenant))
+        user = await own_badges.user_of(scope, principal) if keeps else None
+        if user is not None:
+            scope = replace(scope, own=user)
+            body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
+        at = now()
+        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers, at)
+        if user is not None:
+            plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
-        scope = self._scope(principal, catalog, self._base_url(found.tenant))
-        shown = own or principal.may(Right.READ)
+        shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
-        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0)
+        renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, wanted, shown=shown)
-        if wanted.asynchronous and not own:
+        if wanted.asynchronous and not own and not keeps:
             kept = await write_later(
                 *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
                 reads=shown,
@@ -241,6 +265,8 @@ class App:
                 async with self.traffic.costly(scope.tenant):
                     return renderer.reply(outcome)
         outcome = await execute(scope, plan)
+        if user is not None:
+            own_badges.check_shown(outcome, user)
         if isinstance(plan, Define):
             await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
@@ -286,7 +312,7 @@ class App:
         async def authorise() -> None:
             now = await self._principal(given, found)
             now.require(Right.BULK)
-            now.require(Right.WRITE)
+            now.require(Right.CHANGE)
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
@@ -330,10 +356,28 @@ class App:
         _check_version(found)
         return principal
 
+    def _note_denial(self, connection: Connection, headers: Fields, error: ScimError) -> None:
+        """Count a denied attempt: in the trail of the tenant in the URL, and in that of the tenant whose token asked for another's."""
+        try:
+            found = route(connection["raw_path"])
+        except ScimError:
+            return
+        principal = self.authenticator.known(headers.all(b"authorization"))
+        own = principal is not None and principal.credential.slug == found.tenant
+        said = (error.kind.value.status, connection["method"], found.endpoint.name.lower(), error.sentence)
+        if error.kind is Kind.NOT_FOUND:
+            if principal is None or own:
+                return
+            self.trail.denials.add(principal.credential.slug, principal.credential.kid, *said[:3], "The tenant is another one")
+        self.trail.denials.add(found.tenant, principal.credential.kid if principal is not None and own else "", *said)
+
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        pool = self.pool.of(credential.tenant)
-        return Scope(pool, credential.tenant, catalog, base_url, credential.kid, self._limits(catalog), self.maintenance.wake, self.names)
+        pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
+        return Scope(
+            *(pool, credential.tenant, catalog, base_url, credential.kid, limits, self.maintenance.wake, self.names),
+            scopes=credential.scopes,
+        )
 
     def _limits(self, catalog: Catalog) -> Limits:
         """The limits of the tenant: the server's, where its policy has no lower ones."""
@@ -355,10 +399,12 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         _check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0).reply(_config(self.limits, _NOTHING.policy, base_url, connection))
+        return self._renderer(base_url, _NOTHING, 0, now()).reply(
+            describing.config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
+        )
 
-    def _renderer(self, base_url: str, catalog: Catalog, count: int) -> Renderer:
-        return Renderer(base_url, catalog, partial(self.sealer.links, count=count))
+    def _renderer(self, base_url: str, catalog: Catalog, count: int, at: datetime) -> Renderer:
+        return Renderer(base_url, catalog, partial(self.sealer.links, count=count), at)
 
     def _base_url(self, tenant: str) -> str:
         return f"{self.settings.base_url}/scim/{tenant}/v2"
@@ -389,22 +435,25 @@ class App:
         body: dict[str, Any],
         connection: Connection,
         headers: Fields,
+        at: datetime,
     ) -> Plan:
-        """What the request asks for."""
+        """What the request asks for at this moment."""
         limits, base_url = self._limits(catalog), self._base_url(found.tenant)
 
         def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
             credential = principal.credential
             holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
-            plan = planning.query(schemas, search)
+            plan = planning.query(schemas, search, at)
             return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
 
         match found.endpoint:
             case Endpoint.CONFIG:
-                return _config(limits, catalog.policy, base_url, connection)
+                return describing.config(limits, catalog.policy, base_url, connection["query_string"])
             case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
                 if method in ("GET", "HEAD"):
-                    return _described(found, catalog, base_url, connection, if_none_match(headers.joined(b"if-none-match")))
+                    return describing.described(
+                        found, catalog, base_url, connection["query_string"], if_none_match(headers.joined(b"if-none-match"))
+                    )
                 condition = if_match(headers.joined(b"if-match"))
                 if condition is None and method != "POST" and catalog.policy.require_if_match:
                     raise ScimError(Kind.PRECONDITION_REQUIRED)
@@ -436,29 +485,6 @@ def _check_version(found: Route) -> None:
     """Only version 2 is served (RFC 7644 §3.13)."""
     if found.version != "v2":
         raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
-
-
-def _refuse_filter(connection: Connection) -> None:
-    """Discovery cannot be filtered (RFC 7644 §4)."""
-    if "filter" in parameters(connection["query_string"]):
-        raise ScimError(Kind.FORBIDDEN, "Discovery endpoints cannot be filtered")
-
-
-def _config(limits: Limits, policy: Policy, base_url: str, connection: Connection) -> Answer:
-    _refuse_filter(connection)
-    return Answer(discovery.service_provider_config(limits, policy, base_url))
-
-
-def _described(found: Route, catalog: Catalog, base_url: str, connection: Connection, tags: tuple[str, ...]) -> Answer:
-    _refuse_filter(connection)
-    schemas = found.endpoint is Endpoint.SCHEMAS
-    if not found.name:
-        return Answer((discovery.schemas if schemas else discovery.resource_types)(catalog, base_url))
-    document = (discovery.schema if schemas else discovery.resource_type)(catalog, found.name, base_url)
-    if document is None:
-        raise ScimError(Kind.NOT_FOUND, f"There is no such {'schema' if schemas else 'resource type'}")
-    versions = catalog.schema_versions if schemas else catalog.type_versions
-    return Answer(document, versions.get(fold_name(found.name), 1), tags)
 
 
 def _right(endpoint: Endpoint, *, reads: bool) -> Right:

@@ -210,7 +210,11 @@ class Jobs:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
         pool = self._pool.of(job.tenant)
         _, catalog = await load_catalog(pool, job.tenant)
-        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, lowered(self._limits, catalog.policy))
+        try:
+            scopes = await jobs.scopes_of(pool, job.tenant, job.actor)
+        except ScimError:  # which becomes the result of each operation, when these ask
+            scopes = frozenset()
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, lowered(self._limits, catalog.policy), scopes=scopes)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -222,7 +226,7 @@ class Jobs:
 
         async def authorise() -> None:
             scopes = await jobs.scopes_of(pool, job.tenant, job.actor)
-            for right in (Right.WRITE,) if kept["single"] else (Right.BULK, Right.WRITE):
+            for right in (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
                 require(right, scopes)
 
         status = await jobs.find_status(pool, job.tenant, job.txn)

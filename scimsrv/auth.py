@@ -34,6 +34,8 @@ class Right(Enum):
     DEFINE = frozenset({"tenant:admin"})
     BULK = frozenset({"scim", "scim:bulk"})
     ME = frozenset({"scim:me"})
+    #: Any of those that let write something; what exactly is asked for each operation.
+    CHANGE = frozenset({"scim", "scim:write", "badges:issue", "badges:approve"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ REQUEST_KEY: Final = "requests"
 ANSWER_KEY: Final = "first-answers"
 """Label of the key under which requests that may be repeated are told apart."""
 
+AUDIT_KEY: Final = "audit"
+"""Label of the key with which the audit trail is sealed."""
+
 FILE_NAME: Final = "secret-key"
 """Name of the key file that embedded mode keeps in the data directory."""
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scimsrv.store import answers, asynchronous, background, rates, rework
+from scimsrv.store import answers, asynchronous, background, rates, rework, tombstones
 from scimsrv.store.pool import Database, Tenants
 
 log = logging.getLogger("scimsrv.background")
@@ -24,7 +24,12 @@ FORGETTING: Final = 600.0
 _REST: Final = 0.5
 
 #: The kinds of work on one tenant; each returns whether there may be more.
-_WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (background.erase, background.index, rework.rework)
+_WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (
+    background.erase,
+    tombstones.put_back,
+    background.index,
+    rework.rework,
+)
 
 #: What a tenant's old results and answers are forgotten by.
 _FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers, rates.prune_rates)
@@ -76,6 +81,13 @@ class Maintenance:
 
     async def _forget(self) -> None:
         """Remove what was kept for long enough of requests that came once, also where the tenant sends no more."""
+        try:
+            for tenant, days in (await tombstones.tenants_with_old(self._pool.across())).items():
+                more = True
+                while more:
+                    more = await tombstones.purge(self._pool.of(tenant), tenant, days)
+        except Exception:
+            log.exception("removing deleted resources for good failed and is tried again")
         try:
             tenants = await asynchronous.tenants_with_old(self._pool.across())
         except Exception:

@@ -7,10 +7,13 @@ READ: Final = "scim:read"
 WRITE: Final = "scim:write"
 BULK: Final = "scim:bulk"
 ME: Final = "scim:me"
+#: Awarding and revoking badges, and deciding about requests for them.
+BADGES_ISSUE: Final = "badges:issue"
+BADGES_APPROVE: Final = "badges:approve"
 #: Defining the tenant's schemas and resource types.
 ADMIN: Final = "tenant:admin"
 
-SCOPES: Final = (READ, WRITE, BULK, ME, ADMIN)
+SCOPES: Final = (READ, WRITE, BULK, ME, BADGES_ISSUE, BADGES_APPROVE, ADMIN)
 """Every scope that this server enforces."""
 
 ALIASES: Final = {"scim": (READ, WRITE, BULK)}

@@ -28,6 +28,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "create": "the tenant does not exist yet",
         "list_all": "the operator's list of all tenants",
         "find": "from the slug that an operator names to the tenant",
+        "keys_of": "from the slugs in URLs of denied requests to the tenants",
+    },
+    "tombstones": {"with_old": "the background looks for tenants with resources to be removed for good"},
+    "audit": {
+        "with_unsealed": "the background looks for tenants with changes to be sealed",
+        "without_chain": "the background looks for tenants that have no chain yet",
+        "with_retention": "the background looks for tenants whose trail is kept for a time",
     },
 }
 

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 TENANT_TABLES: Final = {
     **dict.fromkeys(
         (
+            "award",
             "resource",
             "resource_key",
             "resource_count",
@@ -26,6 +27,11 @@ TENANT_TABLES: Final = {
             "secret",
             "change",
             "removed_value",
+            "change_seal",
+            "audit_chain",
+            "tombstone",
+            "tombstone_reference",
+            "deletion_guard",
         ),
         "tenant",
     ),

@@ -4,6 +4,7 @@ from typing import Final
 
 from bench.question import Question
 from bench.questions import (
+    award_bulk,
     bulk_create,
     bulk_groups,
     create,
@@ -46,6 +47,7 @@ QUESTIONS: Final[dict[str, Question]] = {
         create,
         bulk_create,
         bulk_groups,
+        award_bulk,
         custom_create,
     )
 }

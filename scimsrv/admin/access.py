@@ -12,8 +12,10 @@ from scimsrv.store.pool import Queries
 
 READ: Final = "admin:read"
 WRITE: Final = "admin:write"
+#: Reading audit trails, and nothing else: for what collects them.
+AUDIT: Final = "audit:read"
 
-SCOPES: Final = (READ, WRITE)
+SCOPES: Final = (READ, WRITE, AUDIT)
 """Every scope of an admin token."""
 
 
@@ -39,10 +41,10 @@ class AdminAuthenticator:
         raise _unauthorized("The bearer token is not valid")
 
 
-def require(who: Administrator, scope: str) -> None:
-    """Raises Refusal 403 unless the token has the scope."""
-    if scope not in who.scopes:
-        raise Refusal(403, f"The token needs the scope {scope}")
+def require(who: Administrator, *scopes: str) -> None:
+    """Raises Refusal 403 unless the token has one of the scopes."""
+    if not any(scope in who.scopes for scope in scopes):
+        raise Refusal(403, f"The token needs the scope {' or '.join(scopes)}")
 
 
 def _unauthorized(detail: str) -> Refusal:

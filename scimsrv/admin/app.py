@@ -11,19 +11,19 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from scimsrv.admin.access import READ, WRITE, AdminAuthenticator, require
+from scimsrv.admin.access import READ, AdminAuthenticator, require
 from scimsrv.admin.openapi import openapi
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refusal_of
 from scimsrv.admin.routes import PREFIX, ROUTES, Call, Route
 from scimsrv.errors import Kind
 from scimsrv.http import Disconnected, Fields, live, read_body
-from scimsrv.keys import ADMIN_PEPPER, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ADMIN_PEPPER, AUDIT_KEY, TOKEN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
 from scimsrv.request_id import request_id
@@ -110,7 +110,7 @@ class AdminApp:
 
     async def _answer(self, route: Route, request: Request) -> Response:
         who: Administrator = request.state.who
-        require(who, READ if route.method == "GET" else WRITE)
+        require(who, *route.scopes)
         query = None if route.query is None else route.query.model_validate(_parameters(request, route.query.model_fields))
         body = None if route.body is None else route.body.model_validate(await _body(route, request))
         if any("\x00" in value for value in request.path_params.values()):
@@ -118,8 +118,14 @@ class AdminApp:
 
         async def run() -> Response:
             async with self.pool.acquire() as connection:
-                verbs = Operations(connection, f"admin:{who.kid}", lambda: self._keys.derive(TOKEN_PEPPER), self._tenant_url)
-                call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"))
+                verbs = Operations(
+                    *(connection, f"admin:{who.kid}", lambda: self._keys.derive(TOKEN_PEPPER), self._tenant_url),
+                    lambda: self._keys.derive(AUDIT_KEY),
+                )
+                call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"), self.pool)
+                if route.lines is not None:
+                    lines = await route.lines(call)
+                    return StreamingResponse(lines, route.status, _fixed(request.state.request), "application/x-ndjson")
                 found = await route.run(call)
             return _response(route.status, found.model_dump_json().encode(), request.state.request, call.headers)
 
@@ -172,8 +178,11 @@ def _failed(problem: Exception, request: str) -> Response:
 def _response(
     status: int, body: bytes, request: str, headers: dict[str, str] | None = None, *, media_type: str = "application/json"
 ) -> Response:
-    fixed = {"X-Request-Id": request, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(body, status, {**fixed, **(headers or {})}, media_type)
+    return Response(body, status, {**_fixed(request), **(headers or {})}, media_type)
+
+
+def _fixed(request: str) -> dict[str, str]:
+    return {"X-Request-Id": request, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 async def _not_routed(request: Request, problem: Exception) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from scimsrv.admin import models
+from scimsrv.admin.keeping_client import KeepingClient
 from scimsrv.admin.routes import PREFIX
 from scimsrv.admin.shaping_client import ShapingClient
 from scimsrv.admin.shaping_client import path as _path
@@ -45,7 +46,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Client(ShapingClient):
+class Client(ShapingClient, KeepingClient):
     """Speaks to the admin API at `url` (with or without /admin/v1). Raises ValueError where the token would cross the network in clear
     text, unless that is allowed."""
 
@@ -134,6 +135,17 @@ class Client(ShapingClient):
             return answer.model_validate(document)
         except ValidationError as problem:
             raise ApiUnreachable(f"What answers at {self._base} is not this program's admin API, or another version of it.") from problem
+
+    def _lines(self, path: str) -> Iterator[bytes]:
+        given = {"Authorization": f"Bearer {self._token}", "Accept": "application/x-ndjson"}
+        request = urllib.request.Request(self._base + path, None, given)  # noqa: S310 - see _send
+        try:
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
+                yield from answer
+        except urllib.error.HTTPError as problem:
+            raise ClientError(_detail(problem)) from None
+        except (OSError, http.client.HTTPException) as problem:
+            raise ApiUnreachable(f"The admin API at {self._base} does not answer: {problem}.") from None
 
     def _send(
         self,

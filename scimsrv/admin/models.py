@@ -50,7 +50,7 @@ class TenantCreation(Model):
     profile: str | None = Field(
         default=None, description="Profile instead of the preset's.", json_schema_extra={"examples": list(PROFILES)}
     )
-    switches: dict[str, bool | str] = Field(
+    switches: dict[str, bool | int | str] = Field(
         default_factory=dict, max_length=100, description="Policy switches that differ from the profile."
     )
 
@@ -218,7 +218,7 @@ class Job(Model):
     """Work of the background on a tenant: `done` of `total` resources have been gone through; `result` counts what was found."""
 
     number: int
-    kind: str = Field(json_schema_extra={"enum": ["rework", "rekey", "restore", "purge"]})
+    kind: str = Field(json_schema_extra={"enum": ["rework", "rekey", "restore", "purge", "progress"]})
     subject: str
     plan: dict[str, Any]
     state: str = Field(json_schema_extra={"enum": ["waiting", "running", "done", "failed"]})
@@ -337,6 +337,102 @@ class AdminChangePage(Page):
     """A page of what administrators did."""
 
     tenant: Text | None = Field(default=None, description="Only what concerned the tenant of this slug.")
+
+
+class AuditChain(Model):
+    """Where a tenant's audit chain ends: the position and the hash of its last row. `unsealed` changes wait for their place in it, the
+    oldest since `oldest`."""
+
+    position: int
+    head: str
+    sealed: datetime
+    unsealed: int
+    oldest: datetime | None
+
+
+class AuditExport(Model):
+    """Which rows of the trail, and in which form."""
+
+    after: int = Field(default=0, ge=0, lt=2**63, description="Only rows behind this position.")
+    count: int | None = Field(default=None, ge=1, lt=2**31, description="How many at most.")
+    format: str = Field(default="jsonl", pattern="^(jsonl|ocsf)$", description="`jsonl`, or events of OCSF 1.3: `ocsf`.")
+
+
+class AuditRow(RootModel[dict[str, Any]]):
+    """A row of the trail; an answer has one in each line."""
+
+
+class ErasureRequest(Model):
+    """A deleted resource of which nothing is to be kept."""
+
+    id: Text = Field(description="The id that the resource had.")
+
+
+class Erasure(Model):
+    """The id of a resource of which nothing is kept but that it was, and how many rows of the trail lost their values."""
+
+    erased: str
+    rows: int
+
+
+class GuardCount(Model):
+    """Deletions and deactivations of a type: `present` in the window that began at `since` with `base` resources, `former` in the one
+    before; `allowance` more are not counted. `held`: since when nothing may be deleted."""
+
+    type: str
+    since: datetime
+    base: int
+    present: int
+    former: int
+    allowance: int
+    held: datetime | None
+
+
+class GuardState(Model):
+    """What a tenant's deletion guard has counted, by type."""
+
+    types: list[GuardCount]
+
+
+class GuardRelease(Model):
+    """That deletions may go on."""
+
+    allow: int = Field(default=0, ge=0, le=100_000_000, description="How many are let through before it counts again.")
+
+
+class Deleted(Model):
+    """A deleted resource that can be brought back."""
+
+    id: str
+    type: str
+    version: int
+    created: datetime
+    deleted: datetime
+    actor: str
+    display: str | None
+
+
+class DeletedList(Model):
+    """Deleted resources by id. `next` is the `after` of the page that follows, null on the last."""
+
+    deleted: list[Deleted]
+    next: str | None
+
+
+class DeletedPage(Model):
+    """A page of deleted resources."""
+
+    type: Text | None = Field(default=None, description="Only resources of this type.")
+    id: Text | None = Field(default=None, description="Only the one with this id.")
+    after: str = Field(default="", max_length=500, description="Only ids behind this one.")
+    count: int = Field(default=100, ge=1, le=1000, description="How many at most.")
+
+
+class Restoration(Model):
+    """A resource that is there again, and its version."""
+
+    restored: str
+    version: int
 
 
 class Problem(BaseModel):

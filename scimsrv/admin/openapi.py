@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from scimsrv import __version__
-from scimsrv.admin.access import READ, WRITE
 from scimsrv.admin.models import Problem
 from scimsrv.admin.problems import PROBLEM_JSON
 from scimsrv.admin.routes import PREFIX, Route
@@ -25,6 +24,7 @@ _WORDS: Final = {
     "name": "The resource type's name.",
     "number": "The job's number.",
     "type": "The resource type, such as User.",
+    "id": "The resource's id.",
     "attribute": "The attribute, such as title or urn:…:User:department.",
 }
 
@@ -57,13 +57,14 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": route.summary, "content": {"application/json": {"schema": _reference(route.answer)}}}
+    media_type = "application/json" if route.lines is None else "application/x-ndjson"
+    answer: dict[str, Any] = {"description": route.summary, "content": {media_type: {"schema": _reference(route.answer)}}}
     if route.versioned:
         answer["headers"] = {"ETag": {"description": "The version.", "schema": {"type": "string"}}}
     found: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "description": f"Needs the scope `{READ if route.method == 'GET' else WRITE}`.",
+        "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in route.scopes)}.",
         "parameters": list(_parameters(route)),
         "responses": {
             str(route.status): answer,

@@ -8,6 +8,7 @@ from typing import Any
 
 from scimsrv import tokens
 from scimsrv.admin import models
+from scimsrv.admin.keeping import Keeping
 from scimsrv.admin.shaping import Shaping
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.schema.policy import parse_policy
@@ -20,13 +21,20 @@ from scimsrv.store.credentials import CredentialError
 from scimsrv.store.policy import read_policy, write_policy
 
 
-class Operations(Shaping):
-    """Acts as `actor` on one connection. `pepper` gives the key of provisioning tokens, `tenant_url` the URL for a tenant's clients."""
+class Operations(Shaping, Keeping):
+    """Acts as `actor` on one connection. `pepper` gives the key of provisioning tokens, `seal_key` that of audit trails, `tenant_url` the
+    URL for a tenant's clients."""
 
-    def __init__(self, connection: Connection, actor: str, pepper: Callable[[], bytes], tenant_url: Callable[[str], str]) -> None:
-        super().__init__(connection, actor)
+    def __init__(
+        self,
+        connection: Connection,
+        actor: str,
+        pepper: Callable[[], bytes],
+        tenant_url: Callable[[str], str],
+        seal_key: Callable[[], bytes],
+    ) -> None:
+        Keeping.__init__(self, connection, actor, seal_key, tenant_url)
         self._pepper = pepper
-        self._url = tenant_url
 
     # -- tenants ---------------------------------------------------------------------------------------------------
 

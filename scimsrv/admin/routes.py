@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from scimsrv import __version__
 from scimsrv.admin import models
+from scimsrv.admin.access import AUDIT, READ, WRITE
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.schema.policy import policy_schema
 from scimsrv.schema.redefinition import Subject
+from scimsrv.store.pool import Queries
 
 PREFIX: Final = "/admin/v1"
 
@@ -32,6 +34,7 @@ class Call:
     query: Any
     body: Any
     if_match: str | None
+    pool: Queries
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -42,7 +45,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path below PREFIX. `name` is its operationId; `merges` marks a body that is a JSON merge patch."""
+    """One method of one path below PREFIX. `name` is its operationId; `merges` marks a body that is a JSON merge patch; `lines`, where
+    there are any, are streamed in place of the answer, which is the model of each; `scope` is enough beside the usual one."""
 
     method: str
     path: str
@@ -55,6 +59,14 @@ class Route:
     status: int = 200
     versioned: bool = False
     merges: bool = False
+    lines: Callable[[Call], Awaitable[AsyncIterator[bytes]]] | None = None
+    scope: str | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which a token needs one."""
+        usual = READ if self.method == "GET" else WRITE
+        return (usual,) if self.scope is None else (usual, self.scope)
 
 
 async def _service(call: Call) -> BaseModel:
@@ -121,6 +133,10 @@ def _show(subject: Subject, name: str) -> Callable[[Call], Awaitable[BaseModel]]
         return found
 
     return run
+
+
+async def _streamed(call: Call) -> BaseModel:
+    raise AssertionError("the route answers with lines")
 
 
 def _number(call: Call) -> int:
@@ -264,6 +280,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         lambda call: call.verbs.retry_job(call.tenant, _number(call)), models.Job,
     ),
     Route(
+        *("POST", "/tenants/{tenant}/badges/recompute", "recomputeBadges", "Compute anew what follows from awards, in the background"),
+        lambda call: call.verbs.recompute_badges(call.tenant), models.Job,
+    ),
+    Route(
         *("GET", "/tenants/{tenant}/removed-values", "listRemovedValues", "Removed attributes of which values are kept"),
         lambda call: call.verbs.list_removed(call.tenant), models.RemovedList,
     ),
@@ -275,5 +295,34 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("DELETE", "/tenants/{tenant}/removed-values/{type}/{attribute}", "purgeRemovedValues", "Destroy values, in the background"),
         lambda call: call.verbs.purge_removed(call.tenant, call.path["type"], call.path["attribute"]), models.Job,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/audit", "showAudit", "Where a tenant's audit chain ends"),
+        lambda call: call.verbs.show_audit(call.tenant), models.AuditChain, scope=AUDIT,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/audit/rows", "exportAudit", "The sealed rows of a tenant's audit trail, one in each line"),
+        _streamed, models.AuditRow, query=models.AuditExport, scope=AUDIT,
+        lines=lambda call: call.verbs.export_audit(call.tenant, call.query, call.pool),
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/erasures", "eraseResource", "Destroy what is kept of a deleted resource"),
+        lambda call: call.verbs.erase(call.tenant, call.body), models.Erasure, body=models.ErasureRequest,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/deletion-guard", "showDeletionGuard", "What a tenant's deletion guard has counted, and what it holds"),
+        lambda call: call.verbs.show_guard(call.tenant), models.GuardState,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/deletion-guard/{type}/release", "releaseDeletionGuard", "Let deletions of a type through again"),
+        lambda call: call.verbs.release_guard(call.tenant, call.path["type"], call.body), models.GuardState, body=models.GuardRelease,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/deleted", "listDeleted", "Deleted resources that can be brought back"),
+        lambda call: call.verbs.list_deleted(call.tenant, call.query), models.DeletedList, query=models.DeletedPage,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/deleted/{id}/restore", "restoreDeleted", "Bring a deleted resource back"),
+        lambda call: call.verbs.restore_deleted(call.tenant, call.path["id"]), models.Restoration,
     ),
 )  # fmt: skip

@@ -88,6 +88,14 @@ class Shaping(Acting):
             await self._note("job.retry", slug, str(number))
         return _job(job)
 
+    async def recompute_badges(self, slug: str) -> models.Job:
+        """Have what follows from everybody's awards computed anew, in the background; doing it again changes nothing. Raises TenantMissing
+        and ScimError 409 for a tenant without badges."""
+        async with self._connection.transaction():
+            job = await jobs.recompute_badges(self._connection, await self._key(slug), self._actor)
+            await self._note("badges.recompute", slug, str(job.number))
+        return _job(job)
+
     async def list_removed(self, slug: str) -> models.RemovedList:
         """The removed attributes of which values are kept. Raises TenantMissing."""
         found = await jobs.list_removed(self._connection, await self._key(slug))

@@ -53,6 +53,10 @@ class ShapingClient(ABC):
         """Have a failed job begin again."""
         return self._ask(models.Job, "POST", path(slug, "jobs", str(number), "retry"))
 
+    async def recompute_badges(self, slug: str) -> models.Job:
+        """Have what follows from awards computed anew."""
+        return self._ask(models.Job, "POST", path(slug, "badges", "recompute"))
+
     async def list_removed(self, slug: str) -> models.RemovedList:
         """The removed attributes of which values are kept."""
         return self._ask(models.RemovedList, "GET", path(slug, "removed-values"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from scimsrv.admin import models
@@ -89,6 +89,9 @@ class Verbs(Protocol):
     async def retry_job(self, slug: str, number: int) -> models.Job:
         """Have a failed job begin again."""
 
+    async def recompute_badges(self, slug: str) -> models.Job:
+        """Have what follows from awards of badges computed anew."""
+
     async def list_removed(self, slug: str) -> models.RemovedList:
         """The removed attributes of which values are kept."""
 
@@ -97,3 +100,24 @@ class Verbs(Protocol):
 
     async def purge_removed(self, slug: str, type_name: str, attribute: str) -> models.Job:
         """Have values destroyed."""
+
+    async def show_audit(self, slug: str) -> models.AuditChain:
+        """Where its audit chain ends."""
+
+    async def export_audit(self, slug: str, asked: models.AuditExport) -> AsyncIterator[bytes]:
+        """The rows of its audit trail as lines of JSON, some at a time."""
+
+    async def erase(self, slug: str, asked: models.ErasureRequest) -> models.Erasure:
+        """Destroy what is kept of a deleted resource."""
+
+    async def show_guard(self, slug: str) -> models.GuardState:
+        """What its deletion guard has counted."""
+
+    async def release_guard(self, slug: str, type_name: str, asked: models.GuardRelease) -> models.GuardState:
+        """Let deletions of a type through again."""
+
+    async def list_deleted(self, slug: str, page: models.DeletedPage) -> models.DeletedList:
+        """What can be brought back."""
+
+    async def restore_deleted(self, slug: str, id_: str) -> models.Restoration:
+        """Bring a deleted resource back."""

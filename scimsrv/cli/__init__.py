@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scimsrv import __version__
 from scimsrv.admin.client import ApiUnreachable, ClientError
-from scimsrv.cli import admin, database, definition, doctor, index, job, serve, tenant, token
+from scimsrv.cli import admin, audit, badges, database, definition, deleted, doctor, index, job, serve, tenant, token
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
 from scimsrv.serve import ServeError
@@ -56,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     index.register(commands)
     definition.register(commands)
     job.register(commands)
+    badges.register(commands)
+    audit.register(commands)
+    deleted.register(commands)
     database.register(commands)
     doctor.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from scimsrv import tokens
-from scimsrv.admin.access import READ, SCOPES, WRITE
+from scimsrv.admin.access import AUDIT, READ, SCOPES, WRITE
 from scimsrv.cli.administer import actor
 from scimsrv.cli.common import add_command, add_common, add_group, emit, note, on_database, settings_of, table
 from scimsrv.cli.token import end, life
@@ -20,7 +20,12 @@ def register(commands: Any) -> None:
         group, "create", "create an admin token and print it, this once", "scimsrv admin token create --label console", _create
     )
     create.add_argument("--label", default="default", help="what it is for (default: default)")
-    create.add_argument("--scope", action="append", choices=SCOPES, help=f"repeatable: {READ} looks, {WRITE} changes (default: both)")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=SCOPES,
+        help=f"repeatable: {READ} looks, {WRITE} changes (default: these two), {AUDIT} reads audit trails only",
+    )
     create.add_argument("--expires", type=life, default="90d", metavar="LIFE", help="such as 12h, 90d, 2y, or never (default: 90d)")
     revoke = add_command(group, "revoke", "end an admin token at once", "scimsrv admin token revoke k3x9ab", _revoke)
     revoke.add_argument("kid", help="the token's id, its second part, as `admin token list` shows it")
@@ -33,7 +38,7 @@ def _create(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     token = tokens.new_token(tokens.ADMIN)
     digest = tokens.digest(ServerKeys.load(settings).derive(ADMIN_PEPPER), token.text)
-    scopes = arguments.scope or list(SCOPES)
+    scopes = arguments.scope or [READ, WRITE]
 
     async def issue(connection: Any) -> Credential:
         async with connection.transaction():

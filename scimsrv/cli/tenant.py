@@ -70,7 +70,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _switches(given: list[str], flag: str = "") -> dict[str, object]:
-    """The switches of --set: true, false and numbers are what they look like, names with commas between them are lists."""
+    """The switches of --set; true and false are booleans, names with commas between them are lists, digits are numbers, the rest text."""
     words: dict[str, object] = {"true": True, "false": False}
     pairs = [one.partition("=") for one in given]
     for name, equals, _ in pairs:
@@ -78,7 +78,7 @@ def _switches(given: list[str], flag: str = "") -> dict[str, object]:
             raise CommandError(f"{flag}{name!r} has no value; write SWITCH=VALUE, such as empty_string_clears=true.")
     found = {name.strip(): value.strip() for name, _, value in pairs}
     lists = {name: [one.strip() for one in value.split(",") if one.strip()] for name, value in found.items() if name in LISTS}
-    numbers = {name: int(value) for name, value in found.items() if name in NUMBERS and value.isdecimal()}
+    numbers = {name: int(value) for name, value in found.items() if name in NUMBERS and value.isascii() and value.isdigit()}
     return {name: words.get(value.lower(), value) for name, value in found.items()} | lists | numbers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -120,7 +121,7 @@ class Cursor:
 @dataclass(frozen=True, slots=True)
 class Query:
     """A list request. `start` counts from 1; `count` is how many resources at most; `cursor` is None for index paging; `tree` is the
-    filter as written."""
+    filter as written; `at` the moment by which values that pass with time are sorted."""
 
     targets: tuple[Target, ...]
     descending: bool
@@ -128,6 +129,7 @@ class Query:
     count: int
     cursor: Cursor | None = None
     tree: Filter | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class Stored(NamedTuple):
 
     Times are text as it is served. `ready` has the elements of backlinks as JSON, with commas between them, where all of them are
     direct. `streamed` yields the elements of the links (by key) that have too many to hold at once. `search` is the search document,
-    where it was asked for.
+    where it was asked for. `derived` is what the document shows that follows from the moment it is shown at.
     """
 
     schema: EffectiveSchema
@@ -184,6 +186,7 @@ class Stored(NamedTuple):
     streamed: tuple[tuple[str, AsyncIterator[list[Linked]]], ...] = ()
     search: str = ""
     ready: Mapping[str, bytes] = _NOTHING
+    derived: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.filter.bind import bind
+from scimsrv.filter.expiring import at_moment
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
 from scimsrv.patch.dialects import standard
@@ -123,18 +125,20 @@ def write(
             return modify(body, schema, id_, catalog, projection, limits, if_match)
 
 
-def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
-    """A search over one resource type, or over several, where names that a type lacks match nothing (RFC 7644 §3.4.2.1)."""
+def query(schemas: Sequence[EffectiveSchema], search: Search, at: datetime) -> Query:
+    """A search over one resource type, or over several, where names that a type lacks match nothing (RFC 7644 §3.4.2.1); what passes with
+    time is as it is at this moment."""
     several = len(schemas) > 1
     tree = parse_filter(search.filter) if search.filter is not None else None
     targets = []
     for schema in schemas:
         bound = bind(tree, schema, search.filter or "", unknown_matches_nothing=several) if tree is not None else None
+        bound = None if bound is None else at_moment(bound, schema, at)
         sort = _sort(search.sort_by, schema, optional=several) if search.sort_by is not None else None
         targets.append(Target(schema, bound, sort, view(search.projection, schema)))
     if several and search.sort_by is not None and all(target.sort is None for target in targets):
         raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
-    return Query(tuple(targets), search.descending, search.start, search.count, tree=tree)
+    return Query(tuple(targets), search.descending, search.start, search.count, tree=tree, at=at)
 
 
 def placed(plan: Query, search: Search, endpoint: str, catalog: Catalog, holder: Holder, sealer: Sealer) -> Query:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.project import View, project
 from scimsrv.schema.redefinition import Subject
+from scimsrv.schema.semantics import instant
 
 #: The links and backlinks of a representation, each with its elements as JSON and commas between them.
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
@@ -38,11 +40,12 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """Renders a tenant's outcomes; `base_url` is the tenant's, without a slash at its end. `links` makes the members of a list that
-    lead to its neighbours by cursor."""
+    lead to its neighbours by cursor. What passes with time is shown as it is `at` this moment."""
 
     base_url: str
     catalog: Catalog
     links: Callable[[Cursors], Mapping[str, str]]
+    at: datetime
 
     def reply(self, outcome: Outcome) -> Reply:
         """The answer to a request that succeeded."""
@@ -72,12 +75,25 @@ class Renderer:
                 return Reply(200, orjson.dumps(answer), headers)
         assert_never(outcome)
 
+    def _at_moment(self, stored: Stored) -> Stored:
+        """The resource with what has passed by now. Only a document that says when something passes is read for it."""
+        expiring = stored.schema.expiring
+        if expiring is None or f'"{expiring.until.attribute.name}":' not in stored.document:
+            return stored
+        whole = orjson.loads(stored.document)
+        held, until = document.get(whole, expiring.place), document.get(whole, expiring.until)
+        if held != expiring.passing or until is None or instant(until) >= self.at:
+            return stored
+        shown = orjson.dumps(document.put(whole, expiring.place, expiring.past)).decode()
+        return stored._replace(document=shown, derived=expiring.past.encode())
+
     def etag(self, stored: Stored, linked: _Linked) -> str:
-        """The weak tag: the version, and a digest of the backlinks that are shown, since they change without it. What the targets of
+        """The weak tag: the version, and a digest of what is shown and changes without it, such as backlinks. What the targets of
         links are called is not covered: it is the text of other resources, and the tag is weak."""
-        if not linked:
+        if not linked and not stored.derived:
             return f'W/"{stored.version}"'
         derived = [elements for place, elements in linked if place.attribute.is_backlink]
+        derived += [stored.derived] if stored.derived else []
         return f'W/"{stored.version}-{zlib.crc32(b";".join(derived)):08x}"' if derived else f'W/"{stored.version}"'
 
     def _location(self, stored: Stored) -> str:
@@ -150,8 +166,10 @@ class Renderer:
 
     def _represented(self, stored: Stored, view: View) -> tuple[str, bytes]:
         """The tag and the representation."""
+        stored = self._at_moment(stored)
         ready = stored.ready
-        if view.as_stored and not stored.linked and len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
+        simple = view.as_stored and not stored.linked and not stored.derived and len(view.backlinks) == 1 == len(ready)
+        if simple and view.backlinks[0].extension is None:
             # What most answers consist of: users with their groups, which only have to be put together.
             place = view.backlinks[0]
             elements = ready[place.key]

@@ -23,6 +23,7 @@ class Endpoint(Enum):
     BULK = auto()
     ME = auto()
     REQUEST = auto()
+    PROGRESS = auto()
     COLLECTION = auto()
     SEARCH = auto()
     RESOURCE = auto()
@@ -38,6 +39,7 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.BULK: ("POST",),
     Endpoint.ME: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
     Endpoint.REQUEST: ("GET", "HEAD"),
+    Endpoint.PROGRESS: ("GET", "HEAD"),
     Endpoint.COLLECTION: ("GET", "HEAD", "POST"),
     Endpoint.SEARCH: ("POST",),
     Endpoint.RESOURCE: ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
@@ -137,6 +139,8 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.ROOT_SEARCH, version=version)
         case [".requests", txn]:
             return Route(tenant, Endpoint.REQUEST, id=txn, version=version)
+        case ["badges", "progress", user]:
+            return Route(tenant, Endpoint.PROGRESS, id=user, version=version)
         case [name] if name in _FIXED:
             return Route(tenant, _FIXED[name], name, version=version)
         case [name] if name in _DISCOVERY:

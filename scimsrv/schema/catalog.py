@@ -99,7 +99,7 @@ class Catalog:
     def linking(self, links: Iterable[str]) -> list[EffectiveSchema]:
         """The resource types that have a link with one of these keys."""
         keys = set(links)
-        return [type_ for type_ in self.types() if type_.referring.keys() & keys]
+        return [type_ for type_ in self.types() if type_.seen_from_behind.keys() & keys]
 
     def shown(self, backlink: Resolved, keys: Iterable[str]) -> list[str]:
         """The names of the resource types that a backlink with these links behind it shows. Others may have links of the same names."""
@@ -111,7 +111,7 @@ class Catalog:
             link.key
             for name in backlink.attribute.resource_types
             if (source := self.by_name.get(name)) is not None
-            for link in source.referring.values()
+            for link in source.seen_from_behind.values()
             if schema.name in link.attribute.resource_types
         }
         return tuple(sorted(keys))

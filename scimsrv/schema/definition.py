@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from scimsrv.errors import invalid_syntax, invalid_value
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, Uniqueness, fold_name, parse_attribute
+from scimsrv.schema.definitions import is_of_badges
 from scimsrv.schema.document import Document
 from scimsrv.schema.validate import SCHEMAS, shorten
 
@@ -57,7 +58,7 @@ def checked_schema(body: Mapping[str, Any]) -> Document:
     given = members(body, ("schemas", "id", "name", "description", "attributes", "meta"), "the schema")
     declares(given, SCHEMA_URN)
     urn = checked_urn(given.get("id"), "id")
-    if fold_name(urn).startswith(_TAKEN):
+    if fold_name(urn).startswith(_TAKEN) and not is_of_badges(urn):
         raise invalid_value(f"id: {shorten(urn)} is in a namespace that is not the tenant's")
     name = text(given.get("name"), "name", required=True)
     description = text(given.get("description"), "description", required=False)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from scimsrv.schema.attribute import Attribute, Mutability, Returned, Type, Uniqueness, fold_name, parse_attribute
+
+#: Single references, by the folded URN of their schema, whose values have rows in the reference table too: whom an award is of.
+TIED: Final[Mapping[str, str]] = {"urn:scimsrv:scim:schemas:badges:1.0:award": "recipient"}
+
+
+#: Attributes, by the folded URN of their schema, whose stored value passes at a moment that another attribute has: the attribute, the
+#: moment's, the stored value, and what it becomes once the moment is past.
+EXPIRING: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "urn:scimsrv:scim:schemas:badges:1.0:award": ("status", "validUntil", "active", "expired")
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,16 @@ class Resolved:
     def key(self) -> str:
         """Folded name, unique within the resource type: names the attribute in unique_key, reference and secret rows."""
         return fold_name(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """An attribute at `place` that is stored as `passing` and served as `past` once the moment at `until`, where there is one, is past."""
+
+    place: Resolved
+    until: Resolved
+    passing: str
+    past: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +236,24 @@ class EffectiveSchema:
     def referring(self) -> dict[str, Resolved]:
         """The attributes whose values have rows in the reference table, wherever the values themselves are, by folded name."""
         return self.writable_links | self.annotated
+
+    @cached_property
+    def tied(self) -> dict[str, Resolved]:
+        """Single-valued references that never change and have rows in the reference table, so that backlinks show them, by folded name."""
+        name = TIED.get(self.base.key)
+        return {place.key: place for place in self.pointers if place.extension is None and place.attribute.name == name}
+
+    @cached_property
+    def expiring(self) -> Expiring | None:
+        """The attribute whose value passes with time, or None."""
+        names = EXPIRING.get(self.base.key)
+        place, until = (None, None) if names is None else (self.resolve(names[0]), self.resolve(names[1]))
+        return None if names is None or place is None or until is None else Expiring(place, until, names[2], names[3])
+
+    @cached_property
+    def seen_from_behind(self) -> dict[str, Resolved]:
+        """The attributes that backlinks of other types may show from the other side, by folded name."""
+        return self.referring | self.tied
 
     @cached_property
     def backlinks(self) -> tuple[Resolved, ...]:

@@ -17,8 +17,9 @@ from scimsrv.limits import Limits
 #: Of switches whose value is a list of names.
 NAMES: Final = ("*",)
 
-#: Of those whose value is a number, or None for the server's own.
-NUMBER: Final = ("#",)
+#: Of switches whose value is a whole number, and of those that lower a limit of the server: a whole number, or None for the server's own.
+NUMBER: Final = ("0",)
+LIMIT: Final = ("#",)
 
 _MOST: Final = 2**31 - 1
 
@@ -26,14 +27,20 @@ PatchBody = Literal["auto", "always", "never"]
 LinkTargetDeletion = Literal["remove", "restrict"]
 PointerTargetDeletion = Literal["clear", "restrict", "keep"]
 Me = Literal["off", "id", "userName", "externalId"]
+BadgeCatalogueChange = Literal["grandfather", "recompute"]
+BadgeRevocation = Literal["keep", "cascade"]
+BadgeRecipientDeletion = Literal["keep", "pseudonymise", "delete"]
+DeletionGuard = Literal["off", "forbid", "throttle"]
+Reprovision = Literal["off", "userName", "externalId"]
 
 #: What people say about themselves, and nothing that anybody decides by.
 DEFAULT_OWN: Final = ("nickName", "profileUrl", "preferredLanguage", "locale", "timezone", "phoneNumbers", "photos", "password")
 
 
-def switch(default: Any, meaning: str, reason: str) -> Any:
-    """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise."""
-    return field(default=default, metadata={"meaning": meaning, "reason": reason})
+def switch(default: Any, meaning: str, reason: str, most: int = 0) -> Any:
+    """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise;
+    for a number, the largest that it may be."""
+    return field(default=default, metadata={"meaning": meaning, "reason": reason, "most": most})
 
 
 def lower(limit: str, meaning: str, reason: str) -> Any:
@@ -161,10 +168,72 @@ class Policy:
         "What deleting a resource does to the values of attributes such as `members` that name it: remove them, or restrict (409).",
         "RFC 7644 §3.6 leaves it to the server. Clients expect a deleted user to leave every group; restrict keeps what is in use.",
     )
+    restore_days: int = switch(
+        30,
+        "For how many days a deleted resource can be brought back by an administrator; 0: it is gone at once.",
+        "RFC 7644 §3.6 asks that it be 404 from then on, which it is. People are deleted by mistake, and their groups with them.",
+        most=365,
+    )
+    reprovision: Reprovision = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "By which attribute a POST brings a deleted resource back, with its id and memberships; `off`: a POST creates another one.",
+        "Whoever is hired again, or comes back into scope, is the same person to the applications that know the id.",
+    )
+    deletion_guard: DeletionGuard = switch(  # noqa: RUF009 - an alias of words, as immutable as a bool
+        "off",
+        "What answers deletions and deactivations once there are too many: forbid (403) or throttle (429), until an administrator "
+        "releases them; `off`: nothing does.",
+        "A wrong filter in an identity provider deletes everybody in an hour; Entra ID has such a guard of its own.",
+    )
+    deletion_guard_count: int = switch(
+        500,
+        "How many resources of a type may be deleted or deactivated within the guard's time.",
+        "What is usual depends on the tenant's size.",
+        most=1_000_000,
+    )
+    deletion_guard_percent: int = switch(
+        20,
+        "How many percent of a type's resources may be; 10 resources always may.",
+        "A small tenant is gone long before a number that suits a large one.",
+        most=100,
+    )
+    deletion_guard_minutes: int = switch(
+        10,
+        "The guard's time, in minutes.",
+        "A cycle of an identity provider deletes within minutes what it no longer has.",
+        most=1_440,
+    )
+    audit_days: int = switch(
+        0,
+        "For how many days the audit trail is kept; 0: for ever.",
+        "Who must not keep personal data for longer, lets the trail end; what is left stays verifiable.",
+        most=36_500,
+    )
     pointer_target_deletion: PointerTargetDeletion = switch(  # noqa: RUF009
         "clear",
         "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",
         "RFC 7644 §3.6 leaves it to the server. A manager who is gone helps nobody; some keep the id for their records.",
+    )
+    badges: bool = switch(
+        False,
+        "The tenant has the resource types of badges, and users have the extension that shows their awards.",
+        "Badges are resources like others, which a tenant without them does not want to see; off again only while none are left.",
+    )
+    badge_catalogue_change: BadgeCatalogueChange = switch(  # noqa: RUF009
+        "grandfather",
+        "What a change of the catalogue does to automatic awards that no longer follow from it: grandfather keeps, recompute revokes them.",
+        "What somebody has earned stays earned when a skill gets another mini badge, unless the award is to say that all are held. Who "
+        "has become entitled is awarded in both cases.",
+    )
+    badge_revocation: BadgeRevocation = switch(  # noqa: RUF009
+        "keep",
+        "What revoking an award does to the automatic awards that followed from it: keep, or cascade, which revokes them as well.",
+        "Whether a skill outlasts the mini badge that completed it is for the tenant to say; what is revoked stays so.",
+    )
+    badge_recipient_deletion: BadgeRecipientDeletion = switch(  # noqa: RUF009
+        "keep",
+        "What becomes of a deleted user's awards and requests: keep them with what the user was called, pseudonymise or delete them.",
+        "Records of what was awarded outlive accounts, and laws may demand that a person does not; delete revokes the awards first.",
     )
     max_body: int | None = lower(
         "body_bytes", "Largest request body in bytes, where that is less than the server's `max_body`.", "Who sends small resources only."
@@ -226,6 +295,10 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
                 raise ValueError(f"{name} must be a list of names")
             rest[name] = tuple(value)
         elif kind is NUMBER:
+            most = next(one.metadata["most"] for one in fields(Policy) if one.name == name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+                raise ValueError(f"{name} must be a whole number from 0 to {most}")
+        elif kind is LIMIT:
             if not (value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST)):
                 raise ValueError(f"{name} must be a whole number from 1, or null")
         elif kind is None:
@@ -257,6 +330,8 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
     if words is NAMES:
         form = {"type": "array", "items": {"type": "string"}}
     if words is NUMBER:
+        form = {"type": "integer", "minimum": 0, "maximum": one.metadata["most"]}
+    if words is LIMIT:
         form = {"type": ["integer", "null"], "minimum": 1, "maximum": _MOST}
     return {
         **form,
@@ -274,15 +349,15 @@ def _listed(value: Any) -> Any:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """The words of each switch that takes one of several."""
-    return {name: words for name, words in _words().items() if words not in (None, NAMES, NUMBER)}
+    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER, LIMIT)}
 
 
 @cache
 def _words() -> dict[str, tuple[str, ...] | None]:
-    """The values of each switch that takes one of several words, NAMES for a list, NUMBER for a number; None for those that are on or
+    """The words of each switch that takes one of several, NAMES for a list, NUMBER and LIMIT for a number; None for those that are on or
     off."""
     hints = get_type_hints(Policy)
-    kinds: dict[Any, tuple[str, ...] | None] = {bool: None, tuple[str, ...]: NAMES, int | None: NUMBER}
+    kinds: dict[Any, tuple[str, ...] | None] = {bool: None, int: NUMBER, tuple[str, ...]: NAMES, int | None: LIMIT}
     return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
 
 
@@ -290,7 +365,7 @@ def _words() -> dict[str, tuple[str, ...] | None]:
 LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)
 
 #: The switches that take a number.
-NUMBERS: Final = frozenset(name for name, words in _words().items() if words is NUMBER)
+NUMBERS: Final = frozenset(name for name, words in _words().items() if words in (NUMBER, LIMIT))
 
 
 @lru_cache(maxsize=1_000)

@@ -1,4 +1,4 @@
-"""What a tenant may do to the definitions of RFC 7643: make them stricter, never contradict them.
+"""What a tenant may do to the definitions of RFC 7643 and to those of badges: make them stricter, never contradict them.
 
 `required`, `uniqueness`, canonical values, whether these are enforced and `indexed` are the tenant's; reference types may be added.
 New attributes belong into an extension, which clients tell from the standard by its URN (RFC 7643 §3.3).
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from scimsrv.errors import mutability
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.definitions import load_definitions, refers_only_to
+from scimsrv.schema.definitions import is_of_badges, load_badges, load_definitions, refers_only_to
 from scimsrv.schema.document import Document
 
 #: The schemas of discovery itself, folded: what they describe is the protocol, so a tenant cannot change them at all.
@@ -37,45 +37,71 @@ def check_protected(urn: str, definition: Document | None, types: Collection[str
     key = fold_name(urn)
     if key in OF_DISCOVERY:
         raise mutability(f"{urn} describes the protocol and cannot be changed")
-    standard = {fold_name(shipped): schema for shipped, schema in load_definitions().schemas.items()}.get(key)
-    if standard is None or definition is None:
+    shipped = {**load_definitions().schemas, **load_badges().schemas}
+    standard = {fold_name(one): schema for one, schema in shipped.items()}.get(key)
+    if standard is None:
+        return
+    if definition is None:
+        if is_of_badges(urn):
+            raise mutability(f"{urn} comes and goes with the policy switch badges")
         return
     if definition["name"] != standard["name"]:
         raise mutability(f"name: {urn} is called {standard['name']}")
     lacking = {type_["name"] for type_ in load_definitions().resource_types} - {*types}
     given = {fold_name(attribute["name"]) for attribute in definition["attributes"]}
     expected = [one for one in standard["attributes"] if fold_name(one["name"]) in given or not refers_only_to(one, lacking)]
-    _compare(expected, definition["attributes"], None, urn)
+    source = "badges" if is_of_badges(urn) else "RFC 7643"
+    _compare(expected, definition["attributes"], None, urn, source)
 
 
-def _compare(standard: Sequence[Document], given: Sequence[Document], within: str | None, urn: str) -> None:
+def check_protected_type(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+    """Raises ScimError mutability when a resource type of badges is deleted, or moved to another endpoint or schema; or when users lose the
+    extension that shows their awards. Extensions may be added."""
+    if old is None or not any(map(is_of_badges, _urns(old))):
+        return
+    if is_of_badges(old["schema"]):
+        if new is None or any(old[name] != new[name] for name in ("endpoint", "schema")):
+            raise mutability(f"{old['name']} comes and goes with the policy switch badges, and keeps its endpoint and schema")
+    elif not {*filter(is_of_badges, _urns(old))} <= {*_urns(new or {})}:
+        raise mutability("schemaExtensions: that of badges comes and goes with the policy switch badges")
+
+
+def _urns(type_: Mapping[str, Any]) -> list[str]:
+    return [*([type_["schema"]] if "schema" in type_ else []), *(one["schema"] for one in type_.get("schemaExtensions", ()))]
+
+
+def _compare(standard: Sequence[Document], given: Sequence[Document], within: str | None, urn: str, source: str) -> None:
     found = {fold_name(attribute["name"]): attribute for attribute in given}
     for attribute in standard:
         path = attribute["name"] if within is None else f"{within}.{attribute['name']}"
         other = found.pop(fold_name(attribute["name"]), None)
         if other is None:
-            raise mutability(f"{path} is an attribute of {urn} (RFC 7643) and cannot be removed")
-        _same(attribute, other, path)
-        _compare(attribute.get("subAttributes", ()), other.get("subAttributes", ()), path, urn)
+            raise mutability(f"{path} is an attribute of {urn} ({source}) and cannot be removed")
+        _same(attribute, other, path, source)
+        _compare(attribute.get("subAttributes", ()), other.get("subAttributes", ()), path, urn, source)
     for attribute in found.values():
         path = attribute["name"] if within is None else f"{within}.{attribute['name']}"
-        raise mutability(f"{path} is no attribute of {urn} (RFC 7643): define it in an extension of the resource type")
+        raise mutability(f"{path} is no attribute of {urn} ({source}): define it in an extension of the resource type")
 
 
-def _same(standard: Mapping[str, Any], given: Mapping[str, Any], path: str) -> None:
+def _same(standard: Mapping[str, Any], given: Mapping[str, Any], path: str, source: str) -> None:
     for name, default in _FIXED.items():
         if name == "caseExact" and "caseExact" not in given:
             continue  # a type without case
         before = standard.get(name, False if name == "caseExact" else default)
         if given.get(name, before) != before:
-            raise mutability(f"{path}: {name} is {_said(before)} in RFC 7643 and cannot be {_said(given[name])}")
+            raise mutability(f"{path}: {name} is {_said(before)} in {source} and cannot be {_said(given[name])}")
     if standard.get("required") and not given.get("required"):
-        raise mutability(f"{path}: required is true in RFC 7643 and cannot be false")
+        raise mutability(f"{path}: required is true in {source} and cannot be false")
     if standard.get("uniqueness", "none") != "none" and given.get("uniqueness", "none") == "none":
-        raise mutability(f"{path}: uniqueness is {standard['uniqueness']} in RFC 7643 and cannot be none")
+        raise mutability(f"{path}: uniqueness is {standard['uniqueness']} in {source} and cannot be none")
+    closed = ("canonicalValues", "canonicalValuesEnforced") if standard.get("canonicalValuesEnforced") else ()
+    for name in closed:
+        if given.get(name) != standard[name]:
+            raise mutability(f"{path}: {name} is fixed in {source}, where the values are closed")
     missing = set(standard.get("referenceTypes", ())) - set(given.get("referenceTypes", ()))
     if missing:
-        raise mutability(f"{path}: referenceTypes has {', '.join(sorted(missing))} in RFC 7643 and cannot lack it")
+        raise mutability(f"{path}: referenceTypes has {', '.join(sorted(missing))} in {source} and cannot lack it")
 
 
 def _said(value: object) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 
 from scimsrv.errors import Kind, ScimError, mutability
 from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.badging import with_badges, without_badges
 from scimsrv.schema.catalog import Catalog, Definition, build_catalog
 from scimsrv.schema.definition import checked_schema
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.evolution import Change, Effect, Refers, SetAside, Unused, compare
 from scimsrv.schema.policy import DEFAULT_OWN, parse_policy
-from scimsrv.schema.protection import check_protected
+from scimsrv.schema.protection import check_protected, check_protected_type
 from scimsrv.schema.resource_type import check_references, checked_resource_type, spelled
 
 
@@ -105,6 +106,7 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
     else:
         new = None if body is None else _resource_type(catalog, old, checked_resource_type(body))
         called = (new or old or {})["name"]
+        check_protected_type(old, new)
         _put(types, fold_name(called), new)
         check_references(schemas, types.values())
     after = build_catalog(
@@ -121,15 +123,20 @@ def redefine(catalog: Catalog, subject: Subject, name: str | None, body: Mapping
 
 
 def repolicy(catalog: Catalog, old: Definition, new: Definition) -> Redefinition:
-    """The change that another policy document makes of the tenant's types. Raises ValueError that names what is wrong with it."""
+    """The change that another policy document makes of the tenant's types. Raises ValueError that names what is wrong with it, and
+    ScimError 409 where the tenant's definitions do not permit it."""
     policy = parse_policy(new)
+    schemas, types = dict(catalog.schemas), dict(catalog.resource_types)
+    if policy.badges != catalog.policy.badges:
+        schemas, types = (with_badges if policy.badges else without_badges)(schemas, types)
+        check_references(schemas, types.values())
     after = build_catalog(
-        *(catalog.schemas.values(), catalog.resource_types.values(), load_definitions().common, policy),
+        *(schemas.values(), types.values(), load_definitions().common, policy),
         forms=catalog.forms,
         rekeyings=catalog.rekeyings,
     )
     check_own_attributes(after, old.get("me_attributes", ()))
-    changes = {type_.name: tuple(compare(type_, after.by_name[type_.name])) for type_ in catalog.types()}
+    changes = {type_.name: tuple(_changes(type_, after.by_name.get(type_.name))) for type_ in catalog.types()}
     return Redefinition(Subject.POLICY, "policy", old, new, catalog, after, changes)
 
 

@@ -74,9 +74,12 @@ def _is_named(body: Document, place: Resolved, schema: EffectiveSchema) -> bool:
 
 
 def _parts(place: Resolved, before: Document, after: Document) -> Document:
-    """The sent value of a complex attribute with the immutable parts that it left out."""
+    """The sent value of a complex attribute with the immutable parts that it left out; of one that is itself immutable, with the parts
+    that only the server writes."""
     kept = dict(after)
     for sub in place.attribute.sub_attributes:
+        if sub.mutability is Mutability.READ_ONLY and place.attribute.mutability is Mutability.IMMUTABLE and sub.name in before:
+            kept[sub.name] = before[sub.name]
         if sub.mutability is Mutability.IMMUTABLE and sub.name in before:
             if sub.name not in after:
                 kept[sub.name] = before[sub.name]
@@ -86,12 +89,13 @@ def _parts(place: Resolved, before: Document, after: Document) -> Document:
 
 
 def same(attribute: Attribute, one: Any, other: Any) -> bool:
-    """Whether two canonical values of the attribute are equal under its comparison rules."""
+    """Whether two canonical values of the attribute are equal under its comparison rules, but for what only the server writes."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(same(attribute, a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict):
         subs = {sub.name: sub for sub in attribute.sub_attributes}
-        names, others = one.keys() - attribute.server_parts, other.keys() - attribute.server_parts
+        own = {*attribute.server_parts, *(sub.name for sub in attribute.sub_attributes if sub.mutability is Mutability.READ_ONLY)}
+        names, others = one.keys() - own, other.keys() - own
         return names == others and all(same(subs[name], one[name], other[name]) for name in names)
     if isinstance(one, list | dict) or isinstance(other, list | dict):
         return False

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from scimsrv.badges.rights import check_writing
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.protocol import planning
@@ -354,6 +355,7 @@ class _Run:
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        check_writing(schema.name, self.scope.scopes, badges=self.scope.catalog.policy.badges)
         data = _data(entry, self.scope.limits)
         if entry.refers:
             data = filled(data, entry.method, self._id_of)

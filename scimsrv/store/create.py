@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import asyncpg
-import orjson
 
+from scimsrv.badges.exclusive import held_already
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.plan import Insert
-from scimsrv.schema.coercions import stored_names
 from scimsrv.schema.document import Document
 from scimsrv.schema.validate import complete, shorten
+from scimsrv.store import badging
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import with_links
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
+from scimsrv.store.inserting import NewResource, insert_all, rendered
 from scimsrv.store.joined import AbortedError
 from scimsrv.store.links import change_of, check_types
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import Rendition
-from scimsrv.store.scope import Scope, now
+from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
-from scimsrv.store.write import refuse_unclaimed, rendered
+from scimsrv.store.write import Written, refuse_unclaimed
 
 _SQL = load("resources")
 
@@ -194,8 +195,7 @@ def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
 
 
 def _in_use(draft: _Draft, claim: tuple[str, str, str]) -> ScimError:
-    name = next(place.name for place in draft.plan.schema.unique if place.key == claim[1])
-    return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {draft.plan.schema.name}")
+    return ScimError(Kind.UNIQUENESS, held_already(draft.plan.schema, claim[1]))
 
 
 def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_after: int | None) -> Sequence[Creation]:
@@ -243,17 +243,20 @@ class _UndoneError(Exception):
 
 async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:
     claiming = [draft for draft in drafts if draft.plan.schema.claiming]
-    if not claiming and not any(draft.targets for draft in drafts):
+    badges = {draft.id: draft for draft in drafts if badging.concerns(scope, draft.plan.schema)}
+    if not claiming and not badges and not any(draft.targets for draft in drafts):
         await _insert(scope, scope.pool, drafts, created)
         return _STORED
     async with scope.pool.acquire() as conn, conn.transaction():
+        users = await badging.lock(scope, conn, [draft.document for draft in badges.values()])
         types = await _types(scope, conn, drafts)
         failed = {}
         for draft in drafts:
             try:
-                await _refer(scope, draft, types, created)
+                await _refer(scope, draft, types, None if draft.id in badges else created)
             except ScimError as error:
                 failed[draft.id] = error
+        failed |= await _admit(scope, conn, drafts, badges, users, created) if not failed else {}
         if failed:
             return failed
         await _add_links(scope, conn, drafts, types)
@@ -266,7 +269,38 @@ async def _store(scope: Scope, drafts: Sequence[_Draft], created: datetime) -> M
                 failed[draft.id] = error
         if failed:
             raise _UndoneError(failed)
+        await badging.settle(scope, conn, [(draft.plan.schema, draft.document) for draft in badges.values()], users, created)
     return _STORED
+
+
+async def _admit(
+    scope: Scope,
+    conn: Connection,
+    drafts: Iterable[_Draft],
+    badges: Mapping[str, _Draft],
+    users: dict[str, Document],
+    created: datetime,
+) -> dict[str, ScimError]:
+    """Make of what clients send of badges what is stored; why some of it cannot be. `users` gains those that are being created."""
+    users |= {draft.id: draft.document for draft in drafts if draft.plan.schema.name == "User"}
+    made = await badging.admit(scope, conn, [(draft.plan.schema, draft.document) for draft in badges.values()], users, created)
+    failed = {}
+    for id_, document in made.items():
+        if isinstance(document, ScimError):
+            failed[id_] = document
+        else:
+            badges[id_].document = document
+            badges[id_].rendition = rendered(scope, badges[id_].plan.schema, document, created)
+    return failed
+
+
+async def create_one(scope: Scope, plan: Insert) -> Written:
+    """Create one resource as one of a set. Raises ScimError as `insert` does."""
+    creation = Creation(new_id(), plan, frozenset(), 0)
+    made = await create_all(scope, await prepare(scope, [creation]))
+    if creation.id in made.failed:
+        raise made.failed[creation.id]
+    return Written(creation.id, 1)
 
 
 async def _types(scope: Scope, conn: Connection, drafts: Sequence[_Draft]) -> dict[str, str]:
@@ -288,14 +322,16 @@ class _Known:
         return [{"id": id_, "type": self._types[id_]} for id_ in ids if id_ in self._types]
 
 
-async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime) -> None:
-    """Check what the resource refers to. Raises ScimError invalidValue."""
+async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created: datetime | None) -> None:
+    """Check what the resource refers to; without `created` it is not rendered anew, since more is to change. Raises ScimError
+    invalidValue."""
     schema = draft.plan.schema
     for key, ids in draft.links.items():
         check_types(schema.referring[key], ids, types)
     if draft.points or not schema.annotated.keys().isdisjoint(draft.links):
         draft.document = await with_refs(scope, cast("Queries", _Known(types)), schema, {}, draft.document)
-        draft.rendition = rendered(scope, schema, draft.document, created)
+        if created is not None:
+            draft.rendition = rendered(scope, schema, draft.document, created)
 
 
 async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], types: Mapping[str, str]) -> None:
@@ -309,34 +345,14 @@ async def _add_links(scope: Scope, conn: Connection, drafts: Sequence[_Draft], t
 
 
 async def _insert(scope: Scope, conn: Queries, drafts: Sequence[_Draft], created: datetime) -> None:
-    renditions = [(draft, draft.plan.schema.name, draft.rendition) for draft in drafts]
-    # In one order for everybody, so that two sets with keys in common do not wait for each other.
-    claims = sorted((*claim, draft.id) for draft in drafts for claim in _claims(draft))
-    secrets = [(draft.id, key, hash_) for draft in drafts for key, hash_ in draft.secrets.items()]
-    keys = [(number, key, substring, draft.id) for draft in drafts for number, substring, key in draft.rendition.keys]
-    keys.sort(key=itemgetter(0))  # what lies together is written together
-    counts = sorted(Counter(name for _, name, _ in renditions).items())
-    tag = await conn.execute(
-        _SQL["insert_resources"],
-        *(scope.tenant, _json([draft.id for draft in drafts]), _json([name for _, name, _ in renditions]), created),
-        *(_json([made.display for _, _, made in renditions]), [made.document for _, _, made in renditions]),
-        [made.search for _, _, made in renditions],
-        *map(_json, _columns(claims, 4)),
-        *_columns(secrets, 3),
-        scope.actor,
-        *map(_json, _columns(keys, 4)),
-        *_columns(counts, 2),
-        scope.count_slot(),
-        _json([stored_names(one.plan.draft.coercions) for one in drafts]),
-        scope.catalog.edition,
-    )
-    if tag.endswith(" 0"):
-        raise OutdatedError
+    new = [
+        NewResource(*(one.id, one.plan.schema, one.rendition, one.secrets, one.plan.draft.coercions), with_links(one.document, _links(one)))
+        for one in drafts
+    ]
+    await insert_all(scope, conn, new, created)
 
 
-def _json(column: list[Any]) -> str:
-    return orjson.dumps(column).decode()
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], number: int) -> list[list[Any]]:
-    return [[row[column] for row in rows] for column in range(number)]
+def _links(draft: _Draft) -> dict[str, tuple[str, ...]]:
+    """The links that are rows, by the names of their attributes; those of annotated references are in the document."""
+    places = draft.plan.schema.writable_links
+    return {places[key].attribute.name: ids for key, ids in draft.links.items() if key in places}

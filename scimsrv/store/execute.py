@@ -32,6 +32,8 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.project import View
 from scimsrv.schema.replacement import replaced
 from scimsrv.schema.validate import complete
+from scimsrv.store import badging
+from scimsrv.store.create import create_one
 from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
 from scimsrv.store.me import permit
@@ -39,6 +41,7 @@ from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
+from scimsrv.store.tombstones import reprovision
 from scimsrv.store.write import Edit, Written, change, insert
 
 #: A PATCH whose result shows more references than this is answered without a body (decision 57).
@@ -73,7 +76,7 @@ async def write(scope: Scope, plan: Insert | Overwrite | Modify | Remove) -> Wri
     """Carry out a plan without reading back what became of the resource; None when it is deleted. Raises ScimError as `execute`."""
     match plan:
         case Insert():
-            return await guarded(lambda: insert(scope, plan))
+            return await guarded(lambda: _inserted(scope, plan))
         case Overwrite():
             return await guarded(lambda: _overwritten(scope, plan, 1))
         case Modify():
@@ -106,8 +109,12 @@ async def _define(scope: Scope, plan: Define) -> Outcome:
     return Defined(plan.subject, done.definition, done.version, created=plan.name is None, pending=bool(done.rekeyings))
 
 
+async def _inserted(scope: Scope, plan: Insert) -> Written:
+    return await (create_one if badging.concerns(scope, plan.schema) else insert)(scope, plan)
+
+
 async def _insert(scope: Scope, plan: Insert) -> Outcome:
-    written = await insert(scope, plan)
+    written = await reprovision(scope, plan) or await _inserted(scope, plan)
     return Created((await _shown(scope, plan.schema, written, plan.view, HELD + 1)).stored, plan.view)
 
 

@@ -13,6 +13,7 @@ from scimsrv.schema.attribute import fold_name
 from scimsrv.store.connection import Connection
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.queries import load
+from scimsrv.store.recomputing import add_recomputation
 
 _SQL = load("jobs")
 
@@ -64,6 +65,15 @@ async def retry_job(connection: Connection, tenant: int, number: int) -> Job:
         job = await find_job(connection, tenant, number)
         raise ScimError(Kind.CONFLICT, f"Job {number} has not failed, it is {job.state}")
     return await find_job(connection, tenant, number)
+
+
+async def recompute_badges(connection: Connection, tenant: int, actor: str) -> Job:
+    """Have what follows from everybody's awards computed anew: a new job, or the one that waits already. Raises ScimError 409 for a tenant
+    without badges. In a transaction."""
+    _, catalog = await load_catalog(connection, tenant)
+    if not catalog.policy.badges:
+        raise ScimError(Kind.CONFLICT, "The tenant has no badges: turn on the policy switch badges")
+    return await find_job(connection, tenant, await add_recomputation(connection, tenant, actor))
 
 
 async def list_removed(connection: Connection, tenant: int) -> list[Removed]:

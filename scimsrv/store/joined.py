@@ -18,9 +18,13 @@ from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import RETRIED, guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.names import Names
+from scimsrv.store.pool import Queries
 from scimsrv.store.scope import Scope
 
 T = TypeVar("T")
+
+#: Seconds that a transaction may take: less than scimsrv.store.seals waits for.
+_LONGEST: Final = 90.0
 
 #: Seconds after which a transaction is done again for the last time, and the longest pauses before the first repetition and any.
 _REPEATING: Final = 15.0
@@ -42,6 +46,8 @@ class Joined:
     def __init__(self, connection: Connection, *, whole: bool = False) -> None:
         self._connection = connection
         self._whole = whole
+        #: What is to be done when the transaction has ended, whichever way, on the pool behind it.
+        self.afterwards: list[Callable[[Queries], Awaitable[None]]] = []
 
     async def execute(self, query: str, /, *args: Any) -> str:
         """Run a statement; returns its command tag."""
@@ -75,10 +81,21 @@ async def one_transaction(scope: Scope, *, whole: bool = False) -> AsyncIterator
     that the block is done again after an AbortedError, as `Repeated` does.
 
     It changes one row of each count only: a row that it has changed keeps other writers waiting until it ends. Names of groups are not
-    those that the process keeps, since it sees what nobody else does yet.
+    those that the process keeps, since it sees what nobody else does yet. Raises ScimError 503 at its end when it took longer than the
+    sealing of the audit trail waits for.
     """
-    async with scope.pool.acquire() as connection, connection.transaction():
-        yield replace(scope, pool=Joined(connection, whole=whole), slot=scope.count_slot(), names=Names())
+    begun = time.monotonic()
+    afterwards: list[Callable[[Queries], Awaitable[None]]] = []
+    try:
+        async with scope.pool.acquire() as connection, connection.transaction():
+            joined = Joined(connection, whole=whole)
+            afterwards = joined.afterwards
+            yield replace(scope, pool=joined, slot=scope.count_slot(), names=Names())
+            if time.monotonic() - begun > _LONGEST:
+                raise ScimError(Kind.UNAVAILABLE, "The request took too long to be applied as a whole", headers={"Retry-After": "5"})
+    finally:
+        for work in afterwards:
+            await work(scope.pool)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.validate import shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import Moved
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 
@@ -21,8 +22,8 @@ _SQL = load("resources")
 _FEW = 100
 
 
-async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange) -> bool:
-    """Bring the rows of one link of `source` up to date inside a transaction that holds the lock on it; True if any row changed.
+async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, source: str, place: Resolved, change: LinkChange) -> Moved:
+    """Bring the rows of one link of `source` up to date inside a transaction that holds the lock on it; returns what changed of them.
 
     Raises ScimError invalidValue for a target that does not exist, is of a type the link does not take, or is the source itself;
     mutability when a required link would be left without values.
@@ -31,17 +32,18 @@ async def change_links(scope: Scope, conn: Connection, schema: EffectiveSchema, 
     holders = {type_.name for type_ in scope.catalog.types() if type_.referring}
     if change.added and (not types.isdisjoint(holders) or not is_plain(source)):
         await conn.execute(_SQL["note_unusual_reference"], scope.tenant)
-    changed = 0
+    gone = made = None
     if change.cleared:
-        changed += _count(await conn.execute(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added), True))
+        gone = await conn.fetchrow(_SQL["keep_links"], scope.tenant, source, place.key, list(change.added), True)
     elif change.removed:
-        changed += _count(await conn.execute(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed), True))
+        gone = await conn.fetchrow(_SQL["remove_links"], scope.tenant, source, place.key, list(change.removed), True)
     if change.added:
-        changed += _count(await conn.execute(_SQL["add_links"], scope.tenant, source, place.key, list(change.added)))
+        made = await conn.fetchrow(_SQL["add_links"], scope.tenant, source, place.key, list(change.added))
     needed = place.attribute.is_link and place.attribute.required
     if needed and not await conn.fetch(_SQL["links_of"], scope.tenant, source, place.key, "", 1):
         raise mutability(f"{place.name} is required; its last value cannot be removed")
-    return changed > 0
+    (added, number_added), (removed, number_removed) = (((), 0) if row is None else (row["targets"], row["number"]) for row in (made, gone))
+    return Moved(added, removed, number_added, number_removed)
 
 
 async def _check_targets(scope: Scope, conn: Connection, source: str, place: Resolved, ids: Sequence[str]) -> set[str]:
@@ -88,8 +90,3 @@ async def relink(conn: Connection, tenant: int, schema: EffectiveSchema, source:
         document = doc.put(document, place, kept)
         await conn.execute(_SQL["add_links"], tenant, source, place.key, sorted(there))
     return document
-
-
-def _count(tag: str) -> int:
-    """The number of rows in a command tag such as "DELETE 3"."""
-    return int(tag.rsplit(" ", 1)[1])

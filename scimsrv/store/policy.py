@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from scimsrv.errors import ScimError
+from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import DEFAULT
-from scimsrv.schema.redefinition import Redefinition, repolicy
+from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.badging import INDEXES
+from scimsrv.schema.catalog import Definition
+from scimsrv.schema.redefinition import Redefinition, Subject, repolicy
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import leave_work
 from scimsrv.store.edition import take
@@ -21,6 +24,7 @@ from scimsrv.store.examination import Examination, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.queries import load
+from scimsrv.store.scope import now
 from scimsrv.store.single import Single
 
 _SQL = load("policy")
@@ -98,12 +102,11 @@ async def _attempt(
     after = merged(before, document) if merge else dict(document)
     try:
         change = repolicy(catalog, before, after)
+        if after == before:
+            return before, version
+        taken = await _take(connection, tenant, actor, revision, change, note)
     except ValueError as wrong:
         raise PolicyError(f"{wrong}.") from wrong
-    if after == before:
-        return before, version
-    try:
-        taken = await _take(connection, tenant, actor, revision, change, note)
     except ScimError as problem:
         if problem.kind.value.status == 409:
             raise PolicyConflict(problem.sentence) from problem
@@ -129,6 +132,7 @@ async def _write(
             return None
         await reexamine(connection, tenant, examined, DEFAULT)
         examined.refuse()
+        await _change_definitions(connection, tenant, actor, change)
         for name in change.changes:
             await leave_work(connection, tenant, actor, change, name)
         row = await connection.fetchrow(_SQL["write"], tenant, _json(change.new), actor, list(change.diff), _json(change.diff))
@@ -137,6 +141,51 @@ async def _write(
             await note(change.old or {}, change.new or {}, row["version"])
     version: int = row["version"]
     return version
+
+
+async def _change_definitions(connection: Connection, tenant: int, actor: str, change: Redefinition) -> None:
+    """Write the schemas and resource types that come and go with the policy, as those of badges do. Raises ScimError 409 for a type
+    that has resources."""
+    before, after, sql = change.before, change.after, load("definitions")
+    if before.policy.badges == after.policy.badges:
+        return
+    for name in before.by_name.keys() - after.by_name.keys():
+        if await connection.fetchval(sql["has_resources"], tenant, name):
+            raise ScimError(Kind.CONFLICT, f"{name} has resources, so that it cannot be deleted")
+        await connection.execute(sql["drop_indexes"], tenant, name)
+    for key in sorted(before.schemas.keys() ^ after.schemas.keys()):
+        old, new = before.schemas.get(key), after.schemas.get(key)
+        await _redefine(connection, tenant, actor, Subject.SCHEMA, key, old, new, before.schema_versions)
+    for key in sorted(before.resource_types.keys() | after.resource_types.keys()):
+        old, new = before.resource_types.get(key), after.resource_types.get(key)
+        if old != new:
+            await _redefine(connection, tenant, actor, Subject.RESOURCE_TYPE, key, old, new, before.type_versions)
+    for index in INDEXES if after.policy.badges else ():
+        await connection.execute(load("badges")["add_index"], tenant, index[0], fold_name(index[1]), index[2])
+
+
+async def _redefine(
+    connection: Connection,
+    tenant: int,
+    actor: str,
+    subject: Subject,
+    key: str,
+    old: Definition | None,
+    new: Definition | None,
+    versions: Mapping[str, int],
+) -> None:
+    """Write one definition that comes, goes or changes, and note it."""
+    sql, schema = load("definitions"), subject is Subject.SCHEMA
+    name = (new or old or {})["id" if schema else "name"]
+    # Of what comes again, the version goes on where it ended: entity tags that clients keep stay another's.
+    last = await connection.fetchval(sql["last_version"], tenant, subject.value, name) if old is None else versions.get(key, 1)
+    if new is None:
+        await connection.execute(sql["drop_schema" if schema else "drop_resource_type"], tenant, key)
+    else:
+        await connection.execute(sql["put_schema" if schema else "put_resource_type"], tenant, key, _json(new), last or 0)
+    operation = "create" if old is None else "delete" if new is None else "update"
+    names = sorted(one for one in {*old, *new} if old.get(one) != new.get(one)) if old is not None and new is not None else []
+    await connection.execute(sql["note"], tenant, now(), actor, operation, subject.value, name, (last or 0) + 1, names, None)
 
 
 def _json(document: Any) -> str:

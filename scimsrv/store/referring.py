@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from scimsrv.badges.rights import ABOUT
 from scimsrv.errors import Kind, ScimError
 from scimsrv.schema import document as doc
 from scimsrv.schema.attribute import Mutability
@@ -18,6 +19,7 @@ from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import differences, unlinked
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
 from scimsrv.store.scope import Scope, now
@@ -79,17 +81,19 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
         places = [] if schema is None else [schema.referring[key] for key in attributes if key in schema.referring]
         within = [place for place in places if place.attribute.is_annotated]
         if schema is None or not within:
-            touched.append((source, row["type"], at, scope.actor, attributes, dated.get(row["type"]), modified_key(row["modified"]), None))
+            said = (attributes, dated.get(row["type"]), modified_key(row["modified"]), None, unlinked(attributes, id_))
+            touched.append((source, row["type"], at, scope.actor, *said))
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
-        await _rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
+        await rewrite(scope, conn, schema, rows, names, partial(_without, places=within, id_=id_))
     await conn.executemany(_SQL["touch_resource"], [(scope.tenant, *one) for one in touched])
 
 
-async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int) -> bool:
+async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str, most: int, *, kept: bool) -> bool:
     """Unassign up to so many pointers at each place to a resource of this type that is being deleted, and raise the versions
-    (decision 55); whether there may be more.
+    (decision 55); whether there may be more. `kept` says that they are kept for when it is brought back, as they are where its tombstone
+    is there.
 
     A pointer that is required or immutable is left as it is, and each is where the policy keeps them.
     """
@@ -101,14 +105,20 @@ async def clear_pointers(scope: Scope, conn: Connection, schema: EffectiveSchema
             continue
         rows = await conn.fetch(_SQL["pointing_at"], scope.tenant, other.name, sought, True, id_, most + 1)
         more = more or len(rows) > most
-        await _rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
+        if rows:
+            values = [orjson.dumps(doc.get(orjson.loads(row["document"]), place)).decode() for row in rows[:most]]
+            await conn.execute(_SQL["keep_pointers"], scope.tenant, id_, place.key, [row["id"] for row in rows[:most]], values, kept)
+        await rewrite(scope, conn, other, rows[:most], [place.name], partial(doc.put, place=place, value=None))
     return more
 
 
 def _pointing(scope: Scope, schema: EffectiveSchema, id_: str) -> Iterator[tuple[EffectiveSchema, Resolved, str]]:
-    """The places that may point at a resource of this type, with the type and the search document of what does."""
+    """The places that may point at a resource of this type, with the type and the search document of what does. Who awards and requests
+    are about is decided elsewhere."""
     for other in scope.catalog.types():
         for place in other.pointers:
+            if place.key == ABOUT.get(other.name) and scope.catalog.policy.badges:
+                continue
             part = place.attribute.value_part
             if part is not None and schema.name in place.attribute.resource_types:
                 yield other, place, orjson.dumps(containing(place, {part.search_key: key_of(part, id_)})).decode()
@@ -122,7 +132,7 @@ def _without(document: Document, places: Iterable[Resolved], id_: str) -> Docume
     return document
 
 
-async def _rewrite(
+async def rewrite(
     scope: Scope,
     conn: Connection,
     schema: EffectiveSchema,
@@ -130,18 +140,28 @@ async def _rewrite(
     names: list[str],
     change: Callable[[Document], Document],
 ) -> None:
-    """Store what the change makes of each document; the rows are locked. `names` are those of the attributes that it changes."""
+    """Store what the change makes of each document; the rows (id, version, modified, document, search) are locked. `names` are those of
+    the attributes that it changes."""
     indexes, dated = scope.catalog.indexes_of(schema), scope.catalog.of_modified.get(schema.name)
     for start in range(0, len(rows), _BATCH):
         changes: list[tuple[Any, ...]] = []
         dropped: list[tuple[Any, ...]] = []
         for row in rows[start : start + _BATCH]:
             before: Document = orjson.loads(row["document"])
-            made = render(complete(change(before), schema, scope.limits), schema, indexes)
+            after = complete(change(before), schema, scope.limits)
+            made = render(after, schema, indexes)
             released = sorted(set(unique_keys(before, schema)) - set(made.unique))
             had, has = set(keys_held(row["search"], indexes)), set(made.keys)
             present = (scope.tenant, row["id"], schema.name, row["version"], now(), made.display, made.document, made.search)
-            index = (dated, modified_key(row["modified"]), *columns_of_keys(has - had), renaming(schema, before, made), None, None)
+            index = (
+                dated,
+                modified_key(row["modified"]),
+                *columns_of_keys(has - had),
+                renaming(schema, before, made),
+                None,
+                None,
+                differences(before, after, {}),
+            )
             given_up = ([name for name, _ in released], [key for _, key in released])
             changes.append((*present, *given_up, [], [], [], [], scope.actor, names, *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]

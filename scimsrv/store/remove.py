@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+import orjson
+
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import DEFAULT
 from scimsrv.protocol.plan import Remove
+from scimsrv.schema.effective import TIED, EffectiveSchema
+from scimsrv.store import badging
 from scimsrv.store.connection import Connection
+from scimsrv.store.forgetting import before_deletion
+from scimsrv.store.guard import HeldError, alarm, count_deletion
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
 from scimsrv.store.queries import load
@@ -30,19 +36,32 @@ async def remove(scope: Scope, plan: Remove) -> bool:
     """Delete the resource and the references to it as the policy says; what referred to it gets new versions.
 
     Groups are locked before the member, the order in which adding a member takes them. Returns whether references remain that are
-    removed in the background. Raises ScimError 404, 412, and 409 where the policy restricts the deletion.
+    removed in the background. Raises ScimError 404, 412, 409 where the policy restricts the deletion, and HeldError.
     """
+    try:
+        return await _remove(scope, plan)
+    except HeldError as held:
+        await alarm(scope, held)
+        raise
+
+
+async def _remove(scope: Scope, plan: Remove) -> bool:
     schema, dated = plan.schema, scope.catalog.of_modified
+    restorable = scope.catalog.policy.restore_days > 0
     async with scope.pool.acquire() as conn, conn.transaction():
+        if badging.concerns(scope, schema):
+            await badging.lock_of(scope, conn, plan.id)
         most = 0 if scope.catalog.policy.link_target_deletion == "restrict" else AT_ONCE + 1
-        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most)}
+        apart = list(TIED.values()) if scope.catalog.policy.badges else []  # awards are locked after their user, not before
+        referring = {row["id"]: row for row in await conn.fetch(_SQL["lock_referring"], scope.tenant, plan.id, most, apart)}
         row = await conn.fetchrow(_SQL["lock_for_deletion"], scope.tenant, plan.id, schema.name)
         if row is None:
             raise not_found(schema, plan.id)
         if plan.if_match is not None and not plan.if_match.permits(row["version"]):
             raise ScimError(Kind.PRECONDITION_FAILED, f'The resource has the version W/"{row["version"]}"')
+        await before_deletion(scope, conn, schema, plan.id)
         await refuse_where_restricted(scope, conn, schema, plan.id)
-        more = await clear_pointers(scope, conn, schema, plan.id, AT_ONCE)
+        more = await clear_pointers(scope, conn, schema, plan.id, AT_ONCE, kept=restorable)
         many = await _has_many_links(scope, conn, plan)
         # What refers to many and is referred to by many is not left in the middle, where it would link what it no longer links.
         later = len(referring) > AT_ONCE and not many
@@ -55,6 +74,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
             _SQL["delete_resource"],
             *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, scope.count_slot(), many, later, work),
             naming_change() if schema.referring else None,
+            *(restorable, *(match_key(row["search"], schema, name) for name in ("username", "externalid"))),
         )
         late = sorted({one["id"] for one in left} - referring.keys())  # came to refer to it while the lock on it was waited for
         if late:
@@ -62,6 +82,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
         attributes = {one["id"]: one["attributes"] for one in left if one["id"] in referring}
         await refuse_emptied(scope, conn, referring, attributes)
         await forget(scope, conn, plan.id, referring, attributes)
+        await count_deletion(scope, conn, schema, gone=True)
     return work
 
 
@@ -83,7 +104,14 @@ async def leave(pool: Database, conn: Connection, tenant: int, id_: str, batch: 
         await forget(scope, conn, id_, held, {one["id"]: one["attributes"] for one in left if one["id"] in held})
         return True
     schema = catalog.by_name.get(deleted["type"])
-    return schema is not None and await clear_pointers(scope, conn, schema, id_, batch)
+    return schema is not None and await clear_pointers(scope, conn, schema, id_, batch, kept=False)
+
+
+def match_key(search: str, schema: EffectiveSchema, name: str) -> str | None:
+    """The key, in a search document, of an attribute by which a deleted resource is found again; None without one."""
+    place = schema.resolve(name)
+    found = None if place is None else orjson.loads(search).get(place.attribute.search_key)
+    return found if isinstance(found, str) else None
 
 
 async def _has_many_links(scope: Scope, conn: Connection, plan: Remove) -> bool:

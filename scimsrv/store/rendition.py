@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString
 
 import orjson
 
+from scimsrv.badges.exclusive import exclusive_keys
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.indexing import VALUE, Index, IndexKey, index_keys
@@ -46,8 +47,9 @@ def render(document: Document, schema: EffectiveSchema, indexes: Iterable[Index]
 
 
 def unique_keys(document: Document, schema: EffectiveSchema) -> list[tuple[str, str]]:
-    """Attribute and key of each value that must be unique."""
-    return list(dict.fromkeys((place.key, key) for place in schema.unique for key in keys(document, place)))
+    """Attribute and key of each value that must be unique, and of what a badge resource holds to the exclusion of others."""
+    found = dict.fromkeys((place.key, key) for place in schema.unique for key in keys(document, place))
+    return [*found, *exclusive_keys(document, schema)]
 
 
 def keys_held(search: str, indexes: Iterable[Index]) -> list[IndexKey]:
@@ -71,7 +73,7 @@ def modified_key(modified: datetime | str) -> str:
 #: with a list of them may be planned as a walk over all keys of the tenant.
 _TOLD_APART: Final = 8
 
-_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(25, 25 + 2 * _TOLD_APART))
+_PLACES: Final[tuple[LiteralString, ...]] = tuple(f"${number}" for number in range(26, 26 + 2 * _TOLD_APART))
 _NAMES: Final[tuple[LiteralString, ...]] = tuple(f"dropped{number}" for number in range(_TOLD_APART))
 
 

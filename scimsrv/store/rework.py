@@ -29,6 +29,7 @@ from scimsrv.schema.validate import Coercer, complete
 from scimsrv.store.aside import set_aside
 from scimsrv.store.background import SETTLED
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import differences
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
@@ -36,8 +37,9 @@ from scimsrv.store.pointers import points_nowhere
 from scimsrv.store.pool import Database, Queries
 from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
+from scimsrv.store.recomputing import recompute
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
-from scimsrv.store.scope import now
+from scimsrv.store.scope import Scope, now
 
 _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 
@@ -108,6 +110,8 @@ async def _step(pool: Database, tenant: int, settled: float, batch: int) -> bool
                 await _purge(job, batch)
             case "rekey":
                 await _rekey(job, catalog, batch)
+            case "progress":
+                await _progress(Scope(pool, tenant, catalog, "", row["actor"], DEFAULT), job, batch)
             case _ if schema is None:
                 await _orphaned(job)
             case "restore":
@@ -201,7 +205,7 @@ class _Again:
                     *([place for place, _ in released], [key for _, key in released]),
                     *([place for place, _ in claimed], [key for _, key in claimed]),
                     *([], [], self.job.actor, names, *dated, *columns_of_keys(has - had)),
-                    *(renaming(self.schema, before, made), None, None),
+                    *(renaming(self.schema, before, made), None, None, differences(before, document, {})),
                 )
             )
         elif orjson.loads(row["search"]) != orjson.loads(made.search):
@@ -280,6 +284,19 @@ async def _turn(job: _Job) -> None:
             await job.conn.execute(_INDEXES["retire"], job.tenant, index["number"])  # made meanwhile, and of the old keys
     plan = orjson.dumps(job.plan | {"ready": True}).decode()
     await job.conn.execute(_SQL["next_stage"], job.tenant, job.number, plan)
+
+
+async def _progress(scope: Scope, job: _Job, batch: int) -> None:
+    """Compute anew what follows from the awards of the next recipients."""
+    if not scope.catalog.policy.badges:  # turned off since
+        await job.finish("done")
+        return
+    made = await recompute(scope, job.conn, job.position, batch)
+    job.count("awarded", made.awarded)
+    job.count("revoked", made.revoked)
+    await job.advance(made.position, made.recipients)
+    if made.recipients < batch:
+        await job.finish("done")
 
 
 async def _restore(job: _Job, catalog: Catalog, schema: EffectiveSchema, batch: int) -> None:

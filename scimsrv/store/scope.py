@@ -20,7 +20,8 @@ from scimsrv.store.rendition import SLOTS
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
-    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret."""
+    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the token's, None where
+    the server acts by itself; `own` is the id of the user to whose badges a request keeps, None where it may reach everybody's."""
 
     pool: Database
     tenant: int
@@ -32,6 +33,8 @@ class Scope:
     names: Names = field(default_factory=Names)
     slot: int | None = None
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    scopes: frozenset[str] | None = None
+    own: str | None = None
 
     def count_slot(self) -> int:
         """The row of a type's count that a write changes."""

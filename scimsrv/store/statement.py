@@ -16,8 +16,9 @@ from scimsrv.protocol.plan import Cursor, Query, Target
 from scimsrv.schema.attribute import Type
 from scimsrv.schema.effective import Resolved
 from scimsrv.schema.indexing import Index
+from scimsrv.schema.semantics import timestamp
 from scimsrv.store.candidates import Candidates, Finder
-from scimsrv.store.fragment import Arguments, any_of, limit, planned_anew
+from scimsrv.store.fragment import Arguments, Value, any_of, limit, planned_anew
 from scimsrv.store.read import HELD_IN_LIST
 from scimsrv.store.rows import columns
 from scimsrv.store.scope import Scope
@@ -144,7 +145,7 @@ class _Build:
     def _order_index(self) -> Index | None:
         """The index that holds all resources in the order asked for."""
         target = self.plan.targets[0]
-        if len(self.plan.targets) > 1 or target.sort is None:
+        if len(self.plan.targets) > 1 or target.sort is None or _passes(target):
             return None
         index = self.scope.catalog.index(target.schema, target.sort)
         return index if index is not None and index.single else None
@@ -224,12 +225,22 @@ class _Build:
         """The expression to sort a type by; NULL for a type that lacks the attribute."""
         if target.sort is None:
             return "NULL::" + _SQL_TYPES[self.kind]
-        value = self._sources(target).first(target.sort)
+        value = self._passing(target) if _passes(target) else self._sources(target).first(target.sort)
         if self.kind == "instant" and value.instant is not None:
             return value.instant
         if self.kind == "number":
             return "CASE jsonb_typeof(" + (value.json or "NULL") + ") WHEN 'number' THEN (" + value.text + ")::numeric END"
         return value.text + ' COLLATE "C"'
+
+    def _passing(self, target: Target) -> Value:
+        """The value that passes with time, as it is at the moment of the query."""
+        expiring, at = target.schema.expiring, self.plan.at
+        if expiring is None or at is None:
+            raise AssertionError("only what passes is asked for, at some moment")
+        held, until = self._sources(target).single(expiring.place), self._sources(target).single(expiring.until)
+        moment, passing, past = self.args.add(timestamp(at)), self.args.add(expiring.passing), self.args.add(expiring.past)
+        is_past: LiteralString = held.text + " = " + passing + "::text AND " + until.text + ' COLLATE "C" < ' + moment + "::text"
+        return Value("(CASE WHEN " + is_past + " THEN " + past + "::text ELSE " + held.text + " END)")
 
     # -- pages -----------------------------------------------------------------------------------------------------
 
@@ -270,6 +281,12 @@ class _Build:
     def direction(down: bool) -> LiteralString:
         """How keys are ordered on a walk up or down."""
         return " DESC NULLS FIRST" if down else " ASC NULLS LAST"
+
+
+def _passes(target: Target) -> bool:
+    """Whether the type is sorted by a value that passes with time."""
+    expiring = target.schema.expiring
+    return expiring is not None and target.sort is not None and target.sort.key == expiring.place.key
 
 
 _SQL_TYPES: dict[str, LiteralString] = {"instant": "timestamptz", "number": "numeric", "text": 'text COLLATE "C"'}

@@ -1,28 +1,35 @@
 """Tenants: created with their schemas, resource types and policy, listed, suspended, resumed, and deleted with all that is theirs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
+from scimsrv.schema.badging import INDEXES, with_shipped_badges
 from scimsrv.schema.catalog import build_catalog
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.redefinition import check_own_attributes
 from scimsrv.slugs import slug_problem
 from scimsrv.store.connection import Connection
+from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 
 _BATCH: Final = 5_000
 
 TABLES: Final = (
+    "award",
     "reference",
     "resource_key",
     "unique_key",
     "secret",
     "change",
+    "change_seal",
+    "tombstone",
+    "tombstone_reference",
+    "deletion_guard",
     "removed_value",
     "erasure",
     "unusual_reference",
@@ -77,9 +84,11 @@ async def create_tenant(
         raise TenantError(f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
     start = PRESETS[preset]
     policy = {**start.policy, **({} if profile is None else {"profile": profile}), **(switches or {})}
-    definitions = start.definitions
+    definitions, indexes = start.definitions, start.indexes
     try:
         parsed = parse_policy(policy)
+        if parsed.badges:
+            definitions, indexes = with_shipped_badges(definitions), (*indexes, *INDEXES)
         check_own_attributes(build_catalog(definitions.schemas.values(), definitions.resource_types, definitions.common, parsed))
     except ValueError as wrong:
         raise TenantError(f"Policy: {wrong}.") from wrong
@@ -89,6 +98,7 @@ async def create_tenant(
         if tenant is None:
             raise TenantTaken(f"Tenant {slug!r} already exists.")
         await connection.execute(sql["add_config"], tenant, _json(policy))
+        await connection.execute(sql["begin_chain"], tenant)
         await connection.executemany(
             sql["add_schema"], [(tenant, urn.lower(), _json(schema)) for urn, schema in definitions.schemas.items()]
         )
@@ -97,7 +107,7 @@ async def create_tenant(
         )
         await connection.executemany(
             sql["add_index"],
-            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(start.indexes, 1)],
+            [(tenant, number, type_, name.lower(), substring) for number, (type_, name, substring) in enumerate(indexes, 1)],
         )
     return await find_tenant(connection, slug)
 
@@ -113,6 +123,11 @@ async def find_tenant(connection: Connection, slug: str) -> Tenant:
     if row is None:
         raise TenantMissing(f"There is no tenant {slug!r}; `scimsrv tenant list` shows those there are.")
     return Tenant(**row)
+
+
+async def keys_of(pool: Queries, slugs: Collection[str]) -> dict[str, int]:
+    """The keys of the tenants of these slugs that there are."""
+    return {row["slug"]: row["id"] for row in await pool.fetch(load("tenants")["keys_of"], list(slugs))}
 
 
 async def count_resources(connection: Connection, tenant: int) -> dict[str, int]:

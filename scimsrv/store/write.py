@@ -6,14 +6,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import asyncpg
 import orjson
 
-from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.badges.exclusive import held_already
+from scimsrv.errors import Kind, ScimError
 from scimsrv.patch.links import LinkChange, NeedsLinks
 from scimsrv.protocol.plan import IfMatch, Insert, Stored
 from scimsrv.schema.aside import split
@@ -24,22 +24,24 @@ from scimsrv.schema.project import View
 from scimsrv.schema.search import containing, holding
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
+from scimsrv.store import badging
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
+from scimsrv.store.content import Moved, differences, with_links
 from scimsrv.store.edition import OutdatedError, check_edition
+from scimsrv.store.guard import HeldError, alarm, count_deletion, deactivates
+from scimsrv.store.inserting import rendered
 from scimsrv.store.links import change_links, change_of
 from scimsrv.store.pointers import new_pointers, with_refs
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
 from scimsrv.store.read import fetch, not_found
 from scimsrv.store.rendition import (
-    Rendition,
     columns_of_keys,
     dropping,
     keys_held,
     modified_key,
     renaming,
-    render,
     unique_keys,
 )
 from scimsrv.store.scope import Scope, new_id, now
@@ -96,7 +98,7 @@ async def insert(scope: Scope, plan: Insert) -> Written:
             await refuse_unclaimed(scope, conn, schema, document, unique_keys(document, schema))
         return Written(id_, 1, None if any(plan.draft.links.values()) else stored)
     except asyncpg.UniqueViolationError as problem:
-        raise await _taken(scope, schema, id_, unique_keys(document, schema)) from problem
+        raise await taken(scope, schema, id_, unique_keys(document, schema)) from problem
 
 
 async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document, secrets: Mapping[str, str | None]) -> Stored:
@@ -109,6 +111,7 @@ async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document,
         *(list(secrets), list(secrets.values()), scope.actor),
         *columns_of_keys(made.keys),
         *(scope.count_slot(), stored_names(plan.draft.coercions), scope.catalog.edition),
+        with_links(document, {schema.writable_links[key].attribute.name: ids for key, ids in plan.draft.links.items()}),
     )
     if tag.endswith(" 0"):
         raise OutdatedError
@@ -135,7 +138,8 @@ async def change(
     """
     hashes = dict(scope.hashes.get(id_, {}))
     try:
-        if not links and not schema.annotated and not scope.catalog.is_building(schema):
+        badge = badging.concerns(scope, schema)
+        if not links and not badge and not schema.annotated and not scope.catalog.is_building(schema):
             for attempt in range(_RACES):
                 current = await fetch(scope, scope.pool, schema, id_, view, most, search=True)
                 _check_version(current.version, schema, id_, if_match)
@@ -144,9 +148,9 @@ async def change(
                 start = _Current(id_, current.version, current.modified, before, current.search)
                 if new_pointers(schema, before, made.document):
                     async with scope.pool.acquire() as conn, conn.transaction():
-                        written = await _store(scope, conn, schema, start, made, [], hashes)
+                        written = await _store(scope, conn, schema, start, made, {}, hashes)
                 else:
-                    written = await _store(scope, scope.pool, schema, start, made, [], hashes)
+                    written = await _store(scope, scope.pool, schema, start, made, {}, hashes)
                 if written is not None:
                     return Written(id_, written.version, current._replace(**written.changed))
                 await check_edition(scope, scope.pool)
@@ -154,9 +158,13 @@ async def change(
                     raise ScimError(Kind.PRECONDITION_FAILED)
                 await asyncio.sleep(random.uniform(0, 0.002) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         async with scope.pool.acquire() as conn, conn.transaction():
-            return await _locked(scope, conn, schema, id_, if_match, edit, hashes)
+            users = await badging.lock_of(scope, conn, id_) if badge else {}
+            return await _locked(scope, conn, schema, id_, if_match, edit, hashes, users if badge else None)
+    except HeldError as held:
+        await alarm(scope, held)
+        raise
     except _Taken as problem:  # asked here, when no connection is held any more
-        raise await _taken(scope, schema, id_, problem.claimed) from problem
+        raise await taken(scope, schema, id_, problem.claimed) from problem
 
 
 class _Taken(Exception):  # noqa: N818 - carries a fact out of a transaction
@@ -175,7 +183,9 @@ async def _locked(
     if_match: IfMatch | None,
     edit: Editor,
     hashes: dict[str, str],
+    users: Mapping[str, Document] | None,
 ) -> Written:
+    """`users`, of a badge resource: the user whom it is about, locked."""
     row = await conn.fetchrow(_SQL["lock_document"], scope.tenant, id_, schema.name)
     if row is None:
         raise not_found(schema, id_)
@@ -188,16 +198,17 @@ async def _locked(
         made = edit(document, None)
     except NeedsLinks:
         made = edit(document, await _rows(scope, conn, schema, id_))
-    touched = [
-        place.attribute.name
-        for key, place in schema.writable_links.items()
-        if key in made.links and await change_links(scope, conn, schema, id_, place, made.links[key])
-    ]
+    if users is not None:
+        made = replace(made, document=await badging.amend(scope, conn, schema, document, made.document, users))
+    moved = {}
+    for key, place in schema.writable_links.items():
+        if key in made.links and (rows := await change_links(scope, conn, schema, id_, place, made.links[key])):
+            moved[place.attribute.name] = rows
     for place in schema.annotated.values():
-        if (rows := change_of(place, document, made.document)) is not None:
-            await change_links(scope, conn, schema, id_, place, rows)
+        if (stored := change_of(place, document, made.document)) is not None:
+            await change_links(scope, conn, schema, id_, place, stored)
     written = await _store(
-        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, touched, hashes
+        scope, conn, schema, _Current(id_, row["version"], timestamp(row["modified"]), document, row["search"]), made, moved, hashes
     )
     # Last, when the rows that were written keep a change of definitions from being taken before this ends.
     await check_edition(scope, conn)
@@ -205,6 +216,8 @@ async def _locked(
         raise AssertionError("the row is locked, so its version cannot have changed")
     if strays and written.version != row["version"]:
         await set_aside(conn, scope.tenant, schema, id_, strays)
+    if users is not None and written.version != row["version"]:
+        await badging.changed(scope, conn, schema, document, made.document, users)
     return Written(id_, written.version)
 
 
@@ -238,26 +251,26 @@ async def _store(
     schema: EffectiveSchema,
     current: _Current,
     made: Edit,
-    touched: list[str],
+    moved: Mapping[str, Moved],
     hashes: dict[str, str],
 ) -> _Result | None:
-    """Write what differs; `touched` names the links whose rows did. None when the version is not the present one any more."""
+    """Write what differs; `moved` says of links whose rows did. None when the version is not the present one any more."""
     id_, before, document = current.id, current.document, made.document
     dated = (scope.catalog.of_modified.get(schema.name), modified_key(current.modified))
     if document != before:
         document = await with_refs(scope, conn, schema, before, document)
     if document == before and not made.secrets:
-        if not touched:
+        if not moved:
             return _Result(current.version)
-        coercions = stored_names(made.coercions)
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, touched, *dated, coercions)
+        said = (list(moved), *dated, stored_names(made.coercions), differences(before, before, moved))
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, *said)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     rendition = rendered(scope, schema, document)
     old, new = set(unique_keys(before, schema)), set(rendition.unique)
     released, claimed = sorted(old - new), sorted(new - old)
     had, has = set(keys_held(current.search, scope.catalog.indexes_of(schema))), set(rendition.keys)
-    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *touched})
+    names = sorted({name for name in {*before, *document} if before.get(name) != document.get(name)} | {*secrets, *moved})
     text, dropped, rest = dropping(_SQL["update_resource"], had - has)
     arguments = (
         *(scope.tenant, id_, schema.name, current.version, now()),
@@ -267,16 +280,19 @@ async def _store(
         *(list(secrets), list(secrets.values()), scope.actor, names),
         *(*dated, *columns_of_keys(has - had)),
         renaming(schema, before, rendition),
-        *(stored_names(made.coercions), scope.catalog.edition, *dropped),
+        *(stored_names(made.coercions), scope.catalog.edition, differences(before, document, moved), *dropped),
     )
+    guarded = scope.catalog.policy.deletion_guard != "off" and deactivates(before, document)
     try:
-        if not rest:
+        if not rest and not guarded:
             row = await conn.fetchrow(text, *arguments)
         else:
             async with _transaction(scope, conn) as own:
                 row = await own.fetchrow(text, *arguments)
                 if row is not None:
                     await own.executemany(_SQL["drop_key"], [(scope.tenant, number, key, id_) for number, key in rest])
+                    if guarded:
+                        await count_deletion(scope, own, schema, gone=False)
     except asyncpg.UniqueViolationError as problem:
         raise _Taken(claimed) from problem
     if row is None:
@@ -332,20 +348,9 @@ async def _rows(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: st
     return result
 
 
-async def _taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
+async def taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[tuple[str, str]]) -> ScimError:
     """409 that names the attribute: found by asking which of the claimed keys another resource holds."""
     rows = await scope.pool.fetch(
         _SQL["held_keys"], scope.tenant, schema.name, id_, [name for name, _ in claimed], [key for _, key in claimed]
     )
-    names = {place.key: place.name for place in schema.unique}
-    name = names[rows[0]["attribute"]] if rows else "a unique attribute"
-    return ScimError(Kind.UNIQUENESS, f"{name} is already in use by another {schema.name}")
-
-
-def rendered(scope: Scope, schema: EffectiveSchema, document: Document, modified: datetime | None = None) -> Rendition:
-    """The document folded for storing. Raises ScimError invalidValue when it is larger than a resource may be."""
-    made = render(document, schema, scope.catalog.indexes_of(schema), modified)
-    size = len(made.document) if made.document.isascii() else len(made.document.encode())
-    if size > scope.limits.document_bytes:
-        raise invalid_value(f"The resource would have more than {scope.limits.document_bytes} bytes")
-    return made
+    return ScimError(Kind.UNIQUENESS, held_already(schema, rows[0]["attribute"] if rows else ""))

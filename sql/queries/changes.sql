@@ -3,10 +3,10 @@
 -- $2 id of a resource or NULL for all, $3 the number before which to look, $4 how many; the newest first
 -- name: list
 SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff FROM change
-WHERE tenant = $1 AND ($2::text IS NULL OR id = $2) AND seq < $3 ORDER BY seq DESC LIMIT $4
+WHERE tenant = $1 AND ($2::text IS NULL OR id = $2) AND seq < $3 AND operation <> 'denied' ORDER BY seq DESC LIMIT $4
 
 -- name: statistics
 SELECT (SELECT count(*) FROM credential c WHERE c.tenant = $1 AND (c.expires IS NULL OR c.expires > now())) AS tokens,
        (SELECT max(c.last_used) FROM credential c WHERE c.tenant = $1) AS last_used,
        (SELECT count(*) FROM tenant_index i WHERE i.tenant = $1) AS indexes,
-       (SELECT h.at FROM change h WHERE h.tenant = $1 ORDER BY h.seq DESC LIMIT 1) AS last_change
+       (SELECT h.at FROM change h WHERE h.tenant = $1 AND h.operation <> 'denied' ORDER BY h.seq DESC LIMIT 1) AS last_change

@@ -14,3 +14,7 @@ SELECT current_setting('server_version_num')::int AS version,
 
 -- name: role
 SELECT current_user::text AS role;
+
+-- Whether the role may take rows from the audit trail, as retention does.
+-- name: may_truncate
+SELECT has_table_privilege('change', 'DELETE') AS granted

@@ -32,6 +32,7 @@ DELETE FROM tenant_index WHERE tenant = $1 AND number = $2 AND state = 'dropping
 -- Every tenant with something to do: the background work's own look-up.
 -- name: with_work
 SELECT tenant FROM tenant_index WHERE state <> 'ready' UNION SELECT tenant FROM erasure
+UNION SELECT tenant FROM tombstone WHERE restored IS NOT NULL
 
 -- $2 seconds that a state has to have lasted, so that every server knows of it. Another worker's index is passed over.
 -- name: take
@@ -73,6 +74,11 @@ WITH job AS (
 ), gone AS (
     DELETE FROM reference held USING doomed
     WHERE held.tenant = $1 AND held.source = doomed.source AND held.attribute = doomed.attribute AND held.target = doomed.target
+), kept AS (
+    INSERT INTO tombstone_reference (tenant, id, source, attribute, target)
+    SELECT $1, doomed.source, doomed.source, doomed.attribute, doomed.target FROM doomed
+    WHERE EXISTS (SELECT FROM tombstone t WHERE t.tenant = $1 AND t.id = doomed.source)
+    ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 )
 SELECT job.id, (SELECT count(*) FROM doomed) AS links FROM job
 

@@ -3,8 +3,8 @@
 -- name: insert_resource
 -- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
 -- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL, $18 edition of the tenant by which
--- it was planned, NULL for any: nothing is inserted where the tenant has another. The slot's row, which others wait for, is taken last:
--- Postgres runs the parts that nothing reads from the last to the first.
+-- it was planned, NULL for any: nothing is inserted where the tenant has another; $19 what the trail keeps, NULL for the document. The
+-- slot's row, which others wait for, is taken last: Postgres runs the parts that nothing reads from the last to the first.
 WITH planned AS (
     SELECT WHERE $18::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $18::bigint
         AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds'))
@@ -26,8 +26,8 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, $2::text, given.attribute, given.hash FROM planned CROSS JOIN unnest($10::text[], $11::text[]) given (attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
-SELECT $1, $4::timestamptz, $12::text, 'create', $3::text, $2::text, 1, '{}', $17::text[] FROM planned
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
+SELECT $1, $4::timestamptz, $12::text, 'create', $3::text, $2::text, 1, '{}', $17::text[], coalesce($19::text, $6::text) FROM planned
 
 -- name: still_planned_by
 -- $2 edition: whether the tenant still has it
@@ -39,8 +39,8 @@ SELECT EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $2
 -- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
 -- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL,
--- $24 edition of the tenant by which it was planned, NULL for any: nothing is changed where the tenant has another. What an index loses
--- is said row by row in $25 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
+-- $24 edition of the tenant by which it was planned, NULL for any: nothing is changed where the tenant has another, $25 what the trail
+-- keeps. What an index loses is said row by row in $26 and on: see `dropping`. The slot's row is taken last, as in insert_resource.
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $5), display = $6, document = $7, search = $8::jsonb
     WHERE tenant = $1 AND id = $2 AND type = $3 AND version = $4
@@ -77,14 +77,15 @@ WITH stored AS (
     WHERE given.hash IS NOT NULL AND EXISTS (SELECT FROM stored)
     ON CONFLICT (tenant, id, attribute) DO UPDATE SET hash = excluded.hash
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
-    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[], $23::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
+    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[], $23::text[], $25::text FROM stored
 )
 SELECT version, modified FROM stored
 
 -- name: touch_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
--- that the resource had there, $9 coercions or NULL: for changes that touch rows beside the document only, under the resource's lock
+-- that the resource had there, $9 coercions or NULL, $10 what the trail keeps: for changes that touch rows beside the document only,
+-- under the resource's lock
 WITH stored AS (
     UPDATE resource SET version = version + 1, modified = greatest(modified, $4)
     WHERE tenant = $1 AND id = $2 AND type = $3
@@ -93,8 +94,8 @@ WITH stored AS (
     UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
     FROM stored WHERE held.tenant = $1 AND held.attribute = $7::integer AND held.key = $8::text AND held.id = $2
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
-    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[], $9::text[] FROM stored
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
+    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[], $9::text[], $10::text FROM stored
 )
 SELECT version, modified FROM stored
 
@@ -126,25 +127,34 @@ WHERE NOT EXISTS (
 )
 
 -- name: add_links
--- $2 source, $3 attribute, $4 targets
-INSERT INTO reference (tenant, source, attribute, target)
-SELECT $1, $2, $3, given.target FROM unnest($4::text[]) given (target)
-ON CONFLICT (tenant, source, attribute, target) DO NOTHING
+-- $2 source, $3 attribute, $4 targets; returns how many are new, and some of them
+WITH made AS (
+    INSERT INTO reference (tenant, source, attribute, target)
+    SELECT $1, $2, $3, given.target FROM unnest($4::text[]) given (target)
+    ON CONFLICT (tenant, source, attribute, target) DO NOTHING RETURNING target
+)
+SELECT (SELECT count(*) FROM made) AS number, ARRAY(SELECT made.target FROM made LIMIT 1000) AS targets
 
 -- name: note_unusual_reference
 INSERT INTO unusual_reference (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHING
 
 -- name: remove_links
 -- $2 source, $3 attribute, $4 targets, $5 true: with it known, Postgres drops the costly rest; a plan for any parameters, which cannot
--- know how many targets there are, is so costly that it is never taken
-DELETE FROM reference WHERE tenant = $1 AND source = $2 AND attribute = $3 AND target = ANY ($4::text[])
-AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)
+-- know how many targets there are, is so costly that it is never taken. Returns how many went, and some of them.
+WITH gone AS (
+    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND attribute = $3 AND target = ANY ($4::text[])
+    AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) RETURNING target
+)
+SELECT (SELECT count(*) FROM gone) AS number, ARRAY(SELECT gone.target FROM gone LIMIT 1000) AS targets
 
 -- name: keep_links
 -- $2 source, $3 attribute, $4 targets that stay, $5 true: see remove_links
-DELETE FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3
-AND NOT EXISTS (SELECT FROM unnest($4::text[]) given (target) WHERE given.target = ref.target)
-AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)
+WITH gone AS (
+    DELETE FROM reference ref WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3
+    AND NOT EXISTS (SELECT FROM unnest($4::text[]) given (target) WHERE given.target = ref.target)
+    AND ($5::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) RETURNING ref.target
+)
+SELECT (SELECT count(*) FROM gone) AS number, ARRAY(SELECT gone.target FROM gone LIMIT 1000) AS targets
 
 -- name: links_of
 -- $2 source, $3 attribute, $4 target after which to go on, $5 how many
@@ -164,9 +174,10 @@ FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (SELECT r.id, r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = given.id OFFSET 0) t
 
 -- name: lock_referring
--- $2 target, $3 how many: the resources that refer to it, in one order for everybody
+-- $2 target, $3 how many, $4 attributes by which what refers to it does not count: the resources that refer to it, in one order for
+-- everybody
 SELECT r.id, r.type, r.modified FROM (
-    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 ORDER BY ref.source LIMIT $3
+    SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.target = $2 AND ref.attribute <> ALL ($4::text[]) ORDER BY ref.source LIMIT $3
 ) s
 CROSS JOIN LATERAL (
     SELECT r.id, r.type, r.modified FROM resource r WHERE r.tenant = $1 AND r.id = s.source FOR NO KEY UPDATE
@@ -209,8 +220,21 @@ SELECT DISTINCT ref.source FROM reference ref WHERE ref.tenant = $1 AND ref.targ
 WITH left_by AS (
     DELETE FROM reference ref USING unnest($3::text[]) given (source)
     WHERE ref.tenant = $1 AND ref.target = $2 AND ref.source = given.source RETURNING ref.source, ref.attribute
+), kept AS (
+    INSERT INTO tombstone_reference (tenant, id, source, attribute, target)
+    SELECT $1, $2, left_by.source, left_by.attribute, $2 FROM left_by
+    WHERE EXISTS (SELECT FROM tombstone t WHERE t.tenant = $1 AND t.id = $2)
+    ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 )
 SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
+
+-- $2 target, $3 attribute, $4/$5 sources and values: pointers that are being cleared, for when it is brought back; $6 whether it can be,
+-- false where its tombstone says so
+-- name: keep_pointers
+INSERT INTO tombstone_reference (tenant, id, source, attribute, target, pointer)
+SELECT $1, $2, given.source, $3, $2, given.pointer FROM unnest($4::text[], $5::text[]) given (source, pointer)
+WHERE $6::boolean OR EXISTS (SELECT FROM tombstone t WHERE t.tenant = $1 AND t.id = $2)
+ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 
 -- name: deletion
 -- $2 id: who deleted it, and what it was
@@ -233,7 +257,8 @@ DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND i
 -- name: delete_resource
 -- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
 -- $9 whether those to it are, $10 whether there is anything left to be done there, $11 change of `naming` where backlinks may have shown
--- its name, else NULL; returns what referred to it, and by which attributes
+-- its name, else NULL, $12 whether it can be brought back, $13/$14 the keys of its userName and externalId, or NULL; returns what referred to
+-- it, and by which attributes
 WITH renamed AS (
     INSERT INTO naming (tenant, slot, changes)
     SELECT $1, ($11::bigint % 16)::smallint, $11::bigint / 16 + 1 WHERE $11::bigint IS NOT NULL
@@ -242,7 +267,12 @@ WITH renamed AS (
     INSERT INTO resource_count (tenant, type, slot, resources) VALUES ($1, $3, $7::smallint, -1)
     ON CONFLICT (tenant, type, slot) DO UPDATE SET resources = resource_count.resources - 1
 ), gone AS (
-    DELETE FROM resource WHERE tenant = $1 AND id = $2
+    DELETE FROM resource WHERE tenant = $1 AND id = $2 RETURNING created, document
+), buried AS (
+    INSERT INTO tombstone (tenant, id, type, version, created, deleted, actor, document, user_name, external_id)
+    SELECT $1, $2, $3, $6, gone.created, $4, $5, gone.document, $13::text, $14::text FROM gone WHERE $12::boolean
+    ON CONFLICT (tenant, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, actor = excluded.actor,
+        document = excluded.document, user_name = excluded.user_name, external_id = excluded.external_id, restored = NULL
 ), released AS (
     DELETE FROM unique_key WHERE tenant = $1 AND id = $2
 ), forgotten AS (
@@ -250,21 +280,29 @@ WITH renamed AS (
 ), purged AS (
     DELETE FROM removed_value WHERE tenant = $1 AND id = $2
 ), unlinked AS (
-    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean
+    DELETE FROM reference WHERE tenant = $1 AND source = $2 AND NOT $8::boolean RETURNING attribute, target
 ), erased AS (
     INSERT INTO erasure (tenant, id, at) SELECT $1, $2, $4 WHERE $10::boolean
 ), left_by AS (
     DELETE FROM reference WHERE tenant = $1 AND target = $2 AND source <> $2 AND NOT $9::boolean RETURNING source, attribute
+), kept AS (
+    INSERT INTO tombstone_reference (tenant, id, source, attribute, target)
+    SELECT $1, $2, link.source, link.attribute, link.target FROM (
+        SELECT $2::text AS source, unlinked.attribute, unlinked.target FROM unlinked
+        UNION ALL SELECT left_by.source, left_by.attribute, $2::text FROM left_by
+    ) link WHERE $12::boolean
+    ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes) VALUES ($1, $4, $5, 'delete', $3, $2, $6, '{}')
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
+    SELECT $1, $4, $5, 'delete', $3, $2, $6, '{}', gone.document FROM gone
 )
 SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
 
 -- name: insert_resources
 -- Many at once: $2/$3 ids and types, $4 time, $5/$6/$7 displays, documents and searches, $8/$9/$10/$11 types, unique attributes, keys
 -- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
--- and how many there are of each, $22 slot, which is taken last, $23 coercions as JSON or NULL, $24 edition: see
--- insert_resource. What a resource has several of comes as JSON arrays: these cost client and server less than arrays do.
+-- and how many there are of each, $22 slot, which is taken last, $23 coercions as JSON or NULL, $24 edition and $25 what the trail keeps
+-- or NULL: see insert_resource. What a resource has several of comes as JSON arrays: these cost client and server less than arrays do.
 WITH planned AS (
     SELECT WHERE $24::bigint IS NULL OR EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $24::bigint
         AND (t.changing IS NULL OR t.changing < now() - interval '10 seconds'))
@@ -291,11 +329,12 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, given.id, given.attribute, given.hash FROM planned CROSS JOIN unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
 SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
-    (SELECT array_agg(name) FROM json_array_elements_text(nullif(given.coercions::text, 'null')::json) name)
+    (SELECT array_agg(name) FROM json_array_elements_text(nullif(given.coercions::text, 'null')::json) name),
+    coalesce(given.content, given.document)
 FROM planned CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),
-    json_array_elements($23::json)) given (id, type, coercions)
+    json_array_elements($23::json), unnest($6::text[]), json_array_elements_text($25::json)) given (id, type, coercions, document, content)
 
 -- name: keys_taken
 -- $2/$3/$4 types, attributes and keys: which of them are held

@@ -4,6 +4,9 @@
 -- name: create
 INSERT INTO tenant (slug) VALUES ($1) ON CONFLICT (slug) DO NOTHING RETURNING id;
 
+-- name: begin_chain
+INSERT INTO audit_chain (tenant) VALUES ($1);
+
 -- name: add_config
 INSERT INTO tenant_config (tenant, policy) VALUES ($1, $2::text::jsonb);
 
@@ -27,6 +30,10 @@ ORDER BY t.slug;
 SELECT t.id, t.slug, t.status, t.revision, t.created, coalesce(c.policy ->> 'profile', 'standard') AS profile
 FROM tenant t LEFT JOIN tenant_config c ON c.tenant = t.id
 WHERE t.slug = $1;
+
+-- $1 are slugs: this is where they become tenants.
+-- name: keys_of
+SELECT t.id, t.slug FROM tenant t WHERE t.slug = ANY ($1::text[]);
 
 -- name: count_resources
 SELECT type, sum(resources)::bigint AS resources FROM resource_count WHERE tenant = $1 GROUP BY type HAVING sum(resources) <> 0
@@ -74,9 +81,25 @@ DELETE FROM reference WHERE tenant = $1 AND (source, attribute, target) IN
 -- name: drop_secret
 DELETE FROM secret WHERE tenant = $1 AND (id, attribute) IN (SELECT s.id, s.attribute FROM secret s WHERE s.tenant = $1 LIMIT $2);
 
+-- name: drop_change_seal
+DELETE FROM change_seal WHERE tenant = $1 AND number IN (SELECT s.number FROM change_seal s WHERE s.tenant = $1 LIMIT $2);
+
+-- name: drop_tombstone
+DELETE FROM tombstone WHERE tenant = $1 AND id IN (SELECT t.id FROM tombstone t WHERE t.tenant = $1 LIMIT $2);
+
+-- name: drop_tombstone_reference
+DELETE FROM tombstone_reference WHERE tenant = $1 AND (id, source, attribute, target) IN
+    (SELECT r.id, r.source, r.attribute, r.target FROM tombstone_reference r WHERE r.tenant = $1 LIMIT $2);
+
+-- name: drop_deletion_guard
+DELETE FROM deletion_guard WHERE tenant = $1 AND type IN (SELECT g.type FROM deletion_guard g WHERE g.tenant = $1 LIMIT $2);
+
 -- name: drop_change
 DELETE FROM change WHERE tenant = $1 AND seq IN (SELECT c.seq FROM change c WHERE c.tenant = $1 LIMIT $2);
 
 -- name: drop_removed_value
 DELETE FROM removed_value WHERE tenant = $1 AND (type, attribute, id) IN
     (SELECT v.type, v.attribute, v.id FROM removed_value v WHERE v.tenant = $1 LIMIT $2);
+
+-- name: drop_award
+DELETE FROM award WHERE tenant = $1 AND id IN (SELECT a.id FROM award a WHERE a.tenant = $1 LIMIT $2);

@@ -19,6 +19,7 @@ from scimsrv.limits import Limits
 from scimsrv.protocol.plan import Page, Query, Target
 from scimsrv.protocol.response import is_plain
 from scimsrv.schema.attribute import Type
+from scimsrv.schema.badging import with_shipped_badges
 from scimsrv.schema.catalog import Catalog, Definition, StoredIndex, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.document import Document
@@ -26,7 +27,7 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
-from scimsrv.store import background, links, names, pointers, remove, write
+from scimsrv.store import background, badging, forgetting, links, names, pointers, progression, recomputing, remove, seals, write
 from scimsrv.store.bound import Bound, begin_of
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import render
@@ -37,6 +38,8 @@ from tests.schemas import SAMPLE_DEFINITION
 
 BASE_URL: Final = "https://scim.example.com/v2"
 THEN: Final = datetime(2024, 1, 1, 10, tzinfo=UTC)
+
+_BADGES: Final = Policy(badges=True)
 
 _tenants = itertools.count(1_000_000)
 
@@ -51,6 +54,13 @@ STANDARD_INDEXES: Final[list[StoredIndex]] = [
 def core_catalog(policy: Policy = PROFILES["standard"]) -> Catalog:
     """The catalogue of a new tenant."""
     known = load_definitions()
+    return build_catalog(known.schemas.values(), known.resource_types, known.common, policy, STANDARD_INDEXES)
+
+
+@cache
+def badge_catalog(policy: Policy = _BADGES) -> Catalog:
+    """The catalogue of a new tenant with badges."""
+    known = with_shipped_badges(load_definitions())
     return build_catalog(known.schemas.values(), known.resource_types, known.common, policy, STANDARD_INDEXES)
 
 
@@ -196,7 +206,7 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Hooked:
-    """A pool, or one of its connections, that calls a hook before or after named statements (of resources.sql and indexes.sql)."""
+    """A pool, or one of its connections, with hooks before or after named statements (of resources.sql, indexes.sql and badges.sql)."""
 
     def __init__(self, inner: Any, *, before: Mapping[str, Hook] | None = None, after: Mapping[str, Hook] | None = None) -> None:
         self._inner, self._before, self._after = inner, before or {}, after or {}
@@ -249,11 +259,11 @@ def _name_of(text: str) -> str:
     return next((name for module in _MODULES for name, known in vars(module)["_SQL"].items() if known == plain), "")
 
 
-_MODULES: Final = (write, links, remove, pointers, background, names)
+_MODULES: Final = (write, links, remove, pointers, background, names, badging, progression, recomputing, forgetting, seals)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str = "") -> None:
-    """Take a part out of a statement of resources.sql or indexes.sql, which has to have it, for the length of a test."""
+    """Take a part out of a statement of resources.sql, indexes.sql or badges.sql, which has to have it, for the length of a test."""
     holders = [module for module in _MODULES if name in vars(module)["_SQL"]]
     text: str = vars(holders[0])["_SQL"][name]
     assert part in text, f"{name} has no {part!r} to be taken out"

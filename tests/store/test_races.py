@@ -18,6 +18,7 @@ from scimsrv.protocol import planning
 from scimsrv.protocol.plan import Created, IfMatch, Outcome, Remove
 from scimsrv.schema.project import EVERYTHING
 from scimsrv.store import failure, write
+from scimsrv.store.content import Moved
 from scimsrv.store.execute import execute
 from scimsrv.store.scope import Scope
 from tests.store.support import Hook, Hooked, core_catalog, count, driver, scope_on, without
@@ -221,13 +222,13 @@ async def test_members_written_back_as_a_whole_would_be_lost(scope: Scope, monke
     without(monkeypatch, "lock_document", "\nFOR NO KEY UPDATE")
     read, one_by_one = meeting(20), asyncio.Lock()
 
-    async def written_back(scope: Scope, conn: Any, schema: Any, source: str, place: Any, change: Any) -> bool:
+    async def written_back(scope: Scope, conn: Any, schema: Any, source: str, place: Any, change: Any) -> Moved:
         before = [row["target"] for row in await conn.fetch(write._SQL["links_of"], scope.tenant, source, place.key, "", 100)]
         await read()
         async with one_by_one, scope.pool.acquire() as other:
             await other.execute(write._SQL["keep_links"], scope.tenant, source, place.key, [*before, *change.added], True)
             await other.execute(write._SQL["add_links"], scope.tenant, source, place.key, [*before, *change.added])
-        return True
+        return Moved(number_added=1)
 
     monkeypatch.setattr(write, "change_links", written_back)
     async with asyncpg.create_pool(**_same_database(scope), min_size=0, max_size=45) as wide:

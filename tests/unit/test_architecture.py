@@ -19,8 +19,13 @@ BELOW: dict[str, set[str]] = {
     "schema": {"errors", "limits"},
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
+    "badges": {"errors", "limits", "schema"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
-    "store": {"errors", "limits", "schema", "filter", "patch", "protocol", "assets", "slugs", "settings", "embedded", "metrics", "turns"},
+    "store": {
+        *("errors", "limits", "schema", "badges", "filter", "patch", "protocol", "audit", "assets", "slugs", "settings", "embedded"),
+        *("metrics", "turns"),
+    },
+    "audit": set(),
     "metrics": set(),
     "turns": set(),
     "tokens": set(),
@@ -57,7 +62,18 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 }
 
 # Pure packages compute: they neither wait nor look at the world.
-PURE = ("scimsrv.schema", "scimsrv.filter", "scimsrv.patch", "scimsrv.protocol")
+PURE = (
+    "scimsrv.schema",
+    "scimsrv.audit",
+    "scimsrv.badges.award",
+    "scimsrv.badges.baking",
+    "scimsrv.badges.catalogue",
+    "scimsrv.badges.checking",
+    "scimsrv.badges.request",
+    "scimsrv.filter",
+    "scimsrv.patch",
+    "scimsrv.protocol",
+)
 WORLD = {"asyncio", "socket", "subprocess", "os", "random", "secrets", "threading", "urllib.request", "sqlite3"}
 
 

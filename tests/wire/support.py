@@ -129,7 +129,7 @@ class Server:
     async def tenant(self, profile: str = "standard", **switches: Any) -> Client:
         """Create a tenant with a policy and return a client of it whose token has all rights."""
         async with self.pool.acquire() as connection:
-            made = await create_tenant(connection, f"t{next(_NUMBERS)}", profile)
+            made = await create_tenant(connection, f"t{next(_NUMBERS)}", profile, {"badges": True} if switches.get("badges") else None)
         client = Client(self.http, made.slug, made.id, None)
         if switches:
             await self.set_policy(client, {"profile": profile} | switches)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import asyncpg
 
 _PATHS = [
-    (route.method, route.path.format(tenant="acme", kid="abcdef", type="User", attribute="title", urn="urn:x:y", name="User", number="1"))
+    (
+        route.method,
+        route.path.format(tenant="acme", kid="abcdef", type="User", attribute="title", urn="urn:x:y", name="User", number="1", id="x"),
+    )
     for route in ROUTES
 ]
 

@@ -95,3 +95,16 @@ async def test_jobs_and_removed_values(server: Server, admin: Admin) -> None:
     assert (shown["size"], "note" in shown) == ("L", False)
     assert (await admin.ask("GET", f"{path}/removed-values")).json() == {"removed": []}
     assert_problem(await admin.ask("DELETE", f"{path}/removed-values/Thing/note"), 404, "no values")
+
+
+async def test_recomputing_badges(server: Server, admin: Admin) -> None:
+    """It is a job, noted; asked for again while it waits it is the same one; without badges there is nothing to compute."""
+    client = await server.tenant(badges=True)
+    path = f"/tenants/{client.slug}/badges/recompute"
+    await server.app.maintenance.stop()
+    job = (await admin.ask("POST", path)).json()
+    assert (await admin.ask("POST", path)).json()["number"] == job["number"]
+    assert (job["kind"], job["subject"], job["total"]) == ("progress", "Award", 0)
+    await admin.noted("badges.recompute")
+    other = await server.tenant()
+    assert_problem(await admin.ask("POST", f"/tenants/{other.slug}/badges/recompute"), 409, "badges")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def _requests(draw: st.DrawFn) -> tuple[str, str, Any, dict[str, str], str]:
     """A route with anything in its path, query, body and If-Match; members and parameters often have known names."""
     route = draw(st.sampled_from(ROUTES))
     path = route.path
-    for name in ("tenant", "kid", "type", "attribute", "urn", "name", "number"):
+    for name in ("tenant", "kid", "type", "attribute", "urn", "name", "number", "id"):
         path = path.replace(f"{{{name}}}", draw(st.just("acme") | _WORDS) if name == "tenant" else draw(_WORDS))
     known = [*_names(route.body), "profile", "patch_body", "strict_uris"]
     body = draw(st.dictionaries(st.sampled_from(known) | st.text(max_size=8), _VALUES, max_size=5) | _VALUES)
@@ -75,7 +76,7 @@ def api(database: str) -> Iterator[tuple[asyncio.AbstractEventLoop, httpx.AsyncC
 def test_nothing_is_a_fault(
     api: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient], asked: tuple[str, str, Any, dict[str, str], str]
 ) -> None:
-    """Every answer has a status below 500 and is JSON; a refusal is a problem document."""
+    """Every answer has a status below 500 and is JSON, or lines of it; a refusal is a problem document."""
     loop, client = api
     method, path, body, query, tags = asked
     kind = "application/json"
@@ -84,6 +85,10 @@ def test_nothing_is_a_fault(
     )
     answer = loop.run_until_complete(client.send(request))
     assert answer.status_code < 500, answer.text
-    assert answer.headers["content-type"] == ("application/problem+json" if answer.status_code >= 400 else kind), answer.text
     assert "Traceback" not in answer.text
+    if answer.headers["content-type"] == "application/x-ndjson":
+        assert (method, answer.status_code) == ("GET", 200)
+        assert all(isinstance(orjson.loads(line), dict) for line in answer.content.splitlines())
+        return
+    assert answer.headers["content-type"] == ("application/problem+json" if answer.status_code >= 400 else kind), answer.text
     assert isinstance(answer.json(), dict)

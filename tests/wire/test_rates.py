@@ -253,6 +253,7 @@ async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
 async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two bulk requests of a tenant are carried out at the same time; another waits for its turn, and another tenant's does not."""
     begun, go = list[int](), asyncio.Event()
+
     async def held(scope: Any, *rest: Any) -> Any:
         begun.append(scope.tenant)
         await go.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from scimsrv.schema.policy import LISTS, Policy, choices
+from scimsrv.schema.policy import LISTS, NUMBERS, Policy, choices
 from tests.wire.support import GROUP, Client, Server, assert_error, group, user
 
 
@@ -21,7 +21,7 @@ def test_every_switch_has_a_test_in_each_position() -> None:
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
     positions = {field.name: choices().get(field.name, ("on", "off")) for field in fields(Policy)}
-    positions |= dict.fromkeys(LISTS, ("listed", "others"))
+    positions |= dict.fromkeys(LISTS, ("listed", "others")) | dict.fromkeys(NUMBERS, ("zero", "some"))
     assert named == {f"test_{name}_{position}" for name, words in positions.items() for position in words}
 
 

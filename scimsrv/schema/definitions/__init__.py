@@ -1,10 +1,11 @@
-"""The schemas and resource types that a new tenant starts with, as data (RFC 7643 §8.6, §8.7)."""
+"""The schemas and resource types that a tenant starts with (RFC 7643 §8.6, §8.7), and those of badges, as data."""
 
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 Definition = dict[str, Any]
@@ -30,14 +31,37 @@ def refers_only_to(attribute: Definition, names: Collection[str]) -> bool:
 @cache
 def load_definitions() -> Definitions:
     """Read the definitions that ship with the program; the result is shared and must not be changed."""
-    folder = files(__name__)
+    return _read(files(__name__))
+
+
+@cache
+def load_badges() -> Definitions:
+    """Read the definitions that a tenant gets when it turns badges on; shared like the others. An extension's URN says that of what."""
+    return _read(files(__name__) / "badges")
+
+
+def is_of_badges(urn: str) -> bool:
+    """Whether this is the URN, in any case, of a schema of badges."""
+    return urn.lower() in _badge_urns()
+
+
+@cache
+def _badge_urns() -> frozenset[str]:
+    return frozenset(urn.lower() for urn in load_badges().schemas)
+
+
+def _read(folder: Traversable) -> Definitions:
     schemas = [
-        json.loads(entry.read_text(encoding="utf-8"))
+        _json(entry)
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".json") and entry.name not in _NOT_SCHEMAS
     ]
     return Definitions(
         schemas={schema["id"]: schema for schema in schemas},
-        resource_types=tuple(json.loads((folder / "resource_types.json").read_text(encoding="utf-8"))),
-        common=tuple(json.loads((folder / "common.json").read_text(encoding="utf-8"))),
+        resource_types=tuple(_json(folder / "resource_types.json")),
+        common=tuple(_json(files(__name__) / "common.json")),
     )
+
+
+def _json(file: Traversable) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

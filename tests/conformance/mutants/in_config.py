@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import scimsrv.app as app_module
-from scimsrv.protocol import discovery
+from scimsrv.protocol import describing, discovery
 from tests.conformance.mutants.registry import mutant, variant
 from tests.conformance.mutants.tools import described, everywhere
 
@@ -126,19 +125,19 @@ def discovery_resource_type_is_missing() -> None:
 @mutant
 def discovery_can_be_filtered() -> None:
     """A filter on a discovery endpoint is ignored."""
-    everywhere(app_module._refuse_filter, lambda connection: None)
+    everywhere(describing._refuse_filter, lambda query: None)
 
 
 @mutant
 def discovery_is_paged() -> None:
     """Paging parameters shorten the lists of discovery."""
-    original = app_module._described
+    original = describing.described
 
-    def described_(found: Any, catalog: Any, base_url: str, connection: Any, tags: tuple[str, ...]) -> Any:
+    def described_(found: Any, catalog: Any, base_url: str, query: bytes, tags: tuple[str, ...]) -> Any:
         from scimsrv.protocol.plan import Answer
 
-        answer = original(found, catalog, base_url, connection, tags)
-        if b"count=" in connection["query_string"] or b"startIndex=" in connection["query_string"]:
+        answer = original(found, catalog, base_url, query, tags)
+        if b"count=" in query or b"startIndex=" in query:
             return Answer({**answer.document, "Resources": []})
         return answer
 

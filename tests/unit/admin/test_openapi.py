@@ -49,7 +49,8 @@ def test_every_route_is_in_it(route: Route) -> None:
     operation = _operation(route)
     assert operation["operationId"] == route.name
     answer = operation["responses"][str(route.status)]
-    assert answer["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{route.answer.__name__}"}
+    media_type = "application/json" if route.lines is None else "application/x-ndjson"
+    assert answer["content"][media_type]["schema"] == {"$ref": f"#/components/schemas/{route.answer.__name__}"}
     assert ("ETag" in answer.get("headers", {})) is route.versioned
     body: dict[str, Any] = operation.get("requestBody", {})
     if route.body is None:

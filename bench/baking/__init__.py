@@ -1,0 +1,1 @@
+"""Measures how fast credentials go into and out of pictures."""

@@ -1,0 +1,92 @@
+"""Users and their own badges: a token that stands for a user sees the user's awards and requests, and asks for achievements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from scimsrv.auth import Principal, Right
+from scimsrv.badges.rights import ABOUT, writing
+from scimsrv.errors import Kind, ScimError
+from scimsrv.filter.bind import BoundCompare, conjunction
+from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
+from scimsrv.protocol.response import Reply
+from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.badging import REQUEST, TYPES
+from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.semantics import Op, key_of
+from scimsrv.store.failure import guarded
+from scimsrv.store.me import find_me
+from scimsrv.store.progressing import progress_of
+from scimsrv.store.scope import Scope, now
+
+
+def require(principal: Principal, catalog: Catalog, schema: EffectiveSchema | None, right: Right) -> bool:
+    """Whether the request has to keep to the badges of the user whom the token stands for; False where the token's scopes let it reach
+    everybody's. Raises ScimError 403 where they permit neither."""
+    name = None if schema is None else schema.name
+    if name is None or right not in (Right.READ, Right.WRITE):
+        principal.require(right)
+        return False
+    scopes = principal.credential.scopes
+    needed = right.value if right is Right.READ else writing(name, badges=catalog.policy.badges)
+    if not needed.isdisjoint(scopes):
+        return False
+    is_user = catalog.policy.me != "off" and principal.credential.subject is not None and principal.may(Right.ME)
+    if is_user and catalog.policy.badges and name in TYPES and (right is Right.READ or name == REQUEST):
+        return name in ABOUT  # what can be awarded is nobody's
+    raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(sorted(needed))}")
+
+
+async def user_of(scope: Scope, principal: Principal) -> str:
+    """The id of the user whom the token stands for. Raises ScimError as `find_me` does, and 404 where there are no users."""
+    schema, subject = scope.catalog.by_name.get("User"), principal.credential.subject
+    if schema is None or subject is None:
+        raise ScimError(Kind.NOT_FOUND, "The token stands for nobody")
+    return await find_me(scope, schema, subject)
+
+
+def with_requester(body: dict[str, Any], user: str) -> dict[str, Any]:
+    """The body of a request for an achievement, by this user unless it says by whom."""
+    named = {fold_name(name) for name, value in body.items() if value is not None}
+    return (
+        body
+        if "requester" in named
+        else {name: value for name, value in body.items() if fold_name(name) != "requester"} | {"requester": {"value": user}}
+    )
+
+
+def narrowed(plan: Plan, user: str) -> Plan:
+    """A query for badges of this user only; other plans are what they are."""
+    if not isinstance(plan, Query):
+        return plan
+    targets = []
+    for target in plan.targets:
+        place = target.schema.resolve(f"{ABOUT[target.schema.name]}.value")
+        if place is None:
+            raise AssertionError("awards and requests say whom they are about")
+        own = BoundCompare(place, Op.EQ, key_of(place.leaf, user))
+        targets.append(replace(target, filter=own if target.filter is None else conjunction([own, target.filter])))
+    return replace(plan, targets=tuple(targets))
+
+
+def check_shown(outcome: Outcome, user: str) -> None:
+    """Raises ScimError 404 for a resource that is about somebody else."""
+    if isinstance(outcome, Shown | Created):
+        schema = outcome.stored.schema
+        about = orjson.loads(outcome.stored.document).get(ABOUT.get(schema.name, ""), {})
+        if about.get("value") != user:
+            raise ScimError(Kind.NOT_FOUND, f"{schema.name} {outcome.stored.id[:64]!r} not found")
+
+
+async def progress_reply(scope: Scope, principal: Principal, user: str) -> Reply:
+    """How far a user is with every active skill and programme, for who may read everything or is the user. Raises ScimError 403 and 404."""
+    if not scope.catalog.policy.badges:
+        raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+    if require(principal, scope.catalog, scope.catalog.by_name.get(REQUEST), Right.READ) and await user_of(scope, principal) != user:
+        raise ScimError(Kind.NOT_FOUND, f"User {user[:64]!r} not found")
+    found = await guarded(lambda: progress_of(scope, user, now()))
+    return Reply(200, orjson.dumps(found))

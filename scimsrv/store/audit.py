@@ -1,0 +1,210 @@
+"""A tenant's audit trail as its operator uses it: verified, exported, cut where the policy says so, and rid of a person's values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.audit.chain import SIZE, START
+from scimsrv.audit.export import DENIED, line
+from scimsrv.audit.verify import ERASE, TRUNCATE, Problem, Verifier, anchor
+from scimsrv.errors import Kind, ScimError
+from scimsrv.store.connection import Connection
+from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Database, Queries
+from scimsrv.store.queries import load
+from scimsrv.store.scope import now
+from scimsrv.store.seals import hold, rows_of, seal_all, seal_of
+
+_SQL = load("audit")
+
+#: Seconds after which a change that is not sealed is a finding.
+OVERDUE: Final = 60.0
+
+#: Seals read at a time, findings of a kind named, and changes erased by one statement.
+_SEALS: Final = 20
+_NAMED: Final = 100
+_ERASED: Final = 1_000
+
+#: Rows that an export has in memory.
+_LINES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is wrong with a chain, if anything; how many of its `rows` had values that are `erased`; where it ends; how many changes are
+    not sealed yet, and since when."""
+
+    problems: Sequence[Problem]
+    rows: int
+    erased: int
+    position: int
+    head: bytes
+    unsealed: int
+    oldest: datetime | None
+
+
+async def verify(
+    connection: Connection, tenant: int, keys: Sequence[bytes], *, known: Mapping[int, bytes] | None = None, overdue: float = OVERDUE
+) -> Verification:
+    """Go along the whole chain. `known` are hashes by position that were written down elsewhere: a chain that lacks one was made anew or
+    lost its end. The connection must not be in a transaction."""
+    verifier, missing = Verifier(tenant, keys), dict(known or {})
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        chain = await connection.fetchrow(_SQL["chain"], tenant)
+        number = 0
+        while seals := [seal_of(row) for row in await connection.fetch(_SQL["seals"], tenant, number, _SEALS)]:
+            held = {row.seq: row for row in await rows_of(connection, tenant, [seq for one in seals for seq in one.seqs])}
+            for one in seals:
+                verifier.add(one, held)
+                for position in [place for place in missing if one.position <= place <= one.last]:
+                    start = (position - one.position) * SIZE
+                    if one.hashes[start : start + SIZE] == missing[position]:
+                        del missing[position]
+            number = seals[-1].number
+        verifier.finish()
+        last = verifier.last
+        position, head = (last.last, last.head) if last is not None else (0, START)
+        if chain is not None and (chain["position"], chain["head"]) != (position, head):
+            verifier.find(None, chain["position"], "the chain does not end where it was last sealed")
+        for place in missing:
+            verifier.find(None, place, "the chain does not have the hash that was written down of this position")
+        for row in await connection.fetch(_SQL["sealed_twice"], tenant, _NAMED):
+            verifier.find(row["seq"], None, "it is in the chain more than once")
+        late = await connection.fetch(_SQL["unsealed_before"], tenant, now() - timedelta(seconds=overdue), _NAMED)
+        for row in late:
+            verifier.find(row["seq"], None, f"it has not been sealed within {overdue:g} seconds")
+        waiting = await connection.fetchrow(_SQL["unsealed"], tenant)
+    assert waiting is not None
+    return Verification(verifier.problems, verifier.rows, verifier.erased, position, head, waiting["number"], waiting["oldest"])
+
+
+async def export(pool: Queries, tenant: int, slug: str, form: str, *, after: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
+    """The sealed rows behind a position, in their order, as lines of JSON; at most `count`."""
+    found = await pool.fetchrow(_SQL["seal_at"], tenant, after + 1)
+    number = (found["number"] or 1) - 1 if found is not None else 0
+    left = count
+    while left is None or left > 0:
+        seals = [seal_of(row) for row in await pool.fetch(_SQL["seals"], tenant, number, 1)]
+        if not seals:
+            return
+        one = seals[0]
+        for first in range(max(after + 1 - one.position, 0), len(one.seqs), _LINES):
+            seqs = one.seqs[first : first + (_LINES if left is None else min(left, _LINES))]
+            held = {row.seq: row for row in await rows_of(pool, tenant, seqs)}
+            lines: list[bytes] = []
+            for place, seq in enumerate(seqs, first):
+                bytes_ = slice(place * SIZE, (place + 1) * SIZE)
+                if seq in held:
+                    lines.append(line(slug, one.position + place, held[seq], one.digests[bytes_], one.hashes[bytes_], form))
+            left = None if left is None else left - len(lines)
+            yield b"".join(lines)
+            if left == 0:
+                return
+        number = one.number
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where a chain ends, when something was sealed last, how many changes wait, and since when."""
+
+    position: int
+    head: bytes
+    sealed: datetime
+    unsealed: int
+    oldest: datetime | None
+
+
+async def chain_of(connection: Connection, tenant: int) -> Chain:
+    """The state of the tenant's chain."""
+    await connection.execute(_SQL["begin"], tenant)
+    row = await connection.fetchrow(_SQL["chain"], tenant)
+    waiting = await connection.fetchrow(_SQL["unsealed"], tenant)
+    assert row is not None
+    assert waiting is not None
+    return Chain(row["position"], row["head"], row["sealed"], waiting["number"], waiting["oldest"])
+
+
+async def note(connection: Connection, tenant: int, actor: str, operation: str, type_: str, id_: str, said: Mapping[str, Any]) -> None:
+    """Put a row into the trail that is about no version of a resource."""
+    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said).decode())
+
+
+async def note_denial(pool: Queries, tenant: int, actor: str, said: Mapping[str, Any]) -> None:
+    """Put a row into the trail about attempts that were denied."""
+    await pool.execute(_SQL["note"], tenant, now(), actor, DENIED, "", "", orjson.dumps(said).decode())
+
+
+async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: bytes) -> int:
+    """Destroy what is kept of a deleted resource beside the trail, and its values in the trail with their salts; what was erased is
+    in the trail, too. Returns how many rows lost their values.
+
+    The trail's other rows, such as those of groups that it was in, have its id and no values of it. Raises ScimError 404 for an id that
+    nothing is known of, 409 for a resource that is there.
+    """
+
+    async def work() -> int:
+        async with connection.transaction():
+            await hold(connection, tenant)
+            await connection.execute(load("tombstones")["erase_references"], tenant, id_)
+            await connection.execute(load("tombstones")["erase"], tenant, id_)
+            known = await connection.fetchrow(_SQL["exists"], tenant, id_)
+            assert known is not None
+            if known["live"]:
+                raise ScimError(Kind.CONFLICT, f"The resource {id_[:64]} is there: delete it before what is kept of it is erased")
+            if not known["known"]:
+                raise ScimError(Kind.NOT_FOUND, f"Nothing is known of a resource {id_[:64]}")
+            await connection.execute(_SQL["erase_aside"], tenant, id_)
+            await connection.execute(_SQL["erase_answers"], tenant, id_)
+            await seal_all(connection, tenant, key)  # the digests first: they stay
+            number = 0
+            while erased := _count(await connection.execute(_SQL["erase"], tenant, id_, _ERASED)):
+                number += erased
+            await note(connection, tenant, actor, ERASE, known["type"] or "", id_, {"rows": number})
+        return number
+
+    return await guarded(work)
+
+
+@dataclass(slots=True)
+class Truncation:
+    """How many rows and seals of a chain went."""
+
+    rows: int = 0
+    seals: int = field(default=0)
+
+
+async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *, batch: int = _SEALS) -> Truncation:
+    """Let one batch of the seals made before a time go, with their rows. The chain says where it begins by then, and stays verifiable."""
+
+    async def work() -> Truncation:
+        async with pool.acquire() as connection, connection.transaction():
+            await hold(connection, tenant)
+            seals = [seal_of(row) for row in await connection.fetch(_SQL["outdated"], tenant, before, batch)]
+            if not seals:
+                return Truncation()
+            last = seals[-1]
+            await connection.execute(_SQL["note"], tenant, now(), "retention", TRUNCATE, "", "", anchor(last))
+            await seal_all(connection, tenant, key)
+            seqs = [seq for one in seals for seq in one.seqs]
+            await connection.execute(_SQL["drop_rows"], tenant, seqs)
+            await connection.execute(_SQL["drop_seals"], tenant, last.number)
+        return Truncation(len(seqs), len(seals))
+
+    return await guarded(work)
+
+
+async def retentions(pool: Queries) -> dict[int, int]:
+    """For how many days each tenant that limits it keeps its trail; none where the database's role may not delete from it."""
+    granted = await pool.fetchrow(load("checkup")["may_truncate"])
+    if granted is None or not granted["granted"]:
+        return {}
+    return {row["tenant"]: row["days"] for row in await pool.fetch(_SQL["with_retention"])}
+
+
+def _count(tag: str) -> int:
+    return int(tag.rsplit(" ", 1)[1])

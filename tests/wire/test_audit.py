@@ -1,0 +1,196 @@
+"""The audit trail and what is kept of deleted resources, from the requests of clients to the answers of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from scimsrv import tokens
+from scimsrv.admin.access import AUDIT, READ
+from scimsrv.keys import ADMIN_PEPPER, AUDIT_KEY, ServerKeys
+from scimsrv.store import seals
+from scimsrv.store.administrators import create_admin_credential
+from scimsrv.store.audit import verify
+from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.support import Client, Server, user
+
+
+@pytest.fixture
+async def admin(server: Server) -> AsyncIterator[Admin]:
+    """Yield an administrator beside the server of the tenants."""
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as made:
+        yield made
+
+
+async def _seal(server: Server, client: Client) -> None:
+    key = ServerKeys.load(server.settings).derive(AUDIT_KEY)
+    async with server.pool.acquire() as connection, connection.transaction():
+        await seals.hold(connection, client.id)
+        await seals.seal_all(connection, client.id, key)
+
+
+async def _rows(server: Server, admin: Admin, client: Client, query: str = "") -> list[dict[str, Any]]:
+    await server.app.trail.write_denials(everything=True)
+    await _seal(server, client)
+    answer = await admin.ask("GET", f"/tenants/{client.slug}/audit/rows{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson"), answer.text
+    return [orjson.loads(line) for line in answer.content.splitlines()]
+
+
+async def test_who_what_when_before_and_after(server: Server, client: Client, admin: Admin) -> None:
+    """Each write is a row with its values: the document, what differs, what came and went of members; never a password."""
+    ada = await client.new_user("ada", title="Ms", password="correct horse")
+    ben = await client.new_user("ben")
+    group = await client.new_group(ada["id"], displayName="Staff")
+    await client.patch(
+        f"/Users/{ada['id']}", {"op": "replace", "path": "title", "value": "Dr"}, {"op": "add", "path": "nickName", "value": "A"}
+    )
+    await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "password", "value": "battery staple"})
+    await client.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": ben["id"]}, {"value": ada["id"]}]})
+    await client.delete(f"/Users/{ben['id']}")
+    rows = await _rows(server, admin, client)
+    assert client.token is not None
+    assert {row["actor"] for row in rows} == {client.token.split("_")[1]}
+    contents = [(row["operation"], row["type"], orjson.loads(row["content"])) for row in rows]
+    assert contents[0][2]["userName"] == "ada"
+    assert contents[2][2]["members"] == {"added": [ada["id"]]}
+    assert contents[3] == ("update", "User", {"title": ["Ms", "Dr"], "nickName": [None, "A"]})
+    assert (contents[4], rows[4]["attributes"]) == (("update", "User", {}), ["password"])
+    assert contents[5] == ("update", "Group", {"members": {"added": [ben["id"]]}})
+    deleted = {row["operation"]: content for row, (_, _, content) in zip(rows, contents, strict=True)}["delete"]
+    assert deleted["userName"] == "ben"
+    assert ("update", "Group", {"members": {"removed": [ben["id"]]}}) in contents[6:]
+    everything = orjson.dumps(rows).decode()
+    assert not [word for word in ("horse", "staple", "argon2") if word in everything]
+
+
+async def test_a_group_of_many_has_a_bounded_row(server: Server, client: Client, admin: Admin) -> None:
+    """Of 1,500 members that come and go a row names 1,000, and says how many there were."""
+    ids: list[str] = []
+    for number in (1_000, 500):
+        operations = [{"method": "POST", "bulkId": str(one), "path": "/Users", "data": user()} for one in range(number)]
+        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+        ids += [one["location"].rsplit("/", 1)[1] for one in (await client.post("/Bulk", body)).json()["Operations"]]
+    group = await client.new_group(*ids)
+    await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"})
+    rows = [row for row in await _rows(server, admin, client, "?after=1500") if row["type"] == "Group"]
+    made, emptied = (orjson.loads(row["content"])["members"] for row in rows)
+    assert (len(made["added"]), made["added_in_all"]) == (1_000, 1_500)
+    assert (len(emptied["removed"]), emptied["removed_in_all"]) == (1_000, 1_500)
+
+
+async def test_denied_attempts_are_rows(server: Server, admin: Admin) -> None:
+    """401 without and with a wrong token, 403 for a scope, and 404 for another tenant's token, at both tenants; not a 404 of one's own."""
+    client, other = await server.tenant(), await server.tenant()
+    reader = client.with_token(await server.token(client, "scim:read"))
+    assert (await client.with_token(None).get("/Users")).status_code == 401
+    assert (await client.with_token("nonsense").get("/Users")).status_code == 401
+    for _ in range(3):
+        assert (await reader.post("/Users", user())).status_code == 403
+    assert (await client.with_token(other.token).delete("/Users/x")).status_code == 404
+    assert (await client.get("/Users/nobody")).status_code == 404
+    assert (await client.get("/Nothing")).status_code == 404
+    found = {}
+    for one in (client, other):
+        rows = await _rows(server, admin, one)
+        assert {row["operation"] for row in rows} == {"denied"}
+        said = [(row["actor"], orjson.loads(row["diff"])) for row in rows]
+        found[one.slug] = sorted((actor, diff["status"], diff["method"], diff["count"]) for actor, diff in said)
+    assert reader.token is not None
+    assert other.token is not None
+    assert found[client.slug] == sorted([("", 401, "GET", 2), ("", 404, "DELETE", 1), (reader.token.split("_")[1], 403, "POST", 3)])
+    assert found[other.slug] == [(other.token.split("_")[1], 404, "DELETE", 1)]
+    listed = await admin.ask("GET", f"/tenants/{client.slug}/changes")
+    assert listed.json()["changes"] == []
+
+
+async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: Admin) -> None:
+    """However many there are, and whatever they are about."""
+    client = await server.tenant()
+    nobody = client.with_token("scs_nobody")
+    for number in range(300):
+        assert (await nobody.get(f"/Users/{number}")).status_code == 401
+    rows = await _rows(server, admin, client)
+    assert len(rows) <= 2
+    assert sum(orjson.loads(row["diff"])["count"] for row in rows) == 300
+
+
+async def test_pages_and_formats(server: Server, client: Client, admin: Admin) -> None:
+    """The rows come page by page, and as OCSF; parameters that are none are refused."""
+    for _ in range(5):
+        await client.new_user()
+    assert [row["position"] for row in await _rows(server, admin, client, "?after=1&count=3")] == [2, 3, 4]
+    assert {event["class_uid"] for event in await _rows(server, admin, client, "?format=ocsf")} == {3004}
+    state = (await admin.ask("GET", f"/tenants/{client.slug}/audit")).json()
+    assert (state["position"], state["unsealed"], len(state["head"])) == (5, 0, 64)
+    for query in ("?format=xml", "?after=-1", "?count=0", "?x=1"):
+        assert_problem(await admin.ask("GET", f"/tenants/{client.slug}/audit/rows{query}"), 400)
+    assert_problem(await admin.ask("GET", "/tenants/nobody/audit/rows"), 404)
+
+
+async def _token(server: Server, *scopes: str) -> str:
+    made = tokens.new_token(tokens.ADMIN)
+    digest = tokens.digest(ServerKeys.load(server.settings).derive(ADMIN_PEPPER), made.text)
+    async with server.pool.acquire() as connection:
+        await create_admin_credential(connection, digest=digest, kid=made.kid, label="x", scopes=list(scopes), expires=None)
+    return made.text
+
+
+async def test_a_collector_reads_the_trail_and_nothing_else(server: Server, client: Client, admin: Admin) -> None:
+    """The scope audit:read opens the trail alone; admin:read opens it too, and changes nothing."""
+    collector, reader = admin.with_token(await _token(server, AUDIT)), admin.with_token(await _token(server, READ))
+    for one in (collector, reader):
+        for path in ("audit", "audit/rows"):
+            assert (await one.ask("GET", f"/tenants/{client.slug}/{path}")).status_code == 200
+        assert_problem(await one.ask("POST", f"/tenants/{client.slug}/erasures", {"id": "x"}), 403)
+        assert_problem(await one.ask("POST", f"/tenants/{client.slug}/deleted/x/restore"), 403)
+    for path in ("", f"/tenants/{client.slug}", f"/tenants/{client.slug}/changes", f"/tenants/{client.slug}/deleted", "/openapi.json"):
+        assert_problem(await collector.ask("GET", path), 403)
+
+
+async def test_deleted_brought_back_erased(server: Server, client: Client, admin: Admin) -> None:
+    """An administrator lists, brings back, and erases; what was erased is in the trail without its values, and nothing brings it back."""
+    ada = await client.new_user("ada", title="secretly a spy")
+    await client.new_group(ada["id"])
+    path = f"/tenants/{client.slug}"
+    assert_problem(await admin.ask("POST", f"{path}/erasures", {"id": ada["id"]}), 409)
+    await client.delete(f"/Users/{ada['id']}")
+    listed = (await admin.ask("GET", f"{path}/deleted?type=User")).json()
+    assert [(one["id"], one["display"]) for one in listed["deleted"]] == [(ada["id"], "ada")]
+    back = await admin.ask("POST", f"{path}/deleted/{ada['id']}/restore")
+    assert (back.status_code, back.json()) == (200, {"restored": ada["id"], "version": 3})
+    assert (await admin.noted("resource.restore"))["subject"] == ada["id"]
+    assert (await client.get(f"/Users/{ada['id']}")).json()["groups"]
+    await client.delete(f"/Users/{ada['id']}")
+    erased = await admin.ask("POST", f"{path}/erasures", {"id": ada["id"]})
+    assert (erased.status_code, erased.json()["rows"]) == (200, 4)
+    assert_problem(await admin.ask("POST", f"{path}/deleted/{ada['id']}/restore"), 404)
+    assert (await admin.ask("GET", f"{path}/deleted")).json()["deleted"] == []
+    rows = await _rows(server, admin, client)
+    assert "spy" not in orjson.dumps(rows).decode()
+    assert [row["operation"] for row in rows if row["id"] == ada["id"]] == ["create", "delete", "restore", "delete", "erase"]
+    async with server.pool.acquire() as connection:
+        found = await verify(connection, client.id, [ServerKeys.load(server.settings).derive(AUDIT_KEY)])
+    assert (found.problems, found.erased) == ([], 4)
+    assert_problem(await admin.ask("POST", f"{path}/erasures", {"id": "nobody"}), 404)
+
+
+async def test_the_guard_is_seen_and_released(server: Server, admin: Admin) -> None:
+    """What is held is shown; released, so many go; each of it is in the trail."""
+    client = await server.tenant(deletion_guard="forbid", deletion_guard_count=1)
+    users = [(await client.new_user())["id"] for _ in range(5)]
+    path = f"/tenants/{client.slug}/deletion-guard"
+    assert (await admin.ask("GET", path)).json() == {"types": []}
+    assert [(await client.delete(f"/Users/{id_}")).status_code for id_ in users[:3]] == [204, 403, 403]
+    (shown,) = (await admin.ask("GET", path)).json()["types"]
+    assert (shown["type"], shown["present"], shown["held"] is None) == ("User", 1, False)
+    released = await admin.ask("POST", f"{path}/User/release", {"allow": 2})
+    assert released.json()["types"][0]["held"] is None
+    assert [(await client.delete(f"/Users/{id_}")).status_code for id_ in users[1:]] == [204, 204, 204, 403]
+    assert_problem(await admin.ask("POST", f"{path}/Group/release", {}), 404)
+    operations = [row["operation"] for row in await _rows(server, admin, client)]
+    assert [one for one in operations if one in ("hold", "release")] == ["hold", "release", "hold"]

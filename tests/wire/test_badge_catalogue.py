@@ -1,0 +1,111 @@
+"""A catalogue's resources: what they have to be beyond their schemas, when they are made and when they are changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.wire.badges import URN, Badges, achievement, badges
+from tests.wire.support import Server, assert_error
+
+_RESULT = {"id": "urn:x:1", "name": "Score", "resultType": "Percent"}
+
+
+async def _catalogue(made: Badges) -> dict[str, str]:
+    """A programme and a skill, by what stands for them in the tables below."""
+    program = await made.new("BadgeProgram", displayName="P")
+    return {"{program}": program, "{skill}": await made.new("BadgeSkill", displayName="S", program={"value": program})}
+
+
+def _filled(value: Any, ids: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(part, ids) for name, part in value.items()}
+    return ids.get(value, value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "says"),
+    [
+        ("mini", {"kind": "maxi"}, 'kind must be one of "mini, skill, program, progress, capstone"'),
+        ("mini", {"criteria": {}}, "criteria is required"),
+        ("mini", {"description": None}, "description is required"),
+        ("mini", {"creator": {"value": "nobody"}}, "creator: there is no BadgeIssuer with the id"),
+        ("mini", {"creator": {"value": "{skill}"}}, "creator: there is no BadgeIssuer with the id"),
+        ("mini", {"parent": {"value": "nothing"}}, "parent: there is no BadgeSkill or BadgeProgram with the id"),
+        ("mini", {"parent": {"value": "{program}"}}, "parent: that of a mini is a BadgeSkill"),
+        ("skill", {}, "parent is required of a skill"),
+        ("skill", {"parent": {"value": "{program}"}}, "parent: that of a skill is a BadgeSkill"),
+        ("program", {"parent": {"value": "{skill}"}}, "parent: that of a program is a BadgeProgram"),
+        ("capstone", {"parent": {"value": "{skill}"}}, "parent: that of a capstone is a BadgeProgram"),
+        ("mini", {"achievementType": "Medal"}, "achievementType must be a term of Open Badges 3.0"),
+        ("mini", {"resultDescriptions": [_RESULT | {"resultType": "Grade"}]}, "resultDescriptions.resultType must be a term"),
+        ("mini", {"resultDescriptions": [_RESULT, _RESULT | {"name": "Other"}]}, "resultDescriptions: two have the same id"),
+        ("mini", {"otherIdentifiers": [{"identifier": "1", "identifierType": "no"}]}, "otherIdentifiers.identifierType must be a term"),
+    ],
+)
+async def test_achievements_that_are_none(server: Server, kind: str, attributes: dict[str, Any], says: str) -> None:
+    """What is wrong with an achievement is said by its attribute."""
+    made = await badges(server)
+    body = achievement(made.issuer, kind) | _filled(attributes, await _catalogue(made))
+    assert_error(await made.client.post("/Achievements", body), 400, "invalidValue", says)
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "kind", "says"),
+    [
+        ({"parent": {"value": "{program}"}}, 400, "invalidValue", "parent: that of a mini is a BadgeSkill"),
+        ({"parent": {"value": "nothing"}}, 400, "invalidValue", "parent: there is no"),
+        ({"creator": {"value": "nobody"}}, 400, "invalidValue", "creator: there is no BadgeIssuer"),
+        ({"kind": "capstone"}, 400, "mutability", "kind is immutable"),
+        ({"achievementType": "Medal"}, 400, "invalidValue", "achievementType must be a term"),
+        ({"creator": None}, 400, "invalidValue", "creator is required"),
+    ],
+)
+async def test_achievements_stay_what_they_are(server: Server, value: dict[str, Any], status: int, kind: str, says: str) -> None:
+    """A change is held to the same rules, and one that breaks them leaves everything as it was."""
+    made = await badges(server)
+    ids = await _catalogue(made)
+    id_ = await made.achievement("mini", ids["{skill}"])
+    shown = (await made.client.get(f"/Achievements/{id_}")).json()
+    refused = await made.client.patch(f"/Achievements/{id_}", {"op": "replace", "value": _filled(value, ids)})
+    assert_error(refused, status, kind, says)
+    assert (await made.client.get(f"/Achievements/{id_}")).json() == shown
+
+
+async def test_terms_of_ones_own(server: Server) -> None:
+    """All 31 types of Open Badges 3.0 are taken, and terms that begin with ext:."""
+    made = await badges(server)
+    schema = (await made.client.get(f"/Schemas/{URN}Achievement")).json()
+    words = next(one["canonicalValues"] for one in schema["attributes"] if one["name"] == "achievementType")
+    assert len(words) == 31
+    for word in (*words, "ext:Medal"):
+        await made.achievement(achievementType=word, resultDescriptions=[_RESULT | {"resultType": "ext:Grade"}])
+
+
+@pytest.mark.parametrize(("kind", "parent"), [("skill", "{skill}"), ("program", "{program}")])
+async def test_one_achievement_of_a_skill_and_of_a_programme(server: Server, kind: str, parent: str) -> None:
+    """A skill and a programme have one achievement that is theirs."""
+    made = await badges(server)
+    ids = await _catalogue(made)
+    first = await made.achievement(kind, ids[parent])
+    body = achievement(made.issuer, kind, parent={"value": ids[parent]})
+    assert_error(await made.client.post("/Achievements", body), 409, "uniqueness", "parent: it has an achievement of its own already")
+    assert (await made.client.delete(f"/Achievements/{first}")).status_code == 204
+    await made.achievement(kind, ids[parent])
+
+
+async def test_a_skill_belongs_to_a_programme(server: Server) -> None:
+    """Its programme has to exist and be one; results are held to what the achievement describes."""
+    made = await badges(server)
+    ids = await _catalogue(made)
+    for value in ("nothing", ids["{skill}"]):
+        body = {"displayName": "S", "program": {"value": value}}
+        assert_error(await made.client.post("/BadgeSkills", body), 400, "invalidValue", "program: there is no BadgeProgram")
+    described = await made.achievement(resultDescriptions=[_RESULT, _RESULT | {"id": "urn:x:2", "resultType": "Status"}])
+    user = (await made.client.new_user())["id"]
+    body = {"recipient": {"value": user}, "achievement": {"value": described}}
+    refused = await made.client.post("/Awards", body | {"result": [{"resultDescription": "urn:x:2"}]})
+    assert_error(refused, 400, "invalidValue", "result.status is required")
+    results = [{"resultDescription": "urn:x:1", "value": "90"}, {"resultDescription": "urn:x:2", "status": "Completed"}]
+    assert (await made.award(user, described, result=results))["result"] == results

@@ -1,0 +1,122 @@
+"""What deletions leave of badges: users as the policy says, catalogues what was awarded, awards and requests no reference to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.wire.badges import Badges, badges
+from tests.wire.support import Server, assert_error
+
+
+async def _with_history(server: Server, policy: str, **switches: str) -> tuple[Badges, str, str]:
+    """A user with awards of every state and requests, pending and rejected; the user's id and that of an active award."""
+    made = await badges(server, badge_recipient_deletion=policy, **switches)
+    skill = await made.skill((await made.program())[0], 1)
+    user = (await made.client.new_user(displayName="Ada"))["id"]
+    active = await made.award(user, skill.minis[0], narrative="She did it", evidence=[{"name": "Ada's work"}])
+    revoked = await made.award(user, await made.achievement())
+    await made.client.patch(f"/Awards/{revoked['id']}", {"op": "add", "value": {"status": "revoked", "revocationReason": "x"}})
+    for _ in range(2):
+        await made.new("BadgeRequest", requester={"value": user}, achievement={"value": await made.achievement()}, statement="I, Ada")
+    requests = (await made.client.get("/BadgeRequests")).json()["Resources"]
+    await made.client.patch(f"/BadgeRequests/{requests[0]['id']}", {"op": "add", "value": {"status": "rejected", "reason": "No"}})
+    return made, user, active["id"]
+
+
+@pytest.mark.parametrize("pointers", ["clear", "restrict", "keep"])
+async def test_awards_stay_with_what_the_recipient_was_called(server: Server, pointers: str) -> None:
+    """By default a deleted user's awards and requests stay, with id and name and without $ref; what was pending is withdrawn."""
+    made, user, active = await _with_history(server, "keep", pointer_target_deletion=pointers)
+    before = (await made.client.get(f"/Awards/{active}")).json()
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    after = (await made.client.get(f"/Awards/{active}")).json()
+    assert after == before | {"recipient": {"value": user, "display": "Ada"}, "meta": after["meta"]}
+    assert len(await made.awards(user)) == 4
+    requests = (await made.client.get("/BadgeRequests", sortBy="status")).json()["Resources"]
+    assert [one["status"] for one in requests] == ["rejected", "withdrawn"]
+    assert {one["requester"]["display"] for one in requests} == {"Ada"}
+    assert await server.pool.fetchval("SELECT count(*) FROM reference WHERE tenant = $1", made.client.id) == 0
+    revocation = {"op": "add", "value": {"status": "revoked", "revocationReason": "x"}}
+    assert (await made.client.patch(f"/Awards/{active}", revocation)).status_code == 200
+
+
+async def test_awards_without_the_person(server: Server) -> None:
+    """A pseudonym takes the place of the recipient, the same in all that stays, and nothing personal is left of it."""
+    made, user, active = await _with_history(server, "pseudonymise")
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    awards = (await made.client.get("/Awards")).json()["Resources"]
+    requests = (await made.client.get("/BadgeRequests")).json()["Resources"]
+    assert (len(awards), len(requests)) == (4, 2)
+    (pseudonym,) = {one["recipient"]["value"] for one in awards} | {one["requester"]["value"] for one in requests}
+    text = (await made.client.get("/Awards")).text + (await made.client.get("/BadgeRequests")).text
+    assert not [word for word in (user, "Ada", "She did it") if word in text]
+    assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == {"value": pseudonym}
+    rows = await server.pool.fetch("SELECT DISTINCT recipient FROM award WHERE tenant = $1", made.client.id)
+    assert [row["recipient"] for row in rows] == [pseudonym]
+
+
+async def test_awards_that_go_with_their_recipient(server: Server) -> None:
+    """Everything goes, and the counts with it."""
+    made, user, _ = await _with_history(server, "delete")
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    for path in ("/Awards", "/BadgeRequests"):
+        assert (await made.client.get(path)).json()["totalResults"] == 0
+    for table in ("award", "reference", "unique_key"):
+        number = await server.pool.fetchval(
+            f"SELECT count(*) FROM {table} WHERE tenant = $1"
+            + (" AND attribute LIKE '$%' AND type <> 'Achievement'" * (table == "unique_key")),
+            made.client.id,
+        )
+        assert number == 0, table
+    rows = await server.pool.fetch(
+        "SELECT count(*) AS number FROM resource_key WHERE tenant = $1 AND id NOT IN (SELECT id FROM resource)", made.client.id
+    )
+    assert rows[0]["number"] == 0
+
+
+async def test_a_catalogue_keeps_what_was_awarded(server: Server) -> None:
+    """What something refers to cannot be deleted, in the order in which it refers; unused it can."""
+    made = await badges(server)
+    program, own = await made.program()
+    skill = await made.skill(program, 1)
+    user = (await made.client.new_user())["id"]
+    given = await made.award(user, skill.minis[0])
+    for path, says in (
+        (f"/Achievements/{skill.minis[0]}", "achievement of 1 Award resources names it"),
+        (f"/BadgeSkills/{skill.id}", "parent of 2 Achievement resources names it"),
+        (f"/BadgePrograms/{program}", "program of 1 BadgeSkill resources names it"),
+        (f"/BadgeIssuers/{made.issuer}", "issuer of 3 Award resources names it"),
+    ):
+        assert_error(await made.client.delete(path), 409, None, says)
+    unused = await made.achievement("mini", skill.id)
+    assert (await made.client.delete(f"/Achievements/{unused}")).status_code == 204
+    assert await made.held(user) == {skill.minis[0], skill.achievement, own}
+    assert (await made.client.get(f"/Awards/{given['id']}")).status_code == 200
+
+
+@pytest.mark.parametrize(("policy", "left"), [("keep", 2), ("cascade", 0)])
+async def test_a_deleted_award(server: Server, policy: str, left: int) -> None:
+    """It counts as revoked for what follows from it, goes with its row, and the request that led to it names it no more."""
+    made = await badges(server, badge_revocation=policy)
+    skill = await made.skill((await made.program())[0], 1)
+    user = (await made.client.new_user())["id"]
+    request = await made.new("BadgeRequest", requester={"value": user}, achievement={"value": skill.minis[0]})
+    await made.client.patch(f"/BadgeRequests/{request}", {"op": "replace", "path": "status", "value": "approved"})
+    given = (await made.awards(user))[skill.minis[0]]["id"]
+    assert (await made.client.delete(f"/Awards/{given}")).status_code == 204
+    assert len(await made.held(user)) == left
+    shown = (await made.client.get(f"/BadgeRequests/{request}")).json()
+    assert (shown["status"], "award" in shown) == ("approved", False)
+    assert await server.pool.fetchval("SELECT count(*) FROM award WHERE tenant = $1 AND id = $2", made.client.id, given) == 0
+    await made.award(user, skill.minis[0])
+
+
+async def test_a_deleted_request(server: Server) -> None:
+    """The award that it led to stays, and names it no more."""
+    made = await badges(server)
+    user, mini = (await made.client.new_user())["id"], await made.achievement()
+    request = await made.new("BadgeRequest", requester={"value": user}, achievement={"value": mini})
+    await made.client.patch(f"/BadgeRequests/{request}", {"op": "replace", "path": "status", "value": "approved"})
+    assert (await made.client.delete(f"/BadgeRequests/{request}")).status_code == 204
+    shown = (await made.awards(user))[mini]
+    assert (shown["source"], "request" in shown) == ("request", False)
