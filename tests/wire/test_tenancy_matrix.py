@@ -20,6 +20,7 @@ import pytest
 from scimsrv.protocol import defining
 from scimsrv.protocol.route import METHODS, Endpoint, route
 from tests.statements import TENANT_TABLES
+from tests.wire.badges import ALL, URN, badges
 from tests.wire.support import ENTERPRISE, GROUP, PATCH_OP, SEARCH, SEEN, USER, Client, Server, text
 
 _BULK: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -36,6 +37,8 @@ _GHOST: Final = {
     "user": "0190aaaa-0000-7000-8000-000000000000",
     "group": "0190aaaa-0000-7000-8000-000000000001",
     "device": "0190aaaa-0000-7000-8000-000000000002",
+    "award": "0190aaaa-0000-7000-8000-000000000003",
+    "achievement": "0190aaaa-0000-7000-8000-000000000004",
     "txn": "0123456789abcdef0123456789abcdef",
     "type": "Gadget",
     "name": "ghost-name@example.com",
@@ -127,7 +130,8 @@ def _reads() -> list[Row]:
     )
     rows += [Row(method, path) for method in ("GET", "HEAD") for path in ids]
     rows += [Row("GET", "/Users/{user}", headers={"If-None-Match": 'W/"1"'})]
-    rows += [Row(method, "/.requests/{txn}") for method in ("GET", "HEAD")]
+    rows += [Row(method, path) for path in ("/.requests/{txn}", "/badges/progress/{user}") for method in ("GET", "HEAD")]
+    rows += [Row(method, path) for path in ("/Awards/{award}", "/Achievements/{achievement}") for method in ("GET", "HEAD")]
     rows += [Row(method, f"/{kind}") for kind in ("Schemas/urn:example:{type}", "ResourceTypes/{type}") for method in ("GET", "HEAD")]
     return rows
 
@@ -158,6 +162,19 @@ def _writes() -> list[Row]:
             Row("POST", "/Bulk", _bulk({"method": method, "path": path, **more}))
             for method, more in (("PUT", {"data": _user()}), ("PATCH", {"data": _CHANGE}), ("DELETE", {}), ("DELETE", {"version": 'W/"1"'}))
         ]
+    award = f"{URN}Award"
+    for recipient, given in (("{user}", "{mine_achievement}"), ("{mine}", "{achievement}"), ("{user}", "{achievement}")):
+        body = {"schemas": [award], "recipient": {"value": recipient}, "achievement": {"value": given}}
+        rows += [
+            Row("POST", "/Awards", body),
+            Row("POST", "/Bulk", _bulk({"method": "POST", "path": "/Awards", "bulkId": "b", "data": body})),
+        ]
+        asked = {"schemas": [f"{URN}BadgeRequest"], "requester": {"value": recipient}, "achievement": {"value": given}}
+        rows.append(Row("POST", "/BadgeRequests", asked))
+    rows += [
+        Row("DELETE", "/Awards/{award}"),
+        Row("PATCH", "/Awards/{award}", _patch({"op": "replace", "path": "status", "value": "revoked"})),
+    ]
     taken = {"userName": "{name}", "externalId": "{external}"}
     rows += [
         Row("POST", "/Users", _user(id="{user}", meta={"location": _LOCATION})),
@@ -201,11 +218,11 @@ def _strange_urls() -> list[Row]:
         Endpoint.BULK: "/Bulk",
         Endpoint.ME: "/Me",
         Endpoint.REQUEST: "/.requests/{txn}",
+        Endpoint.PROGRESS: "/badges/progress/{user}",
         Endpoint.COLLECTION: "/Users",
         Endpoint.SEARCH: "/Users/.search",
         Endpoint.RESOURCE: "/Users/{user}",
     }
-    assert paths.keys() == set(Endpoint), "a new endpoint needs a path here, and rows for what its requests can hold"
     bodies = {"POST": _user(), "PUT": _user(), "PATCH": _CHANGE}
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
     return [Row(method, path, bodies.get(method), slug="{slug}") for path in paths.values() for method in methods]
@@ -226,7 +243,7 @@ def test_every_route_has_a_row() -> None:
     served |= {
         (endpoint, method) for endpoint in (Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES) for method in (*defining.LISTED, *defining.SINGLE)
     }
-    assert METHODS.keys() == set(Endpoint)
+    assert METHODS.keys() == set(Endpoint) == {row.endpoint for row in _GROUPS["urls"]}
     asked = {(row.endpoint, row.method) for name, rows in _GROUPS.items() if name != "urls" for row in rows}
     # Nothing but the tenant's URL says whose configuration is asked for.
     assert served - asked == {(Endpoint.CONFIG, "GET"), (Endpoint.CONFIG, "HEAD")}
@@ -265,13 +282,13 @@ class World:
         return await self.asker.http.request(row.method, url, content=body, headers=headers)
 
     async def rows(self) -> dict[str, list[str]]:
-        """Everything that the other tenant has, but for when its tokens were used."""
-        pool, counted = self.server.pool, {"credential", "rate"}
-        return {
-            table: [row[0] for row in await pool.fetch(f"SELECT t::text FROM {table} t WHERE {column} = $1 ORDER BY 1", self.owner.id)]
-            for table, column in TENANT_TABLES.items()
-            if table not in counted
-        }
+        """Everything that the other tenant has, but for when its tokens were used, and what is written down of who was denied."""
+        unnoted = {"change": "AND operation <> 'denied'"}
+        found = {}
+        for table in TENANT_TABLES.keys() - {"credential", "rate", "change_seal", "audit_chain"}:
+            query = f"SELECT t::text FROM {table} t WHERE {TENANT_TABLES[table]} = $1 {unnoted.get(table, '')} ORDER BY 1"
+            found[table] = [row[0] for row in await self.server.pool.fetch(query, self.owner.id)]
+        return found
 
 
 _FRESH = itertools.count(1)
@@ -280,9 +297,8 @@ _FRESH = itertools.count(1)
 @pytest.fixture
 async def world(server: Server) -> World:
     """Return two tenants: one with a user, a group, a type of its own and an asynchronous request, and one that asks."""
-    owner, asker = await server.tenant(), await server.tenant(me="id")
-    for client in (owner, asker):
-        await server.pool.execute("UPDATE tenant SET revision = revision + 1 WHERE id = $1", client.id)
+    giving, asking = await badges(server), await badges(server, me="id")
+    owner, asker = giving.client, asking.client
     known = {"type": "Device"}
 
     def named(document: Any) -> Any:
@@ -304,7 +320,10 @@ async def world(server: Server) -> World:
         while (await owner.get(f"/.requests/{kept.headers['set-txn']}")).json()["state"] != "finished":
             await asyncio.sleep(0.02)
     cursor = (await owner.get("/Users", count=1, cursor="")).json()["nextCursor"]
+    given = await giving.achievement()
     theirs = {
+        "award": (await giving.award(ada["id"], given))["id"],
+        "achievement": given,
         "user": ada["id"],
         "group": staff["id"],
         "device": device["id"],
@@ -317,8 +336,8 @@ async def world(server: Server) -> World:
     } | known
     mine = await asker.new_user("mine")
     ours = await asker.new_group(mine["id"], displayName="ours")
-    makes = asker.with_token(await server.token(asker, "scim:read", "scim:write", "scim:bulk", "tenant:admin"))
-    return World(server, owner, makes, theirs, {"mine": mine["id"], "ours": ours["id"]})
+    makes = asker.with_token(await server.token(asker, *ALL, "tenant:admin"))
+    return World(server, owner, makes, theirs, {"mine": mine["id"], "ours": ours["id"], "mine_achievement": await asking.achievement()})
 
 
 def _comparable(answer: httpx.Response, names: Mapping[str, str], world: World) -> tuple[Any, ...]:
