@@ -18,7 +18,7 @@ from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
-from scimsrv.traffic import Attempts
+from scimsrv.traffic import Attempts, Shares
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 
 
@@ -237,6 +237,7 @@ async def _until(condition: Any) -> None:
 async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant has so many requests in progress, and one more is refused; another tenant is served, and so is it when they have ended."""
     async with start(tenant_requests=3) as server:
+        server.app.traffic.shares = Shares(10_000)
         client, other, lower = await server.tenant(), await server.tenant(), await server.tenant(max_requests=1)
         held = _Held(monkeypatch)
         running = [asyncio.create_task(one.get("/Users/x")) for one in (client, client, client, lower)]
@@ -283,6 +284,7 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
     """A tenant has so many searches in progress; others wait in their order, and are refused when that takes too long. What is no
     search, and another tenant's searches, go on."""
     async with start(tenant_searches=2, rate_patience=0.3) as server:
+        server.app.traffic.shares = Shares(10_000)
         client, other, lower = await server.tenant(), await server.tenant(), await server.tenant(max_searches=1)
         held = _Held(monkeypatch)
         running = [asyncio.create_task(one.get("/Users")) for one in (client, client, lower)]
@@ -303,6 +305,7 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
 async def test_a_client_that_leaves_gives_its_place_back(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while it runs or while it waits, a request leaves its place."""
     async with start(tenant_searches=1, tenant_requests=3) as server:
+        server.app.traffic.shares = Shares(10_000)
         client = await server.tenant()
         held = _Held(monkeypatch)
         running = asyncio.create_task(client.get("/Users"))
