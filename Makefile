@@ -9,8 +9,11 @@ WHEEL := $(VENV)/.wheel
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
+FAULT_SECONDS ?= 60
+FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
+	tests/wire/test_generated_requests.py
 
-.PHONY: help install wheel serve test test-rust test-matrix fuzz test-mutants check format bench bench-baking bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -60,6 +63,10 @@ test-matrix: install ## the tests of store and wire on Postgres 15 and 18, direc
 		SCIMSRV_TEST_POSTGRES=$$postgres SCIMSRV_TEST_POOLER=$$pooler SCIMSRV_TEST_ISOLATION=$$isolation \
 			$(BIN)/python -m pytest -q $(MATRIX) || exit 1; \
 	done; done; done
+
+test-faults: install ## the experiments of docs/reliability.md at length (an hour as root, for the disk and the clock); FAULT_SECONDS=20 for less
+	FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults
+	FAULT_FUZZ=20000 FAULT_EXAMPLES=60 $(BIN)/python -m pytest $(FUZZED)
 
 test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 import asyncpg
 
@@ -18,9 +21,10 @@ from bench.processes import UNHURRIED, running
 from bench.world import Target, World, fill
 from scimsrv import tokens
 from scimsrv.embedded import start_cluster
-from scimsrv.keys import TOKEN_PEPPER, ServerKeys, new_key
+from scimsrv.keys import SECRET_PEPPER, TOKEN_PEPPER, ServerKeys, new_key
 from scimsrv.scopes import SCOPES
 from scimsrv.settings import Settings
+from scimsrv.store.clients import add_secret, create_client
 from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import create_credential
 from scimsrv.store.migrate import migrate
@@ -42,9 +46,10 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         stack.callback(cluster.stop)
         key = new_key()
         (tenant, token), (_, wide), (_, badges) = asyncio.run(_prepare(cluster.dsn, key))
+        client = asyncio.run(_give_client(cluster.dsn, tenant, key))
         ours = stack.enter_context(
             running(
-                ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"],
+                ["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"],
                 {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)} | UNHURRIED,
             )
         ).port
@@ -58,7 +63,8 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
             asyncio.run(fill(target, size, others))
         asyncio.run(_settle(cluster.dsn))
         other, third = (Target(ours, f"/scim/{slug}/v2", of_tenant) for slug, of_tenant in ((_WIDE, wide), (_BADGES, badges)))
-        yield World(size, targets[0], other, third, replace(targets[0], port=bare, base=""), targets[1] if peer else None)
+        by_jwt = replace(targets[0], token=_access_token(ours, *client))
+        yield World(size, targets[0], other, third, replace(targets[0], port=bare, base=""), by_jwt, targets[1] if peer else None)
 
 
 async def _prepare(dsn: str, key: str) -> list[tuple[int, str]]:
@@ -78,6 +84,28 @@ async def give_token(connection: Connection, tenant: int, key: str) -> str:
     digest = tokens.digest(ServerKeys.load(Settings(secret_key=key)).derive(TOKEN_PEPPER), token.text)
     await create_credential(connection, tenant, digest=digest, kid=token.kid, label="bench", scopes=SCOPES, expires=None)
     return token.text
+
+
+async def _give_client(dsn: str, tenant: int, key: str) -> tuple[str, str]:
+    """Make an OAuth client of the tenant; returns its id and secret."""
+    id_, secret = tokens.new_id(tokens.CLIENT), tokens.new_token(tokens.SECRET)
+    digest = tokens.digest(ServerKeys.load(Settings(secret_key=key)).derive(SECRET_PEPPER), secret.text)
+    connection = await asyncpg.connect(dsn)
+    try:
+        what = {"label": "bench", "scopes": SCOPES, "types": None, "networks": None, "lifetime": 86_400, "jwks": None}
+        await create_client(connection, tenant, id_=id_, **what)  # type: ignore[arg-type]
+        await add_secret(connection, tenant, id_, kid=secret.kid, digest=digest, expires=None)
+    finally:
+        await connection.close()
+    return id_, secret.text
+
+
+def _access_token(port: int, client: str, secret: str) -> str:
+    """A token of the tenant's endpoint for the client."""
+    given = urlencode({"grant_type": "client_credentials", "client_id": client, "client_secret": secret}).encode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/scim/{_SLUG}/oauth/token", given) as answer:
+        token: str = json.load(answer)["access_token"]
+    return token
 
 
 async def _settle(dsn: str) -> None:

@@ -50,13 +50,14 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class World:
     """`size` users are in the group. `wide` and `badges` are other tenants of our server, without data; the latter has
-    badges. `peer` is there when a question needs it."""
+    badges. `jwt` is our server, asked with an access token instead of a secret token. `peer` is there when a question needs it."""
 
     size: int
     ours: Target
     wide: Target
     badges: Target
     ceiling: Target
+    jwt: Target
     peer: Target | None = None
 
     def scim(self) -> Iterator[tuple[str, Target]]:

@@ -20,42 +20,50 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv import own as own_badges
+from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
-from scimsrv.auth import Authenticator, Principal, Right
+from scimsrv.auth import Authenticator, Principal, Right, Shown
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
-from scimsrv.keys import ANSWER_KEY, AUDIT_KEY, CURSOR_KEY, REQUEST_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import (
+    ACCESS_TOKEN_KEY,
+    ANSWER_KEY,
+    AUDIT_KEY,
+    CURSOR_KEY,
+    REQUEST_KEY,
+    SECRET_PEPPER,
+    TOKEN_PEPPER,
+    ServerKeys,
+)
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
+from scimsrv.oauth.access_tokens import AccessTokens
+from scimsrv.oauth.endpoint import TokenEndpoint
+from scimsrv.oauth.fetching import Fetcher
+from scimsrv.oauth.key_sets import KeySets
+from scimsrv.oauth.refusals import Refusals
+from scimsrv.oauth.service import OPEN, client_address, oauth_reply
+from scimsrv.observe import Load, sampled
+from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
-from scimsrv.protocol import defining, describing, planning
+from scimsrv.protocol import defining
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import read_bulk, response
-from scimsrv.protocol.cursor import Holder, Sealer
+from scimsrv.protocol.cursor import Sealer
 from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Plan, Query, Read
+from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Query
 from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import (
-    Search,
     check_content_type,
-    if_match,
-    if_none_match,
-    parameters,
-    projection,
-    search_by_body,
-    search_by_query,
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy, lowered
-from scimsrv.schema.project import view
-from scimsrv.schema.redefinition import Subject
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.asynchronous import find_status
@@ -63,7 +71,7 @@ from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
-from scimsrv.store.failure import guarded
+from scimsrv.store.failure import guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.isolation import check
 from scimsrv.store.me import find_me
@@ -98,6 +106,8 @@ class App:
         self.limits = limits_of(settings)
         self.pool: Pool
         self.authenticator: Authenticator
+        self.access_tokens: AccessTokens
+        self.token_endpoint: TokenEndpoint
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.trail: Trail
@@ -105,6 +115,7 @@ class App:
         self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
+        self._in_progress = 0
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -128,7 +139,11 @@ class App:
         except DatabaseError:
             await self.pool.close()
             raise
-        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER))
+        self._unsample = sampled(lambda: Load("data", self._in_progress))
+        self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), settings.base_url)
+        shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
+        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), *shared)
+        self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.traffic = Traffic(self.pool, settings.bad_tokens)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
@@ -144,6 +159,7 @@ class App:
         await self.jobs.stop()
         await self.maintenance.stop()
         await self.trail.stop()
+        self._unsample()
         await self.traffic.rates.stop()
         await self.pool.close()
 
@@ -151,34 +167,46 @@ class App:
         headers = Fields(connection["headers"])
         request = headers.request_id
         media_type = SCIM_JSON
-        with ExitStack() as visit:
-            try:
-                media_type = media_type_of(headers)
-                reply = await self.respond(connection, headers, receive, visit)
-            except ScimError as error:
-                if error.kind in _DENIALS:
-                    self._note_denial(connection, headers, error)
-                reply = refusal(self.traffic.judged(error, (connection.get("client") or ("",))[0]), request)
-            except Disconnected:
-                return
-            except Exception:
-                log.exception("request %s failed", request)
-                reply = refusal(ScimError(Kind.INTERNAL), request)
-            await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+        self._in_progress += 1
+        try:
+            with Visit("data", headers, connection["method"]) as visit, ExitStack() as places:
+                try:
+                    media_type = media_type_of(headers)
+                    reply = await self.respond(visit, places, connection, headers, receive)
+                except ScimError as error:
+                    if error.kind in _DENIALS:
+                        self._note_denial(connection, headers, error)
+                    error = self.traffic.judged(error, (connection.get("client") or ("",))[0])
+                    visit.failed(error)
+                    reply = refusal(error, request)
+                except Disconnected:
+                    return
+                except Exception as problem:
+                    log.exception("a request failed")
+                    failure = translated(problem) or ScimError(Kind.INTERNAL)
+                    visit.failed(failure)
+                    reply = refusal(failure, request)
+                visit.exchange.sent = await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+                visit.exchange.status = reply.status
+        finally:
+            self._in_progress -= 1
 
-    async def respond(self, connection: Connection, headers: Fields, receive: Receive, visit: ExitStack) -> Reply:
-        """The pipeline: bytes → route → principal → plan → outcome → reply. What the request holds is given back when the visit ends.
-        Raises ScimError."""
+    async def respond(self, visit: Visit, places: ExitStack, connection: Connection, headers: Fields, receive: Receive) -> Reply:
+        """The pipeline: bytes → route → principal → plan → outcome → reply. What the request holds is given back with `places`. Raises
+        ScimError."""
         found = route(connection["raw_path"])
+        visit.routed(found)
         method = connection["method"]
-        given = headers.all(b"authorization")
-        if found.endpoint is Endpoint.CONFIG and not given:
+        if found.endpoint in OPEN:
+            return await oauth_reply(self.token_endpoint, found, connection, headers, receive)
+        given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
+        if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
-        await self.traffic.enter(visit, credential.tenant, credential.kid, limits, weight(found.endpoint, method))
-        schema = self._resource_type(found, catalog)
+        await self.traffic.enter(places, credential.tenant, credential.actor, limits, weight(found.endpoint, method))
+        schema = resource_type_of(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
@@ -198,7 +226,9 @@ class App:
         if own:
             found = await self._me(found, method, principal, catalog)
         else:
-            keeps = own_badges.require(principal, catalog, schema, _right(found.endpoint, reads=reads))
+            keeps = own_badges.require(principal, catalog, schema, right_at(found.endpoint, reads=reads))
+            if schema is not None:
+                principal.credential.narrowing.require(schema.name)
         body = await self._body(found, method, headers, receive, limits)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
@@ -232,18 +262,33 @@ class App:
         """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
         OutdatedError when others hold by now."""
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        described = found.endpoint in _SUBJECTS
+        described = found.endpoint in SUBJECTS
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         user = await own_badges.user_of(scope, principal) if keeps else None
         if user is not None:
             scope = replace(scope, own=user)
             body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
         at = now()
-        plan = self._plan(found, method, principal, catalog, body or {}, connection, headers, at)
+        plan = plan_of(
+            *(
+                found,
+                method,
+                principal,
+                catalog,
+                body or {},
+                connection["query_string"],
+                headers,
+                at,
+                self.limits,
+                scope.base_url,
+                self.sealer,
+            )
+        )
         if user is not None:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
+        planned(plan)
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
@@ -275,7 +320,7 @@ class App:
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
         status = await find_status(self.pool.of(principal.credential.tenant), principal.credential.tenant, found.id)
-        if status is None or status.actor != principal.credential.kid:
+        if status is None or status.actor != principal.credential.actor:
             raise ScimError(Kind.NOT_FOUND, "There is no such request")
         return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
 
@@ -297,7 +342,7 @@ class App:
         check_feature(found, method, policy)
         return found
 
-    async def _bulk(self, found: Route, given: Sequence[bytes], headers: Fields, receive: Receive, limits: Limits) -> Reply:
+    async def _bulk(self, found: Route, given: Shown, headers: Fields, receive: Receive, limits: Limits) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
         (await self._principal(given, found)).require(Right.BULK)
         check_content_type(headers.get(b"content-type"))
@@ -305,11 +350,16 @@ class App:
         async for chunk in chunks(headers, receive, limits.body_bytes, "maxPayloadSize"):
             reader.feed(chunk)
         bulk = read_bulk(reader.finish(), found.tenant, limits)
+        counted(len(bulk.entries))
         principal = await self._principal(given, found)
         self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
+        until = time.monotonic() + self.limits.bulk_seconds
+
         async def authorise() -> None:
+            if time.monotonic() > until:
+                raise unavailable(f"The request has taken longer than {self.limits.bulk_seconds} seconds; send the rest again")
             now = await self._principal(given, found)
             now.require(Right.BULK)
             now.require(Right.CHANGE)
@@ -326,12 +376,14 @@ class App:
                 return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
         carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
         async with self.traffic.bulk(scope.tenant, limits):
-            return Reply(200, response(await carry(scope, bulk, allot(bulk), authorise), headers.request_id))
+            results = await carry(scope, bulk, allot(bulk), authorise)
+            carried_out(results)
+            return Reply(200, response(results, headers.request_id))
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
         """What may be done at the endpoint: definitions are for reading, unless the token is a tenant administrator's."""
-        if found.endpoint in _SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
+        if found.endpoint in SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
             return defining.SINGLE if found.name else defining.LISTED
         return METHODS[found.endpoint]
 
@@ -346,13 +398,14 @@ class App:
                 self._catalogs.popitem(last=False)
         return kept
 
-    async def _principal(self, given: Sequence[bytes], found: Route) -> Principal:
+    async def _principal(self, given: Shown, found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
         principal = self.authenticator.known(given)
         if principal is None:
             principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        entered(found.tenant, principal.credential.kid)
         _check_version(found)
         return principal
 
@@ -362,21 +415,25 @@ class App:
             found = route(connection["raw_path"])
         except ScimError:
             return
-        principal = self.authenticator.known(headers.all(b"authorization"))
+        try:
+            principal = self.authenticator.known(Shown(headers.all(b"authorization"), found.tenant, client_address(connection)))
+        except ScimError:  # from where this credential is not good
+            principal = None
         own = principal is not None and principal.credential.slug == found.tenant
         said = (error.kind.value.status, connection["method"], found.endpoint.name.lower(), error.sentence)
         if error.kind is Kind.NOT_FOUND:
             if principal is None or own:
                 return
-            self.trail.denials.add(principal.credential.slug, principal.credential.kid, *said[:3], "The tenant is another one")
-        self.trail.denials.add(found.tenant, principal.credential.kid if principal is not None and own else "", *said)
+            self.trail.denials.add(principal.credential.slug, principal.credential.actor, *said[:3], "The tenant is another one")
+        self.trail.denials.add(found.tenant, principal.credential.actor if principal is not None and own else "", *said)
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
         pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
         return Scope(
-            *(pool, credential.tenant, catalog, base_url, credential.kid, limits, self.maintenance.wake, self.names),
+            *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.maintenance.wake, self.names),
             scopes=credential.scopes,
+            narrowing=credential.narrowing,
         )
 
     def _limits(self, catalog: Catalog) -> Limits:
@@ -400,7 +457,7 @@ class App:
         _check_version(found)
         base_url = self._base_url(found.tenant)
         return self._renderer(base_url, _NOTHING, 0, now()).reply(
-            describing.config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
+            config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
         )
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int, at: datetime) -> Renderer:
@@ -413,69 +470,11 @@ class App:
         """The tenant's catalogue, read again when the credential shows a newer revision."""
         tenant = principal.credential.tenant
         kept = self._catalogs.get(tenant)
-        if kept is None or kept[0] < principal.credential.revision:
+        fresh = kept is not None and kept[0] >= principal.credential.revision
+        looked_up(found=fresh)
+        if kept is None or not fresh:
             kept = await self._renew(tenant)
         return kept[1]
-
-    @staticmethod
-    def _resource_type(found: Route, catalog: Catalog) -> EffectiveSchema | None:
-        if found.endpoint not in (Endpoint.COLLECTION, Endpoint.SEARCH, Endpoint.RESOURCE):
-            return None
-        schema = catalog.at(found.name)
-        if schema is None:
-            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
-        return schema
-
-    def _plan(
-        self,
-        found: Route,
-        method: str,
-        principal: Principal,
-        catalog: Catalog,
-        body: dict[str, Any],
-        connection: Connection,
-        headers: Fields,
-        at: datetime,
-    ) -> Plan:
-        """What the request asks for at this moment."""
-        limits, base_url = self._limits(catalog), self._base_url(found.tenant)
-
-        def query(schemas: Sequence[EffectiveSchema], search: Search) -> Query:
-            credential = principal.credential
-            holder = Holder(credential.tenant, credential.kid, credential.scopes, catalog.epoch(schemas))
-            plan = planning.query(schemas, search, at)
-            return planning.placed(plan, search, f"{found.endpoint.name}/{found.name}", catalog, holder, self.sealer)
-
-        match found.endpoint:
-            case Endpoint.CONFIG:
-                return describing.config(limits, catalog.policy, base_url, connection["query_string"])
-            case Endpoint.SCHEMAS | Endpoint.RESOURCE_TYPES:
-                if method in ("GET", "HEAD"):
-                    return describing.described(
-                        found, catalog, base_url, connection["query_string"], if_none_match(headers.joined(b"if-none-match"))
-                    )
-                condition = if_match(headers.joined(b"if-match"))
-                if condition is None and method != "POST" and catalog.policy.require_if_match:
-                    raise ScimError(Kind.PRECONDITION_REQUIRED)
-                asked = parameters(connection["query_string"])
-                return defining.plan(_SUBJECTS[found.endpoint], method, found.name, body, asked, condition, catalog.policy, limits)
-            case Endpoint.ROOT:
-                return query(list(catalog.types()), search_by_query(parameters(connection["query_string"]), limits))
-            case Endpoint.ROOT_SEARCH:
-                return query(list(catalog.types()), search_by_body(body, limits))
-        schema = self._resource_type(found, catalog)
-        if schema is None:
-            raise AssertionError("endpoints of resources have a resource type")
-        if found.endpoint is Endpoint.SEARCH:
-            return query([schema], search_by_body(body, limits))
-        asked = parameters(connection["query_string"])
-        if found.endpoint is Endpoint.COLLECTION and method != "POST":
-            return query([schema], search_by_query(asked, limits))
-        shown = projection(asked, limits)
-        if method in ("GET", "HEAD"):
-            return Read(schema, found.id, view(shown, schema), if_none_match(headers.joined(b"if-none-match")))
-        condition = if_match(headers.joined(b"if-match"))
-        return planning.write(method, schema, found.id, body, catalog, shown, limits, condition)
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
@@ -485,14 +484,3 @@ def _check_version(found: Route) -> None:
     """Only version 2 is served (RFC 7644 §3.13)."""
     if found.version != "v2":
         raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
-
-
-def _right(endpoint: Endpoint, *, reads: bool) -> Right:
-    """What a token has to be allowed at an endpoint."""
-    if endpoint in _SUBJECTS or endpoint is Endpoint.CONFIG:
-        return Right.DESCRIBE if reads else Right.DEFINE
-    return Right.READ if reads else Right.WRITE
-
-
-#: The endpoints of definitions, and what is defined there.
-_SUBJECTS: Final = {Endpoint.SCHEMAS: Subject.SCHEMA, Endpoint.RESOURCE_TYPES: Subject.RESOURCE_TYPE}

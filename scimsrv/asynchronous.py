@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -29,6 +30,7 @@ from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
 from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.scope import Scope
 from scimsrv.turns import Turns
@@ -50,11 +52,13 @@ class Finished:
     results: list[dict[str, Any]]
 
 
-def request_text(bulk: Bulk, ids: Ids, base_url: str, *, single: bool) -> bytes:
+def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     """What has to be kept of a request to carry it out later."""
+    types = scope.narrowing.types
+    may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
-    kept = {"base": base_url, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
-    return orjson.dumps(kept | {"entries": entries})
+    kept = {"single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
+    return orjson.dumps(may | kept | {"entries": entries})
 
 
 def single_request(method: str, path: str, body: dict[str, Any], if_match: str | None) -> Bulk:
@@ -139,7 +143,7 @@ class Jobs:
     def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> tuple[str, bytes]:
         """A name for the request, and what is kept of it."""
         txn = jobs.new_txn()
-        return txn, self._safe.seal(request_text(bulk, ids, scope.base_url, single=single), f"{scope.tenant}/{txn}")
+        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single), f"{scope.tenant}/{txn}")
 
     def begin(self, tenant: int, txn: str) -> asyncio.Task[Any]:
         """Carry out a request that was just kept, when it is the tenant's turn."""
@@ -211,10 +215,14 @@ class Jobs:
         pool = self._pool.of(job.tenant)
         _, catalog = await load_catalog(pool, job.tenant)
         try:
-            scopes = await jobs.scopes_of(pool, job.tenant, job.actor)
+            scopes = await self._scopes(job, kept)
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
-        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, lowered(self._limits, catalog.policy), scopes=scopes)
+        limits = lowered(self._limits, catalog.policy)
+        # What was kept before credentials were narrowed says nothing of it.
+        types = kept.get("types")
+        narrowing = Narrowing(None if types is None else frozenset(types))
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, scopes=scopes, narrowing=narrowing)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -225,13 +233,18 @@ class Jobs:
             bulk = arranged(entries, kept["failOnErrors"])
 
         async def authorise() -> None:
-            scopes = await jobs.scopes_of(pool, job.tenant, job.actor)
+            scopes = await self._scopes(job, kept)
             for right in (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
                 require(right, scopes)
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, jobs.JobRecorder(job, bulk=not kept["single"]), known)
+
+    async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
+        """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
+        scopes = await jobs.scopes_of(self._pool.of(job.tenant), job.tenant, job.actor)
+        return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes
 
 
 def _kept(entry: Entry, text: bytes) -> Result:

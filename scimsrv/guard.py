@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httptools
 import orjson
@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from scimsrv.cork import CorkedTransport
 from scimsrv.errors import Kind
+from scimsrv.observe import Plane, Refused, observe
 from scimsrv.request_id import request_id
 
 HEAD_SECONDS: Final = 5.0
@@ -44,9 +45,10 @@ def scim_refusal(kind: Kind, detail: str, request: str) -> tuple[bytes, bytes]:
 
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with limits. `concurrency` is the number of requests in progress in this process, `refusal` the form of
-    what is refused."""
+    what is refused, `plane` the word for the listener in metrics and log, None where nobody has to know."""
 
     concurrency: int = 512
+    plane: Plane | None = "data"
     refusal: Refusal = staticmethod(scim_refusal)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +154,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _head_is_late(self) -> None:
         self._timer = None
         if self._in_head:
-            self._refuse(Kind.REQUEST_TIMEOUT, f"The headers have to arrive within {HEAD_SECONDS:g} seconds.")
+            self._refuse(Kind.REQUEST_TIMEOUT, f"The headers have to arrive within {HEAD_SECONDS:g} seconds.", slow="head")
         else:
             # Connected and silent, as load balancers and browsers do in advance: nothing was asked, so nothing is answered.
             self.transport.close()
@@ -163,11 +165,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(BODY_SECONDS - quiet, self._body_is_late)
             return
         self._timer = None
-        self._refuse(Kind.REQUEST_TIMEOUT, f"The body stopped arriving for {BODY_SECONDS:g} seconds.")
+        self._refuse(Kind.REQUEST_TIMEOUT, f"The body stopped arriving for {BODY_SECONDS:g} seconds.", slow="body")
 
     # Answers
 
-    def _refuse(self, kind: Kind, detail: str) -> None:
+    def _refuse(self, kind: Kind, detail: str, slow: Literal["head", "body"] | None = None) -> None:
         """Answer and close, unless a response is in progress: to say anything then would garble it."""
         self._refused = True
         self._disarm()
@@ -183,6 +185,7 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
             return
         request = request_id()
+        self._report(kind, request, slow)
         media_type, body = self.refusal(kind, detail, request)
         lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
         for name, value in (*self.server_state.default_headers, *_headers(media_type, body, request)):
@@ -195,8 +198,13 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _report(self, kind: Kind, request: str, slow: Literal["head", "body"] | None) -> None:
+        if self.plane is not None:
+            observe(Refused(self.plane, request, kind.value.status, slow))
+
     async def _overloaded(self, scope: Any, receive: Any, send: Any) -> None:
         request, detail = request_id(), "The server has more requests in progress than it can serve; try again shortly."
+        self._report(Kind.UNAVAILABLE, request, None)
         media_type, body = self.refusal(Kind.UNAVAILABLE, detail, request)
         headers = [*_headers(media_type, body, request), (b"retry-after", b"2")]
         await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from starlette.types import Receive, Scope, Send
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.observe import CURRENT
 from scimsrv.protocol.response import Reply
 from scimsrv.request_id import request_id
 
@@ -111,6 +112,9 @@ async def chunks(headers: Fields, receive: Receive, limit: int, name: str = "") 
                     raise _too_large(limit, name)
                 yield chunk
                 if not message.get("more_body", False):
+                    exchange = CURRENT.get()
+                    if exchange is not None:
+                        exchange.received = size
                     return
                 patience.reschedule(min(clock() + BODY_IDLE, deadline))
     except TimeoutError as problem:
@@ -122,14 +126,14 @@ def _too_large(limit: int, name: str) -> ScimError:
     return ScimError(Kind.PAYLOAD_TOO_LARGE, f"The request body is larger than {most}", headers={"Connection": "close"})
 
 
-async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Fields) -> None:
-    """Send the reply; a HEAD gets the headers that the GET would have."""
+async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str, request: str, headers: Fields) -> int:
+    """Send the reply; a HEAD gets the headers that the GET would have. Returns the bytes of its body."""
     fields = [(b"x-request-id", request.encode()), _NO_STORE, _NO_SNIFF]
     for name, value in reply.headers.items():
         fields.append((name.lower().encode(), value.encode("latin-1", "replace")))
     body = reply.body
     if body is not None:
-        fields.append((b"content-type", media_type.encode()))
+        fields.append((b"content-type", (reply.media_type or media_type).encode()))
     if isinstance(body, bytes) and _COMPRESSED_ABOVE < len(body) <= _COMPRESSED_UP_TO:
         fields.append((b"vary", b"Accept-Encoding"))
         if _accepts_gzip(headers.get(b"accept-encoding") or ""):
@@ -140,12 +144,16 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, *, media_type: str,
     elif body is None and reply.status not in (204, 304):
         fields.append((b"content-length", b"0"))
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
+    sent = 0
     if isinstance(body, AsyncIterator):
         if scope["method"] != "HEAD":
             async for piece in body:
+                sent += len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         body = None
-    await send({"type": "http.response.body", "body": body or b"" if scope["method"] != "HEAD" else b""})
+    last = body or b"" if scope["method"] != "HEAD" else b""
+    await send({"type": "http.response.body", "body": last})
+    return sent + len(last)
 
 
 def _accepts_gzip(accepted: str) -> bool:

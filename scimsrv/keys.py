@@ -20,6 +20,12 @@ TOKEN_PEPPER: Final = "token-pepper"  # noqa: S105 (a label, not a secret)
 ADMIN_PEPPER: Final = "admin-token-pepper"
 """Label of the key under which administrators' tokens are looked up."""
 
+SECRET_PEPPER: Final = "client-secret-pepper"  # noqa: S105 (a label, not a secret)
+"""Label of the key under which the secrets of OAuth clients are looked up."""
+
+ACCESS_TOKEN_KEY: Final = "access-tokens"  # noqa: S105 (a label, not a secret)
+"""Label of the seed of the key by which access tokens are signed."""
+
 CURSOR_KEY: Final = "cursor"
 """Label of the key under which the cursors of lists are sealed."""
 

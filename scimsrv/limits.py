@@ -25,6 +25,7 @@ class Limits:
     patch_operations: int = 1_000
     bulk_operations: int = 1_000
     bulk_id_length: int = 256
+    bulk_seconds: int = 30
     projected_names: int = 100
     page: int = 1_000
     default_page: int = 100

@@ -9,7 +9,9 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from scimsrv.observe import CredentialExpiring, observe
 from scimsrv.store import answers, asynchronous, background, rates, rework, tombstones
+from scimsrv.store.expiry import find_endings
 from scimsrv.store.pool import Database, Tenants
 
 log = logging.getLogger("scimsrv.background")
@@ -78,6 +80,7 @@ class Maintenance:
             if now - forgotten > FORGETTING:
                 forgotten = now
                 await self._forget()
+                await self._warn()
 
     async def _forget(self) -> None:
         """Remove what was kept for long enough of requests that came once, also where the tenant sends no more."""
@@ -99,6 +102,17 @@ class Maintenance:
                     await forget(self._pool.of(tenant), tenant)
                 except Exception:
                     log.exception("forgetting old results and answers of tenant %s failed and is tried again", tenant)
+
+    async def _warn(self) -> None:
+        """Tell the operator of credentials that end soon."""
+        try:
+            endings = await find_endings(self._pool)
+        except Exception:
+            log.exception("looking for credentials that end soon failed and is tried again")
+            return
+        for one in endings:
+            observe(CredentialExpiring())
+            log.warning("credential %s of tenant %s ends at %s, within %s days: rotate it", one.id, one.slug, one.expires, one.days)
 
     async def _step(self, tenant: int) -> bool:
         """One batch of each kind of work on the tenant; whether there may be more."""

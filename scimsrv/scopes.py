@@ -1,4 +1,4 @@
-"""What a token may be allowed to do, and the short name for the usual choice."""
+"""What a token may be allowed to do, the short name for the usual choice, and what roles of people come to."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,13 +10,22 @@ ME: Final = "scim:me"
 #: Awarding and revoking badges, and deciding about requests for them.
 BADGES_ISSUE: Final = "badges:issue"
 BADGES_APPROVE: Final = "badges:approve"
+#: Reading the tenant's audit trail.
+AUDIT: Final = "audit:read"
 #: Defining the tenant's schemas and resource types.
 ADMIN: Final = "tenant:admin"
 
-SCOPES: Final = (READ, WRITE, BULK, ME, BADGES_ISSUE, BADGES_APPROVE, ADMIN)
+SCOPES: Final = (READ, WRITE, BULK, ME, BADGES_ISSUE, BADGES_APPROVE, AUDIT, ADMIN)
 """Every scope that this server enforces."""
 
 ALIASES: Final = {"scim": (READ, WRITE, BULK)}
+
+ROLES: Final = {
+    "viewer": frozenset({READ}),
+    "operator": frozenset({READ, WRITE, BULK, BADGES_ISSUE}),
+    "tenant_admin": frozenset({READ, WRITE, BULK, BADGES_ISSUE, BADGES_APPROVE, AUDIT, ADMIN}),
+}
+"""The scopes of each role that people can have in a tenant."""
 
 
 def expand(asked: Iterable[str]) -> tuple[str, ...]:

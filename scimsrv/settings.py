@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ PREFIX: Final = "SCIMSRV_"
 SECRETS: Final = frozenset({"database_url", "admin_database_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
-_LISTS: Final = frozenset({"trusted_proxies"})
+_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts"})
 
 
 class SettingsError(Exception):
@@ -43,6 +44,13 @@ class Settings(BaseModel):
     admin_port: int = Field(default=8081, ge=0, le=65535, description="port of the admin API; 0 picks a free one")
     admin_url: str | None = Field(default=None, description="admin API that commands speak to, instead of a database")
     admin_token: str | None = Field(default=None, description="token with which commands speak to the admin API; prefer the file")
+    metrics: bool = Field(default=True, description="serve metrics and health, on an address of their own")
+    metrics_host: str = Field(default="127.0.0.1", description="address on which metrics and health are served")
+    metrics_port: int = Field(default=9090, ge=0, le=65535, description="port of metrics and health; 0 picks a free one")
+    metrics_tenants: int = Field(default=200, ge=0, le=10_000, description="most tenants that metrics tell apart; 0 tells none apart")
+    log_level: Literal["error", "warning", "info"] = Field(
+        default="info", description="least weight of a line in the log; info has requests"
+    )
     workers: int = Field(default=1, ge=1, le=256, description="server processes")
     pool_size: int = Field(default=10, ge=1, le=1000, description="database connections per process")
     statement_cache: int = Field(default=100, ge=0, le=10_000, description="prepared statements per connection; 0 behind an old pooler")
@@ -66,6 +74,9 @@ class Settings(BaseModel):
     bad_tokens: int = Field(default=20, ge=1, description="invalid tokens from one address within a minute, after which it is told to wait")
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
+    jwks_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts, or `*.` and a domain, from which keys of trusted issuers are fetched"
+    )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")
     tls_cert: Path | None = Field(default=None, description="certificate chain, if the server itself terminates TLS")
     tls_key: Path | None = Field(default=None, description="private key of the certificate")
@@ -73,6 +84,9 @@ class Settings(BaseModel):
     allow_remote_embedded: bool = Field(default=False, description="permit the embedded mode on an address other than loopback")
     migrate: bool = Field(default=False, description="bring the database given by its URL up to date at start")
     drain_seconds: int = Field(default=10, ge=0, le=300, description="time that running requests get when the server stops")
+    drain_delay: int = Field(
+        default=0, ge=0, le=300, description="seconds for which a server that is told to stop still answers, not ready"
+    )
     concurrency: int = Field(default=512, ge=1, description="most connections and requests in progress per process")
 
     @field_validator("trusted_proxies")
@@ -80,6 +94,14 @@ class Settings(BaseModel):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ipaddress.ip_network(network)
+        return value
+
+    @field_validator("jwks_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", host) is None:
+                raise ValueError("must be names such as login.microsoftonline.com or *.okta.com")
         return value
 
     @field_validator("public_url", "admin_url")
@@ -100,6 +122,9 @@ class Settings(BaseModel):
             raise ValueError("secret_key and secret_key_file exclude each other")
         if self.admin and self.admin_port == self.port != 0 and self.admin_host == self.host:
             raise ValueError("admin_port must not be port: the admin API has an address of its own")
+        taken = [(self.host, self.port)] + ([(self.admin_host, self.admin_port)] if self.admin else [])
+        if self.metrics and self.metrics_port and (self.metrics_host, self.metrics_port) in taken:
+            raise ValueError("metrics_port must be neither port nor admin_port: metrics have an address of their own")
         if self.isolation == "rls" and self.embedded and self.admin_url is None:
             raise ValueError("isolation = rls needs a database_url: the embedded Postgres has one role, which owns everything")
         if self.default_page > self.max_page:
@@ -138,8 +163,13 @@ class Settings(BaseModel):
         """The URL of the admin API as this machine sees it, without a slash at its end."""
         return self._address(self.admin_host, self.admin_port) + "/admin/v1"
 
-    def _address(self, host: str, port: int) -> str:
-        return f"{'https' if self.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    @property
+    def metrics_base_url(self) -> str:
+        """The URL in front of /metrics and /readyz as this machine sees it."""
+        return self._address(self.metrics_host, self.metrics_port, scheme="http")
+
+    def _address(self, host: str, port: int, scheme: str | None = None) -> str:
+        return f"{scheme or ('https' if self.tls_cert else 'http')}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 
 _ALPHABET = string.digits + string.ascii_lowercase
-_PATTERN = re.compile(r"(scs|sca)_[a-z0-9]{6}_[A-Za-z0-9_-]{43}_[0-9a-z]{6}")
+_PATTERN = re.compile(r"(scs|sca|sck)_[a-z0-9]{6}_[A-Za-z0-9_-]{43}_[0-9a-z]{6}")
 _CHECK_LENGTH = 6
 
 PROVISIONING = "scs"
@@ -17,6 +17,17 @@ PROVISIONING = "scs"
 
 ADMIN = "sca"
 """Prefix of tokens with which administrators reach the admin API; neither kind is good for the other's listener."""
+
+SECRET = "sck"  # noqa: S105 - a prefix
+"""Prefix of the secrets of OAuth clients, which are good at the token endpoint and nowhere else unless a policy says so."""
+
+CLIENT = "scc_"
+"""What the ids of OAuth clients begin with."""
+
+TRUST = "sct_"
+"""What the ids of trusts begin with."""
+
+_CLIENT = re.compile(r"scc_[a-z0-9]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,16 @@ def new_token(prefix: str = PROVISIONING) -> Token:
     kid = "".join(secrets.choice(_ALPHABET) for _ in range(6))
     body = f"{prefix}_{kid}_{secrets.token_urlsafe(32)}"
     return Token(f"{body}_{_check(body)}", kid)
+
+
+def new_id(kind: str) -> str:
+    """Make the id of a client or a trust: CLIENT or TRUST and 16 random letters and digits."""
+    return kind + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def looks_like_client(text: str) -> bool:
+    """Tell whether text has the form of a client's id."""
+    return _CLIENT.fullmatch(text) is not None
 
 
 def looks_like_token(text: str, prefix: str = PROVISIONING) -> bool:

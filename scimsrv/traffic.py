@@ -19,7 +19,7 @@ from typing import Final
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
-from scimsrv.metrics import LIMITED
+from scimsrv.observe import Limited, observe
 from scimsrv.store.pool import Tenants
 from scimsrv.store.rates import settle
 from scimsrv.turns import Turns
@@ -51,7 +51,7 @@ _ALL: Final = ""
 
 def refused(limit: str, detail: str, wait: float = 1.0) -> ScimError:
     """429 with a whole number of seconds to wait, from 1 to 30."""
-    LIMITED.labels(limit).inc()
+    observe(Limited(limit))
     seconds = min(max(1, math.ceil(wait)), _LONGEST)
     return ScimError(Kind.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(seconds)})
 

@@ -30,7 +30,8 @@ CREATE TABLE tenant (
 );
 
 -- A token's HMAC and what it may do. Looked up by digest alone, before the tenant is known. subject is the user whom it stands for, by
--- the attribute that the tenant's policy names; NULL for a service.
+-- the attribute that the tenant's policy names; NULL for a service. types and networks narrow it, NULL for any; warned is how many days
+-- before its end the operator was told last.
 CREATE TABLE credential (
     digest     bytea       NOT NULL PRIMARY KEY,
     tenant     integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
@@ -41,8 +42,78 @@ CREATE TABLE credential (
     expires    timestamptz,
     last_used  timestamptz,
     subject    text        COLLATE "C",
+    types      text[],
+    networks   cidr[],
+    warned     smallint,
     UNIQUE (tenant, kid)
 );
+
+-- A client that gets access tokens at the tenant's token endpoint (RFC 6749 §4.4), which work for lifetime seconds, and no longer than
+-- edition stays what it was. jwks are its public keys, where it signs assertions (RFC 7523 §2.2).
+CREATE TABLE oauth_client (
+    tenant     integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    id         text        COLLATE "C" NOT NULL,
+    label      text        NOT NULL,
+    scopes     text[]      NOT NULL,
+    types      text[],
+    networks   cidr[],
+    lifetime   integer     NOT NULL CHECK (lifetime > 0),
+    jwks       text,
+    edition    integer     NOT NULL DEFAULT 1,
+    created    timestamptz NOT NULL DEFAULT now(),
+    last_used  timestamptz,
+    PRIMARY KEY (tenant, id)
+);
+
+-- A client's secret: its HMAC, under a key other than that of tokens.
+CREATE TABLE oauth_secret (
+    tenant   integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    client   text        COLLATE "C" NOT NULL,
+    kid      text        COLLATE "C" NOT NULL,
+    digest   bytea       NOT NULL,
+    created  timestamptz NOT NULL DEFAULT now(),
+    expires  timestamptz,
+    warned   smallint,
+    PRIMARY KEY (tenant, client, kid),
+    FOREIGN KEY (tenant, client) REFERENCES oauth_client (tenant, id) ON DELETE CASCADE
+);
+
+-- An issuer whose JWTs the tenant trusts: as bearer tokens, or to be exchanged for access tokens (uses). pins has the values that a claim
+-- may have, roles what people get by a claim. Its keys are here (jwks) or fetched (jwks_uri).
+CREATE TABLE trust (
+    tenant      integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    id          text        COLLATE "C" NOT NULL,
+    label       text        NOT NULL,
+    issuer      text        COLLATE "C" NOT NULL,
+    audiences   text[]      NOT NULL,
+    pins        json        NOT NULL,
+    algorithms  text[]      NOT NULL,
+    jwks        text,
+    jwks_uri    text,
+    uses        text[]      NOT NULL,
+    single_use  boolean     NOT NULL,
+    scopes      text[]      NOT NULL,
+    types       text[],
+    networks    cidr[],
+    roles       json        NOT NULL,
+    lifetime    integer     NOT NULL CHECK (lifetime > 0),
+    created     timestamptz NOT NULL DEFAULT now(),
+    last_used   timestamptz,
+    PRIMARY KEY (tenant, id),
+    CHECK ((jwks IS NULL) <> (jwks_uri IS NULL))
+);
+
+CREATE INDEX trust_by_issuer ON trust (tenant, issuer);
+
+-- Assertions that are good once: a digest of issuer and jti, kept until the assertion would have expired.
+CREATE TABLE used_assertion (
+    tenant   integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    digest   bytea       NOT NULL,
+    expires  timestamptz NOT NULL,
+    PRIMARY KEY (tenant, digest)
+);
+
+CREATE INDEX used_assertion_by_age ON used_assertion (tenant, expires);
 
 -- An administrator's token: its HMAC, under a key other than that of tenants' tokens.
 CREATE TABLE admin_credential (

@@ -49,7 +49,7 @@ def serving(*arguments: str, cwd: Path, program: Sequence[str] = PROGRAM, **extr
     """Run `scimsrv serve --json` until the block ends; what it writes to stderr goes to serve.log in cwd."""
     with (cwd / "serve.log").open("a") as log:
         process = subprocess.Popen(
-            [*program, "serve", "--json", "--port", "0", "--admin-port", "0", *arguments],
+            [*program, "serve", "--json", "--port", "0", "--admin-port", "0", "--metrics-port", "0", *arguments],
             cwd=cwd, env=environment(**extra), stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     assert process.stdout is not None

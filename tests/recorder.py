@@ -17,7 +17,14 @@ from tests.statements import forbidden, unbound
 
 #: Statements that look beyond one tenant, each with its reason. What is not here has to be bound.
 EXCEPTIONS: dict[str, dict[str, str]] = {
-    "identity": {"credential": "a token's digest comes before the tenant: this is where the tenant is found"},
+    "expiry": {"tenants": "the background looks for tenants whose credentials end soon"},
+    "identity": {
+        "credential": "a token's digest comes before the tenant: this is where the tenant is found",
+        "client": "from the slug in the URL to the client that an access token names",
+        "client_by_secret": "from the slug in the URL to the client whose secret it is",
+        "trusts": "from the slug in the URL to the issuers that its tenant trusts",
+        "basic": "from the slug in the URL to what its tenant's policy says",
+    },
     "indexes": {"with_work": "the background looks for tenants that have something to do"},
     "jobs": {"with_work": "the background looks for tenants that have something to do"},
     "requests": {

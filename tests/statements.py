@@ -37,6 +37,7 @@ TENANT_TABLES: Final = {
     ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
     **dict.fromkeys(("request_job", "request_result", "first_answer", "rate"), "tenant"),
+    **dict.fromkeys(("oauth_client", "oauth_secret", "trust", "used_assertion"), "tenant"),
     "tenant": "id",
 }
 

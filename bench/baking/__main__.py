@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.baking.picture import credential, picture
-from scimsrv.badges import baking
+from scimsrv.badges import bake, baking
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PEERS: Final = ROOT / ".venv" / "bench-peers"
 """Environment of the peers, made here: nothing of theirs is installed in that of the project."""
 
 PACKAGES: Final = ("openbadgeslib==4.6.3", "pillow==13.0.0")
-_TURN: Final = 0.02
+_TURN: Final = 0.004
 
 Figures = dict[str, list[float]]
 """Nanoseconds per call, round by round."""
@@ -74,12 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.baking", description="Measure baking against a copy of the same bytes and against others."
     )
-    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, the sides of a process by turns (default 15)")
+    parser.add_argument("--rounds", type=int, default=40, metavar="N", help="rounds, the sides of a process by turns (default 40)")
     parser.add_argument(
         "--no-peers", action="store_true", help="leave out openbadgeslib and Pillow, which are installed into an environment of their own"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
     options = parser.parse_args(argv)
+    if bake.IMPLEMENTATION != "rust":
+        parser.exit(1, "scimsrv-badges is not installed: make wheel\n")
     image, token = picture(), credential()
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "picture.png", Path(folder) / "credential.jws"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def per_call(work: Callable[[], object], seconds: float = 0.02) -> float:
+def per_call(work: Callable[[], object], seconds: float = 0.004) -> float:
     """Return nanoseconds per call over about `seconds`, at least one call."""
     calls, begun = 0, time.perf_counter_ns()
     while True:

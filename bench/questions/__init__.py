@@ -14,6 +14,7 @@ from bench.questions import (
     custom_patch,
     deep_page,
     get,
+    get_jwt,
     get_member,
     group_without_members,
     list_100,
@@ -30,6 +31,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     module.QUESTION.name: module.QUESTION
     for module in (
         get,
+        get_jwt,
         get_member,
         user_name_eq,
         user_name_eq_member,

@@ -146,7 +146,7 @@ def site(sizes: Sizes, effort: Effort, data: Path | None) -> Iterator[Site]:
         key = new_key()
         tokens, keys = asyncio.run(_admit(cluster.dsn, key, manifest))
         settings = {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(data)} | UNHURRIED
-        server = stack.enter_context(running(["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"], settings))
+        server = stack.enter_context(running(["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"], settings))
         environment = {ceiling.DATABASE: cluster.dsn, ceiling.TENANT: str(keys[manifest.big.slug])}
         bare = stack.enter_context(running(["-m", "bench.ceiling", "{port}"], environment))
         generator = stack.enter_context(Generator())

@@ -269,6 +269,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<Limits>()?;
     module.add_class::<PngPlan>()?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("FOREIGN", Limits(baking::FOREIGN))?;
     module.add("UPLOAD", Limits(baking::UPLOAD))?;
     let kinds = PyDict::new(py);

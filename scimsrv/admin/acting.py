@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scimsrv.store import tenants
@@ -11,11 +11,13 @@ from scimsrv.store.connection import Connection
 
 
 class Acting:
-    """Acts as `actor` on one connection."""
+    """Acts as `actor` on one connection. `derive` gives the server's key of a label, `tenant_url` the URL for a tenant's clients."""
 
-    def __init__(self, connection: Connection, actor: str) -> None:
+    def __init__(self, connection: Connection, actor: str, derive: Callable[[str], bytes], tenant_url: Callable[[str], str]) -> None:
         self._connection = connection
         self._actor = actor
+        self._derive = derive
+        self._url = tenant_url
 
     async def _key(self, slug: str) -> int:
         return (await tenants.find_tenant(self._connection, slug)).id

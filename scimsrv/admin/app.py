@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path
-from starlette.types import ASGIApp, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv.admin.access import READ, AdminAuthenticator, require
@@ -23,10 +23,10 @@ from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refu
 from scimsrv.admin.routes import PREFIX, ROUTES, Call, Route
 from scimsrv.errors import Kind
 from scimsrv.http import Disconnected, Fields, live, read_body
-from scimsrv.keys import ADMIN_PEPPER, AUDIT_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ADMIN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
+from scimsrv.observing import Visit
 from scimsrv.protocol.body import read_object
-from scimsrv.request_id import request_id
 from scimsrv.settings import Settings
 from scimsrv.store.administrators import Administrator
 from scimsrv.store.failure import guarded
@@ -72,7 +72,7 @@ class AdminApp:
             raise ValueError("the settings name no database")
         self._keys = ServerKeys.load(self.settings)
         size = min(_CONNECTIONS, self.settings.pool_size)
-        self.pool = await open_pool(self.settings.owner_url, size=size, statement_cache=self.settings.statement_cache)
+        self.pool = await open_pool(self.settings.owner_url, size=size, statement_cache=self.settings.statement_cache, plane="admin")
         self.authenticator = AdminAuthenticator(self.pool, self._keys.derive_all(ADMIN_PEPPER))
 
     async def close(self) -> None:
@@ -80,16 +80,24 @@ class AdminApp:
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
-        request = request_id(Fields(connection["headers"]).get(b"x-request-id") or "")
-        connection["state"] = {**connection.get("state", {}), "request": request}
-        try:
-            headers = Fields(connection["headers"]).all(b"authorization")
-            connection["state"]["who"] = await guarded(lambda: self.authenticator.administrator(headers))
-        except Exception as problem:
-            response: ASGIApp = _failed(problem, request)
-        else:
-            response = self._routed
-        await response(connection, receive, send)
+        headers = Fields(connection["headers"])
+        request = headers.request_id
+        with Visit("admin", headers, connection["method"]) as visit:
+            connection["state"] = {**connection.get("state", {}), "request": request, "visit": visit}
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    visit.exchange.status = message["status"]
+                await send(message)
+
+            try:
+                given = headers.all(b"authorization")
+                connection["state"]["who"] = await guarded(lambda: self.authenticator.administrator(given))
+            except Exception as problem:
+                response: ASGIApp = _failed(problem, request)
+            else:
+                response = self._routed
+            await response(connection, receive, sending)
 
     def _paths(self) -> Iterator[Path]:
         """Starlette's route for each path, with all of its methods, so that Allow names them all."""
@@ -110,6 +118,8 @@ class AdminApp:
 
     async def _answer(self, route: Route, request: Request) -> Response:
         who: Administrator = request.state.who
+        request.state.visit.exchange.route = PREFIX + route.path
+        request.state.visit.exchange.token = who.kid
         require(who, *route.scopes)
         query = None if route.query is None else route.query.model_validate(_parameters(request, route.query.model_fields))
         body = None if route.body is None else route.body.model_validate(await _body(route, request))
@@ -118,10 +128,7 @@ class AdminApp:
 
         async def run() -> Response:
             async with self.pool.acquire() as connection:
-                verbs = Operations(
-                    *(connection, f"admin:{who.kid}", lambda: self._keys.derive(TOKEN_PEPPER), self._tenant_url),
-                    lambda: self._keys.derive(AUDIT_KEY),
-                )
+                verbs = Operations(connection, f"admin:{who.kid}", self._keys.derive, self._tenant_url)
                 call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"), self.pool)
                 if route.lines is not None:
                     lines = await route.lines(call)
@@ -169,7 +176,7 @@ def _parameters(request: Request, known: Any) -> dict[str, str]:
 def _failed(problem: Exception, request: str) -> Response:
     refusal = refusal_of(problem)
     if refusal is None:
-        log.error("request %s failed", request, exc_info=problem)
+        log.error("a request failed", exc_info=problem)
         refusal = Refusal(500, Kind.INTERNAL.value.sentence)
     body = problem_document(refusal.status, refusal.detail, request)
     return _response(refusal.status, body, request, refusal.headers, media_type=PROBLEM_JSON)

@@ -16,9 +16,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from scimsrv.admin import models
+from scimsrv.admin.granting_client import GrantingClient
 from scimsrv.admin.keeping_client import KeepingClient
 from scimsrv.admin.routes import PREFIX
-from scimsrv.admin.shaping_client import ShapingClient
 from scimsrv.admin.shaping_client import path as _path
 from scimsrv.admin.verbs import PolicyState
 from scimsrv.settings import is_loopback
@@ -46,7 +46,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Client(ShapingClient, KeepingClient):
+class Client(GrantingClient, KeepingClient):
     """Speaks to the admin API at `url` (with or without /admin/v1). Raises ValueError where the token would cross the network in clear
     text, unless that is allowed."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 
 from scimsrv.admin import models
 from scimsrv.admin.acting import Acting
+from scimsrv.keys import AUDIT_KEY
 from scimsrv.limits import DEFAULT
 from scimsrv.store import audit, guard, tombstones
-from scimsrv.store.connection import Connection
+from scimsrv.store.forgetting import forget_person
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Queries
 from scimsrv.store.scope import Scope
@@ -17,12 +18,7 @@ from scimsrv.store.single import Single
 
 
 class Keeping(Acting):
-    """Verbs about what a tenant keeps. `seal_key` gives the key with which its trail is sealed, `tenant_url` the URL for its clients."""
-
-    def __init__(self, connection: Connection, actor: str, seal_key: Callable[[], bytes], tenant_url: Callable[[str], str]) -> None:
-        super().__init__(connection, actor)
-        self._seal_key = seal_key
-        self._url = tenant_url
+    """Verbs about what a tenant keeps."""
 
     async def show_audit(self, slug: str) -> models.AuditChain:
         """Where the tenant's audit chain ends, and how much is not sealed yet. Raises TenantMissing."""
@@ -37,10 +33,15 @@ class Keeping(Acting):
         return audit.export(source, await self._key(slug), slug, asked.format, after=asked.after, count=asked.count)
 
     async def erase(self, slug: str, asked: models.ErasureRequest) -> models.Erasure:
-        """Destroy what is kept of a deleted resource. Raises TenantMissing, ScimError 404 and 409."""
+        """Destroy what is kept of a deleted resource; awards and requests that a user left behind stay without the person. Raises
+        TenantMissing, ScimError 404 and 409."""
         key = await self._key(slug)
+        _, catalog = await load_catalog(self._connection, key)
         async with self._connection.transaction():
-            rows = await audit.erase(self._connection, key, self._actor, asked.id, self._seal_key())
+            scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT)
+            left = await forget_person(scope, self._connection, asked.id)
+            rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY))
+            rows += await audit.erase_values(self._connection, key, self._actor, left, self._derive(AUDIT_KEY))
             await self._note("resource.erase", slug, asked.id, {"rows": rows})
         return models.Erasure(erased=asked.id, rows=rows)
 

@@ -113,6 +113,8 @@ class TokenCreation(Model):
     )
     expires: AwareDatetime | None = Field(default_factory=_in_a_year, description="Its end, by default in a year; null for none.")
     subject: Text | None = Field(default=None, description="The user whom it stands for at /Me; null for a service.")
+    types: list[Text] = Field(default_factory=list, max_length=50, description="Resource types that it is good for; empty for all.")
+    networks: list[Text] = Field(default_factory=list, max_length=10, description="Networks that it may be used from; empty for any.")
 
 
 class TokenRotation(Model):
@@ -132,6 +134,8 @@ class Token(Model):
     expires: datetime | None
     last_used: datetime | None
     subject: str | None
+    types: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
 
 
 class TokenList(Model):

@@ -19,7 +19,9 @@ _REF: Final = "#/components/schemas/{model}"
 
 _WORDS: Final = {
     "tenant": "The tenant's slug.",
-    "kid": "The token's short id, its second part.",
+    "kid": "The short id of a token or a secret, its second part.",
+    "client": "The client's id.",
+    "trust": "The trust's id.",
     "urn": "The schema's URN.",
     "name": "The resource type's name.",
     "number": "The job's number.",

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from scimsrv import tokens
 from scimsrv.admin import models
+from scimsrv.admin.granting import Granting, networks_of, scopes_of
 from scimsrv.admin.keeping import Keeping
 from scimsrv.admin.shaping import Shaping
 from scimsrv.admin.verbs import PolicyState
+from scimsrv.keys import TOKEN_PEPPER
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.presets import PRESETS
-from scimsrv.scopes import expand
 from scimsrv.store import changes, credentials, indexes, tenants
 from scimsrv.store.administrators import admin_changes
-from scimsrv.store.connection import Connection
-from scimsrv.store.credentials import CredentialError
 from scimsrv.store.policy import read_policy, write_policy
 
 
-class Operations(Shaping, Keeping):
-    """Acts as `actor` on one connection. `pepper` gives the key of provisioning tokens, `seal_key` that of audit trails, `tenant_url` the
-    URL for a tenant's clients."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        actor: str,
-        pepper: Callable[[], bytes],
-        tenant_url: Callable[[str], str],
-        seal_key: Callable[[], bytes],
-    ) -> None:
-        Keeping.__init__(self, connection, actor, seal_key, tenant_url)
-        self._pepper = pepper
+class Operations(Shaping, Granting, Keeping):
+    """Every verb."""
 
     # -- tenants ---------------------------------------------------------------------------------------------------
 
@@ -100,23 +87,22 @@ class Operations(Shaping, Keeping):
 
     async def create_token(self, slug: str, asked: models.TokenCreation) -> models.NewToken:
         """Issue a provisioning token. Raises TenantMissing and CredentialError."""
-        try:
-            scopes = expand(asked.scopes)
-        except ValueError as error:
-            raise CredentialError(str(error)) from None
         token = tokens.new_token()
+        tenant = await self._key(slug)
         async with self._connection.transaction():
             made = await credentials.create_credential(
                 self._connection,
-                await self._key(slug),
-                digest=tokens.digest(self._pepper(), token.text),
+                tenant,
+                digest=tokens.digest(self._derive(TOKEN_PEPPER), token.text),
                 kid=token.kid,
                 label=asked.label,
-                scopes=scopes,
+                scopes=scopes_of(asked.scopes),
                 expires=asked.expires,
                 subject=asked.subject,
+                types=await self.types_of(tenant, asked.types),
+                networks=networks_of(asked.networks),
             )
-            said = {"label": made.label, "scopes": made.scopes, "expires": made.expires, "subject": made.subject}
+            said = {name: getattr(made, name) for name in ("label", "scopes", "expires", "subject", "types", "networks")}
             await self._note("token.create", slug, token.kid, said)
         return self._new_token(slug, token, made)
 
@@ -127,7 +113,7 @@ class Operations(Shaping, Keeping):
             made = await credentials.rotate_credential(
                 self._connection,
                 await self._key(slug),
-                digest=tokens.digest(self._pepper(), token.text),
+                digest=tokens.digest(self._derive(TOKEN_PEPPER), token.text),
                 kid=token.kid,
                 label=asked.label,
                 expires=asked.expires,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from scimsrv import __version__
-from scimsrv.admin import models
+from scimsrv.admin import granting_models, models
 from scimsrv.admin.access import AUDIT, READ, WRITE
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
@@ -214,6 +214,41 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("DELETE", "/tenants/{tenant}/tokens/{kid}", "revokeToken", "End a token at once"),
         lambda call: call.verbs.revoke_token(call.tenant, call.path["kid"]), models.TokenRevocation,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/clients", "listClients", "A tenant's OAuth clients"),
+        lambda call: call.verbs.list_clients(call.tenant), granting_models.ClientList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/clients", "createClient", "Make an OAuth client, whose secret is shown this once"),
+        lambda call: call.verbs.create_client(call.tenant, call.body), granting_models.NewClient,
+        body=granting_models.ClientCreation, status=201,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/clients/{client}/rotate", "rotateClient", "Give a client its next secret, shown this once"),
+        lambda call: call.verbs.rotate_client(call.tenant, call.path["client"], call.body), granting_models.NewClient,
+        body=granting_models.ClientRotation, status=201,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/clients/{client}", "revokeClient", "End a client and its access tokens at once"),
+        lambda call: call.verbs.revoke_client(call.tenant, call.path["client"]), granting_models.ClientRevocation,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/clients/{client}/secrets/{kid}", "revokeSecret"),
+        "End one of a client's secrets, and its access tokens, at once",
+        lambda call: call.verbs.revoke_client(call.tenant, call.path["client"], call.path["kid"]), granting_models.ClientRevocation,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/trusts", "listTrusts", "The issuers that a tenant trusts"),
+        lambda call: call.verbs.list_trusts(call.tenant), granting_models.TrustList,
+    ),
+    Route(
+        *("POST", "/tenants/{tenant}/trusts", "addTrust", "Trust an issuer's tokens"),
+        lambda call: call.verbs.add_trust(call.tenant, call.body), granting_models.Trust, body=granting_models.TrustCreation, status=201,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/trusts/{trust}", "removeTrust", "Trust an issuer no more, at once"),
+        lambda call: call.verbs.remove_trust(call.tenant, call.path["trust"]), granting_models.TrustRemoval,
     ),
     Route(
         *("GET", "/tenants/{tenant}/indexes", "listIndexes", "A tenant's indexes and how far they are"),

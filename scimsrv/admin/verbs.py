@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from scimsrv.admin import models
+from scimsrv.admin import granting_models, models
 from scimsrv.schema.redefinition import Subject
 
 
@@ -51,6 +51,27 @@ class Verbs(Protocol):
 
     async def revoke_token(self, slug: str, kid: str) -> models.TokenRevocation:
         """End a token."""
+
+    async def create_client(self, slug: str, asked: granting_models.ClientCreation) -> granting_models.NewClient:
+        """Make an OAuth client."""
+
+    async def rotate_client(self, slug: str, client: str, asked: granting_models.ClientRotation) -> granting_models.NewClient:
+        """Give a client its next secret."""
+
+    async def list_clients(self, slug: str) -> granting_models.ClientList:
+        """Its OAuth clients."""
+
+    async def revoke_client(self, slug: str, client: str, secret: str | None = None) -> granting_models.ClientRevocation:
+        """End a client, or one of its secrets."""
+
+    async def add_trust(self, slug: str, asked: granting_models.TrustCreation) -> granting_models.Trust:
+        """Trust an issuer."""
+
+    async def list_trusts(self, slug: str) -> granting_models.TrustList:
+        """What it trusts."""
+
+    async def remove_trust(self, slug: str, trust: str) -> granting_models.TrustRemoval:
+        """Trust an issuer no more."""
 
     async def list_indexes(self, slug: str) -> models.IndexList:
         """Its indexes."""

@@ -6,10 +6,26 @@ from collections.abc import Sequence
 
 from scimsrv import __version__
 from scimsrv.admin.client import ApiUnreachable, ClientError
-from scimsrv.cli import admin, audit, badges, database, definition, deleted, doctor, index, job, serve, tenant, token
+from scimsrv.cli import (
+    admin,
+    audit,
+    badges,
+    client,
+    database,
+    definition,
+    deleted,
+    doctor,
+    index,
+    job,
+    openapi,
+    serve,
+    tenant,
+    token,
+    trust,
+)
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
-from scimsrv.serve import ServeError
+from scimsrv.listeners import ServeError
 from scimsrv.settings import SettingsError
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.credentials import CredentialError
@@ -52,6 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     serve.register(commands)
     tenant.register(commands)
     token.register(commands)
+    client.register(commands)
+    trust.register(commands)
     admin.register(commands)
     index.register(commands)
     definition.register(commands)
@@ -61,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     deleted.register(commands)
     database.register(commands)
     doctor.register(commands)
+    openapi.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -13,7 +13,7 @@ from scimsrv.admin.operations import Operations
 from scimsrv.admin.verbs import Verbs
 from scimsrv.cli.common import CommandError, add_common, on_database, settings_of, tenant_url
 from scimsrv.errors import ScimError
-from scimsrv.keys import AUDIT_KEY, TOKEN_PEPPER, ServerKeys
+from scimsrv.keys import ServerKeys
 from scimsrv.settings import SettingsError
 
 _T = TypeVar("_T")
@@ -40,8 +40,9 @@ def administer(arguments: argparse.Namespace, work: Callable[[Verbs], Awaitable[
                 settings,
                 lambda connection: work(
                     Operations(
-                        *(connection, actor(), lambda: ServerKeys.load(settings).derive(TOKEN_PEPPER)),
-                        *(lambda slug: tenant_url(settings, slug), lambda: ServerKeys.load(settings).derive(AUDIT_KEY)),
+                        *(connection, actor()),
+                        lambda label: ServerKeys.load(settings).derive(label),
+                        lambda slug: tenant_url(settings, slug),
                     )
                 ),
             )

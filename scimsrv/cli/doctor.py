@@ -4,6 +4,8 @@ import argparse
 import asyncio
 from typing import Any
 
+from scimsrv import __version__
+from scimsrv.badges.bake import IMPLEMENTATION, PACKAGE
 from scimsrv.cli.common import FAILED, add_command, add_common, database_url, emit, settings_of, table
 from scimsrv.keys import ServerKeys
 from scimsrv.settings import Settings, SettingsError
@@ -20,7 +22,7 @@ def register(commands: Any) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    findings = [_key(settings)]
+    findings = [_key(settings), _badges()]
     try:
         with database_url(settings) as dsn:
             findings += asyncio.run(examine(dsn))
@@ -48,3 +50,10 @@ def _isolation(settings: Settings, dsn: str) -> Finding:
     except DatabaseError as error:
         return Finding("isolation", False, str(error), "see docs/isolation.md")
     return Finding("isolation", True, settings.isolation, "")
+
+
+def _badges() -> Finding:
+    if PACKAGE not in (None, __version__):
+        found = f"scimsrv-badges {PACKAGE} is not the server's version: badges are baked in Python"
+        return Finding("badges", False, found, f"install scimsrv-badges {__version__}, or none")
+    return Finding("badges", True, f"baked in {IMPLEMENTATION.capitalize()}", "")

@@ -24,9 +24,11 @@ from scimsrv.cli.common import (
 from scimsrv.demo import Demo, prepare_demo
 from scimsrv.embedded import Cluster, DirectoryLock, EmbeddedError, start_cluster
 from scimsrv.keys import FILE_NAME, ServerKeys
-from scimsrv.serve import check_exposure, ignore_signals, interruptible, listen, run
+from scimsrv.listeners import check_exposure, listen
+from scimsrv.serve import run
 from scimsrv.settings import Settings
 from scimsrv.store import isolation, migrate
+from scimsrv.supervisor import ignore_signals, interruptible
 
 _WAIT_SECONDS = 10.0
 _WATCH_SECONDS = 0.5
@@ -42,6 +44,9 @@ def register(commands: Any) -> None:
         ("--port", int, "port to listen on (default 8080), 0 for a free one"),
         ("--admin-host", str, "address on which the admin API listens (default 127.0.0.1)"),
         ("--admin-port", int, "port of the admin API (default 8081), 0 for a free one"),
+        ("--metrics-host", str, "address on which metrics and health are served (default 127.0.0.1)"),
+        ("--metrics-port", int, "port of metrics and health (default 9090), 0 for a free one"),
+        ("--log-level", str, "least weight of a line in the log: error, warning or info (default)"),
         ("--workers", int, "server processes (default 1)"),
         ("--public-url", str, "URL that clients use, when it differs from the address"),
         ("--pool-size", int, "database connections per process (default 10)"),
@@ -54,6 +59,7 @@ def register(commands: Any) -> None:
         "--trusted-proxy", action="append", dest="trusted_proxies", metavar="CIDR", help="repeatable: network of a proxy that ends TLS"
     )
     parser.add_argument("--no-admin", dest="admin", action="store_const", const=False, help="do not serve the admin API")
+    parser.add_argument("--no-metrics", dest="metrics", action="store_const", const=False, help="serve neither metrics nor health")
     for flag, text in (
         ("--migrate", "bring the given database's schema up to date first"),
         ("--allow-plain-http", "permit http on an address other than loopback"),
@@ -169,6 +175,9 @@ def _announce(arguments: argparse.Namespace, settings: Settings, demo: Demo | No
     admin_url = settings.admin_base_url if settings.admin else None
     if admin_url is not None:
         lines += ["", f"Admin API   {admin_url}   (token: `scimsrv admin token create`)"]
+    metrics_url = settings.metrics_base_url if settings.metrics else None
+    if metrics_url is not None:
+        lines += [f"Metrics     {metrics_url}/metrics   (health: /livez, /readyz, /startupz)"]
     if curl is not None:
         lines += ["", f"Try         {curl}"]
     document = {
@@ -178,5 +187,6 @@ def _announce(arguments: argparse.Namespace, settings: Settings, demo: Demo | No
         "token": token,
         "curl": curl,
         "admin_url": admin_url,
+        "metrics_url": metrics_url,
     }
     emit(arguments, document, "\n".join([*lines, "", "Ctrl-C stops it."]))

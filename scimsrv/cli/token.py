@@ -29,6 +29,7 @@ def register(commands: Any) -> None:
         help=f"repeatable: {', '.join((*ALIASES, *SCOPES))} (default: scim; with --subject scim:me)",
     )
     create.add_argument("--subject", metavar="VALUE", help="the user whom it stands for at /Me, by the attribute that policy `me` names")
+    add_narrowing(create)
     rotate = add_command(
         group, "rotate", "create a label's next token; the old one works 7 more days", "scimsrv token rotate --tenant acme", _rotate
     )
@@ -48,8 +49,8 @@ def _create(arguments: argparse.Namespace) -> int:
         scopes = expand(arguments.scope or ["scim" if arguments.subject is None else "scim:me"])
     except ValueError as error:
         raise CredentialError(str(error)) from None
-    subject = arguments.subject
-    wanted = asked(models.TokenCreation, label=arguments.label, scopes=scopes, expires=end(arguments), subject=subject)
+    narrowed = {"subject": arguments.subject, "types": arguments.type, "networks": arguments.network}
+    wanted = asked(models.TokenCreation, label=arguments.label, scopes=scopes, expires=end(arguments), **narrowed)
     return _hand_out(arguments, administer(arguments, lambda verbs: verbs.create_token(arguments.tenant, wanted)))
 
 
@@ -76,6 +77,16 @@ def _hand_out(arguments: argparse.Namespace, made: models.NewToken) -> int:
     ends = made.expires.strftime("%Y-%m-%d") if made.expires else "never"
     note(f"Tenant URL {made.url}, label {made.label}, expires {ends}. The token is not shown again.")
     return 0
+
+
+def add_narrowing(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that narrow a credential."""
+    parser.add_argument(
+        "--type", action="append", default=[], metavar="TYPE", help="repeatable: resource types it is good for (default: all)"
+    )
+    parser.add_argument(
+        "--network", action="append", default=[], metavar="CIDR", help="repeatable: where it may be used from (default: anywhere)"
+    )
 
 
 def life(text: str) -> timedelta | None:

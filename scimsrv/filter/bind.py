@@ -229,7 +229,9 @@ class _Binder:
     def readable(self, place: Resolved, name: Name) -> Resolved:
         """Refuses what is never returned, whatever its value: a filter must not become a way to guess it (decision 9)."""
         if Returned.NEVER in (place.attribute.returned, place.leaf.returned):
-            raise self.refusal(f"'{_short(name)}' cannot be used in filters: it is never returned.", name.offset)
+            # The excerpt ends with the name: what it is compared with is not shown to whoever reads an identity provider's log.
+            sentence = f"'{_short(name)}' cannot be used in filters: it is never returned."
+            raise refusal(self.kind, sentence, self.text[: name.offset + len(name.text)], name.offset)
         return place
 
     def check_selectable(self, place: Resolved, offset: int) -> None:

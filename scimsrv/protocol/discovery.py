@@ -37,17 +37,35 @@ def service_provider_config(limits: Limits, policy: Policy, base_url: str) -> De
             "maxPageSize": limits.page,
             "cursorTimeout": limits.cursor_seconds,
         },
-        "authenticationSchemes": [
-            {
-                "type": "oauthbearertoken",
-                "name": "Bearer token",
-                "description": "A secret token of the tenant in the Authorization header, with the scheme Bearer.",
-                "specUri": "https://www.rfc-editor.org/rfc/rfc6750",
-                "primary": True,
-            }
-        ],
+        "authenticationSchemes": list(_schemes(policy)),
         "meta": {"resourceType": "ServiceProviderConfig", "location": f"{base_url}/ServiceProviderConfig"},
     }
+
+
+def _schemes(policy: Policy) -> Iterable[Definition]:
+    """The ways in which clients may authenticate themselves (RFC 7643 §5)."""
+    yield {
+        "type": "oauthbearertoken",
+        "name": "Bearer token",
+        "description": "A secret token of the tenant in the Authorization header, with the scheme Bearer.",
+        "specUri": "https://www.rfc-editor.org/rfc/rfc6750",
+        "primary": True,
+    }
+    yield {
+        "type": "oauth2",
+        "name": "OAuth 2.0",
+        "description": "Access tokens of the tenant's token endpoint, which its metadata by RFC 8414 describes.",
+        "specUri": "https://www.rfc-editor.org/rfc/rfc6749",
+        "primary": False,
+    }
+    if policy.basic:
+        yield {
+            "type": "httpbasic",
+            "name": "HTTP Basic",
+            "description": "A client's id and secret in the Authorization header, with the scheme Basic.",
+            "specUri": "https://www.rfc-editor.org/rfc/rfc7617",
+            "primary": False,
+        }
 
 
 def schema_document(definition: Definition, base_url: str, version: int = 1) -> Definition:

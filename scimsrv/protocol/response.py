@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 from urllib.parse import quote
 
 import orjson
@@ -28,13 +28,18 @@ from scimsrv.schema.semantics import instant
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
 
 
+#: What documents begin with: the URNs of their schemas, in none of which is a bracket.
+_SCHEMAS: Final = '{"schemas":["'
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer. `body` is None where there is none; an iterator is sent piece by piece."""
+    """An HTTP answer. `body` is None where there is none; an iterator is sent piece by piece. `media_type` is None for that of SCIM."""
 
     status: int
     body: bytes | AsyncIterator[bytes] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +150,18 @@ class Renderer:
             return orjson.dumps(self._projected(stored, view, linked, meta))
         if not linked:
             return f'{stored.document[:-1]},"meta":{meta}}}'.encode()
-        parts = [stored.document[:-1].encode()]
+        text, parts = stored.document[:-1], list[bytes]()
         for place, elements in linked:
-            if place.extension is not None:
+            name = orjson.dumps(place.attribute.name)
+            if place.extension is None:
+                parts += (b",", name, b":[", elements, b"]")
+                continue
+            urn = f'"{place.extension}"'
+            if urn in text or not text.startswith(_SCHEMAS):  # the document has other attributes of the extension
                 return orjson.dumps(self._projected(stored, view, linked, meta))
-            parts += (b",", orjson.dumps(place.attribute.name), b":[", elements, b"]")
-        parts.append(f',"meta":{meta}}}'.encode())
-        return b"".join(parts)
+            text = text.replace("]", f",{urn}]", 1)
+            parts += (b",", urn.encode(), b":{", name, b":[", elements, b"]}")
+        return b"".join((text.encode(), *parts, f',"meta":{meta}}}'.encode()))
 
     def _projected(self, stored: Stored, view: View, linked: _Linked, meta: str) -> dict[str, Any]:
         whole = orjson.loads(stored.document)

@@ -24,6 +24,8 @@ class Endpoint(Enum):
     ME = auto()
     REQUEST = auto()
     PROGRESS = auto()
+    TOKEN = auto()
+    AUTHORIZATION_SERVER = auto()
     COLLECTION = auto()
     SEARCH = auto()
     RESOURCE = auto()
@@ -40,6 +42,8 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.ME: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
     Endpoint.REQUEST: ("GET", "HEAD"),
     Endpoint.PROGRESS: ("GET", "HEAD"),
+    Endpoint.TOKEN: ("POST",),
+    Endpoint.AUTHORIZATION_SERVER: ("GET", "HEAD"),
     Endpoint.COLLECTION: ("GET", "HEAD", "POST"),
     Endpoint.SEARCH: ("POST",),
     Endpoint.RESOURCE: ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
@@ -76,16 +80,20 @@ def weight(endpoint: Endpoint, method: str) -> int:
 _FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}
 _DISCOVERY: Final = {"Schemas": Endpoint.SCHEMAS, "ResourceTypes": Endpoint.RESOURCE_TYPES}
 _VERSION: Final = re.compile(r"[vV]\d{1,4}")
+_METADATA: Final = [".well-known", "oauth-authorization-server"]
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def route(raw_path: bytes) -> Route:
-    """What the path names: /scim/{tenant}[/v2]/…, or the forms /scim/endpoints/{tenant}/… and /scim/v2/endpoints/{tenant}/….
+    """What the path names: /scim/{tenant}[/v2]/…, or the forms /scim/endpoints/{tenant}/… and /scim/v2/endpoints/{tenant}/…; and
+    /.well-known/oauth-authorization-server/scim/{tenant}, where RFC 8414 §3.1 puts the metadata of the issuer /scim/{tenant}.
 
     Doubled and trailing slashes are ignored; segments are split before they are decoded, so %2F is part of a name.
     Raises ScimError 404 for anything else.
     """
     segments = _segments(raw_path)
+    if segments[:2] == _METADATA and len(segments) == 4 and segments[2] == "scim" and _SLUG.fullmatch(segments[3]) is not None:
+        return Route(segments[3], Endpoint.AUTHORIZATION_SERVER)
     if not segments or segments[0] != "scim":
         raise _nothing()
     rest = segments[1:]
@@ -137,6 +145,10 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.ROOT, version=version)
         case [".search"]:
             return Route(tenant, Endpoint.ROOT_SEARCH, version=version)
+        case ["oauth", "token"]:
+            return Route(tenant, Endpoint.TOKEN, version=version)
+        case [".well-known", "oauth-authorization-server"]:
+            return Route(tenant, Endpoint.AUTHORIZATION_SERVER, version=version)
         case [".requests", txn]:
             return Route(tenant, Endpoint.REQUEST, id=txn, version=version)
         case ["badges", "progress", user]:

@@ -6,6 +6,7 @@ that clients discover and the documentation are made from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -22,6 +23,14 @@ NUMBER: Final = ("0",)
 LIMIT: Final = ("#",)
 
 _MOST: Final = 2**31 - 1
+
+#: Of switches whose value is the name of a claim.
+CLAIM: Final = ("?",)
+
+_CLAIM: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
+
+#: Claims that say nothing certain about who somebody is: whoever writes an address need not have it.
+_NO_SUBJECTS: Final = frozenset({"email", "mail", "upn_email", "verified_primary_email"})
 
 PatchBody = Literal["auto", "always", "never"]
 LinkTargetDeletion = Literal["remove", "restrict"]
@@ -147,6 +156,16 @@ class Policy:
         "off",
         "Which attribute of a user has the subject of a token that asks for /Me; `off`: /Me is not served.",
         "RFC 7644 §3.11 leaves the mapping to the server; services, which provision, have no resource of their own.",
+    )
+    me_claim: str = switch(
+        "sub",
+        "The claim of a JWT that is the subject of the user for whom it asks at /Me; never one of e-mail addresses.",
+        "Identity providers put what a directory knows a user by into different claims: Entra ID into `oid`, most into `sub`.",
+    )
+    basic: bool = switch(
+        False,
+        "Clients may show their id and secret with each request, by HTTP Basic (RFC 7617).",
+        "RFC 7644 §2 would rather have it avoided, as the secret travels each time; some clients can do nothing else.",
     )
     me_attributes: tuple[str, ...] = switch(
         DEFAULT_OWN,
@@ -298,6 +317,9 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             most = next(one.metadata["most"] for one in fields(Policy) if one.name == name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
                 raise ValueError(f"{name} must be a whole number from 0 to {most}")
+        elif kind is CLAIM:
+            if not isinstance(value, str) or _CLAIM.fullmatch(value) is None or value.lower() in _NO_SUBJECTS:
+                raise ValueError(f"{name} must be the name of a claim, and none of an e-mail address")
         elif kind is LIMIT:
             if not (value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST)):
                 raise ValueError(f"{name} must be a whole number from 1, or null")
@@ -327,6 +349,8 @@ def policy_schema() -> dict[str, Any]:
 def _switch_schema(one: Field[Any]) -> dict[str, Any]:
     words = _words()[one.name]
     form: dict[str, Any] = {"type": "boolean"} if words is None else {"enum": list(words)}
+    if words is CLAIM:
+        form = {"type": "string", "pattern": f"^{_CLAIM.pattern}$"}
     if words is NAMES:
         form = {"type": "array", "items": {"type": "string"}}
     if words is NUMBER:
@@ -349,17 +373,20 @@ def _listed(value: Any) -> Any:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """The words of each switch that takes one of several."""
-    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER, LIMIT)}
+    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER, LIMIT, CLAIM)}
 
 
 @cache
 def _words() -> dict[str, tuple[str, ...] | None]:
-    """The words of each switch that takes one of several, NAMES for a list, NUMBER and LIMIT for a number; None for those that are on or
-    off."""
+    """The values of each switch that takes one of several words, NAMES for a list, NUMBER and LIMIT for a number, CLAIM for a claim; None
+    for those that are on or off."""
     hints = get_type_hints(Policy)
-    kinds: dict[Any, tuple[str, ...] | None] = {bool: None, int: NUMBER, tuple[str, ...]: NAMES, int | None: LIMIT}
+    kinds: dict[Any, tuple[str, ...] | None] = {bool: None, int: NUMBER, tuple[str, ...]: NAMES, int | None: LIMIT, str: CLAIM}
     return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
 
+
+#: The switches that take the name of a claim.
+CLAIMS: Final = frozenset(name for name, words in _words().items() if words is CLAIM)
 
 #: The switches that take a list of names.
 LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)

@@ -12,10 +12,12 @@ import orjson
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.bulk import Result
+from scimsrv.scopes import ROLES
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Database, Queries
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
+from scimsrv.store.trusts import rules_of
 
 _SQL = load("requests")
 
@@ -112,13 +114,15 @@ async def find_status(pool: Database, tenant: int, txn: str) -> Status | None:
 
 
 async def scopes_of(pool: Database, tenant: int, actor: str) -> frozenset[str]:
-    """What the token that sent a request may do now. Raises ScimError 401 when it has ended, 403 when the tenant is suspended."""
-    row = await guarded(lambda: pool.fetchrow(_SQL["actor"], tenant, actor))
+    """What the credential that sent a request may do now at most. Raises ScimError 401 when it has ended, 403 when the tenant is
+    suspended."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["actor"], tenant, actor.partition("/")[0]))
     if row is None:
         raise ScimError(Kind.UNAUTHORIZED, "The token that sent the request has ended")
     if row["status"] != "active":
         raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
-    return frozenset(row["scopes"])
+    roles = () if row["roles"] is None else rules_of(row["roles"])
+    return frozenset(row["scopes"]).union(*(ROLES[rule.role] for rule in roles))
 
 
 @dataclass(frozen=True, slots=True)

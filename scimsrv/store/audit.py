@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -168,6 +168,20 @@ async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: 
         return number
 
     return await guarded(work)
+
+
+async def erase_values(connection: Connection, tenant: int, actor: str, resources: Iterable[tuple[str, str]], key: bytes) -> int:
+    """Destroy the values in the trail of resources that stay, by type and id, in the transaction that takes somebody out of them. Returns
+    how many rows lost theirs."""
+    number = 0
+    for type_, id_ in resources:
+        await seal_all(connection, tenant, key)  # the digests first: they stay
+        erased = 0
+        while some := _count(await connection.execute(_SQL["erase"], tenant, id_, _ERASED)):
+            erased += some
+        await note(connection, tenant, actor, ERASE, type_, id_, {"rows": erased})
+        number += erased
+    return number
 
 
 @dataclass(slots=True)

@@ -355,6 +355,7 @@ class _Run:
         schema = self.scope.catalog.at(entry.route.name)
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+        self.scope.narrowing.require(schema.name)
         check_writing(schema.name, self.scope.scopes, badges=self.scope.catalog.policy.badges)
         data = _data(entry, self.scope.limits)
         if entry.refers:

@@ -41,7 +41,7 @@ async def connect(dsn: str) -> AsyncIterator[Connection]:
 def _shown(dsn: str) -> str:
     try:
         parts = urlsplit(dsn)
-        host = parts.hostname or "(local)"
-        return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        hosts = parts.netloc.rpartition("@")[2]  # several, with a comma between each two
+        return f"{hosts or '(local)'}{parts.path}"
     except ValueError:
         return "(malformed URL)"

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from scimsrv.store.connection import Connection
+from scimsrv.store.narrowing import Network
 from scimsrv.store.queries import load
 
 MAX_PER_TENANT: Final = 20
@@ -29,7 +30,7 @@ class CredentialMissing(CredentialError):  # noqa: N818 - a kind of CredentialEr
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A token as it is listed. kid is the part of the token that may be shown; expires and last_used may be None (never).
-    subject is the user whom it stands for, None for a service."""
+    subject is the user whom it stands for, None for a service; types and networks are those that it is narrowed to, empty for any."""
 
     kid: str
     label: str
@@ -38,6 +39,8 @@ class Credential:
     expires: datetime | None
     last_used: datetime | None
     subject: str | None = None
+    types: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 async def create_credential(
@@ -50,6 +53,8 @@ async def create_credential(
     scopes: Sequence[str],
     expires: datetime | None,
     subject: str | None = None,
+    types: Sequence[str] | None = None,
+    networks: Sequence[Network] | None = None,
 ) -> Credential:
     """Store a token's digest. Raises CredentialLimit when the tenant has 20 live tokens, or the label two."""
     sql = load("credentials")
@@ -62,15 +67,17 @@ async def create_credential(
             raise CredentialLimit(f"Label {label!r} already has {MAX_PER_LABEL} live tokens: revoke one, or choose another label.")
         if live["tenant_live"] >= MAX_PER_TENANT:
             raise CredentialLimit(f"The tenant already has {MAX_PER_TENANT} live tokens: revoke one that is not used.")
-        row = await connection.fetchrow(sql["create"], tenant, digest, kid, label, list(scopes), expires, subject)
+        row = await connection.fetchrow(
+            sql["create"], tenant, digest, kid, label, list(scopes), expires, subject, list(types) if types else None, networks
+        )
         assert row is not None
-    return Credential(**{**row, "scopes": tuple(row["scopes"])})
+    return _credential(row)
 
 
 async def list_credentials(connection: Connection, tenant: int) -> list[Credential]:
     """Return a tenant's tokens in order of creation, expired ones of the last month included."""
     rows = await connection.fetch(load("credentials")["list_all"], tenant)
-    return [Credential(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+    return [_credential(row) for row in rows]
 
 
 async def revoke_credential(connection: Connection, tenant: int, kid: str) -> None:
@@ -93,7 +100,10 @@ async def rotate_credential(
         if not live:
             raise CredentialMissing(f"Label {label!r} has no live token to rotate: create one.")
         await connection.execute(sql["limit_life"], tenant, label, OVERLAP)
-        scopes, subject = live[0]["scopes"], live[0]["subject"]
-        return await create_credential(
-            connection, tenant, digest=digest, kid=kid, label=label, scopes=scopes, expires=expires, subject=subject
-        )
+        same = {name: live[0][name] for name in ("scopes", "subject", "types", "networks")}
+        return await create_credential(connection, tenant, digest=digest, kid=kid, label=label, expires=expires, **same)
+
+
+def _credential(row: Any) -> Credential:
+    networks = tuple(str(network) for network in row["networks"] or ())
+    return Credential(**{**row, "scopes": tuple(row["scopes"]), "types": tuple(row["types"] or ()), "networks": networks})

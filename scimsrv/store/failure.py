@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.observe import DatabaseFailed, Retried, observe
 
 T = TypeVar("T")
 
@@ -68,9 +69,9 @@ def translated(problem: BaseException, *, search: bool = False) -> ScimError | N
     return unavailable() if kind is Kind.UNAVAILABLE else ScimError(kind)
 
 
-def unavailable() -> ScimError:
+def unavailable(detail: str | None = None) -> ScimError:
     """503 that asks to come back in a few seconds, not all at once."""
-    return ScimError(Kind.UNAVAILABLE, headers={"Retry-After": str(random.randint(2, 5))})  # noqa: S311 - jitter, not a secret
+    return ScimError(Kind.UNAVAILABLE, detail, headers={"Retry-After": str(random.randint(2, 5))})  # noqa: S311 - jitter, not a secret
 
 
 async def guarded(unit: Callable[[], Awaitable[T]], *, search: bool = False) -> T:
@@ -82,7 +83,10 @@ async def guarded(unit: Callable[[], Awaitable[T]], *, search: bool = False) -> 
             raise
         except Exception as problem:
             state = problem.sqlstate if isinstance(problem, asyncpg.PostgresError) else None
+            if state is not None or translated(problem) is not None:
+                observe(DatabaseFailed(state))
             if state in RETRIED and attempt < _ATTEMPTS:
+                observe(Retried())
                 await asyncio.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311 - jitter, not a secret
                 continue
             error = translated(problem, search=search)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -16,7 +17,8 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.semantics import timestamp
+from scimsrv.schema.search import containing
+from scimsrv.schema.semantics import key_of, timestamp
 from scimsrv.schema.validate import shorten
 from scimsrv.store.awarding import award_revoked, awards_forgotten
 from scimsrv.store.connection import Connection
@@ -70,6 +72,27 @@ async def before_deletion(scope: Scope, conn: Connection, schema: EffectiveSchem
                 await catalogue_changed(scope, conn)
 
 
+def ends(scope: Scope, schema: EffectiveSchema) -> bool:
+    """Whether what is deleted of this type cannot be brought back: a deleted award was revoked, and nothing leads out of that."""
+    return scope.catalog.policy.badges and schema.name == AWARD
+
+
+async def after_restoration(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> None:
+    """Let the awards and requests that a deleted user left behind refer to the user again, who was just brought back."""
+    if not scope.catalog.policy.badges or schema.name != "User":
+        return
+    awards, requests = await _of_user(scope, conn, id_)
+    await conn.execute(_SQL["tie"], scope.tenant, [row["id"] for row in awards], id_)
+    user = quote(id_, safe="")
+
+    def referring(document: Document, name: str) -> Document:
+        base = document["achievement"]["$ref"].rsplit("/", 2)[0]
+        return document | {name: document[name] | {"$ref": f"{base}{schema.endpoint}/{user}"}}
+
+    await rewrite(scope, conn, scope.catalog.by_name[AWARD], awards, ["recipient"], partial(referring, name="recipient"))
+    await rewrite(scope, conn, scope.catalog.by_name[REQUEST], requests, ["requester"], partial(referring, name="requester"))
+
+
 async def _refuse_used(scope: Scope, conn: Connection, schema: EffectiveSchema, id_: str) -> None:
     for type_, attribute in _USED_BY[schema.name]:
         sought = orjson.dumps({attribute: {"value": id_}}).decode()
@@ -93,23 +116,45 @@ async def _drop_references(scope: Scope, conn: Connection, type_: str, rows: Seq
 
 async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
     """Make of a deleted user's awards and requests what the policy says."""
-    awards = await conn.fetch(_SQL["lock_awards_of"], scope.tenant, user)
-    sought = orjson.dumps({"requester": {"value": user}}).decode()
-    requests = await conn.fetch(_RESOURCES["pointing_at"], scope.tenant, REQUEST, sought, True, user, None)
+    awards, requests = await _of_user(scope, conn, user)
     ids = [row["id"] for row in awards]
     await conn.execute(_SQL["untie"], scope.tenant, ids)
     match scope.catalog.policy.badge_recipient_deletion:
         case "keep":
             await _rewrite_all(scope, conn, awards, requests, _without_ref)
         case "pseudonymise":
-            pseudonym = f"gone-{new_id()}"
-            await _rewrite_all(scope, conn, awards, requests, partial(_pseudonymised, pseudonym=pseudonym))
-            await awards_forgotten(conn, scope, ids, pseudonym)
+            await _pseudonymise(scope, conn, awards, requests)
         case "delete":
             await award_revoked(conn, scope, dict.fromkeys(ids, "The recipient was deleted"), by_hand=True)
             await _delete(scope, conn, scope.catalog.by_name[AWARD], awards)
             await awards_forgotten(conn, scope, ids, None)
             await _delete(scope, conn, scope.catalog.by_name[REQUEST], requests)
+
+
+async def _pseudonymise(scope: Scope, conn: Connection, awards: list[Any], requests: list[Any]) -> None:
+    pseudonym = f"gone-{new_id()}"
+    await _rewrite_all(scope, conn, awards, requests, partial(_pseudonymised, pseudonym=pseudonym))
+    await awards_forgotten(conn, scope, [row["id"] for row in awards], pseudonym)
+
+
+async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple[str, str]]:
+    """Put a pseudonym in the place of a deleted user who is to be erased, in the awards and requests that were kept; the types and ids of
+    these, whose former versions still say who it was. In a transaction."""
+    if not scope.catalog.policy.badges:
+        return []
+    awards, requests = await _of_user(scope, conn, user)
+    await _pseudonymise(scope, conn, awards, requests)
+    return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
+
+
+async def _of_user(scope: Scope, conn: Connection, user: str) -> tuple[list[Any], list[Any]]:
+    """The rows of a user's awards and requests, locked."""
+    awards = await conn.fetch(_SQL["lock_awards_of"], scope.tenant, user)
+    place = scope.catalog.by_name[REQUEST].resolve("requester.value")
+    if place is None:
+        raise AssertionError("requests say who asks")
+    sought = orjson.dumps(containing(place.whole, {place.leaf.search_key: key_of(place.leaf, user)})).decode()
+    return awards, await conn.fetch(_RESOURCES["pointing_at"], scope.tenant, REQUEST, sought, True, user, None)
 
 
 async def _rewrite_all(

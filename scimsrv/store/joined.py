@@ -15,7 +15,7 @@ import asyncpg
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.connection import Connection
 from scimsrv.store.edition import OutdatedError
-from scimsrv.store.failure import RETRIED, guarded
+from scimsrv.store.failure import RETRIED, guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Queries
@@ -37,6 +37,13 @@ class AbortedError(ScimError):
 
     def __init__(self) -> None:
         super().__init__(Kind.UNAVAILABLE, "Other requests change the same resources; try again", headers={"Retry-After": "1"})
+
+
+class UncertainError(ScimError):
+    """The connection was lost while a transaction was being committed: whether it was is not known, so it is not done again here."""
+
+    def __init__(self) -> None:
+        super().__init__(Kind.UNAVAILABLE, headers=dict(unavailable().headers))
 
 
 class Joined:
@@ -82,10 +89,11 @@ async def one_transaction(scope: Scope, *, whole: bool = False) -> AsyncIterator
 
     It changes one row of each count only: a row that it has changed keeps other writers waiting until it ends. Names of groups are not
     those that the process keeps, since it sees what nobody else does yet. Raises ScimError 503 at its end when it took longer than the
-    sealing of the audit trail waits for.
+    sealing of the audit trail waits for, and for failures of the database: an UncertainError when the block had ended.
     """
     begun = time.monotonic()
     afterwards: list[Callable[[Queries], Awaitable[None]]] = []
+    ended = False
     try:
         async with scope.pool.acquire() as connection, connection.transaction():
             joined = Joined(connection, whole=whole)
@@ -93,6 +101,14 @@ async def one_transaction(scope: Scope, *, whole: bool = False) -> AsyncIterator
             yield replace(scope, pool=joined, slot=scope.count_slot(), names=Names())
             if time.monotonic() - begun > _LONGEST:
                 raise ScimError(Kind.UNAVAILABLE, "The request took too long to be applied as a whole", headers={"Retry-After": "5"})
+            ended = True
+    except ScimError:
+        raise
+    except Exception as problem:
+        error = translated(problem)
+        if error is None:
+            raise
+        raise (UncertainError() if ended else error) from problem
     finally:
         for work in afterwards:
             await work(scope.pool)
@@ -114,7 +130,7 @@ class Repeated:
             try:
                 return await unit(self.scope, is_last)
             except ScimError as error:
-                if is_last or error.kind is not Kind.UNAVAILABLE:
+                if is_last or error.kind is not Kind.UNAVAILABLE or isinstance(error, UncertainError):
                     raise
                 outdated = isinstance(error, OutdatedError)
             await asyncio.sleep(pause * random.uniform(0.3, 1))  # noqa: S311 - keeps requests apart

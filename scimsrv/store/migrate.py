@@ -21,8 +21,10 @@ from scimsrv.store.isolation import isolate
 log = logging.getLogger(__name__)
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
-_LOCK_ATTEMPTS = 12
+# While a migration waits for a table, every request behind it waits too: less than anybody notices, and rather often.
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '400ms'"
+_LOCK_ATTEMPTS = 60
+_LONGEST_PAUSE = 2.0
 _POLL_SECONDS = 0.2
 
 
@@ -188,4 +190,4 @@ async def _patiently(connection: Connection, what: str, work: Callable[[], Await
             # A long transaction of someone else holds the table: give way, so that requests queued behind us can run.
             if attempt == _LOCK_ATTEMPTS:
                 raise MigrationError(f"{what} found its tables locked; try again when it is quieter.") from None
-            await asyncio.sleep(_POLL_SECONDS * attempt)
+            await asyncio.sleep(min(_POLL_SECONDS * attempt, _LONGEST_PAUSE))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
 import asyncpg
 
+from scimsrv.observe import Plane, PoolState, Waited, observe, queried, sampled
 from scimsrv.store.bound import Bound, begin_across, begin_of
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
+from scimsrv.store.patience import PatientConnection, is_left_behind
+from scimsrv.store.queries import name_of
 from scimsrv.turns import Turns
 
 #: Seconds after which a statement is cancelled.
@@ -66,9 +70,11 @@ class Pool:
     With `isolated`, row-level security guards the rows: what is not said to be a tenant's work sees none.
     """
 
-    def __init__(self, driver: asyncpg.Pool, size: int, *, isolated: bool = False) -> None:
+    def __init__(self, driver: asyncpg.Pool, size: int, plane: Plane = "data", *, isolated: bool = False) -> None:
         self.isolated = isolated
         self._driver = driver
+        self._plane = plane
+        self._unsample = sampled(self.state)
         self._free: list[Any] = []
         self._turns = Turns(size, size - size // _LEFT)
 
@@ -82,11 +88,14 @@ class Pool:
 
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):
+            begun = time.perf_counter()
             try:
                 async with asyncio.timeout(ACQUIRE_TIMEOUT):
                     await self._turns.take(tenant)
             except TimeoutError as problem:
                 raise unavailable() from problem
+            finally:
+                observe(Waited(time.perf_counter() - begun))
         try:
             while self._free:
                 connection = self._free.pop()
@@ -121,16 +130,20 @@ class Pool:
     async def run(self, method: str, query: str, args: tuple[Any, ...], tenant: int = _NOBODY, begin: str | None = None) -> Any:
         """Run a statement by this method of a connection, as the tenant's work, in a transaction that begins so."""
         connection = await self._take(tenant)
+        begun = time.perf_counter()
         try:
             bound = connection if begin is None else Bound(connection, begin)
             result = await getattr(bound, method)(query, *args)
-        except asyncpg.PostgresError:  # the server answered, so the connection is in order, unless it was the last answer
+        except asyncpg.PostgresError as problem:  # the server answered, so the connection is in order, unless it was the last answer
+            if is_left_behind(problem):
+                connection.terminate()
             with contextlib.suppress(asyncpg.InterfaceError):
                 await self._give_back(connection, tenant)
             raise
         except BaseException:  # cancelled, timed out, broken: its state is not known
             await self._let_go(connection, tenant)
             raise
+        queried(name_of(query), time.perf_counter() - begun)
         self._free.append(connection)
         self._turns.leave(tenant)
         return result
@@ -154,19 +167,29 @@ class Pool:
     async def lent(self, tenant: int, begin: str | None) -> AsyncIterator[Connection]:
         """A connection for the length of a block, as the tenant's work. Raises ScimError 503 when none becomes free in time."""
         connection = await self._take(tenant)
+        begun = time.perf_counter()
         try:
             yield connection if begin is None else cast("Connection", Bound(connection, begin))
-        except (Exception, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError) as problem:
+            if is_left_behind(problem):
+                connection.terminate()
             await self._let_go(connection, tenant)
             raise
+        queried("transaction", time.perf_counter() - begun)
         await self._give_back(connection, tenant)
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of a block. Raises ScimError 503 when none becomes free in time."""
         return self.lent(_NOBODY, None)
 
+    def state(self) -> PoolState:
+        """How many connections there are, and how many of them work."""
+        size = self._driver.get_size()
+        return PoolState(self._plane, size, size - self._driver.get_idle_size() - len(self._free))
+
     async def close(self) -> None:
         """Close every connection once its statement has ended."""
+        self._unsample()
         while self._free:
             await self._driver.release(self._free.pop())
         await self._driver.close()
@@ -202,9 +225,9 @@ async def _keep(_connection: Connection) -> None:
     """Nothing to reset: no statement here leaves session state behind, so the driver's extra round trip is saved."""
 
 
-async def open_pool(dsn: str, *, size: int, statement_cache: int, isolated: bool = False) -> Pool:
-    """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements; `isolated`
-    says that row-level security guards the rows."""
+async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane = "data", isolated: bool = False) -> Pool:
+    """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements; `plane`
+    is the word for it in metrics, `isolated` says that row-level security guards the rows."""
     return Pool(
         await asyncpg.create_pool(
             dsn,
@@ -213,7 +236,9 @@ async def open_pool(dsn: str, *, size: int, statement_cache: int, isolated: bool
             statement_cache_size=statement_cache,
             command_timeout=STATEMENT_TIMEOUT,
             reset=_keep,
+            connection_class=PatientConnection,
         ),
         size,
+        plane,
         isolated=isolated,
     )

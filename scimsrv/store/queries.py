@@ -11,6 +11,14 @@ from scimsrv import assets
 _NAME = re.compile(r"^-- name: ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
 
 
+_NAMES: dict[str, str] = {}
+
+
+def name_of(statement: str) -> str | None:
+    """Return the name of a statement that was read from a file, None for one that was put together."""
+    return _NAMES.get(statement)
+
+
 @cache
 def load(file: str) -> Mapping[str, LiteralString]:
     """Return the statements of sql/queries/<file>.sql by name; a statement starts at a line `-- name: <name>`.
@@ -26,6 +34,7 @@ def load(file: str) -> Mapping[str, LiteralString]:
         if name in found or not statement:
             raise ValueError(f"sql/queries/{file}.sql: {name} is empty or occurs twice")
         found[name] = statement.rstrip().removesuffix(";")
+        _NAMES[found[name]] = f"{file}.{name}"
     return MappingProxyType(found)
 
 

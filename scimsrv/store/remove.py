@@ -12,7 +12,7 @@ from scimsrv.protocol.plan import Remove
 from scimsrv.schema.effective import TIED, EffectiveSchema
 from scimsrv.store import badging
 from scimsrv.store.connection import Connection
-from scimsrv.store.forgetting import before_deletion
+from scimsrv.store.forgetting import before_deletion, ends
 from scimsrv.store.guard import HeldError, alarm, count_deletion
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Database
@@ -47,7 +47,7 @@ async def remove(scope: Scope, plan: Remove) -> bool:
 
 async def _remove(scope: Scope, plan: Remove) -> bool:
     schema, dated = plan.schema, scope.catalog.of_modified
-    restorable = scope.catalog.policy.restore_days > 0
+    restorable = scope.catalog.policy.restore_days > 0 and not ends(scope, schema)
     async with scope.pool.acquire() as conn, conn.transaction():
         if badging.concerns(scope, schema):
             await badging.lock_of(scope, conn, plan.id)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
 from scimsrv.store.names import Names
+from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing
 from scimsrv.store.pool import Database
 from scimsrv.store.rendition import SLOTS
 
@@ -20,8 +21,9 @@ from scimsrv.store.rendition import SLOTS
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
-    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the token's, None where
-    the server acts by itself; `own` is the id of the user to whose badges a request keeps, None where it may reach everybody's."""
+    changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the credential's, None
+    where the server acts by itself, and `narrowing` says which resource types it is good for; `own` is the id of the user to whose badges
+    a request keeps, None where it may reach everybody's."""
 
     pool: Database
     tenant: int
@@ -32,6 +34,7 @@ class Scope:
     wake: Callable[[], None] = lambda: None
     names: Names = field(default_factory=Names)
     slot: int | None = None
+    narrowing: Narrowing = NOWHERE_NARROWED
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     own: str | None = None

@@ -16,17 +16,17 @@ from scimsrv.store.read import HELD_IN_LIST, with_streams
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.statement import Statement, statement
-from scimsrv.store.unindexed import note_unindexed
+from scimsrv.store.unindexed import note_indexed, note_unindexed
 
 
 async def search(scope: Scope, plan: Query) -> Page:
     """The page that the query asks for; `total` counts all matches. Raises ScimError tooMany when it takes too long."""
     sought = _unique(plan)
     if sought is not None:
+        note_indexed(plan)
         return await guarded(lambda: _only(scope, plan, *sought))
     made = statement(scope, plan)
-    if made.unindexed:
-        note_unindexed(plan)
+    (note_unindexed if made.unindexed else note_indexed)(plan)
     page = await guarded(lambda: _searched(scope, plan, made), search=True)
     if not page.rows and page.total and plan.count and plan.cursor is not None and plan.cursor.backwards:
         # What was before the position is gone, so the first page is the one before it.

@@ -30,6 +30,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.content import Moved, differences
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.failure import guarded
+from scimsrv.store.forgetting import after_restoration
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.inserting import rendered
 from scimsrv.store.links import change_links, change_of, relink
@@ -192,6 +193,7 @@ class _Returning:
             scope.wake()
         else:
             await self.conn.execute(_SQL["erase"], scope.tenant, self.id)
+        await after_restoration(scope, self.conn, self.schema, self.id)
         return Written(self.id, self.version)
 
     async def _insert(self, made: Rendition, at: datetime) -> None:

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from typing import Final
 
 from scimsrv.filter.render import shape
-from scimsrv.metrics import FILTER_FALLBACK
+from scimsrv.observe import Searched, observe
 from scimsrv.protocol.plan import Query
+from scimsrv.words import shape_label, type_label
 
 log = logging.getLogger("scimsrv.search")
 
@@ -22,13 +23,20 @@ _SHAPES: Final = 1_000
 _named: OrderedDict[tuple[str, str], float] = OrderedDict()
 
 
+def note_indexed(plan: Query) -> None:
+    """Count a search that an index serves."""
+    names = [target.schema.name for target in plan.targets]
+    observe(Searched(type_label(names), None))
+
+
 def note_unindexed(plan: Query) -> None:
     """Count the search, and log its shape unless that was done a moment ago: an administrator can mark the attribute as indexed."""
-    FILTER_FALLBACK.inc()
-    types = ", ".join(target.schema.name for target in plan.targets)
+    names = [target.schema.name for target in plan.targets]
+    types = ", ".join(names)
     sought = "no filter" if plan.tree is None else shape(plan.tree)
     sorts = {target.sort.name for target in plan.targets if target.sort is not None}
     text = sought + "".join(f", sorted by {name}" for name in sorted(sorts))
+    observe(Searched(*shape_label(names, text)))
     now = time.monotonic()
     if now - _named.get((types, text), -QUIET) < QUIET:
         return

@@ -77,7 +77,8 @@ ORDER BY a.recipient, a.id
 
 -- $2 award or request: who gets it or asks for it, which never changes
 -- name: recipient
-SELECT coalesce(r.search #>> '{recipient,value}', r.search #>> '{requester,value}') AS id FROM resource r WHERE r.tenant = $1 AND r.id = $2
+SELECT coalesce(r.document::json #>> '{recipient,value}', r.document::json #>> '{requester,value}') AS id
+FROM resource r WHERE r.tenant = $1 AND r.id = $2
 
 -- $2 achievements: the programmes that they belong to, with everything that belongs to these
 -- name: branch
@@ -141,6 +142,11 @@ SELECT r.id, r.version, r.modified, r.document, r.search FROM (
 -- $2 awards: nobody shows them any more
 -- name: untie
 DELETE FROM reference WHERE tenant = $1 AND source = ANY ($2::text[]) AND attribute = 'recipient'
+
+-- $2 awards, $3 user, who shows them again
+-- name: tie
+INSERT INTO reference (tenant, source, attribute, target) SELECT $1, given.id, 'recipient', $3::text FROM unnest($2::text[]) given (id)
+ON CONFLICT (tenant, source, attribute, target) DO NOTHING
 
 -- $2 awards, $3 pseudonym
 -- name: rename_recipient

@@ -9,11 +9,11 @@ SELECT count(*) AS tenant_live, count(*) FILTER (WHERE label = $2) AS label_live
 FROM credential WHERE tenant = $1 AND (expires IS NULL OR expires > now());
 
 -- name: create
-INSERT INTO credential (tenant, digest, kid, label, scopes, expires, subject) VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING kid, label, scopes, created, expires, last_used, subject;
+INSERT INTO credential (tenant, digest, kid, label, scopes, expires, subject, types, networks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+RETURNING kid, label, scopes, created, expires, last_used, subject, types, networks;
 
 -- name: list_all
-SELECT kid, label, scopes, created, expires, last_used, subject FROM credential WHERE tenant = $1 ORDER BY created, kid;
+SELECT kid, label, scopes, created, expires, last_used, subject, types, networks FROM credential WHERE tenant = $1 ORDER BY created, kid;
 
 -- name: revoke
 DELETE FROM credential WHERE tenant = $1 AND kid = $2;
@@ -23,7 +23,7 @@ DELETE FROM credential WHERE tenant = $1 AND kid = $2;
 DELETE FROM credential WHERE tenant = $1 AND expires < now() - interval '30 days';
 
 -- name: live_of_label
-SELECT kid, scopes, subject FROM credential WHERE tenant = $1 AND label = $2 AND (expires IS NULL OR expires > now()) ORDER BY created DESC, kid;
+SELECT kid, scopes, subject, types, networks FROM credential WHERE tenant = $1 AND label = $2 AND (expires IS NULL OR expires > now()) ORDER BY created DESC, kid;
 
 -- name: limit_life
 UPDATE credential SET expires = least(expires, now() + $3::interval)

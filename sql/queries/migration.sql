@@ -30,3 +30,6 @@ SELECT number, name, checksum, applied_at FROM schema_migration ORDER BY number;
 
 -- name: record
 INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);
+
+-- name: version
+SELECT max(number) AS number FROM schema_migration;

@@ -14,6 +14,7 @@ import pytest
 from scimsrv.embedded import running
 from scimsrv.tokens import ADMIN, looks_like_token
 from tests.processes import Served, run, serving
+from tests.wire.oauth_support import DIRECTORY, RSA, public_keys
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +126,65 @@ def test_same_verbs(folder: Path, served: Served, token: str, away: Path) -> Non
     assert ask("tenant", "delete", "remote", "--yes") == "deleted remote with 0 resources\n"
 
 
+def test_clients_and_trusts(folder: Path, served: Served, token: str, away: Path) -> None:
+    """A client is made, used and revoked, an issuer trusted and trusted no more, on the database and through the API alike."""
+    given = {"SCIMSRV_ADMIN_URL": served.announced["admin_url"], "SCIMSRV_ADMIN_TOKEN": token}
+    keys = away / "keys.json"
+    keys.write_text(json.dumps(public_keys(RSA)))
+    for here, extra in ((folder, {}), (away, given)):
+
+        def ask(*arguments: str, here: Path = here, extra: dict[str, str] = extra) -> str:
+            done = run(*arguments, "--tenant", "demo", cwd=here, **extra)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        client, secret = ask("client", "create", "--label", "okta", "--type", "User").split()
+        shown = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+        answer = httpx.post(f"{served.announced['base_url']}/scim/demo/oauth/token", data=shown)
+        assert answer.status_code == 200, answer.text
+        bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
+        url = f"{served.announced['base_url']}/scim/demo/v2"
+        assert [httpx.get(f"{url}/{path}", headers=bearer).status_code for path in ("Users", "Groups")] == [200, 403]
+        again, second = ask("client", "rotate", client).split()
+        assert (again, second != secret) == (client, True)
+        assert client in ask("client", "list")
+        assert ask("client", "revoke", client, "--secret", secret.split("_")[1]) == f"revoked {secret.split('_')[1]}\n"
+        assert ask("client", "revoke", client) == f"revoked {client}\n"
+        assert ask("client", "create", "--jwks", str(keys)).count("\n") == 1
+        entra = ask("trust", "add", "--entra", DIRECTORY.upper(), "--app", "app-1", "--jwks", str(keys)).strip()
+        people = (
+            "--issuer",
+            "https://x.example/",
+            "--audience",
+            "a",
+            "--jwks",
+            str(keys),
+            "--role",
+            "viewer:groups=g=1",
+            "--use",
+            "bearer",
+        )
+        ask("trust", "add", *people)
+        found = {one["id"]: one for one in json.loads(ask("trust", "list", "--json"))["trusts"]}
+        assert found[entra]["pins"] == {"tid": [DIRECTORY], "appid": ["app-1"]}
+        assert (found[entra]["issuer"], found[entra]["uses"]) == (f"https://sts.windows.net/{DIRECTORY}/", ["bearer"])
+        assert [one["roles"] for one in found.values()][1:] == [[{"claim": "groups", "value": "g=1", "role": "viewer"}]]
+        assert DIRECTORY in ask("trust", "list")
+        for id_ in found:
+            assert ask("trust", "remove", id_) == f"removed {id_}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["client", "revoke", "--tenant", "demo", "scc_x"], 1, "There is no client 'scc_x'"),
+        (["client", "create", "--tenant", "demo", "--jwks", "/nowhere"], 1, "cannot be read"),
+        (["client", "create", "--tenant", "demo", "--network", "x"], 1, "no network"),
+        (["trust", "remove", "--tenant", "demo", "sct_x"], 1, "There is no trust 'sct_x'"),
+        (["trust", "add", "--tenant", "demo", "--entra", "x"], 1, "needs --app"),
+        (["trust", "add", "--tenant", "demo", "--issuer", "https://x", "--audience", "a", "--pin", "x"], 1, "CLAIM=VALUE"),
+        (["trust", "add", "--tenant", "demo", "--issuer", "https://x", "--audience", "a", "--role", "x"], 1, "ROLE:CLAIM=VALUE"),
+        (["trust", "add", "--tenant", "demo"], 1, "issuer"),
         (["tenant", "show", "nobody"], 1, "There is no tenant 'nobody'"),
         (["tenant", "create", "demo"], 1, "already exists"),
         (["tenant", "create", "x" * 200], 1, "slug: "),

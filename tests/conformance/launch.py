@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scimsrv.serve import Listeners, run, worker_app
+from scimsrv.listeners import Listeners
+from scimsrv.serve import run, worker_app
 from scimsrv.settings import Settings, load_settings
 from tests.conformance.mutants.registry import load
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -64,8 +65,9 @@ class Site:
 
     def logged(self) -> str:
         """What the servers have complained of; that no index serves a search is no complaint."""
-        lines = [line for folder in self.folders for line in (folder / "serve.log").read_text().splitlines()]
-        return "\n".join(line for line in lines if " scimsrv.search: no index serves " not in line)
+        lines = [json.loads(line) for folder in self.folders for line in (folder / "serve.log").read_text().splitlines()]
+        complaints = [line for line in lines if line["level"] != "info" and not line["event"].startswith("no index serves ")]
+        return "\n".join(json.dumps(line) for line in complaints)
 
 
 @dataclass(frozen=True)

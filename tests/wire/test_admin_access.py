@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 _PATHS = [
     (
         route.method,
-        route.path.format(tenant="acme", kid="abcdef", type="User", attribute="title", urn="urn:x:y", name="User", number="1", id="x"),
+        route.path.format(
+            tenant="acme",
+            kid="abcdef",
+            client="c",
+            trust="t",
+            type="User",
+            attribute="title",
+            urn="urn:x:y",
+            name="User",
+            number="1",
+            id="x",
+        ),
     )
     for route in ROUTES
 ]

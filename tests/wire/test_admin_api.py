@@ -214,7 +214,10 @@ async def test_allow_names_every_method(admin: Admin) -> None:
     """405 names all the methods of the path."""
     for path in {route.path for route in ROUTES}:
         methods = {route.method for route in ROUTES if route.path == path}
-        answer = await admin.ask("TRACE", path.format(tenant="x", kid="x", type="x", attribute="x", urn="x", name="x", number="1", id="x"))
+        answer = await admin.ask(
+            "TRACE",
+            path.format(tenant="x", client="x", trust="x", kid="x", type="x", attribute="x", urn="x", name="x", number="1", id="x"),
+        )
         assert_problem(answer, 405)
         assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == methods
 

@@ -35,6 +35,9 @@ _ROUTES = [
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _OPEN = {("GET", "/ServiceProviderConfig"), ("HEAD", "/ServiceProviderConfig"), ("OPTIONS", "/ServiceProviderConfig")}
 
+#: A JWT without a signature (RFC 7515 appendix A.5 has its like).
+_UNSIGNED = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL3NjaW0uZXhhbXBsZS5jb20iLCJzdWIiOiJhZGEiLCJleHAiOjk5OTk5OTk5OTl9."
+
 Headers = Sequence[tuple[str, str]]
 Answers = dict[tuple[str, str], httpx.Response]
 
@@ -89,9 +92,15 @@ async def test_without_credentials_nothing_but_the_allow_list_is_open(client: Cl
         _bearer("x"),
         [("Authorization", "Basic YWRhOmFkYQ==")],
         _bearer("x" * 20_000),
+        _bearer("e" * 70_000),
         _bearer(tokens.new_token().text),
+        _bearer(tokens.new_token(tokens.SECRET).text),
+        [("Authorization", tokens.new_token(tokens.SECRET).text)],
+        _bearer(_UNSIGNED),
+        _bearer(f"{_UNSIGNED}c2lnbmF0dXJl"),
+        [("Authorization", "Basic c2NjXzAwMDAwMDAwMDAwMDAwMDA6c2NrX3g=")],
     ],
-    ids=["no token", "x", "Basic", "20 kB", "never issued"],
+    ids=["no token", "x", "Basic", "20 kB", "70 kB", "never issued", "secret", "bare secret", "unsigned", "forged", "client by Basic"],
 )
 async def test_a_bad_credential_opens_nothing(server: Server, client: Client, headers: Headers) -> None:
     """A header that names no live token is 401 everywhere, on the open endpoint too: a failed credential is not ignored."""

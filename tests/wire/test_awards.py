@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, award, badges
-from tests.wire.support import Server, assert_error, patch, user
+from tests.wire.support import ENTERPRISE, Server, assert_error, patch, user
 
 PAST, FUTURE = "2020-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
 REVOCATION = {"op": "replace", "value": {"status": "revoked", "revocationReason": "By mistake"}}
@@ -36,6 +36,27 @@ async def test_what_the_server_says_of_an_award(server: Server) -> None:
     assert found[USER_EXTENSION] == {"awards": [{"value": shown["id"], "$ref": location, "display": "A mini"}]}
     assert await made.client.search(f'{USER_EXTENSION}:awards.value eq "{shown["id"]}"') == [ada["id"]]
     assert await made.client.search(f"{USER_EXTENSION}:awards pr") == [ada["id"]]
+
+
+async def test_what_users_show_beside_their_awards(server: Server) -> None:
+    """Groups, other extensions and one of the tenant's attributes beside the awards are where they belong, one by one and listed."""
+    made = await badges(server)
+    department = {"department": "Engines"}
+    ada = await made.client.new_user("ada", **{ENTERPRISE: department})
+    plain = await made.client.new_user("bob")
+    group = await made.client.new_group(ada["id"])
+    for user_ in (ada, plain):
+        given = await made.award(user_["id"], await made.achievement())
+        shown = (await made.client.get(f"/Users/{user_['id']}")).json()
+        elements = [{"value": given["id"], "$ref": given["meta"]["location"], "display": "A mini"}]
+        expected = user_ | {USER_EXTENSION: {"awards": elements}, "schemas": [*user_["schemas"], USER_EXTENSION], "meta": shown["meta"]}
+        if user_ is ada:
+            assert [one["value"] for one in shown.pop("groups")] == [group["id"]]
+        assert shown == expected
+    listed = (await made.client.get("/Users", attributes=f"{USER_EXTENSION}:awards")).json()["Resources"]
+    assert [len(one[USER_EXTENSION]["awards"]) for one in listed] == [1, 1]
+    everything = (await made.client.get("/Users")).json()["Resources"]
+    assert [one[USER_EXTENSION] for one in everything] == [one[USER_EXTENSION] for one in listed]
 
 
 @pytest.mark.parametrize(

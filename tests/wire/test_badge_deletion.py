@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.badges import Badges, badges
+from scimsrv.errors import ScimError
+from scimsrv.keys import AUDIT_KEY, ServerKeys
+from scimsrv.limits import Limits
+from scimsrv.store import seals
+from scimsrv.store.audit import verify
+from scimsrv.store.identity import load_catalog
+from scimsrv.store.scope import Scope
+from scimsrv.store.tombstones import restore
+from tests.wire.admin_support import admin_api, assert_problem
+from tests.wire.badges import USER_EXTENSION, Badges, badges
 from tests.wire.support import Server, assert_error
 
 
@@ -40,6 +49,32 @@ async def test_awards_stay_with_what_the_recipient_was_called(server: Server, po
     assert (await made.client.patch(f"/Awards/{active}", revocation)).status_code == 200
 
 
+async def test_a_recipient_who_comes_back(server: Server) -> None:
+    """A restored user shows the awards that were kept, which refer to the user again; what was withdrawn stays so. A deleted award does
+    not come back."""
+    made, user, active = await _with_history(server, "keep")
+    before = (await made.client.get(f"/Users/{user}")).json()
+    shown = (await made.client.get(f"/Awards/{active}")).json()
+    requests = {one["id"]: one["requester"] for one in (await made.client.get("/BadgeRequests")).json()["Resources"]}
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    scope = await _scope(server, made)
+    await restore(scope, user)
+    after = (await made.client.get(f"/Users/{user}")).json()
+    assert after[USER_EXTENSION] == before[USER_EXTENSION]
+    assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == shown["recipient"]
+    found = (await made.client.get("/BadgeRequests", sortBy="status")).json()["Resources"]
+    assert {one["id"]: one["requester"] for one in found} == requests
+    assert [one["status"] for one in found] == ["rejected", "withdrawn"]
+    assert (await made.client.delete(f"/Awards/{active}")).status_code == 204
+    with pytest.raises(ScimError, match="NOT_FOUND"):
+        await restore(scope, active)
+
+
+async def _scope(server: Server, made: Badges) -> Scope:
+    _, catalog = await load_catalog(server.app.pool, made.client.id)
+    return Scope(server.app.pool, made.client.id, catalog, f"https://scim.example.com{made.client.base}", "tests", Limits())
+
+
 async def test_awards_without_the_person(server: Server) -> None:
     """A pseudonym takes the place of the recipient, the same in all that stays, and nothing personal is left of it."""
     made, user, active = await _with_history(server, "pseudonymise")
@@ -53,6 +88,33 @@ async def test_awards_without_the_person(server: Server) -> None:
     assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == {"value": pseudonym}
     rows = await server.pool.fetch("SELECT DISTINCT recipient FROM award WHERE tenant = $1", made.client.id)
     assert [row["recipient"] for row in rows] == [pseudonym]
+
+
+async def test_an_erased_recipient(server: Server) -> None:
+    """Erasing a deleted user takes the person out of the awards that were kept, and out of their history in the audit trail, whose chain
+    stays whole."""
+    made, user, _ = await _with_history(server, "keep")
+    path = f"/tenants/{made.client.slug}/erasures"
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        assert_problem(await admin.ask("POST", path, {"id": user}), 409)
+        assert "Ada" in (await made.client.get("/Awards")).text
+        assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+        assert (await admin.ask("POST", path, {"id": user})).status_code == 200
+    awards = (await made.client.get("/Awards")).json()["Resources"]
+    assert (len(awards), len({one["recipient"]["value"] for one in awards})) == (4, 1)
+    kept = await server.pool.fetch("SELECT content::text AS content FROM change WHERE tenant = $1 AND content IS NOT NULL", made.client.id)
+    text = (
+        "".join(row["content"] for row in kept) + (await made.client.get("/Awards")).text + (await made.client.get("/BadgeRequests")).text
+    )
+    assert not [word for word in (user, "Ada") if word in text]
+    key = ServerKeys.load(server.settings).derive(AUDIT_KEY)
+    async with server.pool.acquire() as connection:
+        async with connection.transaction():
+            await seals.hold(connection, made.client.id)
+            await seals.seal_all(connection, made.client.id, key)
+        found = await verify(connection, made.client.id, [key])
+    assert found.problems == []
 
 
 async def test_awards_that_go_with_their_recipient(server: Server) -> None:

@@ -18,9 +18,9 @@ async def _restore(server: Server, client: Client, id_: str) -> Kind | str:
     """Bring a resource back as an administrator does."""
     async with server.pool.acquire() as connection:
         try:
-            await Keeping(connection, "admin:tests", lambda: _KEY, lambda slug: f"https://scim.example.com/scim/{slug}/v2").restore_deleted(
-                client.slug, id_
-            )
+            await Keeping(
+                connection, "admin:tests", lambda _label: _KEY, lambda slug: f"https://scim.example.com/scim/{slug}/v2"
+            ).restore_deleted(client.slug, id_)
         except ScimError as error:
             return error.kind
     return "ok"

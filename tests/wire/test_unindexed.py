@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
-from prometheus_client import REGISTRY
 
+from scimsrv import observe
+from scimsrv.observe import Observation, Searched
 from scimsrv.store import unindexed
 from tests.wire.support import Client
 
 
-def _counted() -> float:
-    return REGISTRY.get_sample_value("scim_filter_fallback_total") or 0.0
+@pytest.fixture
+def seen() -> Iterator[list[Observation]]:
+    """Yield the searches that are observed from now on."""
+    found: list[Observation] = []
+    end = observe.project(lambda one: found.append(one) if isinstance(one, Searched) else None)
+    yield found
+    end()
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +37,14 @@ def _forgotten() -> None:
     ],
 )
 async def test_it_is_counted_and_named_without_what_was_sought(
-    client: Client, caplog: pytest.LogCaptureFixture, text: str, shape: str
+    client: Client, caplog: pytest.LogCaptureFixture, seen: list[Observation], text: str, shape: str
 ) -> None:
     """One line a minute for a shape, none of its literals; each search counts."""
     await client.new_user("ada", title="Secretary")
     caplog.set_level(logging.INFO, "scimsrv.search")
-    before = _counted()
     for _ in range(3):
         assert (await client.get("/Users", filter=text)).status_code == 200
-    assert _counted() - before == 3
+    assert seen == [Searched("User", shape)] * 3
     lines = [record.getMessage() for record in caplog.records if record.name == "scimsrv.search"]
     assert lines == [f"no index serves a search of User: {shape}"]
 
@@ -51,8 +57,7 @@ async def test_it_is_counted_and_named_without_what_was_sought(
         *('groups.value eq "x"', 'not (displayName ne "x")', 'userName eq "a" or externalId eq "b"', 'userName sw "a" and title co "b"'),
     ],
 )
-async def test_what_an_index_serves_is_not_counted(client: Client, text: str) -> None:
-    """Neither the indexes of every tenant nor the one over all values leave a trace."""
-    before = _counted()
+async def test_what_an_index_serves_is_counted_as_such(client: Client, seen: list[Observation], text: str) -> None:
+    """Both the indexes of every tenant and the one over all values serve a search."""
     assert (await client.get("/Users", filter=text)).status_code == 200
-    assert _counted() == before
+    assert seen == [Searched("User", None)]

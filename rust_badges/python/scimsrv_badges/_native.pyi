@@ -11,6 +11,7 @@ __all__ = [
     "UPLOAD",
     "Limits",
     "PngPlan",
+    "__version__",
     "bake_png",
     "bake_svg",
     "check_svg_art",
@@ -20,6 +21,9 @@ __all__ = [
     "scan_png",
     "strip_png",
 ]
+
+__version__: Final[str]
+"""That of the server it belongs to."""
 
 FOREIGN: Final[Limits]
 """For files that come from elsewhere, and for what is baked: the ceilings."""

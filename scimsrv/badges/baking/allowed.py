@@ -13,23 +13,24 @@ ELEMENTS: Final = frozenset(
 )
 
 ATTRIBUTES: Final = frozenset(
-    b"accumulate additive alignment-baseline amplitude attributeName attributeType azimuth baseFrequency baseProfile baseline-shift begin"
-    b" bias by calcMode class clip clip-path clip-rule clipPathUnits color color-interpolation color-interpolation-filters"
-    b" color-rendering contentStyleType cursor cx cy d diffuseConstant direction display divisor dominant-baseline dur dx"
-    b" dy edgeMode elevation enable-background end exponent fill fill-opacity fill-rule filter filterRes filterUnits flood-color"
-    b" flood-opacity focusable font-family font-size font-size-adjust font-stretch font-style font-variant font-weight fr from fx fy"
+    b"accumulate additive alignment-baseline amplitude attributeName attributeType azimuth baseFrequency baseProfile baseline-shift"
+    b" begin bias by calcMode class clip clip-path clip-rule clipPathUnits color color-interpolation color-interpolation-filters"
+    b" color-rendering contentStyleType cursor cx cy d diffuseConstant direction display divisor dominant-baseline dur dx dy edgeMode"
+    b" elevation enable-background end exponent fill fill-opacity fill-rule filter filterRes filterUnits flood-color flood-opacity"
+    b" focusable font-family font-size font-size-adjust font-stretch font-style font-variant font-weight fr from fx fy"
     b" glyph-orientation-horizontal glyph-orientation-vertical gradientTransform gradientUnits height href id image-rendering in in2"
     b" intercept isolation k1 k2 k3 k4 kernelMatrix kernelUnitLength kerning keyPoints keySplines keyTimes lang lengthAdjust"
     b" letter-spacing lighting-color limitingConeAngle marker-end marker-mid marker-start markerHeight markerUnits markerWidth mask"
-    b" maskContentUnits maskUnits max media method min mix-blend-mode mode numOctaves offset opacity operator order orient overflow"
-    b" overline-position overline-thickness paint-order path pathLength patternContentUnits patternTransform patternUnits pointer-events"
-    b" points pointsAtX pointsAtY pointsAtZ preserveAlpha preserveAspectRatio primitiveUnits r radius refX refY repeatCount repeatDur"
-    b" requiredFeatures restart result role rotate rx ry scale seed shape-rendering slope spacing specularConstant specularExponent"
-    b" spreadMethod startOffset stdDeviation stitchTiles stop-color stop-opacity strikethrough-position strikethrough-thickness stroke"
-    b" stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width style surfaceScale"
-    b" systemLanguage tabindex tableValues target targetX targetY text-anchor text-decoration text-rendering textLength title to transform"
-    b" transform-origin type underline-position underline-thickness unicode-bidi values vector-effect version viewBox viewTarget"
-    b" visibility width word-spacing writing-mode x x1 x2 xChannelSelector y y1 y2 yChannelSelector z zoomAndPan".split()
+    b" mask-type maskContentUnits maskUnits max media method min mix-blend-mode mode numOctaves offset opacity operator order orient"
+    b" overflow overline-position overline-thickness paint-order path pathLength patternContentUnits patternTransform patternUnits"
+    b" pointer-events points pointsAtX pointsAtY pointsAtZ preserveAlpha preserveAspectRatio primitiveUnits r radius refX refY"
+    b" repeatCount repeatDur requiredFeatures restart result role rotate rx ry scale seed shape-rendering slope spacing"
+    b" specularConstant specularExponent spreadMethod startOffset stdDeviation stitchTiles stop-color stop-opacity"
+    b" strikethrough-position strikethrough-thickness stroke stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin"
+    b" stroke-miterlimit stroke-opacity stroke-width style surfaceScale systemLanguage tabindex tableValues target targetX targetY"
+    b" text-anchor text-decoration text-rendering textLength title to transform transform-box transform-origin type underline-position"
+    b" underline-thickness unicode-bidi values vector-effect version viewBox viewTarget visibility width word-spacing writing-mode x"
+    b" x1 x2 xChannelSelector y y1 y2 yChannelSelector z zoomAndPan".split()
 )
 
 XLINK_ATTRIBUTES: Final = frozenset(b"href title type show actuate role arcrole".split())

@@ -41,10 +41,9 @@ def extract_png(image: bytes, *, strict: bool = False, limits: Limits = FOREIGN)
     for piece in walk(image, limits, checksums=strict):
         form = form_of(image, piece)
         if form == CURRENT:
-            if chosen is None or chosen[1] != CURRENT:
-                chosen = (piece, form)
-            elif strict:
+            if chosen is not None and chosen[1] == CURRENT:  # only strict reading comes to a second one
                 raise refusal("credential.duplicate", piece.offset)
+            chosen = (piece, form)
             if not strict:
                 break
         elif form is not None and chosen is None:

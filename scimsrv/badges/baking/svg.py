@@ -83,8 +83,7 @@ def scan_svg(image: bytes, limits: Limits) -> Svg:
                 doctype = event
             case Text():
                 pass
-    if root is None:
-        raise refusal("svg.root", len(image))
+    assert root is not None, "a document without root is refused while it is read"
     return Svg(root, elements, doctype, tuple(carriers))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scimsrv.protocol import describing, discovery
+import scimsrv.asking as asking_module
+from scimsrv.protocol import discovery
 from tests.conformance.mutants.registry import mutant, variant
 from tests.conformance.mutants.tools import described, everywhere
 
@@ -125,19 +126,19 @@ def discovery_resource_type_is_missing() -> None:
 @mutant
 def discovery_can_be_filtered() -> None:
     """A filter on a discovery endpoint is ignored."""
-    everywhere(describing._refuse_filter, lambda query: None)
+    everywhere(asking_module._refuse_filter, lambda query_string: None)
 
 
 @mutant
 def discovery_is_paged() -> None:
     """Paging parameters shorten the lists of discovery."""
-    original = describing.described
+    original = asking_module._described
 
-    def described_(found: Any, catalog: Any, base_url: str, query: bytes, tags: tuple[str, ...]) -> Any:
+    def described_(found: Any, catalog: Any, base_url: str, query_string: bytes, tags: tuple[str, ...]) -> Any:
         from scimsrv.protocol.plan import Answer
 
-        answer = original(found, catalog, base_url, query, tags)
-        if b"count=" in query or b"startIndex=" in query:
+        answer = original(found, catalog, base_url, query_string, tags)
+        if b"count=" in query_string or b"startIndex=" in query_string:
             return Answer({**answer.document, "Resources": []})
         return answer
 

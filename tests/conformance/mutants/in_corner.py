@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from conformance.client import CORE_GROUP
-from scimsrv.app import App
+from scimsrv import asking
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol import route
 from scimsrv.protocol.plan import Created, Page, Shown
@@ -111,15 +111,14 @@ def one_unique_value_finds_nothing() -> None:
 def filters_on_one_resource_are_refused() -> None:
     """A filter on the URL of one resource is an error."""
 
-    def made(original: Any) -> Any:
-        def plan(self: Any, found: Any, method: str, principal: Any, catalog: Any, body: Any, connection: Any, headers: Any) -> Any:
-            if found.endpoint is route.Endpoint.RESOURCE and b"filter=" in connection["query_string"]:
-                raise ScimError(Kind.INVALID_FILTER)
-            return original(self, found, method, principal, catalog, body, connection, headers)
+    original = asking.plan_of
 
-        return plan
+    def plan(found: Any, method: str, principal: Any, catalog: Any, body: Any, query_string: bytes, *rest: Any) -> Any:
+        if found.endpoint is route.Endpoint.RESOURCE and b"filter=" in query_string:
+            raise ScimError(Kind.INVALID_FILTER)
+        return original(found, method, principal, catalog, body, query_string, *rest)
 
-    replace(App, "_plan", made)
+    everywhere(original, plan)
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def wrong_tokens_are_good() -> None:
             try:
                 found = await original(self, given)
             except ScimError:
-                if not known or not given:
+                if not known or not given.headers:
                     raise
                 return known[0]
             known[:] = [found]
@@ -62,27 +62,40 @@ def wrong_tokens_are_good() -> None:
 @mutant
 def tokens_with_scheme_only() -> None:
     """A token without the word Bearer in front is refused."""
-    original = auth._token
+    original = auth._read_header
 
-    def _token(given: Any) -> str:
+    def _read_header(given: Any) -> tuple[str, str]:
         if given and not given[0].lower().startswith(b"bearer "):
             raise auth.unauthorized("Bearer is needed", None)
         return original(given)
 
-    everywhere(original, _token)
+    everywhere(original, _read_header)
 
 
 @mutant
 def scheme_with_case() -> None:
     """The scheme Bearer counts with its case."""
-    original = auth._token
+    original = auth._read_header
 
-    def _token(given: Any) -> str:
+    def _read_header(given: Any) -> tuple[str, str]:
         if given and given[0].lower().startswith(b"bearer ") and not given[0].startswith(b"Bearer "):
             raise auth.unauthorized("Bearer is needed", None)
         return original(given)
 
-    everywhere(original, _token)
+    everywhere(original, _read_header)
+
+
+@mutant
+def basic_is_always_offered() -> None:
+    """The challenge names Basic, whatever the policy says."""
+
+    def made(original: Any) -> Any:
+        async def takes_basic(self: Any, slug: str) -> bool:
+            return True
+
+        return takes_basic
+
+    replace(auth.Authenticator, "_takes_basic", made)
 
 
 @mutant

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from scimsrv.admin import models
+from scimsrv.admin import granting_models, models
 from scimsrv.admin.openapi import openapi
 from scimsrv.admin.routes import PREFIX, ROUTES, Route
 from scimsrv.schema.policy import policy_schema
@@ -72,8 +72,9 @@ def test_nothing_else_is_in_it() -> None:
 
 def test_every_model_is_in_it() -> None:
     """Each model of the API is a component with its members; the parameters of queries are described where they are used."""
-    made = {one for _, one in inspect.getmembers(models, inspect.isclass) if issubclass(one, BaseModel)}
-    made = {one for one in made if one.__module__ == models.__name__ and "[" not in one.__name__}
+    modules = (models, granting_models)
+    made = {one for module in modules for _, one in inspect.getmembers(module, inspect.isclass) if issubclass(one, BaseModel)}
+    made = {one for one in made if one.__module__ in {module.__name__ for module in modules} and "[" not in one.__name__}
     components = DOCUMENT["components"]["schemas"]
     assert components.keys() == {one.__name__ for one in made - _NOT_BODIES}
     for one in made - _NOT_BODIES:

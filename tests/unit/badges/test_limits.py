@@ -90,6 +90,12 @@ CASES: Final = (
         {"text_bytes": 1_000},
     ),
     Case(
+        "text_bytes",
+        "limit.payload",
+        lambda b, limits, n: b.extract_png(png(text(zlib.compress(_json(n)), flag=1)), limits=limits),
+        {"text_bytes": 1_000},
+    ),
+    Case(
         "inflated_bytes",
         "limit.inflated",
         lambda b, limits, n: b.extract_png(png(text(zlib.compress(_json(n)), flag=1)), limits=limits),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
-from scimsrv import assets
+from scimsrv import __version__, assets
 from scimsrv.badges import bake, baking
 from tests.unit.badges.conftest import native
 
@@ -29,6 +30,21 @@ def test_the_facade_does_without_rust() -> None:
         "assert bake.IMPLEMENTATION == 'python' and bake.bake_png is baking.bake_png"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_package_of_another_version_is_left_alone() -> None:
+    """What another version would answer is not known, so the server does it itself."""
+    code = (
+        "import sys, types; other = types.ModuleType('scimsrv_badges'); other.__version__ = '0.0.1'; sys.modules['scimsrv_badges'] = other;"
+        "from scimsrv.badges import bake, baking;"
+        "assert (bake.IMPLEMENTATION, bake.PACKAGE) == ('python', '0.0.1') and bake.bake_png is baking.bake_png"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
+
+
+def test_both_have_one_version() -> None:
+    """The package's version is the server's."""
+    assert tomllib.loads((ROOT / "rust_badges" / "Cargo.toml").read_text())["workspace"]["package"]["version"] == __version__
 
 
 def test_the_stub_is_right(rust: Any) -> None:

@@ -269,3 +269,12 @@ def test_filters_of_paths_fail_with_the_kind_asked_for(path: str, kind: Kind, of
         bind_element(tree.filter, at(tree.name.text), path, kind)
     assert caught.value.kind is kind
     assert caret(caught.value, path) == offset
+
+
+def test_what_is_never_returned_is_refused_and_not_shown() -> None:
+    """The refusal of a filter on a password names the attribute, and not what it was compared with."""
+    with pytest.raises(ScimError) as caught:
+        bind(parse_filter('password eq "s3cret" or title pr'), sample_schema(), 'password eq "s3cret"', unknown_matches_nothing=False)
+    assert caught.value.kind is Kind.INVALID_FILTER
+    assert "'password' cannot be used in filters: it is never returned." in str(caught.value)
+    assert "s3cret" not in str(caught.value)

@@ -60,7 +60,10 @@ def test_limits_are_those_enforced(page: int, default: int, seconds: int) -> Non
     assert found["bulk"] == {"supported": True, "maxOperations": 9, "maxPayloadSize": 99}
     without = discovery.service_provider_config(Limits(), Policy(bulk=False), BASE)
     assert without["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
-    assert [scheme["primary"] for scheme in found["authenticationSchemes"]] == [True]
+    schemes = discovery.service_provider_config(Limits(), Policy(basic=True), BASE)["authenticationSchemes"]
+    assert [scheme["type"] for scheme in schemes] == ["oauthbearertoken", "oauth2", "httpbasic"]
+    assert [scheme["primary"] for scheme in schemes] == [True, False, False]
+    assert found["authenticationSchemes"] == schemes[:2]
     assert found["meta"]["location"] == f"{BASE}/ServiceProviderConfig"
 
 

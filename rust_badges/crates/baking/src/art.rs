@@ -177,8 +177,9 @@ fn harmless(style: &[u8]) -> bool {
     !LOADING.iter().any(|word| find(&lower, word, 0, lower.len()).is_some()) && links_within(style)
 }
 
+/// Whether a sorted list holds a name.
 fn lists(list: &[&str], name: &[u8]) -> bool {
-    list.iter().any(|one| one.as_bytes() == name)
+    list.binary_search_by(|one| one.as_bytes().cmp(name)).is_ok()
 }
 
 fn refuse_name<T>(kind: Kind, offset: usize, name: &[u8]) -> Result<T, Error> {

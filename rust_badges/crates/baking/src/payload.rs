@@ -110,24 +110,25 @@ impl Dots {
     /// Reads on; false for any byte that is neither base64url nor a dot, and for a third dot.
     #[inline]
     fn read(&mut self, block: &[u8], offset: usize) -> bool {
-        let (mut foreign, mut dots) = (0, 0);
+        let (mut foreign, mut dots) = (0_u8, 0_u8);
         for byte in block {
             let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
             let digit = byte.wrapping_sub(b'0') < 10;
             let dot = *byte == b'.';
             foreign |= u8::from(!(letter | digit | (*byte == b'-') | (*byte == b'_') | dot));
-            dots |= u8::from(dot);
+            dots += u8::from(dot);
         }
-        if foreign == 0 && dots != 0 {
-            for (within, _) in block.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
-                if self.count == 2 {
-                    return false;
-                }
-                self.at[self.count] = offset + within;
-                self.count += 1;
-            }
+        if foreign != 0 || usize::from(dots) > self.at.len() - self.count {
+            return false;
         }
-        foreign == 0
+        let mut from = 0;
+        for _ in 0..dots {
+            from += block[from..].iter().take_while(|byte| **byte != b'.').count();
+            self.at[self.count] = offset + from;
+            self.count += 1;
+            from += 1;
+        }
+        true
     }
 }
 

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use baking::sample::{chunk, header, png_of};
 use baking::{
-    Error, Event, FOREIGN, Kind, Limits, PngPlan, Reader, UPLOAD, bake_png, bake_svg, check_svg_art, extract_png, extract_svg, inspect,
-    scan_png, strip_png,
+    ANIMATION_ONLY, ATTRIBUTES, CUT, ELEMENTS, Error, Event, FOREIGN, Kind, Limits, PngPlan, Reader, UPLOAD, XLINK_ATTRIBUTES,
+    XML_ATTRIBUTES, bake_png, bake_svg, check_svg_art, extract_png, extract_svg, inspect, scan_png, strip_png,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -264,4 +264,12 @@ fn kinds_have_names() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Kind::ALL.len());
+}
+
+/// The allow-lists are searched by halves, so they are sorted.
+#[test]
+fn lists_are_sorted() {
+    for list in [ELEMENTS, ATTRIBUTES, XLINK_ATTRIBUTES, XML_ATTRIBUTES, ANIMATION_ONLY, CUT] {
+        assert!(list.is_sorted_by(|one, next| one < next));
+    }
 }

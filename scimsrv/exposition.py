@@ -1,0 +1,96 @@
+"""From the counters of every process of a server to Prometheus's text format."""
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from scimsrv import __version__
+from scimsrv.allowance import Allowance
+from scimsrv.board import Board
+from scimsrv.metrics import Metrics
+from scimsrv.store.liveness import Seen
+
+#: Metrics of the server as a whole, which the process that answers scrapes knows: name, labels, meaning.
+OF_SERVER: Final = (
+    ("scim_build_info", ("version", "python"), "The version that runs; the value is 1"),
+    ("scim_schema_version", (), "The version of the database's schema, when the database answers"),
+    ("scim_database_up", (), "Whether the database answers: 1 or 0"),
+    ("scim_workers", (), "Processes that serve the data plane and whose event loop has begun to turn"),
+)
+
+#: Tries to read files in which others write: one that is being made has no head yet.
+_TRIES: Final = 5
+
+
+def metrics_of(board: Board, process: str, tenants: int) -> tuple[Metrics, CollectorRegistry]:
+    """The metrics of this process. With several processes they are files of the board, under the name of the process; `tenants` is how
+    many tenants have a label."""
+    if board.directory is not None:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(board.directory)
+        values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+    else:
+        values.ValueClass = values.MutexValue
+    registry = CollectorRegistry()
+    return Metrics(registry, Allowance(tenants, board.tenants)), registry
+
+
+def exposition(board: Board, registry: CollectorRegistry) -> Callable[[Seen | None], tuple[bytes, str]]:
+    """What a scrape is answered: text and media type."""
+    server = CollectorRegistry()
+    ProcessCollector(registry=server)
+    state = _State(board)
+    server.register(state)
+
+    def made(seen: Seen | None) -> tuple[bytes, str]:
+        state.seen = seen
+        return _counted(board, registry) + generate_latest(server), CONTENT_TYPE_LATEST
+
+    return made
+
+
+def _counted(board: Board, registry: CollectorRegistry) -> bytes:
+    if board.directory is None:
+        return generate_latest(registry)
+    board.forget_dead()
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared, str(board.directory))  # type: ignore[no-untyped-call]
+    for _ in range(_TRIES - 1):
+        try:
+            return generate_latest(shared)
+        except (struct.error, RuntimeError):  # a file or an entry that is being made
+            continue
+    return generate_latest(shared)
+
+
+class _State:
+    """The metrics of the server as a whole."""
+
+    def __init__(self, board: Board) -> None:
+        self.seen: Seen | None = None
+        self._board = board
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families, for the registry."""
+        seen = self.seen
+        found: dict[str, float | None] = {
+            "scim_build_info": 1,
+            "scim_schema_version": None if seen is None else seen.version,
+            "scim_database_up": None if seen is None else int(seen.answers),
+            "scim_workers": len(self._board.beats()),
+        }
+        said = {"version": __version__, "python": platform.python_version()}
+        for name, labels, meaning in OF_SERVER:
+            value = found[name]
+            if value is not None:
+                family = GaugeMetricFamily(name, meaning, labels=labels)
+                family.add_metric([said[label] for label in labels], value)
+                yield family

@@ -1,0 +1,200 @@
+"""The log: one JSON object per line on stderr, of fields that are named here and of no others, which is what keeps secrets out of it.
+
+Requests are logged from observations. What other parts of the program and its libraries log passes the same door: of libraries only the
+constant text of a message, of exceptions their class and where they passed, but neither what they say nor what variables held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.util import Finalize
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+import orjson
+
+from scimsrv.observe import CURRENT, Exchange, Observation, Refused
+
+#: Every field that a line may have, in this order.
+FIELDS: Final = (
+    *("ts", "level", "event", "logger", "request_id", "client_request_id", "plane", "tenant", "token_id", "method", "route", "status"),
+    *("scim_type", "failure", "op", "result", "resource_type", "resource_id", "operations", "bytes_in", "bytes_out", "dur_ms", "db_ms"),
+    *("error", "reason", "sqlstate", "frames", "pid"),
+)
+
+LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
+
+#: Exceptions of ours that are written for the operator, and whose texts hold no secrets.
+_SPOKEN: Final = frozenset(
+    {"DatabaseError", "MigrationError", "SettingsError", "SecretKeyError", "ServeError", "EmbeddedError", "TenantError"}
+)
+
+#: Classes of SQLSTATE whose messages speak of the connection and the server, never of values.
+_ABOUT_THE_SERVER: Final = frozenset({"08", "28", "3D", "53", "57"})
+
+_TEXT: Final = 500
+_FRAMES: Final = 20
+
+#: Seconds for which lines of requests are gathered, and how many of them at most.
+_GATHERED: Final = 0.1
+_LINES: Final = 200
+
+
+class Log:
+    """Writes lines to a stream. Those of requests are gathered for a moment: a system call for each would cost more than the line."""
+
+    def __init__(self, stream: TextIO, level: int) -> None:
+        self.level = level
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self, observation: Observation) -> None:
+        """Log the observation, if it is one for people."""
+        match observation:
+            case Exchange() if self.level <= (logging.ERROR if observation.status >= 500 else logging.INFO):
+                fields = _of_exchange(observation)
+            case Refused(plane, request, status, slow) if self.level <= logging.WARNING:
+                fields = _line(logging.WARNING, "refused", request_id=request, plane=plane, status=status, failure=slow and f"slow_{slow}")
+            case _:
+                return
+        self._gather(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+
+    def write(self, **fields: Any) -> None:
+        """Write a line now. `level` is a number of `logging`."""
+        self._write(orjson.dumps(_line(**fields), default=str, option=orjson.OPT_APPEND_NEWLINE))
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        self._write(b"")
+
+    def _gather(self, line: bytes) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= _LINES:
+            self.flush()
+        elif self._timer is None:
+            try:
+                self._timer = asyncio.get_running_loop().call_later(_GATHERED, self.flush)
+            except RuntimeError:  # nobody comes back to it without an event loop
+                self.flush()
+
+    def _write(self, line: bytes) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer = None
+            lines, self._lines = self._lines, []
+            text = b"".join((*lines, line))
+            if text:
+                self._stream.write(text.decode())
+                self._stream.flush()
+
+
+def _line(level: int, event: str, **fields: Any) -> dict[str, Any]:
+    """The fields that are allowed and have a value, in the order of the list."""
+    fields |= {"ts": _now(), "level": logging.getLevelName(level).lower(), "event": event}
+    return {name: fields[name] for name in FIELDS if fields.get(name) is not None}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _of_exchange(done: Exchange) -> dict[str, Any]:
+    one = done.operations[0] if len(done.operations) == 1 else None
+    status = done.status
+    return _line(
+        logging.ERROR if status >= 500 else logging.INFO,
+        "request",
+        request_id=done.request_id,
+        client_request_id=done.correlation,
+        plane=done.plane,
+        tenant=done.tenant or None,
+        token_id=done.token,
+        method=done.method,
+        route=done.route,
+        status=status,
+        scim_type=done.scim_type,
+        failure=done.denial or done.failure,
+        op=one and one.op,
+        result=one and one.result,
+        resource_type=one and one.resource_type,
+        resource_id=done.resource,
+        operations=done.bulk_ops if done.bulk_ops is not None else done.patch_ops,
+        bytes_in=done.received,
+        bytes_out=done.sent,
+        dur_ms=round(done.seconds * 1e3, 2),
+        db_ms=round(sum(seconds for _, seconds in done.queries) * 1e3, 2) if done.queries else None,
+    )
+
+
+class Handler(logging.Handler):
+    """Takes what is logged by `logging` to the same place in the same form."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log.level)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line for a record of `logging`."""
+        try:
+            exchange = CURRENT.get()
+            own = record.name == "scimsrv" or record.name.startswith("scimsrv.")
+            # A library's message may hold anything: its first line without what is put into it is what the library itself wrote.
+            event = record.getMessage() if own else str(record.msg).partition("\n")[0]
+            problem = record.exc_info[1] if record.exc_info else None
+            self._log.write(
+                level=record.levelno,
+                event=event[:_TEXT],
+                logger=record.name,
+                request_id=exchange and exchange.request_id,
+                tenant=(exchange and exchange.tenant) or None,
+                **({} if problem is None else described(problem)),
+            )
+        except Exception:
+            self.handleError(record)
+
+
+def described(problem: BaseException) -> dict[str, Any]:
+    """An exception as fields: its class, where it passed, and what it says where that is known to hold no values."""
+    state = getattr(problem, "sqlstate", None)
+    name = type(problem).__name__
+    reason = None
+    if isinstance(problem, OSError):
+        reason = problem.strerror or name
+    elif name in _SPOKEN or (isinstance(state, str) and state[:2] in _ABOUT_THE_SERVER):
+        reason = str(problem)[:_TEXT]
+    return {"error": name, "reason": reason, "sqlstate": state, "frames": _frames(problem.__traceback__)}
+
+
+def _frames(passed: TracebackType | None) -> list[str]:
+    """The places that an exception passed, the innermost last: file and line and function, no source and no variables."""
+    steps = traceback.StackSummary.extract(traceback.walk_tb(passed), lookup_lines=False)[-_FRAMES:]
+    return [f"{'/'.join(step.filename.split('/')[-2:])}:{step.lineno} {step.name}" for step in steps]
+
+
+def set_up(level: str, stream: TextIO | None = None) -> Log:
+    """Send everything that this process logs through one `Log`; what was set up before is replaced."""
+    log = Log(stream or sys.stderr, LEVELS[level])
+    root = logging.getLogger()
+    root.handlers[:] = [Handler(log)]
+    root.setLevel(log.level)
+    for name in ("uvicorn", "asyncio"):  # each start and stop of a process is nothing that an operator has to read
+        logging.getLogger(name).setLevel(max(log.level, logging.WARNING))
+    sys.excepthook = _hook(log)
+    Finalize(None, log.flush, exitpriority=0)  # at the end of a process that serves too, which knows no atexit
+    return log
+
+
+def _hook(log: Log) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    def hook(_kind: type[BaseException], problem: BaseException, _passed: TracebackType | None) -> None:
+        if not isinstance(problem, KeyboardInterrupt):
+            log.write(level=logging.ERROR, event="the program ended", **described(problem))
+
+    return hook

@@ -1,0 +1,60 @@
+"""The OAuth routes of a tenant over HTTP: the token endpoint and its metadata, in JSON even where they refuse (RFC 6749 §5, RFC 8414)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from authlib.oauth2.base import OAuth2Error
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.http import Fields, read_body
+from scimsrv.oauth.asking import parameters, read_request
+from scimsrv.oauth.endpoint import TokenEndpoint
+from scimsrv.oauth.metadata import metadata
+from scimsrv.protocol.response import Reply
+from scimsrv.protocol.route import METHODS, Endpoint, Route, allow
+from scimsrv.store.failure import guarded
+
+JSON: Final = "application/json"
+
+#: Bytes that a request for a token may have: two tokens of the longest, and the rest.
+_BODY: Final = 48 * 1024
+
+_CHALLENGE: Final = 'Basic realm="scim"'
+
+OPEN: Final = frozenset({Endpoint.TOKEN, Endpoint.AUTHORIZATION_SERVER})
+"""The endpoints that are asked without a token."""
+
+
+async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping[str, Any], headers: Fields, receive: Any) -> Reply:
+    """The answer of one of the routes. Raises ScimError 405 for another method."""
+    method, methods = connection["method"], METHODS[found.endpoint]
+    if method == "OPTIONS":
+        return Reply(204, headers={"Allow": allow(methods)})
+    if method not in methods:
+        raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(methods)})
+    if found.endpoint is Endpoint.AUTHORIZATION_SERVER:
+        return Reply(200, orjson.dumps(metadata(endpoint.access_tokens, found.tenant)), media_type=JSON)
+    try:
+        given = parameters(headers.get(b"content-type"), await read_body(headers, receive, _BODY))
+        asked = read_request(given, headers.all(b"authorization"))
+        answer = await guarded(lambda: endpoint.issue(found.tenant, asked, client_address(connection)))
+    except OAuth2Error as error:
+        return _refusal(error, 401 if error.error == "invalid_client" else 400, {})
+    except ScimError as error:
+        known = "temporarily_unavailable" if error.kind is Kind.UNAVAILABLE else "invalid_request"
+        return _refusal(OAuth2Error(error=known), error.kind.value.status, error.headers)
+    return Reply(200, orjson.dumps(answer), {"Pragma": "no-cache"}, media_type=JSON)
+
+
+def client_address(connection: Mapping[str, Any]) -> str | None:
+    """The address that a request comes from; a trusted proxy's word for it was taken before."""
+    client = connection.get("client")
+    return None if client is None else str(client[0])
+
+
+def _refusal(error: OAuth2Error, status: int, headers: Mapping[str, str]) -> Reply:
+    challenge = {"WWW-Authenticate": _CHALLENGE} if status == 401 else {}
+    return Reply(status, orjson.dumps(dict(error.get_body())), {"Pragma": "no-cache", **challenge, **headers}, media_type=JSON)

@@ -1,0 +1,120 @@
+"""Fills in what is to be known of a request while it passes through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from scimsrv.errors import Kind, ScimError
+from scimsrv.http import Fields
+from scimsrv.observe import CURRENT, UNMATCHED, Exchange, Operated, Plane, finish
+from scimsrv.protocol.bulk import Result
+from scimsrv.protocol.plan import Modify, Plan
+from scimsrv.protocol.route import Route
+from scimsrv.request_id import harmless
+from scimsrv.words import METHODS, failure, operated, operation, own_id, resource_type, result, template
+
+#: The status in metrics and log of a request whose client went away before there was an answer.
+GONE: Final = 499
+
+
+class Visit:
+    """A request's exchange while it is served, as a block: whatever ends the block, it is observed then."""
+
+    __slots__ = ("_headers", "_op", "exchange")
+
+    def __init__(self, plane: Plane, headers: Fields, method: str, request_id: str | None = None) -> None:
+        self._headers = headers
+        self._op: tuple[str, str] | None = None
+        self.exchange = Exchange(
+            plane,
+            request_id or headers.request_id,
+            method if method in METHODS else "other",
+            correlation=harmless(headers.get(b"client-request-id")),
+        )
+
+    def __enter__(self) -> Visit:
+        CURRENT.set(self.exchange)
+        return self
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _passed: object) -> None:
+        exchange = self.exchange
+        if problem is not None or not exchange.status:
+            exchange.status = 500 if isinstance(problem, Exception) else GONE
+        if self._op is not None and exchange.tenant and not exchange.operations and exchange.status != GONE:
+            type_, op = self._op
+            conditional = op in _WRITES and self._headers.get(b"if-match") is not None
+            exchange.operations.append(Operated(type_, op, result(exchange.status), exchange.failure, conditional))
+        finish(exchange)
+
+    def routed(self, route: Route) -> None:
+        """The request goes to a route that exists."""
+        exchange = self.exchange
+        exchange.route = template(route)
+        if route.id:
+            exchange.resource = own_id(route.id)
+        op = operation(route, exchange.method)
+        if op is not None:
+            self._op = (resource_type(route), op)
+
+    def failed(self, error: ScimError) -> None:
+        """The request is answered with an error."""
+        exchange = self.exchange
+        exchange.failure, exchange.scim_type = failure(error), error.kind.value.scim_type
+        outside = not exchange.tenant and exchange.route != UNMATCHED
+        if error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN) or (outside and error.kind in (Kind.BAD_REQUEST, Kind.NOT_FOUND)):
+            exchange.scheme, exchange.denial = self._denial(error)
+
+    def _denial(self, error: ScimError) -> tuple[str, str]:
+        """By which kind of credential the request was not let in, and why."""
+        given = self._headers.all(b"authorization")
+        scheme = given[0].partition(b" ")[0].lower() if given else b""
+        kind = "none" if not given else scheme.decode() if scheme in (b"bearer", b"basic") else "other"
+        if self.exchange.tenant:
+            return kind, "forbidden"
+        if error.kind is Kind.FORBIDDEN:
+            return kind, "suspended"
+        if error.kind is Kind.NOT_FOUND:
+            return kind, "tenant"
+        if len(given) != 1:
+            return kind, "repeated" if given else "missing"
+        return kind, "invalid" if "invalid_token" in error.headers.get("WWW-Authenticate", "") else "malformed"
+
+
+_WRITES: Final = frozenset({"replace", "patch", "delete"})
+
+
+def entered(tenant: str, token: str) -> None:
+    """The request was let in, for this tenant and by the token of this public id."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.tenant, exchange.token = tenant, token
+
+
+def looked_up(*, found: bool) -> None:
+    """The tenant's definitions were sought in memory."""
+    exchange = CURRENT.get()
+    if exchange is not None and exchange.found_catalog is None:
+        exchange.found_catalog = found
+
+
+def planned(plan: Plan) -> None:
+    """The request asks for this."""
+    if isinstance(plan, Modify):
+        exchange = CURRENT.get()
+        if exchange is not None:
+            exchange.patch_ops = len(plan.operations)
+
+
+def counted(operations: int) -> None:
+    """The bulk request has so many operations."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.bulk_ops = operations
+
+
+def carried_out(results: Sequence[Result]) -> None:
+    """The operations of the bulk request are done."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.operations.extend(operated(results))

@@ -1,0 +1,164 @@
+"""uvicorn's server and its supervisor of processes, made to say when they answer and when they are about to end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from scimsrv.listeners import ServeError
+
+log = logging.getLogger("scimsrv")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+class Announcing(uvicorn.Server):
+    """uvicorn's server that says when it answers, and when it was told to end; it goes on answering for `delay` seconds then, unless it
+    is told again."""
+
+    ready: Callable[[], None] = staticmethod(_nothing)
+    leaving: Callable[[], None] = staticmethod(_nothing)
+    delay: float = 0.0
+
+    _told: tuple[int, float] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal to end."""
+        self.leaving()
+        if self.delay and self._told is None:
+            self._told = (sig, time.monotonic() + self.delay)
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end now."""
+        if self._told is not None and not self.should_exit and time.monotonic() >= self._told[1]:
+            super().handle_exit(self._told[0], None)
+        return await super().on_tick(counter)
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor that says when all of its processes answer, and when it was told to end, as `Announcing` does."""
+
+    ready: Callable[[], None] = staticmethod(_nothing)
+    leaving: Callable[[], None] = staticmethod(_nothing)
+    delay: float = 0.0
+
+    _until: float | None = None
+
+    def init_processes(self) -> None:
+        """Start the processes and wait for them."""
+        super().init_processes()
+        if all(process.wait_until_ready(60, self.should_exit) for process in self.processes):
+            self.ready()
+
+    def terminate_all(self) -> None:
+        """Stop the processes. The address is theirs alone by then: what connects when they have left it is refused, not kept waiting."""
+        for reserved in self.sockets:
+            reserved.close()
+        super().terminate_all()
+
+    def handle_int(self) -> None:
+        """Take SIGINT."""
+        self._leave()
+
+    def handle_term(self) -> None:
+        """Take SIGTERM."""
+        self._leave()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start a process for each that died, and say so; end when it is time."""
+        before = [process.pid for process in self.processes]
+        super().keep_subprocess_alive()
+        for pid, process in zip(before, self.processes, strict=False):
+            if process.pid != pid:
+                log.error("the process %s died and was replaced by %s", pid, process.pid)
+        if self._until is not None and time.monotonic() >= self._until:
+            self.should_exit.set()
+
+    def _leave(self) -> None:
+        self.leaving()
+        if self.delay and self._until is None:
+            self._until = time.monotonic() + self.delay
+        else:
+            self.should_exit.set()
+
+
+def run_here(server: Announcing, reserved: socket.socket) -> None:
+    """Serve in this process until told to end. Raises ServeError when the application does not start."""
+    try:
+        # uvicorn raises the signal again that stopped it, after the orderly end.
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([reserved])
+    except SystemExit:
+        raise ServeError("The application did not start; the reason is above.") from None
+
+
+def run_workers(supervisor: Workers) -> None:
+    """Serve in processes of their own until told to end. Raises ServeError when the application does not start."""
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise ServeError("The application did not start; the reason is above.")
+
+
+@contextlib.contextmanager
+def beside(server: Announcing, reserved: socket.socket, name: str, seconds: float) -> Iterator[None]:
+    """Serve beside the block, in a thread with an event loop of its own."""
+    answers = threading.Event()
+    server.ready = answers.set
+    thread = threading.Thread(target=_run_until_told, args=(server, reserved, answers), name=name)
+    thread.start()
+    try:
+        if not answers.wait(seconds) or not server.started:
+            raise ServeError(f"The listener for {name} did not start; the reason is above.")
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _run_until_told(server: uvicorn.Server, reserved: socket.socket, ended: threading.Event) -> None:
+    try:
+        with contextlib.suppress(SystemExit):  # its lifespan failed, and was logged
+            server.run([reserved])
+    finally:
+        ended.set()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGTERM into what Ctrl-C does inside the block, and let neither disturb the tidying up behind it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """Let the end of the program not be cut short by another Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
