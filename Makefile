@@ -8,11 +8,12 @@ STAMP := $(VENV)/.installed
 WHEEL := $(VENV)/.wheel
 SERVE_ARGS ?=
 SCALE_ARGS ?=
+MATRIX ?= tests/store tests/wire
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py
 
-.PHONY: help install wheel serve test test-rust test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -55,6 +56,13 @@ test-rust: install ## tests and lints of the Rust package, where cargo is instal
 
 fuzz: ## fuzz the parsers of the Rust package for a minute each (needs cargo-fuzz and a nightly toolchain)
 	cd rust_badges && for target in png svg; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+test-matrix: install ## the tests of store and wire on Postgres 15 and 18, directly and through PgBouncer, without and with row-level security
+	@for postgres in embedded 15; do for pooler in direct pgbouncer; do for isolation in predicate rls; do \
+		echo "== Postgres $$postgres, $$pooler, $$isolation"; \
+		SCIMSRV_TEST_POSTGRES=$$postgres SCIMSRV_TEST_POOLER=$$pooler SCIMSRV_TEST_ISOLATION=$$isolation \
+			$(BIN)/python -m pytest -q $(MATRIX) || exit 1; \
+	done; done; done
 
 test-faults: install ## the experiments of docs/reliability.md at length (an hour as root, for the disk and the clock); FAULT_SECONDS=20 for less
 	FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import asyncpg
 
 from bench import ceiling
-from bench.processes import running
+from bench.processes import UNHURRIED, running
 from bench.world import Target, World, fill
 from scimsrv import tokens
 from scimsrv.embedded import start_cluster
@@ -50,7 +50,7 @@ def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
         ours = stack.enter_context(
             running(
                 ["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"],
-                {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)},
+                {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)} | UNHURRIED,
             )
         ).port
         bare = stack.enter_context(

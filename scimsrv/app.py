@@ -9,6 +9,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +23,7 @@ from scimsrv import own as own_badges
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
+from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
@@ -60,22 +62,25 @@ from scimsrv.protocol.request import (
     check_content_type,
 )
 from scimsrv.protocol.response import Renderer, Reply, refusal
-from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route
+from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import Policy, lowered
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
+from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.isolation import check
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope, now
+from scimsrv.traffic import Traffic
 from scimsrv.trail import Trail
 
 log: Final = logging.getLogger("scimsrv")
@@ -100,14 +105,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = Limits(
-            body_bytes=settings.max_body,
-            search_body_bytes=settings.max_search_body,
-            bulk_operations=settings.max_operations,
-            page=settings.max_page,
-            default_page=settings.default_page,
-            cursor_seconds=settings.cursor_timeout,
-        )
+        self.limits = limits_of(settings)
         self.pool: Pool
         self.authenticator: Authenticator
         self.access_tokens: AccessTokens
@@ -117,6 +115,7 @@ class App:
         self.trail: Trail
         self.jobs: Jobs
         self.badges: Badges
+        self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
         self._in_progress = 0
@@ -131,15 +130,24 @@ class App:
 
     async def open(self) -> None:
         """Open the pool, derive the keys, and begin the background work."""
-        if self.settings.database_url is None:
+        settings = self.settings
+        if settings.database_url is None:
             raise ValueError("the settings name no database")
-        keys = ServerKeys.load(self.settings)
-        self.pool = await open_pool(self.settings.database_url, size=self.settings.pool_size, statement_cache=self.settings.statement_cache)
+        keys = ServerKeys.load(settings)
+        self.pool = await open_pool(
+            settings.database_url, size=settings.pool_size, statement_cache=settings.statement_cache, isolated=settings.isolated
+        )
+        try:
+            await check(self.pool, isolated=settings.isolated)
+        except DatabaseError:
+            await self.pool.close()
+            raise
         self._unsample = sampled(lambda: Load("data", self._in_progress))
-        self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), self.settings.base_url)
-        shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(self.settings.jwks_hosts)), Refusals())
+        self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), settings.base_url)
+        shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
         self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
+        self.traffic = Traffic(self.pool, settings.bad_tokens)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(AUDIT_KEY))
@@ -159,6 +167,7 @@ class App:
         await self.maintenance.stop()
         await self.trail.stop()
         self._unsample()
+        await self.traffic.rates.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -167,17 +176,18 @@ class App:
         media_type = SCIM_JSON
         self._in_progress += 1
         try:
-            with Visit("data", headers, connection["method"]) as visit:
+            with Visit("data", headers, connection["method"]) as visit, ExitStack() as places:
                 try:
                     answer = await self.badges.answer(connection, headers, receive)
                     if answer is not None:
                         reply, media_type = answer.reply, answer.media_type
                     else:
                         media_type = media_type_of(headers)
-                        reply = await self.respond(visit, connection, headers, receive)
+                        reply = await self.respond(visit, places, connection, headers, receive)
                 except ScimError as error:
                     if error.kind in _DENIALS:
                         self._note_denial(connection, headers, error)
+                    error = self.traffic.judged(error, (connection.get("client") or ("",))[0])
                     visit.failed(error)
                     reply = refusal(error, request)
                 except Disconnected:
@@ -192,8 +202,9 @@ class App:
         finally:
             self._in_progress -= 1
 
-    async def respond(self, visit: Visit, connection: Connection, headers: Fields, receive: Receive) -> Reply:
-        """The pipeline: bytes → route → principal → plan → outcome → reply. Raises ScimError."""
+    async def respond(self, visit: Visit, places: ExitStack, connection: Connection, headers: Fields, receive: Receive) -> Reply:
+        """The pipeline: bytes → route → principal → plan → outcome → reply. What the request holds is given back with `places`. Raises
+        ScimError."""
         found = route(connection["raw_path"])
         visit.routed(found)
         method = connection["method"]
@@ -208,6 +219,8 @@ class App:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
+        credential, limits = principal.credential, self._limits(catalog)
+        await self.traffic.enter(places, credential.tenant, credential.actor, limits, weight(found.endpoint, method))
         schema = resource_type_of(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
@@ -217,7 +230,7 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allowed})
         check_feature(found, method, catalog.policy)
         if found.endpoint is Endpoint.BULK:
-            return await self._bulk(found, given, headers, receive)
+            return await self._bulk(found, given, headers, receive, limits)
         if found.endpoint is Endpoint.REQUEST:
             return await self._request(found, principal)
         if found.endpoint is Endpoint.PROGRESS:
@@ -231,14 +244,17 @@ class App:
             keeps = own_badges.require(principal, catalog, schema, right_at(found.endpoint, reads=reads))
             if schema is not None:
                 principal.credential.narrowing.require(schema.name)
-        body = await self._body(found, method, headers, receive)
+        body = await self._body(found, method, headers, receive, limits)
         if body is not None:  # which may have taken long: what is planned now rests on what holds now
             principal = await self._principal(given, found)
             catalog = await self._catalog(principal)
         until = time.monotonic() + _CHANGING
         while True:
             try:
-                return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
+                # What may wait for its result has no part of the tenant's share: it is worked on in turn elsewhere.
+                later = preferences(headers.joined(b"prefer")).asynchronous
+                async with nullcontext() if later else self.traffic.shares.share(credential.tenant):
+                    return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -303,6 +319,11 @@ class App:
             )
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
+        if isinstance(plan, Query):
+            async with self.traffic.search(scope.tenant, scope.limits):
+                outcome = await execute(scope, plan)
+                async with self.traffic.costly(scope.tenant):
+                    return renderer.reply(outcome)
         outcome = await execute(scope, plan)
         if user is not None:
             own_badges.check_shown(outcome, user)
@@ -313,7 +334,7 @@ class App:
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
-        status = await find_status(self.pool, principal.credential.tenant, found.id)
+        status = await find_status(self.pool.of(principal.credential.tenant), principal.credential.tenant, found.id)
         if status is None or status.actor != principal.credential.actor:
             raise ScimError(Kind.NOT_FOUND, "There is no such request")
         return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
@@ -336,16 +357,17 @@ class App:
         check_feature(found, method, policy)
         return found
 
-    async def _bulk(self, found: Route, given: Shown, headers: Fields, receive: Receive) -> Reply:
+    async def _bulk(self, found: Route, given: Shown, headers: Fields, receive: Receive, limits: Limits) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
         (await self._principal(given, found)).require(Right.BULK)
         check_content_type(headers.get(b"content-type"))
-        reader = OperationsReader(self.limits)
-        async for chunk in chunks(headers, receive, self.limits.body_bytes, "maxPayloadSize"):
+        reader = OperationsReader(limits)
+        async for chunk in chunks(headers, receive, limits.body_bytes, "maxPayloadSize"):
             reader.feed(chunk)
-        bulk = read_bulk(reader.finish(), found.tenant, self.limits)
+        bulk = read_bulk(reader.finish(), found.tenant, limits)
         counted(len(bulk.entries))
         principal = await self._principal(given, found)
+        self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
         until = time.monotonic() + self.limits.bulk_seconds
@@ -360,16 +382,18 @@ class App:
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digests = digests_of_bulk(self.digest_keys, bulk, self.limits)
-            return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
+            digests = digests_of_bulk(self.digest_keys, bulk, limits)
+            async with nullcontext() if wanted.asynchronous else self.traffic.bulk(scope.tenant, limits):
+                return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
             if kept is not None:
                 return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
         carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
-        results = await carry(scope, bulk, allot(bulk), authorise)
-        carried_out(results)
-        return Reply(200, response(results, headers.request_id))
+        async with self.traffic.bulk(scope.tenant, limits):
+            results = await carry(scope, bulk, allot(bulk), authorise)
+            carried_out(results)
+            return Reply(200, response(results, headers.request_id))
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
@@ -381,7 +405,7 @@ class App:
     async def _renew(self, tenant: int) -> tuple[int, Catalog]:
         """Read the tenant's catalogue anew, for the requests that follow in this process. One that was read before, and arrives later,
         does not take its place."""
-        read = await guarded(lambda: load_catalog(self.pool, tenant))
+        read = await guarded(lambda: load_catalog(self.pool.of(tenant), tenant))
         kept = self._catalogs.get(tenant)
         if kept is None or kept[0] < read[0]:
             kept = self._catalogs[tenant] = read
@@ -420,21 +444,24 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
+        pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
         return Scope(
-            *(self.pool, credential.tenant, catalog, base_url, credential.actor, self.limits, self.badges.wake, self.names),
+            *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,
             narrowing=credential.narrowing,
         )
 
-    async def _body(self, found: Route, method: str, headers: Fields, receive: Receive) -> dict[str, Any] | None:
+    def _limits(self, catalog: Catalog) -> Limits:
+        """The limits of the tenant: the server's, where its policy has no lower ones."""
+        return lowered(self.limits, catalog.policy)
+
+    async def _body(self, found: Route, method: str, headers: Fields, receive: Receive, limits: Limits) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""
         if method not in ("POST", "PUT", "PATCH"):
             return None
         searches = found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         check_content_type(headers.get(b"content-type"))
-        return read_object(
-            await read_body(headers, receive, self.limits.search_body_bytes if searches else self.limits.body_bytes), self.limits
-        )
+        return read_object(await read_body(headers, receive, limits.search_body_bytes if searches else limits.body_bytes), limits)
 
     def _generic_config(self, found: Route, connection: Connection) -> Reply:
         """ServiceProviderConfig without credentials: the same for every tenant, existing or not."""

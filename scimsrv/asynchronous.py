@@ -22,6 +22,7 @@ from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
+from scimsrv.schema.policy import lowered
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
@@ -30,7 +31,7 @@ from scimsrv.store.bulk import Ids, allot, carry_out_recorded
 from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.narrowing import Narrowing
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Tenants
 from scimsrv.store.scope import Scope
 from scimsrv.turns import Turns
 
@@ -72,7 +73,7 @@ def _single(text: bytes, method: str, path: str, if_match: str | None) -> Entry:
 class Jobs:
     """Carries out what is kept, in this process."""
 
-    def __init__(self, pool: Database, safe: Safe, limits: Limits) -> None:
+    def __init__(self, pool: Tenants, safe: Safe, limits: Limits) -> None:
         self._pool = pool
         self._safe = safe
         self._limits = limits
@@ -165,7 +166,7 @@ class Jobs:
                     await self._woken.wait()
             self._woken.clear()
             try:
-                tenants = await jobs.tenants_with_jobs(self._pool)
+                tenants = await jobs.tenants_with_jobs(self._pool.across())
             except Exception:
                 log.exception("looking for requests to be carried out failed and is tried again")
                 continue
@@ -178,7 +179,7 @@ class Jobs:
         try:
             while await self._one(tenant, None):
                 pass
-            await jobs.prune_jobs(self._pool, tenant)
+            await jobs.prune_jobs(self._pool.of(tenant), tenant)
         except Exception:
             log.exception("looking for requests of tenant %s failed and is tried again", tenant)
         finally:
@@ -188,7 +189,7 @@ class Jobs:
         """Carry out this request, or the oldest of a tenant's that nobody holds; False when there is none, or it failed."""
         async with self._turns.turn(tenant):
             try:
-                job = await jobs.take_job(self._pool, tenant, txn)
+                job = await jobs.take_job(self._pool.of(tenant), tenant, txn)
             except Exception:
                 log.exception("taking a request of tenant %s failed and is tried again", tenant)
                 return False
@@ -200,7 +201,7 @@ class Jobs:
             await self._carry_out(job)
         except asyncio.CancelledError:
             with contextlib.suppress(Exception):  # whom nobody can reach; it is taken up later
-                await jobs.give_back(self._pool, job)
+                await jobs.give_back(self._pool.of(job.tenant), job)
             raise
         except jobs.LostError:
             log.warning("a request of tenant %s was taken over by another server", job.tenant)
@@ -211,15 +212,17 @@ class Jobs:
 
     async def _carry_out(self, job: jobs.Job) -> None:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
-        _, catalog = await load_catalog(self._pool, job.tenant)
+        pool = self._pool.of(job.tenant)
+        _, catalog = await load_catalog(pool, job.tenant)
         try:
             scopes = await self._scopes(job, kept)
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
+        limits = lowered(self._limits, catalog.policy)
         # What was kept before credentials were narrowed says nothing of it.
         types = kept.get("types")
         narrowing = Narrowing(None if types is None else frozenset(types))
-        scope = Scope(self._pool, job.tenant, catalog, kept["base"], job.actor, self._limits, scopes=scopes, narrowing=narrowing)
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, scopes=scopes, narrowing=narrowing)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -234,13 +237,13 @@ class Jobs:
             for right in (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
                 require(right, scopes)
 
-        status = await jobs.find_status(self._pool, job.tenant, job.txn)
+        status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, jobs.JobRecorder(job, bulk=not kept["single"]), known)
 
     async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
-        scopes = await jobs.scopes_of(self._pool, job.tenant, job.actor)
+        scopes = await jobs.scopes_of(self._pool.of(job.tenant), job.tenant, job.actor)
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes
 
 

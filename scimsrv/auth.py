@@ -29,7 +29,7 @@ from scimsrv.store.identity import (
     note_trust_used,
     takes_basic,
 )
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Tenants
 from scimsrv.store.trusts import BEARER, EXCHANGE
 
 #: Longest Authorization header that is looked at, in bytes.
@@ -109,7 +109,7 @@ class Authenticator:
     """Finds the principal behind a request. A good answer is believed for less than a second; a bad one costs one indexed look-up, or
     none for what cannot be a token. The signature of a JWT is checked once, and what it rests on is looked up again each second."""
 
-    pool: Queries
+    pool: Tenants
     peppers: Sequence[bytes] = field(repr=False)
     secret_peppers: Sequence[bytes] = field(repr=False)
     access_tokens: AccessTokens

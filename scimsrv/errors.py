@@ -44,7 +44,7 @@ class Kind(Enum):
     UNSUPPORTED_MEDIA = Row(415, None, "The body must be application/scim+json or application/json, without content encoding.")
     UNPROCESSABLE = Row(422, None, "The Idempotency-Key belongs to another request.")
     PRECONDITION_REQUIRED = Row(428, None, "The tenant's policy demands If-Match here.")
-    TOO_MANY_REQUESTS = Row(429, None, "Too many requests; try again later.")
+    TOO_MANY_REQUESTS = Row(429, None, "There are too many requests; try again in a while.")
     HEADERS_TOO_LARGE = Row(431, None, "The request headers are larger than the server allows.")
     INTERNAL = Row(500, None, "The server failed; the request id finds the cause in its log.")
     NOT_IMPLEMENTED = Row(501, None, "This feature is switched off.")

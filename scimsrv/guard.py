@@ -25,6 +25,9 @@ BODY_SECONDS: Final = 30.0
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 
+MAX_FIELD_BYTES: Final = 16 * 1024
+"""One header's value; Authorization has the same limit from whoever reads it, and another answer."""
+
 _SLICE_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
 
@@ -117,6 +120,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse(Kind.HEADERS_TOO_LARGE, f"The request line and headers together may have {MAX_HEAD_BYTES} bytes.")
+            return
+        if any(len(value) > MAX_FIELD_BYTES and name != b"authorization" for name, value in self.headers):
+            self._refuse(Kind.HEADERS_TOO_LARGE, f"A header may have {MAX_FIELD_BYTES} bytes.")
             return
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):

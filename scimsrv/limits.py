@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes are bytes, lengths are characters, counts are items, times are seconds."""
+    """Sizes are bytes, lengths are characters, counts are items, times are seconds, rates are requests per second."""
 
     body_bytes: int = 4 * 1024 * 1024
     search_body_bytes: int = 64 * 1024
@@ -32,6 +32,14 @@ class Limits:
     cursor_seconds: int = 3_600
     password_min: int = 8
     password_bytes: int = 1_024
+    token_rate: float = 1_000.0
+    token_burst: float = 2_000.0
+    tenant_rate: float = 2_000.0
+    tenant_burst: float = 4_000.0
+    requests: int = 256
+    searches: int = 4
+    bulks: int = 2
+    patience: float = 2.0
 
 
 DEFAULT: Final = Limits()

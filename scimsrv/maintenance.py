@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from scimsrv.observe import CredentialExpiring, observe
-from scimsrv.store import answers, asynchronous, background, rework, tombstones
+from scimsrv.store import answers, asynchronous, background, rates, rework, tombstones
 from scimsrv.store.expiry import find_endings
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Database, Tenants
 
 log = logging.getLogger("scimsrv.background")
 
@@ -34,13 +34,13 @@ _WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (
 )
 
 #: What a tenant's old results and answers are forgotten by.
-_FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers)
+_FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers, rates.prune_rates)
 
 
 class Maintenance:
     """One task that does the background work of all tenants."""
 
-    def __init__(self, pool: Database) -> None:
+    def __init__(self, pool: Tenants) -> None:
         self._pool = pool
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -68,8 +68,8 @@ class Maintenance:
                     await self._woken.wait()
             self._woken.clear()
             try:
-                tenants = await background.tenants_with_work(self._pool)
-                tenants += [tenant for tenant in await rework.tenants_with_jobs(self._pool) if tenant not in tenants]
+                tenants = await background.tenants_with_work(self._pool.across())
+                tenants += [tenant for tenant in await rework.tenants_with_jobs(self._pool.across()) if tenant not in tenants]
             except Exception:
                 log.exception("looking for background work failed and is tried again")
                 continue
@@ -85,21 +85,21 @@ class Maintenance:
     async def _forget(self) -> None:
         """Remove what was kept for long enough of requests that came once, also where the tenant sends no more."""
         try:
-            for tenant, days in (await tombstones.tenants_with_old(self._pool)).items():
+            for tenant, days in (await tombstones.tenants_with_old(self._pool.across())).items():
                 more = True
                 while more:
-                    more = await tombstones.purge(self._pool, tenant, days)
+                    more = await tombstones.purge(self._pool.of(tenant), tenant, days)
         except Exception:
             log.exception("removing deleted resources for good failed and is tried again")
         try:
-            tenants = await asynchronous.tenants_with_old(self._pool)
+            tenants = await asynchronous.tenants_with_old(self._pool.across())
         except Exception:
             log.exception("looking for old results and answers failed and is tried again")
             return
         for tenant in tenants:
             for forget in _FORGET:
                 try:
-                    await forget(self._pool, tenant)
+                    await forget(self._pool.of(tenant), tenant)
                 except Exception:
                     log.exception("forgetting old results and answers of tenant %s failed and is tried again", tenant)
 
@@ -121,7 +121,7 @@ class Maintenance:
         more = []
         for work in _WORK:  # one that fails keeps the others from nothing
             try:
-                more.append(await work(self._pool, tenant))
+                more.append(await work(self._pool.of(tenant), tenant))
             except Exception:
                 log.exception("the background work on tenant %s failed and is tried again", tenant)
         await asyncio.sleep((clock() - begun) * _REST)

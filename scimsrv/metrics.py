@@ -18,6 +18,7 @@ from scimsrv.observe import (
     DatabaseFailed,
     Exchange,
     GuardTripped,
+    Limited,
     Load,
     Observation,
     Operated,
@@ -109,6 +110,7 @@ METRICS: Final = (
     Metric("scim_auth_failures_total", "counter", "Requests of the data plane that were not let in", ("reason", "method")),
     Metric("scim_credential_expiring_total", "counter", "Warnings of credentials that end soon, one for each threshold of days"),
     Metric("scim_deletion_guard_tripped_total", "counter", "Times that a tenant's deletion guard began to hold deletions", ("tenant",)),
+    Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met", ("limit",)),
     Metric("scim_db_pool_size", "gauge", "Connections to the database, looked at each second", ("plane",)),
     Metric("scim_db_pool_in_use", "gauge", "Connections that work, looked at each second", ("plane",)),
     Metric("scim_db_pool_wait_seconds", "histogram", "Waits for a connection, where none was free", (), _WAIT_SECONDS),
@@ -173,6 +175,8 @@ class Metrics:
                 self._of("scim_credential_expiring_total").inc()
             case GuardTripped(tenant):
                 self._of("scim_deletion_guard_tripped_total", self._tenants.label(tenant)).inc()
+            case Limited(limit):
+                self._of("scim_ratelimited_total", limit).inc()
             case Load(plane, requests):
                 self._of("scim_http_inflight", plane).set(requests)
             case _:

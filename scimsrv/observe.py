@@ -120,6 +120,12 @@ class GuardTripped(NamedTuple):
     tenant: str
 
 
+class Limited(NamedTuple):
+    """A request was refused with 429; `limit` is which limit it met."""
+
+    limit: str
+
+
 class CredentialExpiring(NamedTuple):
     """It was warned of a credential that ends soon, once for each threshold of days."""
 
@@ -132,7 +138,18 @@ class Load(NamedTuple):
 
 
 Observation: TypeAlias = (
-    Exchange | Refused | Searched | Queried | Waited | DatabaseFailed | Retried | PoolState | GuardTripped | CredentialExpiring | Load
+    Exchange
+    | Refused
+    | Searched
+    | Queried
+    | Waited
+    | DatabaseFailed
+    | Retried
+    | PoolState
+    | GuardTripped
+    | CredentialExpiring
+    | Limited
+    | Load
 )
 
 Projection: TypeAlias = Callable[[Observation], None]

@@ -21,7 +21,7 @@ from scimsrv.exposition import exposition, metrics_of
 from scimsrv.guard import GuardedProtocol
 from scimsrv.listeners import Listeners, ServeError
 from scimsrv.monitor import Condition, create_monitor_app
-from scimsrv.settings import Settings, load_settings, to_environment
+from scimsrv.settings import PREFIX, Settings, load_settings, to_environment
 from scimsrv.supervisor import Announcing, Workers, beside, run_here, run_workers
 
 _APP: Final = "scimsrv.serve:worker_app"
@@ -78,7 +78,10 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
     application does not start.
     """
     global _pulse
-    os.environ.update(to_environment(settings))
+    # What serves requests has no use for the owner of the tables.
+    for name in ("ADMIN_DATABASE_URL", "ADMIN_DATABASE_URL_FILE"):
+        os.environ.pop(PREFIX + name, None)
+    os.environ.update(to_environment(settings.model_copy(update={"admin_database_url": None})))
     _check_tls(settings)
     _set_up_logging(settings)
     several = settings.workers > 1

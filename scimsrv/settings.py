@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "SCIMSRV_"
-SECRETS: Final = frozenset({"database_url", "secret_key", "admin_token"})
+SECRETS: Final = frozenset({"database_url", "admin_database_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
 _LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts"})
@@ -28,6 +28,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: str | None = Field(default=None, description="Postgres to use; without it an embedded one runs in the data directory")
+    admin_database_url: str | None = Field(
+        default=None, description="the same database for migrations and administration, as the role that owns the tables"
+    )
+    isolation: Literal["predicate", "rls"] = Field(
+        default="predicate", description="what keeps tenants apart: each statement's predicate, or row-level security as well"
+    )
     data_dir: Path = Field(default=Path(".scimsrv"), description="where embedded mode keeps database, key and demo token")
     postgres_bin: Path | None = Field(default=None, description="folder with initdb and postgres for embedded mode, instead of the wheel's")
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -54,6 +60,18 @@ class Settings(BaseModel):
     max_page: int = Field(default=1000, ge=1, le=100_000, description="most resources in one page")
     default_page: int = Field(default=100, ge=1, description="resources in a page when the client names no count")
     cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")
+    token_rate: int = Field(
+        default=1000, ge=1, description="requests per second of one token; a search counts as two, a bulk request as many"
+    )
+    token_burst: int = Field(default=2000, ge=1, description="requests of one token at once, after a rest")
+    tenant_rate: int = Field(default=2000, ge=1, description="requests per second of all tokens of a tenant together")
+    tenant_burst: int = Field(default=4000, ge=1, description="requests of a tenant at once, after a rest")
+    rate_patience: float = Field(
+        default=2.0, ge=0, le=10, description="seconds that a request too many is kept waiting before it is refused"
+    )
+    tenant_requests: int = Field(default=256, ge=1, description="most requests of a tenant in progress per process")
+    tenant_searches: int = Field(default=4, ge=1, description="most searches of a tenant in progress per process; others wait for a while")
+    bad_tokens: int = Field(default=20, ge=1, description="invalid tokens from one address within a minute, after which it is told to wait")
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
     jwks_hosts: tuple[str, ...] = Field(
@@ -108,6 +126,8 @@ class Settings(BaseModel):
         taken = [(self.host, self.port)] + ([(self.admin_host, self.admin_port)] if self.admin else [])
         if self.metrics and self.metrics_port and (self.metrics_host, self.metrics_port) in taken:
             raise ValueError("metrics_port must be neither port nor admin_port: metrics have an address of their own")
+        if self.isolation == "rls" and self.embedded and self.admin_url is None:
+            raise ValueError("isolation = rls needs a database_url: the embedded Postgres has one role, which owns everything")
         if self.default_page > self.max_page:
             raise ValueError("default_page must not exceed max_page")
         return self
@@ -116,6 +136,16 @@ class Settings(BaseModel):
     def embedded(self) -> bool:
         """Whether the server runs a Postgres of its own."""
         return self.database_url is None
+
+    @property
+    def isolated(self) -> bool:
+        """Whether row-level security guards tenants' rows."""
+        return self.isolation == "rls"
+
+    @property
+    def owner_url(self) -> str | None:
+        """The database's URL for migrations and administration."""
+        return self.admin_database_url or self.database_url
 
     @property
     def loopback(self) -> bool:

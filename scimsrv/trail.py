@@ -12,7 +12,7 @@ from typing import Final
 
 from scimsrv.denials import DenialCounter
 from scimsrv.store import audit, seals
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Tenants
 from scimsrv.store.scope import now
 from scimsrv.store.tenants import keys_of
 
@@ -35,7 +35,7 @@ _RETENTION: Final = 3_600.0
 class Trail:
     """One task that seals; `key` is the server's for it. `denials` are counted by whoever denies."""
 
-    def __init__(self, pool: Database, key: bytes) -> None:
+    def __init__(self, pool: Tenants, key: bytes) -> None:
         self.denials = DenialCounter(time.monotonic)
         self._pool = pool
         self._key = key
@@ -67,7 +67,7 @@ class Trail:
                     await seals.begin_chains(self._pool)
                     begun = True
                 await self.write_denials()
-                tenants = await seals.tenants_with_unsealed(self._pool)
+                tenants = await seals.tenants_with_unsealed(self._pool.across())
             except Exception:
                 log.exception("looking for changes to be sealed failed and is tried again")
                 tenants = []
@@ -81,7 +81,7 @@ class Trail:
     async def _seal(self, tenant: int) -> bool:
         started = time.monotonic()
         try:
-            more = await seals.seal(self._pool, tenant, self._key)
+            more = await seals.seal(self._pool.of(tenant), tenant, self._key)
             await asyncio.sleep((time.monotonic() - started) * _REST)
             if not more and time.monotonic() - self._announced.get(tenant, float("-inf")) > _ANNOUNCED:
                 await self._announce(tenant)
@@ -93,25 +93,25 @@ class Trail:
     async def _announce(self, tenant: int) -> None:
         """Say where the chain ends, for logs that are kept elsewhere: one that has lost its end, or was made anew, differs from that."""
         self._announced[tenant] = time.monotonic()
-        position, head = await seals.head_of(self._pool, tenant)
+        position, head = await seals.head_of(self._pool.of(tenant), tenant)
         log.info("the audit chain of tenant %s has the hash %s at position %s", tenant, head.hex(), position)
 
     async def write_denials(self, *, everything: bool = False) -> None:
         """Write down what is due of the denied attempts that were counted, or all of it."""
         found = list(self.denials.due(everything=everything))
-        keys = await keys_of(self._pool, {one.slug for one in found}) if found else {}
+        keys = await keys_of(self._pool.across(), {one.slug for one in found}) if found else {}
         for one in found:
             if one.slug in keys:
-                await audit.note_denial(self._pool, keys[one.slug], one.actor, one.said)
+                await audit.note_denial(self._pool.of(keys[one.slug]), keys[one.slug], one.actor, one.said)
 
     async def _retain(self) -> None:
         if time.monotonic() - self._kept < _RETENTION:
             return
         self._kept = time.monotonic()
         try:
-            for tenant, days in (await audit.retentions(self._pool)).items():
+            for tenant, days in (await audit.retentions(self._pool.across())).items():
                 before, left = now() - timedelta(days=days), True
                 while left:
-                    left = (await audit.truncate(self._pool, tenant, before, self._key)).seals > 0
+                    left = (await audit.truncate(self._pool.of(tenant), tenant, before, self._key)).seals > 0
         except Exception:
             log.exception("truncating audit trails failed and is tried again")

@@ -20,19 +20,42 @@ class Turns:
     @asynccontextmanager
     async def turn(self, tenant: int) -> AsyncIterator[None]:
         """A place for the length of the block; those of one tenant come in their order."""
+        await self.take(tenant)
+        try:
+            yield
+        finally:
+            self.leave(tenant)
+
+    async def take(self, tenant: int) -> None:
+        """Take a place, which has to be left again."""
+        if self.taken_at_once(tenant):
+            return
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(given)
-        self._give()
         try:
             await given
         except asyncio.CancelledError:
             if not given.cancelled():  # it was given just now
-                self._leave(tenant)
+                self.leave(tenant)
             raise
-        try:
-            yield
-        finally:
-            self._leave(tenant)
+
+    def taken_at_once(self, tenant: int) -> bool:
+        """Take a place where that needs no waiting; False where it does."""
+        # Those who wait while places are free have as many as they may have.
+        if not self._free or self._held[tenant] >= self._each or tenant in self._waiting:
+            return False
+        self._free -= 1
+        self._held[tenant] += 1
+        return True
+
+    def leave(self, tenant: int) -> None:
+        """Give a place back, to whoever is next."""
+        self._free += 1
+        self._held[tenant] -= 1
+        if not self._held[tenant]:
+            del self._held[tenant]
+        if self._waiting:
+            self._give()
 
     def _give(self) -> None:
         while self._free:
@@ -47,10 +70,3 @@ class Turns:
                 self._free -= 1
                 self._held[tenant] += 1
                 given.set_result(None)
-
-    def _leave(self, tenant: int) -> None:
-        self._free += 1
-        self._held[tenant] -= 1
-        if not self._held[tenant]:
-            del self._held[tenant]
-        self._give()

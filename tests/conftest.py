@@ -1,29 +1,66 @@
 """Fixtures that every kind of test shares: a Postgres for the run, a fresh database for a module, a pool for a test."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import pytest
 
-from tests.postgres import TestServer, test_server, versions
+from tests.distributed.pooler import PROGRAM, pooler, through
+from tests.postgres import ISOLATION, POOLED, POSTGRES, TestServer, test_server, versions
 from tests.recorder import faults, recording
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
+_TESTS: Final = Path(__file__).parent
+
+
+#: Files whose tests run with and without row-level security, whatever else is asked for.
+_BOTH: Final = frozenset(
+    {
+        *("wire/test_isolation.py", "wire/test_tenancy_matrix.py", "wire/test_authentication.py", "wire/test_bulk.py", "wire/test_me.py"),
+        *("wire/test_asynchronous.py", "wire/test_idempotency.py", "wire/test_definitions.py", "wire/test_admin_definitions.py"),
+        *("store/test_races.py", "store/test_bulk_whole.py", "store/test_filter_cases.py", "store/test_names.py"),
+    }
+)
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of tests/store on every Postgres found; all others on the embedded one."""
+    """Run the tests of tests/store on every Postgres found, all others on the embedded one; some with row-level security, too."""
     if "cluster" in metafunc.fixturenames and "tests/store/" in metafunc.definition.nodeid:
         metafunc.parametrize("cluster", versions(), indirect=True, scope="session")
+    if "isolation" in metafunc.fixturenames and metafunc.definition.path.relative_to(_TESTS).as_posix() in _BOTH:
+        metafunc.parametrize("isolation", ("predicate", "rls"), indirect=True)
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     """Yield a running server for the whole run, by name of its version."""
-    with test_server(getattr(request, "param", "embedded")) as server:
+    with test_server(getattr(request, "param", POSTGRES)) as server:
         yield server
+
+
+@pytest.fixture
+def isolation(request: pytest.FixtureRequest) -> str:
+    """Return what keeps tenants apart in the test: "predicate", or "rls"."""
+    return str(getattr(request, "param", ISOLATION))
+
+
+@pytest.fixture(scope="session")
+def pooler_url(cluster: TestServer) -> Iterator[str]:
+    """Yield the URL of the run's Postgres through a pooler; without PgBouncer the tests are skipped."""
+    if PROGRAM is None:
+        pytest.skip("PgBouncer is not installed")
+    with pooler(cluster.cluster) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def reached(request: pytest.FixtureRequest, database: str) -> str:
+    """Return the URL by which applications reach the module's database: directly, or through PgBouncer where that is asked for."""
+    return through(request.getfixturevalue("pooler_url"), database) if POOLED else database
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
-from scimsrv.embedded import Cluster, start_cluster
+from scimsrv.embedded import USER, Cluster, start_cluster
 from scimsrv.store.migrate import migrate
 
 # Tests end with their server, so only speed counts; what a crash leaves is tested with servers that keep the real settings.
 _OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "512MB", "shared_buffers": "64MB"}
 _TEMPLATE = "migrated"
+
+APPLICATION: Final = "scim_app"
+"""The role behind row-level security: every migrated database has the wall, which superusers, such as the tests' own role, pass by."""
+
+POSTGRES: Final = os.environ.get("SCIMSRV_TEST_POSTGRES", "embedded")
+"""The server that tests run on, by name of its version; those of tests/store run on all that are found where none is named."""
+
+ISOLATION: Final = os.environ.get("SCIMSRV_TEST_ISOLATION", "predicate")
+"""What keeps tenants apart in tests that are not about it."""
+
+POOLED: Final = os.environ.get("SCIMSRV_TEST_POOLER", "") == "pgbouncer"
+"""Whether applications in the tests reach their database through PgBouncer."""
 
 
 def binaries(version: str) -> Path | None:
@@ -27,6 +40,8 @@ def binaries(version: str) -> Path | None:
 
 def versions() -> list[str]:
     """Return the servers found here: the embedded one, and a system Postgres 15, the oldest that is supported."""
+    if "SCIMSRV_TEST_POSTGRES" in os.environ:
+        return [POSTGRES]
     old = binaries("15")
     return ["embedded", "15"] if old is not None and (old / "postgres").exists() else ["embedded"]
 
@@ -35,6 +50,11 @@ def with_database(dsn: str, name: str) -> str:
     """Return the URL of another database of the same server."""
     head, _, options = dsn.partition("?")
     return f"{head.rpartition('/')[0]}/{name}?{options}"
+
+
+def as_application(dsn: str) -> str:
+    """Return the URL of the same database for the role behind row-level security."""
+    return dsn.replace(f"//{USER}@", f"//{APPLICATION}@", 1)
 
 
 @dataclass
@@ -59,8 +79,9 @@ class TestServer:
 
     async def prepare(self) -> None:
         """Make the template."""
+        await self._execute(f"CREATE ROLE {APPLICATION} LOGIN")
         await self._execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
-        await migrate(with_database(self.cluster.dsn, _TEMPLATE))
+        await migrate(with_database(self.cluster.dsn, _TEMPLATE), application=APPLICATION)
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.cluster.dsn)

@@ -36,7 +36,7 @@ TENANT_TABLES: Final = {
         "tenant",
     ),
     **dict.fromkeys(("credential", "tenant_config", "tenant_schema", "tenant_resource_type", "tenant_index", "tenant_job"), "tenant"),
-    **dict.fromkeys(("request_job", "request_result", "first_answer"), "tenant"),
+    **dict.fromkeys(("request_job", "request_result", "first_answer", "rate"), "tenant"),
     **dict.fromkeys(("oauth_client", "oauth_secret", "trust", "used_assertion"), "tenant"),
     **dict.fromkeys(("badge_key", "badge_status_list", "badge_status", "badge_credential", "badge_image", "badge_kept"), "tenant"),
     "tenant": "id",

@@ -18,7 +18,7 @@ import asyncpg
 
 from bench import ceiling
 from bench.load import Generator, Load, Measure
-from bench.processes import Running, running
+from bench.processes import UNHURRIED, Running, running
 from bench.scale.lots import Sizes
 from bench.scale.manifest import Manifest
 from bench.seed import seed
@@ -145,7 +145,7 @@ def site(sizes: Sizes, effort: Effort, data: Path | None) -> Iterator[Site]:
         manifest = _filled(cluster.dsn, sizes, data / "manifest.json")
         key = new_key()
         tokens, keys = asyncio.run(_admit(cluster.dsn, key, manifest))
-        settings = {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(data)}
+        settings = {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(data)} | UNHURRIED
         server = stack.enter_context(running(["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"], settings))
         environment = {ceiling.DATABASE: cluster.dsn, ceiling.TENANT: str(keys[manifest.big.slug])}
         bare = stack.enter_context(running(["-m", "bench.ceiling", "{port}"], environment))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from conformance.client import Scim, ensure, equal, expect, rand
-from conformance.registry import case
+import time
+
+from conformance.client import Scim, ensure, equal, expect, expect_error, rand
+from conformance.registry import Skip, case, requirement
 
 _SECTION = "IPSIE SCIM AL1 draft"
 _TAGS = {"profile"}
+
+#: Requests that a check sends to meet a rate, and the longest time in seconds that it then waits.
+_MOST = 300
+_PATIENCE = 30
 
 
 @case("IPSIE-AL1-01", section=_SECTION, tags=_TAGS)
@@ -40,6 +46,35 @@ def member_patches(scim: Scim) -> None:
     ):
         expect(scim.patch(path, operation), 200, 204)
         equal({one["value"] for one in scim.read(path).get("members", [])}, members, f"members after {operation!r}")
+
+
+@case("IPSIE-AL1-04", section=_SECTION, tags=_TAGS, level="SHOULD")
+def rates_of_requests(scim: Scim) -> None:
+    """Beyond its rate a client is refused with 429, told after how many seconds to come back, and served then."""
+    _check_refusal(scim, "/Users", {"count": "1"})
+
+
+@requirement("9865-5.3-02", tags=_TAGS)
+def rates_of_pages(scim: Scim) -> None:
+    """Pages by cursor have a rate, too: beyond it the answer is 429, and not an error about the cursor."""
+    scim.user()
+    _check_refusal(scim, "/Users", {"cursor": "", "count": "1"})
+
+
+def _check_refusal(scim: Scim, path: str, params: dict[str, str]) -> None:
+    """Ask until the answer is 429, and look at that. Raises Skip where the rate is higher than a client can ask one by one."""
+    for _ in range(_MOST):
+        answer = scim.get(path, params=params)
+        if answer.status_code == 429:
+            break
+        expect(answer, 200)
+    else:
+        raise Skip(f"{_MOST} requests, one after the other, did not meet the server's rate")
+    expect_error(answer, 429)
+    wait = answer.headers.get("retry-after", "")
+    ensure(wait.isdigit() and int(wait) >= 1, f"Retry-After is {wait!r} and no number of seconds")
+    time.sleep(min(int(wait), _PATIENCE))
+    expect(scim.get("/ServiceProviderConfig"), 200)
 
 
 @case("IPSIE-AL1-05", section=_SECTION, tags=_TAGS)

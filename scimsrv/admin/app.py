@@ -68,11 +68,11 @@ class AdminApp:
 
     async def open(self) -> None:
         """Open the pool and derive the keys."""
-        if self.settings.database_url is None:
+        if self.settings.owner_url is None:
             raise ValueError("the settings name no database")
         self._keys = ServerKeys.load(self.settings)
         size = min(_CONNECTIONS, self.settings.pool_size)
-        self.pool = await open_pool(self.settings.database_url, size=size, statement_cache=self.settings.statement_cache, plane="admin")
+        self.pool = await open_pool(self.settings.owner_url, size=size, statement_cache=self.settings.statement_cache, plane="admin")
         self.authenticator = AdminAuthenticator(self.pool, self._keys.derive_all(ADMIN_PEPPER))
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ import orjson
 from scimsrv.embedded import DirectoryLock, running, start_cluster
 from scimsrv.settings import PREFIX, Settings, load_settings
 from scimsrv.store.connection import Connection, DatabaseError, connect
+from scimsrv.store.isolation import role_at
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -96,12 +97,14 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """Yield the URL of the database to work on: the configured one, or the embedded one, which is started if need be.
+    """Yield the URL of the database to work on, as its owner: the configured one, or the embedded one, which is started if need be.
 
-    Raises DatabaseError when nothing is configured and no embedded database exists.
+    Raises DatabaseError when nothing is configured and no embedded database exists, or with row-level security no owner.
     """
-    if settings.database_url is not None:
-        yield settings.database_url
+    if settings.isolated and settings.admin_database_url is None:
+        raise DatabaseError("With isolation = rls commands need admin_database_url, the database as the role that owns the tables.")
+    if settings.owner_url is not None:
+        yield settings.owner_url
         return
     directory = settings.data_dir.absolute() / POSTGRES
     if not directory.exists():
@@ -127,6 +130,13 @@ def database_url(settings: Settings) -> Iterator[str]:
             started.stop()
     finally:
         lock.release()
+
+
+def application_role(settings: Settings) -> str | None:
+    """The role that requests are served as, where row-level security has to hold it back. Raises DatabaseError when it cannot connect."""
+    if not settings.isolated or settings.database_url is None:
+        return None
+    return asyncio.run(role_at(settings.database_url))
 
 
 def on_database(settings: Settings, work: Callable[[Connection], Awaitable[_T]]) -> _T:

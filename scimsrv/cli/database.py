@@ -4,7 +4,18 @@ import argparse
 import asyncio
 from typing import Any
 
-from scimsrv.cli.common import FAILED, add_command, add_common, add_group, database_url, emit, note, settings_of, table
+from scimsrv.cli.common import (
+    FAILED,
+    add_command,
+    add_common,
+    add_group,
+    application_role,
+    database_url,
+    emit,
+    note,
+    settings_of,
+    table,
+)
 from scimsrv.store import migrate
 
 
@@ -17,8 +28,9 @@ def register(commands: Any) -> None:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    with database_url(settings_of(arguments)) as dsn:
-        applied = asyncio.run(migrate.migrate(dsn))
+    settings = settings_of(arguments)
+    with database_url(settings) as dsn:
+        applied = asyncio.run(migrate.migrate(dsn, application=application_role(settings)))
     names = [f"{one.number:04}_{one.name}" for one in applied]
     emit(arguments, {"applied": names, "version": migrate.expected_version()}, "\n".join(names))
     note(f"The schema is at version {migrate.expected_version()}.")

@@ -13,6 +13,7 @@ from scimsrv.keys import ServerKeys
 from scimsrv.settings import Settings, SettingsError
 from scimsrv.store.checkup import Finding, examine
 from scimsrv.store.connection import DatabaseError
+from scimsrv.store.isolation import check_at
 
 
 def register(commands: Any) -> None:
@@ -27,6 +28,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     try:
         with database_url(settings) as dsn:
             findings += asyncio.run(examine(dsn))
+            findings.append(_isolation(settings, dsn))
     except DatabaseError as error:
         findings.append(Finding("connection", False, str(error), "start the database, or correct database_url"))
     rows = [("ok" if one.ok else "MEND", one.check, one.found, "" if one.ok else one.fix) for one in findings]
@@ -41,6 +43,15 @@ def _key(settings: Settings) -> Finding:
     except SettingsError as error:
         return Finding("secret key", False, str(error), fix)
     return Finding("secret key", True, f"version {versions[-1]}", fix)
+
+
+def _isolation(settings: Settings, dsn: str) -> Finding:
+    """Whether what the settings say keeps tenants apart does so for the role that requests are served as."""
+    try:
+        asyncio.run(check_at(settings.database_url or dsn, isolated=settings.isolated))
+    except DatabaseError as error:
+        return Finding("isolation", False, str(error), "see docs/isolation.md")
+    return Finding("isolation", True, settings.isolation, "")
 
 
 def _badges() -> Finding:

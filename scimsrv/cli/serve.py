@@ -10,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from scimsrv import __version__
-from scimsrv.cli.common import POSTGRES, CommandError, add_command, add_common, emit, note, settings_of, tenant_url
+from scimsrv.cli.common import (
+    POSTGRES,
+    CommandError,
+    add_command,
+    add_common,
+    application_role,
+    emit,
+    note,
+    settings_of,
+    tenant_url,
+)
 from scimsrv.demo import Demo, prepare_demo
 from scimsrv.embedded import Cluster, DirectoryLock, EmbeddedError, start_cluster
 from scimsrv.keys import FILE_NAME, ServerKeys
 from scimsrv.listeners import check_exposure, listen
 from scimsrv.serve import run
 from scimsrv.settings import Settings
-from scimsrv.store import migrate
+from scimsrv.store import isolation, migrate
 from scimsrv.supervisor import ignore_signals, interruptible
 
 _WAIT_SECONDS = 10.0
@@ -73,8 +83,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _external(settings: Settings) -> "Iterator[tuple[Settings, Demo | None]]":
     ServerKeys.load(settings)
     assert settings.database_url is not None
+    if settings.isolated and settings.admin_database_url is None and (settings.admin or settings.migrate):
+        raise CommandError(
+            "With isolation = rls migrations and the admin API need admin_database_url, the database as the role that owns the tables; "
+            "or serve with --no-admin."
+        )
     if settings.migrate:
-        asyncio.run(migrate.migrate(settings.database_url))
+        assert settings.owner_url is not None
+        asyncio.run(migrate.migrate(settings.owner_url, application=application_role(settings)))
     else:
         found = asyncio.run(migrate.status(settings.database_url))
         if found.pending:
@@ -82,6 +98,7 @@ def _external(settings: Settings) -> "Iterator[tuple[Settings, Demo | None]]":
                 f"The database is at schema version {found.version}, this program needs {found.expected}: "
                 "run `scimsrv db migrate`, or serve with --migrate."
             )
+    asyncio.run(isolation.check_at(settings.database_url, isolated=settings.isolated))
     yield settings, None
 
 

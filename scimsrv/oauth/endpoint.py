@@ -21,7 +21,7 @@ from scimsrv.oauth.refusals import Refusals
 from scimsrv.observe import denied
 from scimsrv.scopes import ALIASES
 from scimsrv.store.identity import Credential, TrustIdentity, find_client, find_trusts, note_trust_used, use_assertion
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Tenants
 from scimsrv.store.trusts import EXCHANGE
 
 #: Seconds ahead that the end of an assertion of a client may lie, as long as its jti is kept.
@@ -43,7 +43,7 @@ class _Found:
 class TokenEndpoint:
     """Issues access tokens. What is wrong with a proof is not told: an unknown tenant, client or issuer and a wrong secret are alike."""
 
-    pool: Queries
+    pool: Tenants
     peppers: Sequence[bytes] = field(repr=False)
     access_tokens: AccessTokens
     key_sets: KeySets

@@ -71,6 +71,12 @@ def allow(methods: Iterable[str]) -> str:
     return ", ".join((*methods, "OPTIONS"))
 
 
+def weight(endpoint: Endpoint, method: str) -> int:
+    """As how many requests one counts; a bulk request as many as it has operations, once they are known."""
+    lists = endpoint in (Endpoint.ROOT, Endpoint.COLLECTION) and method in ("GET", "HEAD")
+    return 2 if lists or endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH) else 1
+
+
 _FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}
 _DISCOVERY: Final = {"Schemas": Endpoint.SCHEMAS, "ResourceTypes": Endpoint.RESOURCE_TYPES}
 VERSION: Final = re.compile(r"[vV]\d{1,4}")

@@ -10,14 +10,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, get_args, get_type_hints
+
+from scimsrv.limits import Limits
 
 #: Of switches whose value is a list of names.
 NAMES: Final = ("*",)
 
-#: Of switches whose value is a whole number.
+#: Of switches whose value is a whole number, and of those that lower a limit of the server: a whole number, or None for the server's own.
 NUMBER: Final = ("0",)
+LIMIT: Final = ("#",)
+
+_MOST: Final = 2**31 - 1
 
 #: Of switches whose value is the name of a claim.
 CLAIM: Final = ("?",)
@@ -46,6 +51,11 @@ def switch(default: Any, meaning: str, reason: str, most: int = 0) -> Any:
     """A field of Policy: its value in the profile `standard`, what it does when it is on, and why a tenant may want it so or otherwise;
     for a number, the largest that it may be."""
     return field(default=default, metadata={"meaning": meaning, "reason": reason, "most": most})
+
+
+def lower(limit: str, meaning: str, reason: str) -> Any:
+    """A field of Policy that lowers a limit of the server, by the limit's name in Limits; None leaves it as it is."""
+    return field(default=None, metadata={"meaning": meaning, "reason": reason, "limit": limit})
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +270,39 @@ class Policy:
         "Users' credentials can be read and kept by the Open Badges API, with tokens that stand for a user.",
         "It lets applications store credentials of other issuers here, which not every tenant wants.",
     )
+    max_body: int | None = lower(
+        "body_bytes", "Largest request body in bytes, where that is less than the server's `max_body`.", "Who sends small resources only."
+    )
+    max_search_body: int | None = lower(
+        "search_body_bytes", "Largest body of a search in bytes, where that is less than the server's.", "Filters of people are short."
+    )
+    max_operations: int | None = lower(
+        "bulk_operations", "Most operations in a bulk request, where that is less than the server's.", "Keeps imports in smaller pieces."
+    )
+    max_page: int | None = lower(
+        "page", "Most resources in a page, where that is less than the server's `max_page`.", "Keeps a token from reading all at once."
+    )
+    max_patch_operations: int | None = lower(
+        "patch_operations", "Most operations in a PATCH, where that is less than 1,000.", "Identity providers send a few at a time."
+    )
+    max_values: int | None = lower(
+        "values", "Most values of an attribute, where that is less than 50.", "A person has few addresses; a broken client sends many."
+    )
+    max_references: int | None = lower(
+        "links", "Most members in a request, where that is less than 100,000.", "Changes of big groups then come in smaller pieces."
+    )
+    max_requests: int | None = lower(
+        "requests", "Most requests at the same time, where that is less than the server's.", "Leaves more of the server to other tenants."
+    )
+    max_searches: int | None = lower(
+        "searches", "Most searches at the same time, where that is less than the server's.", "Searches cost the most."
+    )
+    token_rate: int | None = lower(
+        "token_rate", "Requests per second of one token, where that is less than the server's.", "A client that goes wild is slowed down."
+    )
+    tenant_rate: int | None = lower(
+        "tenant_rate", "Requests per second of all tokens together, where that is less than the server's.", "As a contract may say."
+    )
 
 
 PROFILES: Final[dict[str, Policy]] = {
@@ -293,6 +336,9 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         elif kind is CLAIM:
             if not isinstance(value, str) or _CLAIM.fullmatch(value) is None or value.lower() in _NO_SUBJECTS:
                 raise ValueError(f"{name} must be the name of a claim, and none of an e-mail address")
+        elif kind is LIMIT:
+            if not (value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST)):
+                raise ValueError(f"{name} must be a whole number from 1, or null")
         elif kind is None:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false")
@@ -325,6 +371,8 @@ def _switch_schema(one: Field[Any]) -> dict[str, Any]:
         form = {"type": "array", "items": {"type": "string"}}
     if words is NUMBER:
         form = {"type": "integer", "minimum": 0, "maximum": one.metadata["most"]}
+    if words is LIMIT:
+        form = {"type": ["integer", "null"], "minimum": 1, "maximum": _MOST}
     return {
         **form,
         "default": _listed(one.default),
@@ -341,15 +389,15 @@ def _listed(value: Any) -> Any:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """The words of each switch that takes one of several."""
-    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER, CLAIM)}
+    return {name: words for name, words in _words().items() if words is not None and words not in (NAMES, NUMBER, LIMIT, CLAIM)}
 
 
 @cache
 def _words() -> dict[str, tuple[str, ...] | None]:
-    """The values of each switch that takes one of several words, NAMES for a list, NUMBER for a number, CLAIM for a claim; None for those
-    that are on or off."""
+    """The values of each switch that takes one of several words, NAMES for a list, NUMBER and LIMIT for a number, CLAIM for a claim; None
+    for those that are on or off."""
     hints = get_type_hints(Policy)
-    kinds = {bool: None, int: NUMBER, tuple[str, ...]: NAMES, str: CLAIM}
+    kinds: dict[Any, tuple[str, ...] | None] = {bool: None, int: NUMBER, tuple[str, ...]: NAMES, int | None: LIMIT, str: CLAIM}
     return {one.name: kinds[hints[one.name]] if hints[one.name] in kinds else get_args(hints[one.name]) for one in fields(Policy)}
 
 
@@ -360,4 +408,20 @@ CLAIMS: Final = frozenset(name for name, words in _words().items() if words is C
 LISTS: Final = frozenset(name for name, words in _words().items() if words is NAMES)
 
 #: The switches that take a number.
-NUMBERS: Final = frozenset(name for name, words in _words().items() if words is NUMBER)
+NUMBERS: Final = frozenset(name for name, words in _words().items() if words in (NUMBER, LIMIT))
+
+
+@lru_cache(maxsize=1_000)
+def lowered(limits: Limits, policy: Policy) -> Limits:
+    """The limits of a tenant with this policy: the server's, or the tenant's own where those are lower. A burst shrinks with its rate."""
+    own = {one.metadata["limit"]: getattr(policy, one.name) for one in fields(Policy) if "limit" in one.metadata}
+    found = {name: min(value, getattr(limits, name)) for name, value in own.items() if value is not None}
+    if not found:
+        return limits
+    made = replace(limits, **found)
+    return replace(
+        made,
+        default_page=min(made.default_page, made.page),
+        token_burst=max(1.0, limits.token_burst * made.token_rate / limits.token_rate),
+        tenant_burst=max(1.0, limits.tenant_burst * made.tenant_rate / limits.tenant_rate),
+    )

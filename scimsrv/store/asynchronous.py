@@ -14,7 +14,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.bulk import Result
 from scimsrv.scopes import ROLES
 from scimsrv.store.failure import guarded
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Database, Queries
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 from scimsrv.store.trusts import rules_of
@@ -76,12 +76,12 @@ async def add_held(pool: Database, tenant: int, txn: str, actor: str, operations
     return Job(tenant, txn, actor, request, holder)
 
 
-async def tenants_with_jobs(pool: Database) -> list[int]:
+async def tenants_with_jobs(pool: Queries) -> list[int]:
     """The tenants with requests that nobody carries out."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_jobs"])]
 
 
-async def tenants_with_old(pool: Database) -> list[int]:
+async def tenants_with_old(pool: Queries) -> list[int]:
     """The tenants with results, or first answers, that have been kept for long enough."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_old"], KEPT)]
 

@@ -216,7 +216,7 @@ async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *,
     return await guarded(work)
 
 
-async def retentions(pool: Database) -> dict[int, int]:
+async def retentions(pool: Queries) -> dict[int, int]:
     """For how many days each tenant that limits it keeps its trail; none where the database's role may not delete from it."""
     granted = await pool.fetchrow(load("checkup")["may_truncate"])
     if granted is None or not granted["granted"]:

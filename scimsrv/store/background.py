@@ -15,7 +15,7 @@ from scimsrv.schema.indexing import Index, IndexKey, index_keys, indexable
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Database, Queries
 from scimsrv.store.queries import load
 from scimsrv.store.remove import leave
 
@@ -29,7 +29,7 @@ SETTLED: Final = 30.0
 BATCH: Final = 1_000
 
 
-async def tenants_with_work(pool: Database) -> list[int]:
+async def tenants_with_work(pool: Queries) -> list[int]:
     """The tenants that have something to do."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_work"])]
 

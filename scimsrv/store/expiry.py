@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from scimsrv.store.failure import guarded
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Database, Tenants
 from scimsrv.store.queries import load
 
 _SQL = load("expiry")
@@ -26,12 +26,12 @@ class Ending:
     days: int
 
 
-async def find_endings(pool: Database) -> list[Ending]:
+async def find_endings(pool: Tenants) -> list[Ending]:
     """The credentials that have come within a threshold of their end since it was last asked."""
     found = []
-    for row in await guarded(lambda: pool.fetch(_SQL["tenants"], list(DAYS))):
+    for row in await guarded(lambda: pool.across().fetch(_SQL["tenants"], list(DAYS))):
         for days in DAYS:  # the nearest first, so that each credential is told of once
-            found += await _endings(pool, row["tenant"], row["slug"], days)
+            found += await _endings(pool.of(row["tenant"]), row["tenant"], row["slug"], days)
     return found
 
 

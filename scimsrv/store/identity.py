@@ -15,7 +15,7 @@ from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.policy import parse_policy
 from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing, narrowing
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Queries, Tenants
 from scimsrv.store.queries import load
 from scimsrv.store.trusts import Trust, trust_of
 
@@ -68,53 +68,53 @@ class TrustIdentity:
     stale: bool
 
 
-async def find_credential(pool: Queries, digest: bytes) -> Credential | None:
+async def find_credential(pool: Tenants, digest: bytes) -> Credential | None:
     """The live token with this digest, or None. Its last use is noted once a minute."""
-    row = await pool.fetchrow(_SQL["credential"], digest)
+    row = await pool.across().fetchrow(_SQL["credential"], digest)
     if row is None:
         return None
     if row["stale"]:
-        await pool.execute(_SQL["mark_used"], row["tenant"], row["kid"])
+        await pool.of(row["tenant"]).execute(_SQL["mark_used"], row["tenant"], row["kid"])
     return _credential(row, row["kid"], row["subject"])
 
 
-async def find_client(pool: Queries, slug: str, client: str, digests: Sequence[bytes] | None = None) -> ClientIdentity | None:
+async def find_client(pool: Tenants, slug: str, client: str, digests: Sequence[bytes] | None = None) -> ClientIdentity | None:
     """The client of the tenant with this slug, or None; with digests only if one of its live secrets has one of them. Its last use is
     noted once a minute."""
     if digests is None:
-        row = await pool.fetchrow(_SQL["client"], slug, client)
+        row = await pool.across().fetchrow(_SQL["client"], slug, client)
     else:
-        row = await pool.fetchrow(_SQL["client_by_secret"], slug, client, list(digests))
+        row = await pool.across().fetchrow(_SQL["client_by_secret"], slug, client, list(digests))
     if row is None:
         return None
     if row["stale"] and row["status"] == "active":
-        await pool.execute(_SQL["mark_client_used"], row["tenant"], row["id"])
+        await pool.of(row["tenant"]).execute(_SQL["mark_client_used"], row["tenant"], row["id"])
     basic = digests is not None and row["basic"]
     return ClientIdentity(_credential(row, row["id"]), row["lifetime"], row["jwks"], row["edition"], basic)
 
 
-async def find_trusts(pool: Queries, slug: str, issuer: str | None, trust: str | None = None) -> list[TrustIdentity]:
+async def find_trusts(pool: Tenants, slug: str, issuer: str | None, trust: str | None = None) -> list[TrustIdentity]:
     """What the tenant with this slug trusts of an issuer, or the trust of an id; nothing where there is no such tenant."""
-    rows = await pool.fetch(_SQL["trusts"], slug, issuer, trust)
+    rows = await pool.across().fetch(_SQL["trusts"], slug, issuer, trust)
     return [TrustIdentity(_credential(row, row["id"]), trust_of(row), row["me_claim"], row["stale"]) for row in rows]
 
 
-async def note_trust_used(pool: Queries, found: TrustIdentity) -> None:
+async def note_trust_used(pool: Tenants, found: TrustIdentity) -> None:
     """Note the last use of what is trusted, once a minute."""
     if found.stale:
-        await pool.execute(_SQL["mark_trust_used"], found.credential.tenant, found.trust.id)
+        await pool.of(found.credential.tenant).execute(_SQL["mark_trust_used"], found.credential.tenant, found.trust.id)
 
 
-async def takes_basic(pool: Queries, slug: str) -> bool:
+async def takes_basic(pool: Tenants, slug: str) -> bool:
     """Whether the policy of the tenant with this slug lets clients show their secret with each request; False where there is none."""
-    row = await pool.fetchrow(_SQL["basic"], slug)
+    row = await pool.across().fetchrow(_SQL["basic"], slug)
     return row is not None and row["basic"]
 
 
-async def use_assertion(pool: Queries, tenant: int, digest: bytes, expires: datetime) -> bool:
+async def use_assertion(pool: Tenants, tenant: int, digest: bytes, expires: datetime) -> bool:
     """Use an assertion that is good once; False when it was used before. Those that have expired are forgotten."""
-    await pool.execute(_SQL["forget_assertions"], tenant)
-    return await pool.fetchrow(_SQL["use_assertion"], tenant, digest, expires) is not None
+    await pool.of(tenant).execute(_SQL["forget_assertions"], tenant)
+    return await pool.of(tenant).fetchrow(_SQL["use_assertion"], tenant, digest, expires) is not None
 
 
 def _credential(row: Any, kid: str, subject: str | None = None) -> Credential:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -15,6 +16,7 @@ import asyncpg
 from scimsrv import assets
 from scimsrv.store import queries
 from scimsrv.store.connection import Connection, connect
+from scimsrv.store.isolation import isolate
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +84,9 @@ async def status(dsn: str) -> Status:
     )
 
 
-async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
+async def migrate(dsn: str, *, wait_seconds: float = 120, application: str | None = None) -> list[Migration]:
     """Apply what is missing and return it; each migration is one transaction of its statements, so a crash leaves none half done.
+    `application` is the role for which row-level security is put up, None to leave that as it is.
 
     Waits for another migrator up to wait_seconds; one that died is taken over after a minute. Raises MigrationError when that
     time is over, or when the database's history differs from the files (a newer program has been here, or a file was edited).
@@ -93,6 +96,7 @@ async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
     async with connect(dsn) as connection:
         if len(await _history(connection)) == len(migrations()):
             await _make_optional(connection)
+            await _isolate(connection, application)
             return []
         await _make_lock_table(connection)
         await _take_lock(connection, holder, wait_seconds)
@@ -101,6 +105,7 @@ async def migrate(dsn: str, *, wait_seconds: float = 120) -> list[Migration]:
             for migration in pending:
                 await _apply(connection, migration, holder)
             await _make_optional(connection)
+            await _isolate(connection, application)
             return list(pending)
         finally:
             await connection.execute(sql["release_lock"], holder)
@@ -150,18 +155,39 @@ async def _take_lock(connection: Connection, holder: str, wait_seconds: float) -
 
 async def _apply(connection: Connection, migration: Migration, holder: str) -> None:
     sql = queries.load("migration")
+
+    async def apply() -> None:
+        if await connection.fetchval(sql["keep_lock"], holder) is None:
+            raise MigrationError("Another migrator has taken over; look at `scimsrv db status` and try again.")
+        await connection.execute(_LOCK_TIMEOUT)
+        for statement in migration.statements:
+            await connection.execute(statement)
+        await connection.execute(sql["record"], migration.number, migration.name, migration.checksum)
+
+    await _patiently(connection, f"Migration {migration.name}", apply)
+
+
+async def _isolate(connection: Connection, application: str | None) -> None:
+    """Row-level security for what has none yet. Two migrators that do it at once wait for each other at the first table."""
+    if application is None:
+        return
+
+    async def put_up() -> None:
+        await connection.execute(_LOCK_TIMEOUT)
+        await isolate(connection, application)
+
+    await _patiently(connection, "Row-level security", put_up)
+
+
+async def _patiently(connection: Connection, what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work in one transaction, again while others hold its tables."""
     for attempt in range(1, _LOCK_ATTEMPTS + 1):
         try:
             async with connection.transaction():
-                if await connection.fetchval(sql["keep_lock"], holder) is None:
-                    raise MigrationError("Another migrator has taken over; look at `scimsrv db status` and try again.")
-                await connection.execute(_LOCK_TIMEOUT)
-                for statement in migration.statements:
-                    await connection.execute(statement)
-                await connection.execute(sql["record"], migration.number, migration.name, migration.checksum)
+                await work()
             return
         except asyncpg.LockNotAvailableError:
             # A long transaction of someone else holds the table: give way, so that requests queued behind us can run.
             if attempt == _LOCK_ATTEMPTS:
-                raise MigrationError(f"Migration {migration.name} found its tables locked; try again when it is quieter.") from None
+                raise MigrationError(f"{what} found its tables locked; try again when it is quieter.") from None
             await asyncio.sleep(min(_POLL_SECONDS * attempt, _LONGEST_PAUSE))

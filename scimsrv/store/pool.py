@@ -7,21 +7,29 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import asyncpg
 
 from scimsrv.observe import Plane, PoolState, Waited, observe, queried, sampled
+from scimsrv.store.bound import Bound, begin_across, begin_of
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
 from scimsrv.store.patience import PatientConnection, is_left_behind
 from scimsrv.store.queries import name_of
+from scimsrv.turns import Turns
 
 #: Seconds after which a statement is cancelled.
 STATEMENT_TIMEOUT: Final = 5.0
 
 #: Seconds that a request waits for a connection.
 ACQUIRE_TIMEOUT: Final = 1.0
+
+#: Of so many connections one is left to others, however much a tenant has to do.
+_LEFT: Final = 5
+
+#: Whose turn it is for what is no tenant's.
+_NOBODY: Final = 0
 
 
 class Queries(Protocol):
@@ -44,95 +52,135 @@ class Database(Queries, Protocol):
         """A connection for the length of a block."""
 
 
+class Tenants(Protocol):
+    """A pool as authentication and the background see it."""
+
+    def of(self, tenant: int) -> Database:
+        """The pool for the work of one tenant."""
+
+    def across(self) -> Queries:
+        """The pool for the few statements that look for something at all tenants."""
+
+
 class Pool:
-    """The driver's pool behind a list of connections kept at hand.
+    """The driver's pool behind a list of connections kept at hand, which tenants get in turn.
 
     Handing a connection back to the driver's pool costs a task and several timers, more than a point read's own work, so one whose
-    statement ended well is kept for the next request instead. While anybody waits, connections go back to the driver's pool, which
-    hands them out in order; so do those whose statement did not end well, for it to look after.
+    statement ended well is kept for the next request instead; those whose statement did not end well go back, for it to look after.
+    With `isolated`, row-level security guards the rows: what is not said to be a tenant's work sees none.
     """
 
-    def __init__(self, driver: asyncpg.Pool, plane: Plane = "data") -> None:
+    def __init__(self, driver: asyncpg.Pool, size: int, plane: Plane = "data", *, isolated: bool = False) -> None:
+        self.isolated = isolated
         self._driver = driver
         self._plane = plane
         self._unsample = sampled(self.state)
         self._free: list[Any] = []
-        self._waiting = 0
+        self._turns = Turns(size, size - size // _LEFT)
 
-    async def _take(self) -> Any:
-        while self._free:
-            connection = self._free.pop()
-            # Of one that was lost while nobody used it, the driver's pool may have taken the place already.
-            with contextlib.suppress(asyncpg.InterfaceError):
-                if not connection.is_closed():
-                    return connection
-                await self._driver.release(connection)
-        self._waiting += 1
-        begun = time.perf_counter()
+    def of(self, tenant: int) -> Database:
+        """The pool for the work of one tenant, which leaves some connections to others."""
+        return _Part(self, tenant, begin_of(tenant) if self.isolated else None)
+
+    def across(self) -> Queries:
+        """The pool for the few statements that look for something at all tenants."""
+        return _Part(self, _NOBODY, begin_across()) if self.isolated else self
+
+    async def _take(self, tenant: int) -> Any:
+        if not self._turns.taken_at_once(tenant):
+            begun = time.perf_counter()
+            try:
+                async with asyncio.timeout(ACQUIRE_TIMEOUT):
+                    await self._turns.take(tenant)
+            except TimeoutError as problem:
+                raise unavailable() from problem
+            finally:
+                observe(Waited(time.perf_counter() - begun))
         try:
+            while self._free:
+                connection = self._free.pop()
+                # Of one that was lost while nobody used it, the driver's pool may have taken the place already.
+                with contextlib.suppress(asyncpg.InterfaceError):
+                    if not connection.is_closed():
+                        return connection
+                    await self._driver.release(connection)
             return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
-        except TimeoutError as problem:
-            raise unavailable() from problem
+        except BaseException as problem:
+            self._turns.leave(tenant)
+            if isinstance(problem, TimeoutError):
+                raise unavailable() from problem
+            raise
+
+    async def _give_back(self, connection: Any, tenant: int) -> None:
+        try:
+            if connection.is_closed() or connection.is_in_transaction():
+                await self._driver.release(connection)
+            else:
+                self._free.append(connection)
         finally:
-            self._waiting -= 1
-            observe(Waited(time.perf_counter() - begun))
+            self._turns.leave(tenant)
 
-    async def _give_back(self, connection: Any) -> None:
-        if self._waiting or connection.is_closed() or connection.is_in_transaction():
-            await self._driver.release(connection)
-        else:
-            self._free.append(connection)
+    async def _let_go(self, connection: Any, tenant: int) -> None:
+        """Leave a connection whose state is not known to the driver's pool."""
+        try:
+            await asyncio.shield(self._driver.release(connection))
+        finally:
+            self._turns.leave(tenant)
 
-    async def _run(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
-        connection = await self._take()
+    async def run(self, method: str, query: str, args: tuple[Any, ...], tenant: int = _NOBODY, begin: str | None = None) -> Any:
+        """Run a statement by this method of a connection, as the tenant's work, in a transaction that begins so."""
+        connection = await self._take(tenant)
         begun = time.perf_counter()
         try:
-            result = await getattr(connection, method)(query, *args)
+            bound = connection if begin is None else Bound(connection, begin)
+            result = await getattr(bound, method)(query, *args)
         except asyncpg.PostgresError as problem:  # the server answered, so the connection is in order, unless it was the last answer
             if is_left_behind(problem):
                 connection.terminate()
             with contextlib.suppress(asyncpg.InterfaceError):
-                await self._give_back(connection)
+                await self._give_back(connection, tenant)
             raise
         except BaseException:  # cancelled, timed out, broken: its state is not known
-            await asyncio.shield(self._driver.release(connection))
+            await self._let_go(connection, tenant)
             raise
         queried(name_of(query), time.perf_counter() - begun)
-        if self._waiting:
-            await self._driver.release(connection)
-        else:
-            self._free.append(connection)
+        self._free.append(connection)
+        self._turns.leave(tenant)
         return result
 
     async def execute(self, query: str, /, *args: Any) -> str:
         """Run a statement; returns its command tag."""
-        tag: str = await self._run("execute", query, args)
+        tag: str = await self.run("execute", query, args)
         return tag
 
     async def fetch(self, query: str, /, *args: Any) -> list[asyncpg.Record]:
         """Run a statement; returns its rows."""
-        rows: list[asyncpg.Record] = await self._run("fetch", query, args)
+        rows: list[asyncpg.Record] = await self.run("fetch", query, args)
         return rows
 
     async def fetchrow(self, query: str, /, *args: Any) -> asyncpg.Record | None:
         """Run a statement; returns its first row, or None."""
-        row: asyncpg.Record | None = await self._run("fetchrow", query, args)
+        row: asyncpg.Record | None = await self.run("fetchrow", query, args)
         return row
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection for the length of a block. Raises ScimError 503 when none becomes free in time."""
-        connection = await self._take()
+    async def lent(self, tenant: int, begin: str | None) -> AsyncIterator[Connection]:
+        """A connection for the length of a block, as the tenant's work. Raises ScimError 503 when none becomes free in time."""
+        connection = await self._take(tenant)
         begun = time.perf_counter()
         try:
-            yield connection
+            yield connection if begin is None else cast("Connection", Bound(connection, begin))
         except (Exception, asyncio.CancelledError) as problem:
             if is_left_behind(problem):
                 connection.terminate()
-            await asyncio.shield(self._driver.release(connection))
+            await self._let_go(connection, tenant)
             raise
         queried("transaction", time.perf_counter() - begun)
-        await self._give_back(connection)
+        await self._give_back(connection, tenant)
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the length of a block. Raises ScimError 503 when none becomes free in time."""
+        return self.lent(_NOBODY, None)
 
     def state(self) -> PoolState:
         """How many connections there are, and how many of them work."""
@@ -147,13 +195,39 @@ class Pool:
         await self._driver.close()
 
 
+class _Part:
+    """A pool for one kind of work."""
+
+    __slots__ = ("_begin", "_pool", "_tenant")
+
+    def __init__(self, pool: Pool, tenant: int, begin: str | None) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._begin = begin
+
+    async def execute(self, query: str, /, *args: Any) -> str:
+        tag: str = await self._pool.run("execute", query, args, self._tenant, self._begin)
+        return tag
+
+    async def fetch(self, query: str, /, *args: Any) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self._pool.run("fetch", query, args, self._tenant, self._begin)
+        return rows
+
+    async def fetchrow(self, query: str, /, *args: Any) -> asyncpg.Record | None:
+        row: asyncpg.Record | None = await self._pool.run("fetchrow", query, args, self._tenant, self._begin)
+        return row
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        return self._pool.lent(self._tenant, self._begin)
+
+
 async def _keep(_connection: Connection) -> None:
     """Nothing to reset: no statement here leaves session state behind, so the driver's extra round trip is saved."""
 
 
-async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane = "data") -> Pool:
+async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane = "data", isolated: bool = False) -> Pool:
     """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements; `plane`
-    is the word for it in metrics."""
+    is the word for it in metrics, `isolated` says that row-level security guards the rows."""
     return Pool(
         await asyncpg.create_pool(
             dsn,
@@ -164,5 +238,7 @@ async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane =
             reset=_keep,
             connection_class=PatientConnection,
         ),
+        size,
         plane,
+        isolated=isolated,
     )

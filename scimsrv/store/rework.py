@@ -34,7 +34,7 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog, rekeying
 from scimsrv.store.links import relink
 from scimsrv.store.pointers import points_nowhere
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Database, Queries
 from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
 from scimsrv.store.recomputing import recompute
@@ -52,7 +52,7 @@ BATCH: Final = 10
 _NAMED: Final = 20
 
 
-async def tenants_with_jobs(pool: Database) -> list[int]:
+async def tenants_with_jobs(pool: Queries) -> list[int]:
     """The tenants that have such work."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_work"])]
 

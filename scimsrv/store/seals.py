@@ -14,7 +14,7 @@ from scimsrv.audit.chain import START, Row, Seal
 from scimsrv.audit.chain import seal as chained
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
-from scimsrv.store.pool import Database, Queries
+from scimsrv.store.pool import Database, Queries, Tenants
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
 
@@ -36,9 +36,10 @@ async def tenants_with_unsealed(pool: Queries) -> list[int]:
     return [row["tenant"] for row in await pool.fetch(_SQL["with_unsealed"])]
 
 
-async def begin_chains(pool: Queries) -> None:
-    """Give every tenant a chain."""
-    await pool.execute(_SQL["begin_all"])
+async def begin_chains(pool: Tenants) -> None:
+    """Give every tenant a chain that has none."""
+    for row in await pool.across().fetch(_SQL["without_chain"]):
+        await pool.of(row["id"]).execute(_SQL["begin"], row["id"])
 
 
 async def seal(pool: Database, tenant: int, key: bytes, *, batch: int = BATCH, longest: float = LONGEST) -> bool:

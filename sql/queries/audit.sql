@@ -9,9 +9,9 @@ CROSS JOIN LATERAL (SELECT c.seq FROM change c WHERE c.tenant = a.tenant AND c.s
 UNION
 SELECT a.tenant FROM audit_chain a WHERE a.looked < a.sealed + interval '150 seconds' AND a.looked < now() - interval '20 seconds'
 
--- A chain for every tenant that has none, as one that an older server made.
--- name: begin_all
-INSERT INTO audit_chain (tenant) SELECT t.id FROM tenant t ON CONFLICT (tenant) DO NOTHING
+-- Tenants that have no chain, as those that an older server made.
+-- name: without_chain
+SELECT t.id FROM tenant t WHERE NOT EXISTS (SELECT FROM audit_chain a WHERE a.tenant = t.id)
 
 -- name: begin
 INSERT INTO audit_chain (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHING

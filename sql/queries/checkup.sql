@@ -12,6 +12,9 @@ SELECT current_setting('server_version_num')::int AS version,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        clock_timestamp() AS now;
 
+-- name: role
+SELECT current_user::text AS role;
+
 -- Whether the role may take rows from the audit trail, as retention does.
 -- name: may_truncate
 SELECT has_table_privilege('change', 'DELETE') AS granted

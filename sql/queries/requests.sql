@@ -8,6 +8,7 @@ SELECT DISTINCT tenant FROM request_job WHERE finished IS NULL AND held_until <=
 -- $1 seconds for which results and answers are kept: who has older ones
 SELECT tenant FROM request_job WHERE finished < now() - make_interval(secs => $1)
 UNION SELECT tenant FROM first_answer WHERE created < now() - make_interval(secs => $1)
+UNION SELECT tenant FROM rate WHERE paid < now() - make_interval(secs => $1)
 
 -- name: add_job
 -- $2 txn, $3 actor, $4 operations, $5 request, $6 most that may wait; no row where there are as many. $7 holder, or NULL where it waits,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -18,8 +18,10 @@ from tests.conformance.tenants import Tokens, make_tenants
 
 TESTER = "scim2-tester"
 
-SHORT_LIVED = frozenset({"9865-2.1-03"})
-"""Checks that wait for a cursor to expire: they get a server whose cursors do so soon."""
+_SLOW: Final = {"token_rate": 2, "token_burst": 20, "rate_patience": 0}
+
+SETTINGS: Final[Mapping[str, dict[str, Any]]] = {"9865-2.1-03": {"cursor_timeout": 1}, "IPSIE-AL1-04": _SLOW, "9865-5.3-02": _SLOW}
+"""Checks that wait for a cursor to expire, or meet a rate: they get a server whose cursors do so soon, or whose rate is low."""
 
 
 def all_checks() -> list[Check]:
@@ -29,10 +31,10 @@ def all_checks() -> list[Check]:
 
 
 def apart(checks: Iterable[Check]) -> tuple[list[Check], list[Check], list[Check]]:
-    """The checks apart: those of scim2-tester, most, and those that need short-lived cursors."""
+    """The checks apart: those of scim2-tester, most, and those that need settings of their own."""
     made: tuple[list[Check], list[Check], list[Check]] = ([], [], [])
     for check in checks:
-        made[0 if TESTER in check.tags else 2 if check.id in SHORT_LIVED else 1].append(check)
+        made[0 if TESTER in check.tags else 2 if check.id in SETTINGS else 1].append(check)
     return made
 
 
@@ -49,15 +51,20 @@ class Trial:
 
         scim2-tester looks at the first page of a list, and cannot read decimals: it gets a plain tenant for itself.
         """
-        alone, others, hasty = apart(checks)
+        alone, others, special = apart(checks)
         plain, extended = f"plain-{number}", f"extended-{number}"
         tokens = asyncio.run(make_tenants(self.database_url, self.secret_key, [plain], [extended]))
         with self.launcher.server(mutant) as url:
             _check_soundness(mutant, f"{url}/scim/{plain}/v2", tokens[plain].ordinary)
             results = [*_run(alone, url, plain, tokens, 1), *_run(others, url, extended, tokens, jobs)]
-        if hasty:
-            with self.launcher.server(mutant, cursor_timeout=1) as url:
-                results += _run(hasty, url, extended, tokens, 1)
+        return results + self.special(special, mutant, extended, tokens[extended])
+
+    def special(self, checks: Iterable[Check], mutant: str | None, tenant: str, tokens: Tokens) -> list[Result]:
+        """Run each check against a server with the settings that it needs."""
+        results: list[Result] = []
+        for check in checks:
+            with self.launcher.server(mutant, **SETTINGS[check.id]) as url:
+                results += _run([check], url, tenant, {tenant: tokens}, 1)
         return results
 
 

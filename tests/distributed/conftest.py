@@ -7,18 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from tests.distributed.pooler import PROGRAM, pooler
+from tests.distributed.pooler import through
 from tests.distributed.site import Site, running
-from tests.postgres import TestServer, with_database
-
-
-@pytest.fixture(scope="session")
-def pooler_url(cluster: TestServer) -> Iterator[str]:
-    """Yield the URL of the run's Postgres through a pooler; without PgBouncer the tests are skipped."""
-    if PROGRAM is None:
-        pytest.skip("PgBouncer is not installed")
-    with pooler(cluster.cluster) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +36,3 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client with many connections, which meets every worker of a server."""
     async with httpx.AsyncClient(timeout=30) as made:
         yield made
-
-
-def through(pooler_url: str, database: str) -> str:
-    """The URL of a database, by way of the pooler."""
-    name = database.partition("?")[0].rpartition("/")[2]
-    return with_database(pooler_url, name).rstrip("?")

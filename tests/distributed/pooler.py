@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from scimsrv.embedded import USER, Cluster
 from scimsrv.system_user import admit, database_account
+from tests.postgres import APPLICATION, with_database
 
 #: Connections that the pooler holds to a database, however many its clients have to the pooler.
 CONNECTIONS: Final = 3
@@ -26,15 +27,16 @@ _START_SECONDS: Final = 15.0
 PROGRAM: Final = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 """The program; None where it is not installed."""
 
-# Postgres listens on a socket that only its own account may use, so the pooler runs as that account and logs in for everybody.
+# Postgres listens on a socket that only its own account may use, so the pooler runs as that account; whom a client says it is, it is.
 _CONFIGURATION: Final = """\
 [databases]
-* = host={sockets} port={server_port} user={user}
+* = host={sockets} port={server_port}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = any
+auth_type = trust
+auth_file = {users}
 pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 500
@@ -57,8 +59,11 @@ def pooler(cluster: Cluster) -> Iterator[str]:
     parts = urlsplit(cluster.dsn)
     place = parse_qs(parts.query)
     configuration = folder / "pgbouncer.ini"
+    users = folder / "users"
+    users.write_text("".join(f'"{user}" ""\n' for user in (USER, APPLICATION)))
+    users.chmod(0o644)
     configuration.write_text(
-        _CONFIGURATION.format(sockets=place["host"][0], server_port=place["port"][0], user=USER, port=port, connections=CONNECTIONS)
+        _CONFIGURATION.format(sockets=place["host"][0], server_port=place["port"][0], users=users, port=port, connections=CONNECTIONS)
     )
     account = database_account(cluster.directory)
     if account is not None:
@@ -86,3 +91,9 @@ def pooler(cluster: Cluster) -> Iterator[str]:
 def _answers(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def through(pooler_url: str, database: str) -> str:
+    """The URL of a database, by way of the pooler."""
+    name = database.partition("?")[0].rpartition("/")[2]
+    return with_database(pooler_url, name).rstrip("?")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from types import TracebackType
@@ -28,10 +28,12 @@ from scimsrv.schema.indexing import STANDARD, indexable
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import background, badging, forgetting, links, names, pointers, progression, recomputing, remove, seals, write
+from scimsrv.store.bound import Bound, begin_of
 from scimsrv.store.queries import load
 from scimsrv.store.rendition import render
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
+from tests.postgres import APPLICATION
 from tests.schemas import SAMPLE_DEFINITION
 
 BASE_URL: Final = "https://scim.example.com/v2"
@@ -97,7 +99,54 @@ def everything_indexed(catalog: Catalog) -> list[StoredIndex]:
 
 def scope_on(pool: Any, catalog: Catalog, tenant: int | None = None) -> Scope:
     """The scope of a tenant, by default of one that no other test uses. Resources need no row in the table of tenants."""
-    return Scope(pool, next(_tenants) if tenant is None else tenant, catalog, BASE_URL, "tests", Limits())
+    tenant = next(_tenants) if tenant is None else tenant
+    pool = pool._pool if isinstance(pool, Walled) else pool
+    return Scope(Walled(pool, tenant) if Walled.wanted else pool, tenant, catalog, BASE_URL, "tests", Limits())
+
+
+class Shared:
+    """A pool that is the same for all work."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def of(self, tenant: int) -> Any:
+        return self._pool
+
+    def across(self) -> Any:
+        return self._pool
+
+
+class Walled:
+    """A pool of the tests' own role as the tenant's work has it with row-level security: statements run as the role behind the wall. What
+    else the driver's pool and its connections have, such as COPY, is the tests' own and meets no wall."""
+
+    #: Whether scopes are made with it.
+    wanted = False
+
+    def __init__(self, pool: Any, tenant: int) -> None:
+        self._pool, self._begin = pool, f"{begin_of(tenant)}; SET LOCAL ROLE {APPLICATION}"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire() as connection:
+            yield Bound(connection, self._begin)
+
+    async def execute(self, query: str, /, *args: Any) -> str:
+        async with self.acquire() as connection:
+            tag: str = await connection.execute(query, *args)
+        return tag
+
+    async def fetch(self, query: str, /, *args: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, /, *args: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *args)
 
 
 async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Document], **columns: Any) -> None:
@@ -111,7 +160,7 @@ async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Do
         resources.append((*row, made.display, made.document, made.search))
         unique += [(scope.tenant, schema.name, attribute, key, document["id"]) for attribute, key in made.unique]
         indexed += [(scope.tenant, key.number, key.key, document["id"], key.substring) for key in made.keys]
-    async with scope.pool.acquire() as connection:
+    async with _own(scope).acquire() as connection:
         names = ["tenant", "id", "type", "version", "created", "modified", "display", "document", "search"]
         await connection.copy_records_to_table("resource", records=resources, columns=names)
         await connection.copy_records_to_table("unique_key", records=unique, columns=["tenant", "type", "attribute", "key", "id"])
@@ -124,11 +173,16 @@ async def put_rows(scope: Scope, schema: EffectiveSchema, documents: Iterable[Do
         )
 
 
+def _own(scope: Scope) -> Any:
+    """The tests' own pool behind a scope."""
+    return scope.pool._pool if isinstance(scope.pool, Walled) else scope.pool
+
+
 async def put_links(scope: Scope, edges: Iterable[tuple[str, str]], attribute: str = "members") -> None:
     """Write reference rows: (source, target)."""
     rows = [(scope.tenant, source, attribute, target) for source, target in edges]
     sources, targets = {row[1] for row in rows}, {row[3] for row in rows}
-    async with scope.pool.acquire() as connection:
+    async with _own(scope).acquire() as connection:
         if not sources.isdisjoint(targets) or not all(map(is_plain, sources)):
             await connection.execute(load("resources")["note_unusual_reference"], scope.tenant)
         await connection.copy_records_to_table("reference", records=rows, columns=["tenant", "source", "attribute", "target"])
@@ -232,7 +286,7 @@ def without(monkeypatch: pytest.MonkeyPatch, name: str, part: str, instead: str 
 
 def driver(scope: Scope) -> Any:
     """The driver's pool behind a scope of a test, which can do more than the store asks of a pool."""
-    return scope.pool
+    return _own(scope)
 
 
 async def count(scope: Scope, table: str) -> int:

@@ -197,11 +197,11 @@ async def test_another_tenants_work_is_not_touched(scope: Scope) -> None:
     for one in (scope, other):
         await _put_group(one, AT_ONCE + 1)
         await delete(one, "Group", "big")
-    assert {scope.tenant, other.tenant} <= set(await background.tenants_with_work(scope.pool))
+    assert {scope.tenant, other.tenant} <= set(await background.tenants_with_work(driver(scope)))
     while await background.erase(scope.pool, scope.tenant):
         pass
     assert (await _left(scope), await _left(other)) == (0, AT_ONCE + 1)
-    assert scope.tenant not in await background.tenants_with_work(scope.pool)
+    assert scope.tenant not in await background.tenants_with_work(driver(scope))
 
 
 async def _put_popular(scope: Scope, groups: int, reports: int) -> None:

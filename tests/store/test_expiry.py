@@ -15,6 +15,7 @@ from scimsrv.store.clients import add_secret, create_client
 from scimsrv.store.credentials import create_credential
 from scimsrv.store.expiry import DAYS, find_endings
 from scimsrv.store.tenants import create_tenant
+from tests.store.support import Shared
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,9 +45,9 @@ async def test_each_threshold_is_told_once(pool: Pool) -> None:
     await pool.execute("TRUNCATE credential, oauth_client CASCADE")
     lives = (timedelta(hours=5), timedelta(days=20), timedelta(days=89), timedelta(days=200), timedelta(seconds=-5), None)
     tenant, kids = await _credentials(pool, *lives)
-    found = {(one.id, one.days) for one in await find_endings(pool)}
+    found = {(one.id, one.days) for one in await find_endings(Shared(pool))}
     assert found == {(kids[0], 1), (kids[1], 30), (kids[2], 90), ("scc_x/abcdef", 7)}
-    assert await find_endings(pool) == []
+    assert await find_endings(Shared(pool)) == []
     for days in sorted(DAYS, reverse=True):
         await pool.execute(
             "UPDATE credential SET expires = now() + make_interval(days => $3, secs => -60) WHERE tenant = $1 AND kid = $2",
@@ -54,15 +55,15 @@ async def test_each_threshold_is_told_once(pool: Pool) -> None:
             kids[3],
             days,
         )
-        assert [(one.id, one.days) for one in await find_endings(pool)] == [(kids[3], days)]
-        assert await find_endings(pool) == []
+        assert [(one.id, one.days) for one in await find_endings(Shared(pool))] == [(kids[3], days)]
+        assert await find_endings(Shared(pool)) == []
 
 
 async def test_of_several_servers_one_tells(pool: Pool) -> None:
     """Servers that look at the same time tell of a credential once between them."""
     await pool.execute("TRUNCATE credential, oauth_client CASCADE")
     await _credentials(pool, timedelta(hours=1))
-    found = await asyncio.gather(*(find_endings(pool) for _ in range(5)))
+    found = await asyncio.gather(*(find_endings(Shared(pool)) for _ in range(5)))
     assert sorted(len(one) for one in found)[-1] <= 2
     assert sum(len(one) for one in found) == 2
 
@@ -71,7 +72,7 @@ async def test_the_background_tells(pool: Pool, caplog: pytest.LogCaptureFixture
     """A server says so in its log, by the short id."""
     await pool.execute("TRUNCATE credential, oauth_client CASCADE")
     _, kids = await _credentials(pool, timedelta(hours=1))
-    made = Maintenance(pool)
+    made = Maintenance(Shared(pool))
     made.start()
     made.wake()
     try:

@@ -16,7 +16,7 @@ from scimsrv.maintenance import Maintenance
 from scimsrv.store import background
 from scimsrv.store.remove import AT_ONCE
 from tests.store.indexed import Tenant, assert_complete, create, delete, new_tenant
-from tests.store.support import count, put_links, put_rows
+from tests.store.support import Shared, count, put_links, put_rows
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -39,7 +39,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def running(pool: Any) -> AsyncIterator[Maintenance]:
     """A server's background for the length of a block."""
-    made = Maintenance(pool)
+    made = Maintenance(Shared(pool))
     made.start()
     try:
         yield made
@@ -199,6 +199,6 @@ async def test_stops_within_a_batch(pool: Pool, monkeypatch: pytest.MonkeyPatch)
 
 async def test_stops_before_it_has_begun(pool: Pool) -> None:
     """Also one that was never started."""
-    await Maintenance(pool).stop()
+    await Maintenance(Shared(pool)).stop()
     async with running(pool):
         pass

@@ -5,22 +5,28 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from scimsrv import assets
+from scimsrv import assets, auth, guard, http
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
 from scimsrv.cli import build_parser
 from scimsrv.exposition import OF_SERVER
+from scimsrv.filter import parse
+from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
 from scimsrv.oauth.jose import ALGORITHMS
 from scimsrv.schema.coercions import Coercion
+from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.presets import PRESETS
+from scimsrv.schema.resource_type import MOST_SCHEMAS
 from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
+from scimsrv.store import credentials, pool
 
 DOCS = Path(str(assets.ROOT)) / "docs"
 
@@ -107,6 +113,100 @@ def command_table() -> str:
     return "\n".join(["| command | what it does |", "|---|---|", *(f"| `{name}` | {about} |" for name, about in _commands(build_parser()))])
 
 
+def limit_table() -> str:
+    """One row per limit on what a client sends: its value, its answer, and what raises or lowers it."""
+    rows = ["| what | limit | answer | setting | policy |", "|---|---|---|---|---|"]
+    lowering = {field.metadata["limit"]: field.name for field in dataclasses.fields(Policy) if "limit" in field.metadata}
+    for what, limit, answer, setting, *names in _LIMITS:
+        policy = ", ".join(f"`{lowering[name]}`" for name in names if name in lowering)
+        rows.append(f"| {what} | {limit} | {answer} | {f'`{setting}`' if setting else ''} | {policy} |")
+    return "\n".join(rows)
+
+
+_D: Final = DEFAULT
+
+#: What is limited, the limit, the answer beyond it, the setting, and the fields of Limits that the row is about.
+_LIMITS: Final[list[tuple[str, ...]]] = [
+    ("request line and headers together", f"{guard.MAX_HEAD_BYTES:,} bytes", "431", ""),
+    ("a header", f"{guard.MAX_FIELD_BYTES:,} bytes; Authorization {auth.MAX_HEADER:,}, once", "431; 401, 400", ""),
+    ("request target", f"{guard.MAX_TARGET_BYTES:,} bytes", "414", ""),
+    ("time for headers", f"{guard.HEAD_SECONDS:g} s", "408", ""),
+    ("time without a byte of the body; for all of it", f"{http.BODY_IDLE:g} s; {http.BODY_TOTAL:g} s", "408", ""),
+    ("body of a resource, a PATCH, a bulk request", f"{_D.body_bytes:,} bytes, not encoded", "413; 415", "max_body", "body_bytes"),
+    ("body of a search", f"{_D.search_body_bytes:,} bytes", "413", "max_search_body", "search_body_bytes"),
+    ("depth of JSON", f"{_D.json_depth}", "400 `invalidSyntax`", "", "json_depth"),
+    ("members of a JSON object", f"{_D.json_keys:,}", "400 `invalidSyntax`", "", "json_keys"),
+    (
+        "objects and arrays; values in a body",
+        f"{_D.json_containers:,}; {_D.json_values:,}",
+        "400 `invalidSyntax`",
+        "",
+        "json_containers",
+        "json_values",
+    ),
+    ("a resource as it is stored", f"{_D.document_bytes:,} bytes", "400 `invalidValue`", "", "document_bytes"),
+    ("a text", f"{_D.string_length:,} characters", "400 `invalidValue`", "", "string_length"),
+    (
+        "a text that is unique",
+        f"{_D.key_length} characters, {_D.key_bytes:,} bytes, as compared",
+        "400 `invalidValue`",
+        "",
+        "key_length",
+        "key_bytes",
+    ),
+    ("values of an attribute", f"{_D.values}", "400 `invalidValue`", "", "values"),
+    ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `tooMany`", "", "links"),
+    ("operations of a PATCH", f"{_D.patch_operations:,}", "400 `tooMany`", "", "patch_operations"),
+    ("operations of a bulk request", f"{_D.bulk_operations:,}", "413", "max_operations", "bulk_operations"),
+    ("time of a bulk request", f"{_D.bulk_seconds:g} s", "503 for the operations that are left", "", "bulk_seconds"),
+    ("a bulkId", f"{_D.bulk_id_length} characters", "400 `invalidValue`", "", "bulk_id_length"),
+    ("names in `attributes`, in `excludedAttributes`", f"{_D.projected_names}", "400 `invalidValue`", "", "projected_names"),
+    ("resources in a page", f"{_D.page:,}", "a page of so many", "max_page", "page"),
+    ("resources in a page without `count`", f"{_D.default_page}", "a page of so many", "default_page", "default_page"),
+    ("time between two pages by cursor", f"{_D.cursor_seconds:,} s", "400 `expiredCursor`", "cursor_timeout", "cursor_seconds"),
+    (
+        "a filter, a path",
+        f"{parse.MAX_LENGTH:,} characters, depth {parse.MAX_DEPTH}, {parse.MAX_TERMS} comparisons",
+        "400 `invalidFilter`, `invalidPath`",
+        "",
+    ),
+    (
+        "a password",
+        f"{_D.password_min} characters to {_D.password_bytes:,} bytes",
+        "400 `invalidValue`",
+        "",
+        "password_min",
+        "password_bytes",
+    ),
+    ("schemas of a tenant; attributes of a schema", f"{MOST_SCHEMAS}; {MOST_ATTRIBUTES}", "409; 400", ""),
+    ("live tokens of a tenant; with one label", f"{credentials.MAX_PER_TENANT}; {credentials.MAX_PER_LABEL}", "409", ""),
+    ("a statement of the database", f"{pool.STATEMENT_TIMEOUT:g} s", "503; a search 400 `tooMany`", ""),
+    ("waiting for a connection to the database", f"{pool.ACQUIRE_TIMEOUT:g} s", "503", "pool_size"),
+    (
+        "requests of a token",
+        f"{_D.token_rate:,.0f} per second, {_D.token_burst:,.0f} at once",
+        "429",
+        "token_rate",
+        "token_rate",
+        "token_burst",
+    ),
+    (
+        "requests of a tenant",
+        f"{_D.tenant_rate:,.0f} per second, {_D.tenant_burst:,.0f} at once",
+        "429",
+        "tenant_rate",
+        "tenant_rate",
+        "tenant_burst",
+    ),
+    ("waiting before 429", f"{_D.patience:g} s", "429", "rate_patience", "patience"),
+    ("requests of a tenant at the same time, per process", f"{_D.requests}", "429", "tenant_requests", "requests"),
+    ("bulk requests of a tenant at the same time, per process", f"{_D.bulks}, others wait", "429", "", "bulks"),
+    ("searches of a tenant at the same time, per process", f"{_D.searches}, others wait", "429", "tenant_searches", "searches"),
+    ("invalid tokens from an address within a minute", f"{Settings().bad_tokens}", "429", "bad_tokens"),
+    ("requests at the same time, per process", f"{Settings().concurrency}", "503", "concurrency"),
+]
+
+
 def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not groups:
@@ -130,6 +230,14 @@ def test_every_setting_is_documented() -> None:
 def test_policy_is_documented(table: Callable[[], str]) -> None:
     """docs/policy.md holds exactly the tables of profiles, switches, presets and coercions."""
     assert table() in (DOCS / "policy.md").read_text(encoding="utf-8"), table()
+
+
+def test_every_limit_is_documented() -> None:
+    """docs/limits.md holds exactly the table of limits, which has every field of Limits, and every setting and switch that changes one."""
+    assert limit_table() in (DOCS / "limits.md").read_text(encoding="utf-8"), limit_table()
+    named = [name for row in _LIMITS for name in row[4:]]
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(Limits))
+    assert {row[3] for row in _LIMITS if row[3]} <= Settings.model_fields.keys()
 
 
 def test_every_switch_has_a_reason() -> None:

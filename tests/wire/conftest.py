@@ -11,6 +11,7 @@ import pytest
 
 from scimsrv.app import App
 from scimsrv.settings import Settings
+from tests.postgres import POOLED, as_application
 from tests.wire.support import KEY, PUBLIC, Client, Server, Starter
 
 if TYPE_CHECKING:
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def start(database: str, pool: asyncpg.Pool[asyncpg.Record]) -> Starter:
+def base_settings(database: str, reached: str, isolation: str) -> dict[str, Any]:
+    """Return the settings by which a server serves the module's database, as the tests' matrix has it."""
+    walled = {"isolation": "rls", "database_url": as_application(reached), "admin_database_url": database} if isolation == "rls" else {}
+    pooled = {"statement_cache": 0} if POOLED else {}
+    patient = {"bad_tokens": 1_000_000}  # which tests try more of than anybody else
+    return {"database_url": reached, "secret_key": KEY, "public_url": PUBLIC} | patient | pooled | walled
+
+
+@pytest.fixture
+def start(base_settings: dict[str, Any], pool: asyncpg.Pool[asyncpg.Record]) -> Starter:
     """Start a server with these settings, for as long as the block lasts."""
 
     @asynccontextmanager
     async def starter(**settings: Any) -> AsyncIterator[Server]:
-        made = Settings(**{"database_url": database, "secret_key": KEY, "public_url": PUBLIC} | settings)
+        made = Settings(**base_settings | settings)
         app = App(made)
         await app.open()
         try:

@@ -25,7 +25,7 @@ async def admin(server: Server) -> AsyncIterator[Admin]:
 
 async def _done(server: Server, admin: Admin, client: Client) -> None:
     """Do the background's work, and have the server know of it."""
-    while await rework(server.app.pool, client.id, settled=0, batch=2):
+    while await rework(server.app.pool.of(client.id), client.id, settled=0, batch=2):
         pass
     await server.app._renew(client.id)
 

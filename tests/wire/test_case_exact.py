@@ -148,8 +148,8 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
                 await fleet.assert_right(reader)
         previous = current
         # One step after another: each waits until every server knows of the one before.
-        stepped = await background.index(server.app.pool, admin.id, settled=0, batch=8)
-        if not (stepped or await rework(server.app.pool, admin.id, settled=0, batch=8)):
+        stepped = await background.index(server.app.pool.of(admin.id), admin.id, settled=0, batch=8)
+        if not (stepped or await rework(server.app.pool.of(admin.id), admin.id, settled=0, batch=8)):
             break
     index = await server.pool.fetchrow("SELECT state, substring FROM tenant_index WHERE tenant = $1 AND attribute = 'code'", admin.id)
     assert tuple(index or ()) == ("ready", True)
@@ -193,8 +193,8 @@ async def test_an_index_that_begins_with_the_change(server: Server, admin: Clien
     changed = _schema(exact=True)
     changed["attributes"][1]["indexed"] = True
     await made(admin.put(f"/Schemas/{DEVICE}", changed), 202)
-    while await background.index(server.app.pool, admin.id, settled=0, batch=8) or await rework(
-        server.app.pool, admin.id, settled=0, batch=8
+    while await background.index(server.app.pool.of(admin.id), admin.id, settled=0, batch=8) or await rework(
+        server.app.pool.of(admin.id), admin.id, settled=0, batch=8
     ):
         pass
     rows = await server.pool.fetch("SELECT attribute, state FROM tenant_index WHERE tenant = $1 AND type = 'Device'", admin.id)

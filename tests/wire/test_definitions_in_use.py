@@ -54,7 +54,7 @@ async def device(admin: Client, **attributes: Any) -> str:
 
 async def finish(server: Server, client: Client) -> list[jobs.Job]:
     """Do all the work that is left, without waiting for it to settle, in the smallest batches; the tenant's jobs afterwards."""
-    while await rework(server.app.pool, client.id, settled=0, batch=2):
+    while await rework(server.app.pool.of(client.id), client.id, settled=0, batch=2):
         pass
     await server.app._renew(client.id)
     async with server.pool.acquire() as connection:
@@ -285,7 +285,7 @@ async def test_values_that_become_unique(server: Server, admin: Client) -> None:
 
     await assert_unique()
     new = await device(admin, code="d4")
-    assert await rework(server.app.pool, admin.id, settled=0, batch=2)
+    assert await rework(server.app.pool.of(admin.id), admin.id, settled=0, batch=2)
     await server.app._renew(admin.id)
     await assert_unique()
     (job,) = await finish(server, admin)

@@ -117,7 +117,7 @@ async def test_writers_and_the_walk(server: Server, seed: int) -> None:
             assert answer.status_code == 200, answer.text
 
     async def walk() -> None:
-        while await rework(server.app.pool, admin.id, settled=0, batch=1):
+        while await rework(server.app.pool.of(admin.id), admin.id, settled=0, batch=1):
             await asyncio.sleep(0)
 
     await asyncio.gather(walk(), *(write(number) for number in range(4)))

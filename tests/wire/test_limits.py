@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
 import pytest
 
+from scimsrv import http
 from scimsrv.limits import DEFAULT
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, group, patch, user
 
@@ -193,3 +195,62 @@ async def test_very_deep_filters(client: Client, text: str) -> None:
     answer = await client.patch(f"/Users/{ada['id']}", {"op": "remove", "path": text})
     assert answer.status_code == 400
     assert answer.json()["scimType"] in ("invalidPath", "invalidFilter")
+
+
+@pytest.mark.parametrize(("idle", "total"), [(0.05, 30.0), (30.0, 0.2)])
+@pytest.mark.parametrize("path", ["/Users", "/Bulk", "/Users/.search"])
+async def test_bodies_that_come_too_slowly(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, path: str, idle: float, total: float
+) -> None:
+    """A body that stops, or that trickles in for longer than it may take in all, is 408; its place is free again and nothing is stored."""
+    monkeypatch.setattr(http, "BODY_IDLE", idle)
+    monkeypatch.setattr(http, "BODY_TOTAL", total)
+    stalls = total > idle
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(3600 if stalls else 0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    target = f"/scim/{client.slug}/v2{path}"
+    headers = [(b"authorization", f"Bearer {client.token}".encode()), (b"content-type", b"application/scim+json")]
+    scope = {"type": "http", "method": "POST", "path": target, "raw_path": target.encode(), "query_string": b"", "headers": headers}
+    await server.app(scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert orjson.loads(sent[1]["body"])["status"] == "408"
+    assert not server.app.traffic.requests._held
+    assert await server.pool.fetchval("SELECT count(*) FROM resource WHERE tenant = $1", client.id) == 0
+
+
+async def test_a_tenants_own_limits(server: Server) -> None:
+    """What the policy lowers is enforced, and advertised, in the place of the server's limit."""
+    own = await server.tenant(
+        max_body=2048, max_search_body=1100, max_operations=2, max_page=3, max_patch_operations=2, max_values=2, max_references=2
+    )
+    users = [await own.new_user() for _ in range(4)]
+    path = f"/Users/{users[0]['id']}"
+    config = (await own.get("/ServiceProviderConfig")).json()
+    assert (config["bulk"]["maxOperations"], config["bulk"]["maxPayloadSize"]) == (2, 2048)
+    assert (config["filter"]["maxResults"], config["pagination"]["defaultPageSize"], config["pagination"]["maxPageSize"]) == (3, 3, 3)
+    assert [len((await own.get("/Users", **query)).json()["Resources"]) for query in ({}, {"count": 3}, {"count": 4})] == [3, 3, 3]
+    assert (await own.request("POST", "/Users", content=_of_size(2048))).status_code == 201
+    assert_error(await own.request("POST", "/Users", content=_of_size(2049)), 413)
+    search = orjson.dumps({"schemas": [SEARCH]})
+    assert (await own.request("POST", "/Users/.search", content=search.ljust(1100))).status_code == 200
+    assert_error(await own.request("POST", "/Users/.search", content=search.ljust(1101)), 413)
+    change = {"op": "replace", "path": "title", "value": "x"}
+    assert (await own.patch(path, change, change)).status_code == 200
+    assert_error(await own.patch(path, change, change, change), 400, "tooMany")
+    assert (await own.post("/Users", user(emails=_emails(2)))).status_code == 201
+    assert_error(await own.post("/Users", user(emails=_emails(3))), 400, "invalidValue", "emails")
+    ids = [one["id"] for one in users]
+    assert (await own.post("/Groups", group(*ids[:2]))).status_code == 201
+    assert (await own.post("/Groups", group(*ids[:3]))).status_code in (400, 413)
+    delete = {"method": "DELETE", "path": "/Users/x"}
+    bulk = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+    assert (await own.post("/Bulk", {"schemas": [bulk], "Operations": [delete] * 2})).status_code == 200
+    assert_error(await own.post("/Bulk", {"schemas": [bulk], "Operations": [delete] * 3}), 413)

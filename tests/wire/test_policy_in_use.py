@@ -40,7 +40,7 @@ async def test_uniqueness_of_what_is_stored(server: Server, switch: str, name: s
     await _set(server, client, **{switch: True})
     for _ in range(2):
         assert_error(await client.patch(two, {"op": "replace", "path": name, "value": "x"}), 409, "uniqueness", name)
-        while await rework.rework(server.app.pool, client.id, settled=0):
+        while await rework.rework(server.app.pool.of(client.id), client.id, settled=0):
             pass
     await client.delete(one)
     assert (await client.patch(two, {"op": "replace", "path": name, "value": "x"})).status_code == 200
@@ -51,7 +51,7 @@ async def test_uniqueness_can_be_given_up_and_taken_again(server: Server, client
     one, two = await _two(client, "unique_group_names", "x", "y")
     await _set(server, client, unique_group_names=False)
     assert (await client.patch(two, {"op": "replace", "path": "displayName", "value": "x"})).status_code == 200
-    while await rework.rework(server.app.pool, client.id, settled=0):
+    while await rework.rework(server.app.pool.of(client.id), client.id, settled=0):
         pass
     async with server.pool.acquire() as connection:
         with pytest.raises(PolicyConflict):

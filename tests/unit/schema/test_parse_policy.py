@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from scimsrv.schema.policy import CLAIMS, LISTS, NUMBERS, PROFILES, Policy, choices, parse_policy
+from scimsrv.limits import DEFAULT
+from scimsrv.schema.policy import CLAIMS, LISTS, NUMBERS, PROFILES, Policy, choices, lowered, parse_policy
 
-_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices() | dict.fromkeys(LISTS | CLAIMS | NUMBERS)]
+_SWITCHES = [field.name for field in fields(Policy) if field.name not in choices().keys() | LISTS | CLAIMS | NUMBERS]
 
 
 def test_nothing_is_the_standard_profile() -> None:
@@ -67,7 +68,7 @@ def test_what_users_may_change() -> None:
     assert parse_policy({"me_attributes": []}).me_attributes == ()
 
 
-@pytest.mark.parametrize("switch", sorted(NUMBERS))
+@pytest.mark.parametrize("switch", [field.name for field in fields(Policy) if field.name in NUMBERS and "limit" not in field.metadata])
 def test_numbers(switch: str) -> None:
     """A switch with a number takes 0 and what is written beside it as the most, and nothing beyond."""
     most = next(field.metadata["most"] for field in fields(Policy) if field.name == switch)
@@ -94,6 +95,11 @@ def test_numbers(switch: str) -> None:
         ({"pointer_target_deletion": ["clear"]}, "pointer_target_deletion must be one of clear, restrict, keep"),
         ({"me": True}, "me must be one of off, id, userName, externalId"),
         ({"me_attributes": "title"}, "me_attributes must be a list of names"),
+        ({"max_page": 0}, "max_page must be a whole number from 1"),
+        ({"max_page": True}, "max_page must be a whole number"),
+        ({"max_page": "5"}, "max_page must be a whole number"),
+        ({"max_page": 5.5}, "max_page must be a whole number"),
+        ({"max_page": 2**31}, "max_page must be a whole number"),
         ({"me_attributes": [1]}, "me_attributes must be a list of names"),
     ],
 )
@@ -101,3 +107,21 @@ def test_refused(document: dict[str, Any], says: str) -> None:
     """An unknown profile, an unknown switch (with the nearest known one) and a value of the wrong type name the key at fault."""
     with pytest.raises(ValueError, match=says):
         parse_policy(document)
+
+
+@pytest.mark.parametrize("switch", [field.name for field in fields(Policy) if "limit" in field.metadata])
+def test_limits_are_only_lowered(switch: str) -> None:
+    """A tenant's own limit holds where it is lower than the server's, which nobody gets past; without one the server's holds."""
+    limit = next(field.metadata["limit"] for field in fields(Policy) if field.name == switch)
+    server = getattr(DEFAULT, limit)
+    for value, holds in ((1, 1), (server - 1, server - 1), (server + 1, server), (None, server)):
+        made = lowered(DEFAULT, parse_policy({switch: None if value is None else int(value)}))
+        assert getattr(made, limit) == holds
+        kept = {limit, "default_page", "token_burst", "tenant_burst"}
+        assert all(getattr(made, one.name) == getattr(DEFAULT, one.name) for one in fields(DEFAULT) if one.name not in kept)
+
+
+def test_what_follows_from_a_lower_limit() -> None:
+    """A burst shrinks with its rate, and a page that nobody asked a size for is no larger than one may be."""
+    made = lowered(DEFAULT, parse_policy({"token_rate": 10, "tenant_rate": 100, "max_page": 7}))
+    assert (made.token_burst, made.tenant_burst, made.default_page) == (20, 200, 7)

@@ -1,0 +1,142 @@
+"""Places of tenants in a server: shares while others are there, searches in their order, and nothing lost when somebody leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from scimsrv.errors import ScimError
+from scimsrv.traffic import Places, Shares
+
+
+class _Work:
+    """Pieces of work that hold a place until told."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def begin(self, name: str, place: AbstractAsyncContextManager[None]) -> None:
+        """Ask for the place."""
+        self.ends[name] = asyncio.Event()
+
+        async def work() -> None:
+            async with place:
+                self.begun.append(name)
+                await self.ends[name].wait()
+
+        self.tasks[name] = asyncio.create_task(work())
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def end(self, *names: str) -> None:
+        """Let pieces of work end."""
+        for name in names:
+            self.ends[name].set()
+            await self.tasks[name]
+            await asyncio.sleep(0)
+
+
+async def test_alone_there_is_no_limit() -> None:
+    """A tenant whom nobody else is beside has all that it asks for worked on."""
+    shares, work = Shares(4), _Work()
+    for number in range(50):
+        await work.begin(f"a{number}", shares.share(1))
+    assert len(work.begun) == 50
+    await work.end(*work.tasks)
+
+
+async def test_beside_others_there_are_equal_shares() -> None:
+    """Of eight places two tenants have four each, four tenants two, and so have any more; who waits comes in order."""
+    clock = [0.0]
+    shares, work = Shares(8, lambda: clock[0]), _Work()
+    await work.begin("b0", shares.share(2))
+    for number in range(6):
+        await work.begin(f"a{number}", shares.share(1))
+    assert work.begun == ["b0", "a0", "a1", "a2", "a3"]
+    await work.end("b0", "a0")
+    assert work.begun[-1] == "a4"
+    for tenant in range(3, 13):
+        await work.begin(f"x{tenant}", shares.share(tenant))
+    assert len(work.begun) == 6 + 10
+    await work.end("a1", "a2")
+    assert work.begun[-1] == "x12"
+    await work.end("a3")
+    assert work.begun[-1] == "a5"
+    await work.end(*(name for name in work.tasks if not work.tasks[name].done()))
+    assert not shares._held
+    assert not shares._waiting
+
+
+async def test_a_share_grows_when_the_others_have_gone() -> None:
+    """A second after the last request of the others a tenant is alone."""
+    clock = [0.0]
+    shares, work = Shares(4, lambda: clock[0]), _Work()
+    await work.begin("b0", shares.share(2))
+    await work.end("b0")
+    for number in range(6):
+        await work.begin(f"a{number}", shares.share(1))
+    assert len(work.begun) == 3
+    clock[0] = 1.5
+    await work.begin("a6", shares.share(1))  # behind those who wait
+    assert len(work.begun) == 3
+    await work.end("a0")
+    assert work.begun == ["b0", *(f"a{number}" for number in range(7))]
+    await work.end(*(name for name in work.tasks if not work.tasks[name].done()))
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_whoever_leaves_gives_a_place_back(waits: bool) -> None:
+    """Cancelled while it waits or while it has a place, a request leaves nothing behind."""
+    shares, places, work = Shares(4), Places("searches"), _Work()
+    await work.begin("b", shares.share(2))
+    for number in range(3):
+        await work.begin(f"a{number}", shares.share(1))
+        await work.begin(f"s{number}", places.waited(1, 2, 60))
+    assert work.begun == ["b", "a0", "s0", "a1", "s1"]
+    gone = ("a2", "s2") if waits else ("a0", "s0")
+    for name in gone:
+        work.tasks[name].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work.tasks[name]
+    await asyncio.sleep(0)
+    await work.end(*(name for name in work.tasks if name not in gone))
+    assert not (shares._held)
+    assert not (shares._waiting)
+    assert not (places._held)
+    assert not (places._waiting)
+
+
+async def test_a_place_given_in_the_moment_of_leaving_is_passed_on() -> None:
+    """Who is cancelled just when it is given a place hands that on."""
+    places, work = Places("searches"), _Work()
+    for number in range(3):
+        await work.begin(f"s{number}", places.waited(1, 1, 60))
+    work.ends["s0"].set()
+    await asyncio.sleep(0)  # s0 ends, and has given its place to s1, which does not know yet
+    work.tasks["s1"].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work.tasks["s1"]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert work.begun == ["s0", "s2"]
+    await work.end("s2")
+    assert not places._held
+
+
+async def test_waiting_has_an_end() -> None:
+    """A place that does not come in time is refused with 429, and whoever had it keeps it."""
+    places, work = Places("searches"), _Work()
+    await work.begin("s0", places.waited(1, 1, 60))
+    with pytest.raises(ScimError, match="TOO_MANY_REQUESTS"):
+        async with places.waited(1, 1, 0.01):
+            pass
+    async with places.waited(2, 1, 0.01):
+        pass
+    await work.end("s0")
+    async with places.waited(1, 1, 0.01):
+        pass
+    assert not places._held

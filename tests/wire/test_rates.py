@@ -1,0 +1,391 @@
+"""Rates and places: so many requests pass, one more is 429 with a whole number of seconds, and what is refused leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from scimsrv import app, traffic
+from scimsrv.errors import ScimError
+from scimsrv.protocol.plan import Query, Read
+from scimsrv.store.bulk import carry_out
+from scimsrv.store.execute import execute
+from scimsrv.traffic import Attempts, Shares
+from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
+
+
+@asynccontextmanager
+async def _slow(start: Starter, **settings: Any) -> AsyncIterator[Server]:
+    """A server whose rates are too slow to let in anything more while a test runs."""
+    async with start(rate_patience=0, **settings) as server:
+        server.app.limits = replace(server.app.limits, token_rate=0.001, tenant_rate=0.001)
+        yield server
+
+
+def _refused(answer: httpx.Response, says: str) -> None:
+    """The answer is a SCIM Error 429 that says when to come back."""
+    assert_error(answer, 429, None, says)
+    assert answer.headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
+
+
+async def _passed(client: Client, most: int = 40) -> int:
+    """How many reads of a list of resource types pass, one after the other, before one is refused."""
+    for number in range(most):
+        answer = await client.get("/ResourceTypes")
+        if answer.status_code == 429:
+            _refused(answer, "requests per second")
+            return number
+        assert answer.status_code == 200
+    return most
+
+
+async def test_a_token_has_a_rate(start: Starter) -> None:
+    """A burst passes and no request more; other tokens of the tenant, and other tenants, are not concerned."""
+    async with _slow(start, token_burst=7, tenant_burst=30) as server:
+        client, other = await server.tenant(), await server.tenant()
+        second = client.with_token(await server.token(client))
+        assert [await _passed(one) for one in (client, client, second, other)] == [7, 0, 7, 7]
+
+
+async def test_a_tenant_has_a_rate(start: Starter) -> None:
+    """All tokens of a tenant together have a rate, too."""
+    async with _slow(start, token_burst=7, tenant_burst=10) as server:
+        client = await server.tenant()
+        second = client.with_token(await server.token(client))
+        assert [await _passed(one) for one in (client, second, second)] == [7, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "weight"),
+    [
+        ("GET", "/Users", 2),
+        ("HEAD", "/Users", 2),
+        ("GET", "", 2),
+        ("POST", "/Users/.search", 2),
+        ("POST", "/.search", 2),
+        ("GET", "/Users/x", 1),
+        ("POST", "/Users", 1),
+        ("DELETE", "/Users/x", 1),
+        ("GET", "/ServiceProviderConfig", 1),
+        ("OPTIONS", "/Users", 1),
+    ],
+)
+async def test_weights(start: Starter, method: str, path: str, weight: int) -> None:
+    """A search counts as two requests, everything else as one, also what fails."""
+    bodies = {"/Users": user(), "/Users/.search": {"schemas": [SEARCH]}, "/.search": {"schemas": [SEARCH]}}
+    async with _slow(start, token_burst=9, tenant_burst=30) as server:
+        client = await server.tenant()
+        assert (await client.request(method, path, bodies.get(path) if method == "POST" else None)).status_code != 429
+        assert await _passed(client) == 9 - weight
+
+
+@pytest.mark.parametrize("operations", [1, 5, 9, 30])
+async def test_a_bulk_request_counts_as_its_operations(start: Starter, operations: int) -> None:
+    """It is let in where there is room for one, and carried out whole; what it takes beyond the limit is a debt."""
+    async with _slow(start, token_burst=10, tenant_burst=100) as server:
+        client = await server.tenant()
+        answer = await client.post("/Bulk", _bulk(operations))
+        assert [one["status"] for one in answer.json()["Operations"]] == ["201"] * operations
+        assert await _passed(client) == max(0, 10 - operations)
+        if operations >= 10:
+            _refused(await client.post("/Bulk", _bulk(1)), "requests per second")
+            assert await server.pool.fetchval("SELECT count(*) FROM resource WHERE tenant = $1", client.id) == operations
+
+
+def _bulk(operations: int) -> dict[str, Any]:
+    made = [{"method": "POST", "path": "/Users", "bulkId": f"b{number}", "data": user()} for number in range(operations)]
+    return {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": made}
+
+
+async def test_a_debt_is_no_sentence(start: Starter) -> None:
+    """However much a bulk request took, a client is never told to wait for more than half a minute."""
+    async with _slow(start, token_burst=1, tenant_burst=100) as server:
+        client = await server.tenant()
+        await client.post("/Bulk", _bulk(60))
+        assert (await client.get("/ResourceTypes")).headers["retry-after"] == "30"
+
+
+async def test_what_is_refused_does_nothing(start: Starter) -> None:
+    """A refused request changes nothing, takes nothing of the rate, and its body is not read."""
+    async with _slow(start, token_burst=3) as server:
+        client = await server.tenant()
+        ada = await client.new_user()
+        await _passed(client)
+        before = await server.pool.fetch("SELECT * FROM resource WHERE tenant = $1", client.id)
+        for method, path, body in (
+            ("POST", "/Users", user()),
+            ("PATCH", f"/Users/{ada['id']}", patch({"op": "add", "path": "title", "value": "x"})),
+            ("DELETE", f"/Users/{ada['id']}", None),
+            ("POST", "/Bulk", {}),
+        ):
+            _refused(await client.request(method, path, body), "requests per second")
+        _refused(await client.request("POST", "/Users", content=b"x" * 10_000_000), "requests per second")
+        assert await server.pool.fetch("SELECT * FROM resource WHERE tenant = $1", client.id) == before
+        client = client.with_token(await server.token(client))
+        assert (await client.get(f"/Users/{ada['id']}")).status_code == 200
+
+
+async def test_a_little_too_much_waits_instead(start: Starter) -> None:
+    """Where the wait is short the request is kept and not refused, so that a client that is a little too fast never notices."""
+    async with start(token_rate=50, token_burst=1, tenant_rate=1000) as server:
+        client = await server.tenant()
+        began = time.monotonic()
+        answers = await asyncio.gather(*(client.get("/ResourceTypes") for _ in range(21)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert time.monotonic() - began >= 20 / 50
+
+
+async def test_patience_has_an_end(start: Starter) -> None:
+    """What would have to wait for longer is refused at once; those who wait are served in time."""
+    async with start(token_rate=2, token_burst=1, tenant_rate=1000, rate_patience=1.1) as server:
+        client = await server.tenant()
+        statuses = [answer.status_code for answer in await asyncio.gather(*(client.get("/ResourceTypes") for _ in range(40)))]
+        assert set(statuses) == {200, 429}
+        assert statuses.count(200) >= 3
+
+
+async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one server let in the other knows of, and so does one that is started later."""
+    monkeypatch.setattr(traffic, "SETTLING", 0.01)
+    settings = {"token_burst": 10, "tenant_burst": 1000}
+    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
+        client = await one.tenant()
+        there = Client(two.http, client.slug, client.id, client.token)
+        assert (await client.get("/ResourceTypes")).status_code == (await there.get("/ResourceTypes")).status_code == 200
+        passed = 2
+        while await _passed_once(client) or await _passed_once(there):
+            passed += 1
+            await asyncio.sleep(0.1)
+            assert passed < 100
+        assert 10 <= passed <= 12
+    async with _slow(start, **settings) as later:
+        there = Client(later.http, client.slug, client.id, client.token)
+        await _passed_once(there)
+        await asyncio.sleep(0.2)
+        assert await _passed(there) <= 1
+
+
+async def _passed_once(client: Client) -> bool:
+    return (await client.get("/ResourceTypes")).status_code == 200
+
+
+async def test_servers_that_are_asked_at_once(start: Starter) -> None:
+    """Before they know of each other two servers let in no more than a tenth of a burst beyond what it is, each, and pay it off."""
+    settings = {"token_burst": 100, "tenant_burst": 1000}
+    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
+        client = await one.tenant()
+        clients = (client, Client(two.http, client.slug, client.id, client.token))
+        statuses = [
+            answer.status_code
+            for _ in range(3)
+            for answer in await asyncio.gather(*(clients[n % 2].get("/ResourceTypes") for n in range(80)))
+        ]
+        assert 100 <= statuses.count(200) <= 100 + 2 * 11
+
+
+async def test_a_tenant_may_have_a_lower_rate(start: Starter) -> None:
+    """The policy's rates hold where they are lower than the server's."""
+    async with start(token_rate=100, token_burst=1000, tenant_rate=10_000, rate_patience=0) as server:
+        lower, higher = await server.tenant(token_rate=1), await server.tenant(token_rate=1_000_000)
+        began = time.monotonic()
+        assert 10 <= await _passed(lower) <= 11 + time.monotonic() - began
+        assert await _passed(higher) == 40
+
+
+async def test_rows_of_rates_are_few(server: Server, client: Client) -> None:
+    """A tenant has a row for itself and one for each token, however many requests it sends, and none after an hour's rest."""
+    for _ in range(3):
+        await client.get("/Users")
+    await asyncio.sleep(2 * traffic.SETTLING)
+    kid = (client.token or "").split("_")[1]
+    assert [row[0] for row in await server.pool.fetch("SELECT subject FROM rate WHERE tenant = $1 ORDER BY 1", client.id)] == ["", kid]
+
+
+# -- places --------------------------------------------------------------------------------------------------------
+
+
+class _Held:
+    """Statements of searches that end when told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = 0
+        self.go = asyncio.Event()
+
+        async def held(scope: Any, plan: Any) -> Any:
+            if isinstance(plan, Read | Query):
+                self.begun += 1
+                await self.go.wait()
+            return await execute(scope, plan)
+
+        monkeypatch.setattr(app, "execute", held)
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant has so many requests in progress, and one more is refused; another tenant is served, and so is it when they have ended."""
+    async with start(tenant_requests=3) as server:
+        server.app.traffic.shares = Shares(10_000)
+        client, other, lower = await server.tenant(), await server.tenant(), await server.tenant(max_requests=1)
+        held = _Held(monkeypatch)
+        running = [asyncio.create_task(one.get("/Users/x")) for one in (client, client, client, lower)]
+        await _until(lambda: held.begun == 4)
+        _refused(await client.get("/Users/x"), "3 requests at the same time")
+        _refused(await lower.get("/Users/x"), "1 requests at the same time")
+        assert (await client.get("/ServiceProviderConfig")).status_code == 429
+        assert (await other.get("/ServiceProviderConfig")).status_code == 200
+        held.go.set()
+        assert {answer.status_code for answer in await asyncio.gather(*running)} == {404}
+        assert (await client.get("/Users/x")).status_code == 404
+
+
+async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bulk requests of a tenant are carried out at the same time; another waits for its turn, and another tenant's does not."""
+    begun, go = list[int](), asyncio.Event()
+
+    async def held(scope: Any, *rest: Any) -> Any:
+        begun.append(scope.tenant)
+        await go.wait()
+        return await carry_out(scope, *rest)
+
+    monkeypatch.setattr(app, "carry_out", held)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(3)]
+        await _until(lambda: len(begun) == 2)
+        running.append(asyncio.create_task(other.post("/Bulk", _bulk(1))))
+        await _until(lambda: len(begun) == 3)
+        assert begun == [client.id, client.id, other.id]
+        assert (await client.get("/Users")).status_code == 200
+        go.set()
+        assert {answer.status_code for answer in await asyncio.gather(*running)} == {200}
+        monkeypatch.setattr(traffic, "_BULK_PATIENCE", 0.05)
+        go.clear()
+        running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(2)]
+        await _until(lambda: len(begun) == 6)
+        _refused(await client.post("/Bulk", _bulk(1)), "2 bulk requests at the same time")
+        go.set()
+        await asyncio.gather(*running)
+
+
+async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant has so many searches in progress; others wait in their order, and are refused when that takes too long. What is no
+    search, and another tenant's searches, go on."""
+    async with start(tenant_searches=2, rate_patience=0.3) as server:
+        server.app.traffic.shares = Shares(10_000)
+        client, other, lower = await server.tenant(), await server.tenant(), await server.tenant(max_searches=1)
+        held = _Held(monkeypatch)
+        running = [asyncio.create_task(one.get("/Users")) for one in (client, client, lower)]
+        await _until(lambda: held.begun == 3)
+        for one, most in ((client, 2), (lower, 1)):
+            _refused(await one.get("/Users"), f"{most} searches at the same time")
+            _refused(await one.post("/.search", {"schemas": [SEARCH]}), f"{most} searches at the same time")
+        assert (await client.get("/ServiceProviderConfig")).status_code == 200
+        more = asyncio.create_task(other.get("/Users"))
+        await _until(lambda: held.begun == 4)
+        waits = asyncio.create_task(client.get("/Users"))
+        await asyncio.sleep(0.05)
+        assert held.begun == 4
+        held.go.set()
+        assert {answer.status_code for answer in await asyncio.gather(*running, more, waits)} == {200}
+
+
+async def test_a_client_that_leaves_gives_its_place_back(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled while it runs or while it waits, a request leaves its place."""
+    async with start(tenant_searches=1, tenant_requests=3) as server:
+        server.app.traffic.shares = Shares(10_000)
+        client = await server.tenant()
+        held = _Held(monkeypatch)
+        running = asyncio.create_task(client.get("/Users"))
+        await _until(lambda: held.begun == 1)
+        waiting = [asyncio.create_task(client.get("/Users")) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        for task in (*waiting, running):
+            task.cancel()
+        await asyncio.gather(running, *waiting, return_exceptions=True)
+        held.go.set()
+        assert {answer.status_code for answer in await asyncio.gather(*(client.get("/Users") for _ in range(3)))} == {200}
+
+
+async def test_a_noisy_tenant_does_not_stop_a_quiet_one(start: Starter) -> None:
+    """While one tenant sends reads, searches, writes and bulk requests as fast as it can and is refused, every request of another one is
+    served: no 429 for what it did not do, and no 503 for want of a connection."""
+    async with start(token_rate=50, token_burst=50, rate_patience=0, tenant_requests=30, pool_size=3) as server:
+        noisy, quiet = await server.tenant(), await server.tenant()
+        stop, seen = asyncio.Event(), Counter[int]()
+
+        async def flood(number: int) -> None:
+            while not stop.is_set():
+                seen[(await _one(noisy, number % 4)).status_code] += 1
+                await asyncio.sleep(0.001)  # without a socket between, a refusal waits for nothing
+
+        floods = [asyncio.create_task(flood(number)) for number in range(40)]
+        await _until(lambda: seen[429] > 20)
+        for _ in range(5):
+            ada = await quiet.new_user()
+            assert (await quiet.get(f"/Users/{ada['id']}")).status_code == 200
+            assert await quiet.search(f'userName eq "{ada["userName"]}"') == [ada["id"]]
+            assert (await quiet.post("/Bulk", _bulk(2))).status_code == 200
+            assert (await quiet.delete(f"/Users/{ada['id']}")).status_code == 204
+        stop.set()
+        await asyncio.gather(*floods)
+        assert seen[429] > seen[200]
+        assert not set(seen) - {200, 201, 404, 429, 503}
+
+
+async def _one(client: Client, kind: int) -> httpx.Response:
+    match kind:
+        case 0:
+            return await client.get("/Users", filter='title co "zz"')
+        case 1:
+            return await client.post("/Users", user())
+        case 2:
+            return await client.get("/Users/x")
+        case _:
+            return await client.post("/Bulk", _bulk(10))
+
+
+# -- attempts ------------------------------------------------------------------------------------------------------
+
+
+async def test_bad_tokens(start: Starter) -> None:
+    """After so many invalid tokens an address is told to wait; whoever has a valid one is served, and without one it is 401 as ever."""
+    async with start(bad_tokens=3) as server:
+        client = await server.tenant()
+        bad = client.with_token("scs_aaaaaa_" + "A" * 43 + "_aaaaaa")
+        assert [(await bad.get("/Users")).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
+        _refused(await bad.get("/Users"), "tokens that are not valid")
+        assert (await client.get("/Users")).status_code == 200
+        assert (await client.with_token(None).get("/Users")).status_code == 401
+
+
+def test_attempts_are_forgotten() -> None:
+    """A minute later an address may try again; another one always."""
+    clock = [100.0]
+    attempts = Attempts(2, lambda: clock[0])
+
+    def try_(address: str) -> bool:
+        try:
+            attempts.failed(address)
+        except ScimError:
+            return False
+        return True
+
+    assert [try_("a") for _ in range(3)] == [True, True, False]
+    assert try_("b")
+    clock[0] += 59
+    assert not try_("a")
+    clock[0] += 1
+    assert [try_("a") for _ in range(3)] == [True, True, False]
