@@ -91,7 +91,7 @@ def _answered(state: State | None, event: Event) -> tuple[bool, State | None]:
     """Whether the answer is right for the state, and the state after it."""
     success = event.status is not None and 200 <= event.status < 300
     if not success:
-        if event.status in (0, 429):
+        if event.status in (0, 408, 429):
             return True, state
         if event.op == "create":
             return event.status == 409 and state is not None, state

@@ -18,6 +18,7 @@ from tests.faults.load import Load
 from tests.faults.machines import Machine, workers
 from tests.faults.measure import LONG, SEED, report, seconds
 from tests.faults.test_killed import again, judge, summary, working
+from tests.faults.test_network import aside
 from tests.wire.support import Client, until_seen
 
 
@@ -60,7 +61,7 @@ async def test_the_number_of_processes_may_change(postgres: Machine, http: httpx
         other.mkdir()
         async with working(clients, tmp_path, "processes") as load:
             await asyncio.sleep(seconds(1) / 3)
-            with running(dsn, dsn, other, workers=(4 if LONG else 2,)) as more:
+            async with aside(running(dsn, dsn, other, workers=(4 if LONG else 2,))) as more:
                 assert len(workers(more.servers[0].process.pid)) == (4 if LONG else 2)
                 again_there = _at(clients[0], more.ports[0])
                 beside = Load(SEED + 1)
