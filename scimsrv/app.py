@@ -44,7 +44,7 @@ from scimsrv.oauth.endpoint import TokenEndpoint
 from scimsrv.oauth.fetching import Fetcher
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
-from scimsrv.oauth.service import OPEN, client_address, oauth_reply
+from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as
 from scimsrv.observe import Load, sampled
 from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -198,7 +198,10 @@ class App:
         visit.routed(found)
         method = connection["method"]
         if found.endpoint in OPEN:
-            return await oauth_reply(self.token_endpoint, found, connection, headers, receive)
+            reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive)
+            if reply.status in (400, 401):
+                self.trail.denials.add(found.tenant, "", reply.status, method, found.endpoint.name.lower(), refused_as(reply))
+            return reply
         given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
@@ -415,10 +418,7 @@ class App:
             found = route(connection["raw_path"])
         except ScimError:
             return
-        try:
-            principal = self.authenticator.known(Shown(headers.all(b"authorization"), found.tenant, client_address(connection)))
-        except ScimError:  # from where this credential is not good
-            principal = None
+        principal = self.authenticator.seen(Shown(headers.all(b"authorization"), found.tenant))
         own = principal is not None and principal.credential.slug == found.tenant
         said = (error.kind.value.status, connection["method"], found.endpoint.name.lower(), error.sentence)
         if error.kind is Kind.NOT_FOUND:

@@ -19,6 +19,7 @@ from scimsrv.oauth.claims import Holder, holder_of
 from scimsrv.oauth.jose import TokenRefused, Unverified, looks_like_jwt, read, verify
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
+from scimsrv.observe import denied
 from scimsrv.store.identity import (
     Credential,
     TrustIdentity,
@@ -92,9 +93,15 @@ class Principal:
 def require(right: Right, scopes: frozenset[str]) -> None:
     """Raises ScimError 403 with the challenge of RFC 6750 §3.1 unless one of the scopes grants the right."""
     if right.value.isdisjoint(scopes):
-        needed = sorted(right.value)
-        challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{needed[-1]}"'
-        raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(needed)}", headers={"WWW-Authenticate": challenge})
+        raise insufficient(right.value)
+
+
+def insufficient(scopes: frozenset[str]) -> ScimError:
+    """403 for a token that has none of these scopes, with the challenge of RFC 6750 §3.1."""
+    needed = sorted(scopes)
+    wanted = next(scope for scope in needed if ":" in scope)
+    challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{wanted}"'
+    return ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(needed)}", headers={"WWW-Authenticate": challenge})
 
 
 @dataclass(slots=True)
@@ -138,10 +145,15 @@ class Authenticator:
 
     def known(self, shown: Shown) -> Principal | None:
         """The principal of a header that was found valid less than a second ago, or None. Raises ScimError 403 as `principal`."""
+        found = self.seen(shown)
+        return None if found is None else _reached(found, shown)
+
+    def seen(self, shown: Shown) -> Principal | None:
+        """The principal of a header that was found valid less than a second ago, wherever it was shown, or None."""
         if len(shown.headers) != 1:
             return None
         found = self._known.get(shown.place())
-        return _reached(found[1], shown) if found is not None and found[0] > time.monotonic() else None
+        return found[1] if found is not None and found[0] > time.monotonic() else None
 
     async def _credential(self, shown: Shown) -> tuple[Credential, float]:
         """The credential, and when it ends by itself in seconds since 1970."""
@@ -153,6 +165,7 @@ class Authenticator:
         else:
             found = await self._by_token(value)
         if found is None:
+            denied("basic" if scheme == "basic" else "bearer", "invalid")
             raise unauthorized("The client is not known" if scheme == "basic" else _INVALID, "invalid_token")
         return found, float("inf")
 
@@ -183,7 +196,7 @@ class Authenticator:
                 return await self._issued(token, shown)
             return await self._trusted(token, shown)
         except TokenRefused as refused:
-            self.refusals.tell(shown.tenant, refused.rule)
+            self.refusals.tell(shown.tenant, "jwt", refused)
             raise unauthorized(_INVALID, "invalid_token") from None
 
     async def _issued(self, token: Unverified, shown: Shown) -> tuple[Credential, float]:

@@ -185,6 +185,13 @@ def sample() -> None:
         observe(sampler())
 
 
+def denied(scheme: str, reason: str) -> None:
+    """Say with which kind of credential the present request is not let in, and why, in words of a closed set."""
+    exchange = CURRENT.get()
+    if exchange is not None and not exchange.over:
+        exchange.scheme, exchange.denial = scheme, reason
+
+
 def queried(name: str | None, seconds: float) -> None:
     """Say how long a statement took; one without a name is that of the request's operation."""
     exchange = CURRENT.get()

@@ -62,7 +62,8 @@ class Visit:
         exchange = self.exchange
         exchange.failure, exchange.scim_type = failure(error), error.kind.value.scim_type
         outside = not exchange.tenant and exchange.route != UNMATCHED
-        if error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN) or (outside and error.kind in (Kind.BAD_REQUEST, Kind.NOT_FOUND)):
+        denied = error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN) or (outside and error.kind in (Kind.BAD_REQUEST, Kind.NOT_FOUND))
+        if denied and exchange.denial is None:  # unless somebody knew better
             exchange.scheme, exchange.denial = self._denial(error)
 
     def _denial(self, error: ScimError) -> tuple[str, str]:

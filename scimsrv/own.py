@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from scimsrv.auth import Principal, Right
+from scimsrv.auth import Principal, Right, insufficient
 from scimsrv.badges.rights import ABOUT, writing
 from scimsrv.errors import Kind, ScimError
 from scimsrv.filter.bind import BoundCompare, conjunction
@@ -38,7 +38,7 @@ def require(principal: Principal, catalog: Catalog, schema: EffectiveSchema | No
     is_user = catalog.policy.me != "off" and principal.credential.subject is not None and principal.may(Right.ME)
     if is_user and catalog.policy.badges and name in TYPES and (right is Right.READ or name == REQUEST):
         return name in ABOUT  # what can be awarded is nobody's
-    raise ScimError(Kind.FORBIDDEN, f"The token needs the scope {' or '.join(sorted(needed))}")
+    raise insufficient(needed)
 
 
 async def user_of(scope: Scope, principal: Principal) -> str:

@@ -10,13 +10,13 @@ ME: Final = "scim:me"
 #: Awarding and revoking badges, and deciding about requests for them.
 BADGES_ISSUE: Final = "badges:issue"
 BADGES_APPROVE: Final = "badges:approve"
-#: Reading the tenant's audit trail.
+#: Reading the tenant's audit trail, where that is served to tenants.
 AUDIT: Final = "audit:read"
 #: Defining the tenant's schemas and resource types.
 ADMIN: Final = "tenant:admin"
 
 SCOPES: Final = (READ, WRITE, BULK, ME, BADGES_ISSUE, BADGES_APPROVE, AUDIT, ADMIN)
-"""Every scope that this server enforces."""
+"""Every scope that a token may have."""
 
 ALIASES: Final = {"scim": (READ, WRITE, BULK)}
 

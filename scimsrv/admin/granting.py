@@ -29,12 +29,7 @@ class Granting(Acting):
         """Make an OAuth client. Raises TenantMissing and CredentialError."""
         tenant = await self._key(slug)
         id_, secret = tokens.new_id(tokens.CLIENT), None
-        jwks = None if asked.jwks is None else orjson.dumps(asked.jwks).decode()
-        if jwks is not None:
-            try:
-                parse_keys(jwks, strict=True)
-            except ValueError as problem:
-                raise CredentialError(f"jwks: {problem}.") from None
+        jwks = _keys(asked.jwks)
         async with self._connection.transaction():
             await clients.create_client(
                 self._connection,
@@ -55,12 +50,18 @@ class Granting(Acting):
         return self._new_client(slug, made, secret)
 
     async def rotate_client(self, slug: str, client: str, asked: models.ClientRotation) -> models.NewClient:
-        """Give a client its next secret. Raises TenantMissing, CredentialMissing and CredentialError."""
-        tenant = await self._key(slug)
+        """Give a client its next secret, or one that signs its next keys. Raises TenantMissing, CredentialMissing and CredentialError."""
+        tenant, secret = await self._key(slug), None
+        jwks = _keys(asked.jwks)
         async with self._connection.transaction():
-            secret = await self._add_secret(tenant, client, asked.expires)
+            if jwks is None:
+                secret = await self._add_secret(tenant, client, asked.expires)
+                said: dict[str, Any] = {"secret": secret.kid, "expires": asked.expires}
+            else:
+                await clients.replace_keys(self._connection, tenant, client, jwks)
+                said = {"keys": [key.kid for key in parse_keys(jwks, strict=True)]}
             made = await clients.find_client(self._connection, tenant, client)
-            await self._note("client.rotate", slug, client, {"secret": secret.kid, "expires": asked.expires})
+            await self._note("client.rotate", slug, client, said)
         return self._new_client(slug, made, secret)
 
     async def list_clients(self, slug: str) -> models.ClientList:
@@ -143,6 +144,18 @@ class Granting(Acting):
         issuer = url.removesuffix("/v2")
         shown = {"secret": None if secret is None else secret.text, "url": url, "issuer": issuer, "token_endpoint": f"{issuer}/oauth/token"}
         return models.NewClient.model_validate(asdict(made) | shown)
+
+
+def _keys(given: dict[str, Any] | None) -> str | None:
+    """A JWK Set as text. Raises CredentialError for one that cannot be used."""
+    if given is None:
+        return None
+    text = orjson.dumps(given).decode()
+    try:
+        parse_keys(text, strict=True)
+    except ValueError as problem:
+        raise CredentialError(f"jwks: {problem}.") from None
+    return text
 
 
 def scopes_of(names: Sequence[str]) -> tuple[str, ...]:

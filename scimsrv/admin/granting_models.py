@@ -32,8 +32,9 @@ class ClientCreation(Model):
 
 
 class ClientRotation(Model):
-    """The next secret of a client; the present one works for seven more days at most."""
+    """The next secret of a client; the present one works for seven more days at most. A client that signs gets its next keys."""
 
+    jwks: dict[str, Any] | None = Field(default=None, description="The next public keys, with the present ones as long as both are used.")
     expires: AwareDatetime | None = Field(default_factory=_in_a_year, description="Its end, by default in a year; null for none.")
 
 

@@ -225,7 +225,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=granting_models.ClientCreation, status=201,
     ),
     Route(
-        *("POST", "/tenants/{tenant}/clients/{client}/rotate", "rotateClient", "Give a client its next secret, shown this once"),
+        *("POST", "/tenants/{tenant}/clients/{client}/rotate", "rotateClient"),
+        "Give a client its next secret, shown this once, or its next keys",
         lambda call: call.verbs.rotate_client(call.tenant, call.path["client"], call.body), granting_models.NewClient,
         body=granting_models.ClientRotation, status=201,
     ),

@@ -82,18 +82,18 @@ def steps(catalogue: Catalogue, held: frozenset[AchievementId], new: Iterable[Ac
     earned, recent = set(held), [*new]
     found: list[Step] = []
     while True:
-        due = [
-            node
+        due = {
+            node.achievement: node
             for node in sorted(catalogue.nodes, key=lambda node: node.achievement)
             if node.active and node.achievement not in earned and complete(node, earned)
-        ]
+        }
         if not due:
             return found
-        for node in due:
+        for achievement, node in due.items():
             parts = node.children | node.capstones
-            found.append(Step(node.achievement, next((one for one in reversed(recent) if one in parts), None)))
-        earned |= {node.achievement for node in due}
-        recent += [node.achievement for node in due]
+            found.append(Step(achievement, next((one for one in reversed(recent) if one in parts), None)))
+        earned |= due.keys()
+        recent += due
 
 
 def unfounded(catalogue: Catalogue, given: frozenset[AchievementId], automatic: frozenset[AchievementId]) -> frozenset[AchievementId]:

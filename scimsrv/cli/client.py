@@ -25,6 +25,7 @@ def register(commands: Any) -> None:
     rotate = add_command(
         group, "rotate", "print a client's next secret; the old one works 7 more days", "scimsrv client rotate --tenant acme ID", _rotate
     )
+    rotate.add_argument("--jwks", type=Path, metavar="FILE", help="for a client that signs: its next public keys, beside the present ones")
     for parser in (create, rotate):
         parser.add_argument(
             "--expires", type=life, default="365d", metavar="LIFE", help="end of the secret: 12h, 90d, 2y or never (default: 365d)"
@@ -71,7 +72,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    wanted = asked(models.ClientRotation, expires=end(arguments))
+    wanted = asked(models.ClientRotation, expires=end(arguments), jwks=read_keys(arguments.jwks))
     return _hand_out(arguments, administer(arguments, lambda verbs: verbs.rotate_client(arguments.tenant, arguments.client, wanted)))
 
 

@@ -74,7 +74,7 @@ def check_pins(claims: Mapping[str, Any], trust: Trust) -> None:
     for claim, values in trust.pins.items():
         found = claims.get(claim)
         if not isinstance(found, str) or found not in values:
-            raise TokenRefused(f"pin {claim}")
+            raise TokenRefused("pin", claim)
 
 
 def holder_of(header: Mapping[str, Any], claims: Mapping[str, Any], trust: Trust, me_claim: str, now: float, *, bearer: bool) -> Holder:
@@ -100,7 +100,7 @@ def roles_of(claims: Mapping[str, Any], rules: Collection[RoleRule]) -> frozense
     found = set()
     for rule in rules:
         if isinstance(left_out, Mapping) and rule.claim in left_out:
-            raise TokenRefused(f"{rule.claim} left out")
+            raise TokenRefused("overage", rule.claim)
         value = claims.get(rule.claim)
         if value == rule.value or (isinstance(value, list) and rule.value in value):
             found.add(rule.role)

@@ -18,6 +18,7 @@ from scimsrv.oauth.claims import LEEWAY, check_claims, check_type, holder_of
 from scimsrv.oauth.jose import ALGORITHMS, TokenRefused, Unverified, read, verify
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
+from scimsrv.observe import denied
 from scimsrv.scopes import ALIASES
 from scimsrv.store.identity import Credential, TrustIdentity, find_client, find_trusts, note_trust_used, use_assertion
 from scimsrv.store.pool import Tenants
@@ -82,6 +83,7 @@ class TokenEndpoint:
             digests = [tokens.digest(pepper, proof.secret) for pepper in self.peppers]
             found = await find_client(self.pool, slug, proof.client, digests)
         if found is None:
+            denied("secret", "unknown")
             raise InvalidClientError("The client is not known.", status_code=401)
         grant = Grant(proof.client, "", found.edition, found.credential.scopes, float("inf"))
         return _Found(found.credential, grant, found.lifetime)
@@ -97,14 +99,14 @@ class TokenEndpoint:
                 return await self._signing_client(slug, issuer, token, now)
             return await self._trusted(slug, token, now)
         except TokenRefused as refused:
-            self.refusals.tell(slug, refused.rule)
+            self.refusals.tell(slug, "assertion", refused)
             raise InvalidClientError("The client is not known.", status_code=401) from None
 
     async def _by_subject(self, slug: str, proof: Subject, now: float) -> _Found:
         try:
             return await self._trusted(slug, read(proof.token), now)
         except TokenRefused as refused:
-            self.refusals.tell(slug, refused.rule)
+            self.refusals.tell(slug, "exchange", refused)
             raise InvalidRequestError("The subject_token is not valid.") from None
 
     async def _signing_client(self, slug: str, id_: str, token: Unverified, now: float) -> _Found:

@@ -58,11 +58,13 @@ ALGORITHMS: Final = tuple(_ALGORITHMS)
 
 
 class TokenRefused(Exception):  # noqa: N818 - a verdict
-    """A JWT that is not taken. `rule` says which rule it breaks, for the log; who sent it is not told."""
+    """A JWT that is not taken. `rule` is the rule that it breaks, `claim` the claim where an administrator named that; for the operator,
+    who sent it is not told."""
 
-    def __init__(self, rule: str) -> None:
-        super().__init__(rule)
+    def __init__(self, rule: str, claim: str = "") -> None:
+        super().__init__(f"{rule} {claim}".rstrip())
         self.rule = rule
+        self.claim = claim
 
 
 class KeySetError(ValueError):

@@ -8,6 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from scimsrv.oauth.jose import TokenRefused
+from scimsrv.observe import denied
+
 log: Final = logging.getLogger("scimsrv.auth")
 
 #: Seconds in which it is told once by which rule a tenant's tokens are refused, and how often there may be told anything in that time.
@@ -22,9 +25,10 @@ class Refusals:
         self._clock = clock
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def tell(self, slug: str, rule: str) -> None:
-        """A JWT for the tenant with this slug was refused by a rule."""
-        now = self._clock()
+    def tell(self, slug: str, method: str, refused: TokenRefused) -> None:
+        """A JWT for the tenant with this slug was refused. `method` says what it was shown as: jwt, assertion or exchange."""
+        denied(method, refused.rule)
+        rule, now = str(refused), self._clock()
         while self._told and next(iter(self._told.values())) <= now - _PAUSE:
             self._told.popitem(last=False)
         if (slug, rule) not in self._told and len(self._told) < _MOST:

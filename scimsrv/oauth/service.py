@@ -49,6 +49,11 @@ async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping
     return Reply(200, orjson.dumps(answer), {"Pragma": "no-cache"}, media_type=JSON)
 
 
+def refused_as(reply: Reply) -> str:
+    """The error of RFC 6749 §5.2 that a refusal has."""
+    return str(orjson.loads(reply.body)["error"]) if isinstance(reply.body, bytes) else ""
+
+
 def client_address(connection: Mapping[str, Any]) -> str | None:
     """The address that a request comes from; a trusted proxy's word for it was taken before."""
     client = connection.get("client")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from scimsrv.store.connection import Connection
-from scimsrv.store.credentials import MAX_PER_LABEL, OVERLAP, CredentialLimit, CredentialMissing
+from scimsrv.store.credentials import MAX_PER_LABEL, OVERLAP, CredentialError, CredentialLimit, CredentialMissing
 from scimsrv.store.narrowing import Network
 from scimsrv.store.queries import load
 
@@ -68,16 +68,27 @@ async def create_client(
 async def add_secret(connection: Connection, tenant: int, client: str, *, kid: str, digest: bytes, expires: datetime | None) -> None:
     """Give a client its next secret; the present one works for seven more days at most.
 
-    Raises CredentialMissing when there is no such client, CredentialLimit when a rotation of it is still under way.
+    Raises CredentialMissing when there is no such client, CredentialLimit when a rotation of it is still under way, CredentialError for
+    one that signs.
     """
     async with connection.transaction():
         await connection.fetchval(_SQL["lock_tenant"], tenant)
-        await find_client(connection, tenant, client)
+        if (await find_client(connection, tenant, client)).signs:
+            raise CredentialError(f"Client {client!r} signs and has no secret: give it its next keys.")
         await connection.execute(_SQL["prune"], tenant, client)
         if await connection.fetchval(_SQL["count_secrets"], tenant, client) >= MAX_PER_LABEL:
             raise CredentialLimit(f"Client {client!r} already has {MAX_PER_LABEL} live secrets: revoke one.")
         await connection.execute(_SQL["limit_life"], tenant, client, OVERLAP)
         await connection.execute(_SQL["add_secret"], tenant, client, kid, digest, expires)
+
+
+async def replace_keys(connection: Connection, tenant: int, client: str, jwks: str) -> None:
+    """Give a client that signs its next public keys. Raises CredentialMissing when there is no such client, CredentialError for one that
+    has secrets."""
+    async with connection.transaction():
+        await find_client(connection, tenant, client)
+        if (await connection.execute(_SQL["replace_keys"], tenant, client, jwks)).endswith(" 0"):
+            raise CredentialError(f"Client {client!r} has secrets and does not sign.")
 
 
 async def list_clients(connection: Connection, tenant: int) -> list[Client]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -20,9 +20,6 @@ from scimsrv.store.queries import load
 from scimsrv.store.trusts import Trust, trust_of
 
 _SQL = load("identity")
-
-#: Seconds within which the last use is noted once.
-_STALE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,12 @@ class ClientIdentity:
 @dataclass(frozen=True, slots=True)
 class TrustIdentity:
     """An issuer that a tenant trusts. `credential` has the scopes that each of its tokens gives; `me_claim` is the claim with the subject
-    of people."""
+    of people; `stale` says whether its last use is long ago."""
 
     credential: Credential
     trust: Trust
     me_claim: str
+    stale: bool
 
 
 async def find_credential(pool: Tenants, digest: bytes) -> Credential | None:
@@ -98,13 +96,12 @@ async def find_client(pool: Tenants, slug: str, client: str, digests: Sequence[b
 async def find_trusts(pool: Tenants, slug: str, issuer: str | None, trust: str | None = None) -> list[TrustIdentity]:
     """What the tenant with this slug trusts of an issuer, or the trust of an id; nothing where there is no such tenant."""
     rows = await pool.across().fetch(_SQL["trusts"], slug, issuer, trust)
-    return [TrustIdentity(_credential(row, row["id"]), trust_of(row), row["me_claim"]) for row in rows]
+    return [TrustIdentity(_credential(row, row["id"]), trust_of(row), row["me_claim"], row["stale"]) for row in rows]
 
 
 async def note_trust_used(pool: Tenants, found: TrustIdentity) -> None:
     """Note the last use of what is trusted, once a minute."""
-    last = found.trust.last_used
-    if last is None or (datetime.now(UTC) - last).total_seconds() > _STALE:
+    if found.stale:
         await pool.of(found.credential.tenant).execute(_SQL["mark_trust_used"], found.credential.tenant, found.trust.id)
 
 

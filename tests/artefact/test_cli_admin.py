@@ -131,47 +131,39 @@ def test_clients_and_trusts(folder: Path, served: Served, token: str, away: Path
     given = {"SCIMSRV_ADMIN_URL": served.announced["admin_url"], "SCIMSRV_ADMIN_TOKEN": token}
     keys = away / "keys.json"
     keys.write_text(json.dumps(public_keys(RSA)))
-    for here, extra in ((folder, {}), (away, given)):
 
-        def ask(*arguments: str, here: Path = here, extra: dict[str, str] = extra) -> str:
-            done = run(*arguments, "--tenant", "demo", cwd=here, **extra)
-            assert done.returncode == 0, done.stderr
-            return done.stdout
+    def ask(*arguments: str) -> str:
+        done = run(*arguments, "--tenant", "demo", cwd=away, **given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-        client, secret = ask("client", "create", "--label", "okta", "--type", "User").split()
-        shown = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
-        answer = httpx.post(f"{served.announced['base_url']}/scim/demo/oauth/token", data=shown)
-        assert answer.status_code == 200, answer.text
-        bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
-        url = f"{served.announced['base_url']}/scim/demo/v2"
-        assert [httpx.get(f"{url}/{path}", headers=bearer).status_code for path in ("Users", "Groups")] == [200, 403]
-        again, second = ask("client", "rotate", client).split()
-        assert (again, second != secret) == (client, True)
-        assert client in ask("client", "list")
-        assert ask("client", "revoke", client, "--secret", secret.split("_")[1]) == f"revoked {secret.split('_')[1]}\n"
-        assert ask("client", "revoke", client) == f"revoked {client}\n"
-        assert ask("client", "create", "--jwks", str(keys)).count("\n") == 1
-        entra = ask("trust", "add", "--entra", DIRECTORY.upper(), "--app", "app-1", "--jwks", str(keys)).strip()
-        people = (
-            "--issuer",
-            "https://x.example/",
-            "--audience",
-            "a",
-            "--jwks",
-            str(keys),
-            "--role",
-            "viewer:groups=g=1",
-            "--use",
-            "bearer",
-        )
-        ask("trust", "add", *people)
-        found = {one["id"]: one for one in json.loads(ask("trust", "list", "--json"))["trusts"]}
-        assert found[entra]["pins"] == {"tid": [DIRECTORY], "appid": ["app-1"]}
-        assert (found[entra]["issuer"], found[entra]["uses"]) == (f"https://sts.windows.net/{DIRECTORY}/", ["bearer"])
-        assert [one["roles"] for one in found.values()][1:] == [[{"claim": "groups", "value": "g=1", "role": "viewer"}]]
-        assert DIRECTORY in ask("trust", "list")
-        for id_ in found:
-            assert ask("trust", "remove", id_) == f"removed {id_}\n"
+    def both(*arguments: str) -> str:
+        there = ask(*arguments)
+        assert run(*arguments, "--tenant", "demo", cwd=folder).stdout == there
+        return there
+
+    client, secret = ask("client", "create", "--label", "okta", "--type", "User").split()
+    shown = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    answer = httpx.post(f"{served.announced['base_url']}/scim/demo/oauth/token", data=shown)
+    assert answer.status_code == 200, answer.text
+    bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
+    url = f"{served.announced['base_url']}/scim/demo/v2"
+    assert [httpx.get(f"{url}/{path}", headers=bearer).status_code for path in ("Users", "Groups")] == [200, 403]
+    again, second = ask("client", "rotate", client).split()
+    assert (again, second != secret) == (client, True)
+    assert client in both("client", "list")
+    assert ask("client", "revoke", client, "--secret", secret.split("_")[1]) == f"revoked {secret.split('_')[1]}\n"
+    assert ask("client", "revoke", client) == f"revoked {client}\n"
+    assert ask("client", "create", "--jwks", str(keys)).count("\n") == 1
+    entra = ask("trust", "add", "--entra", DIRECTORY.upper(), "--app", "app-1", "--jwks", str(keys)).strip()
+    named = ("--issuer", "https://x.example/", "--audience", "a", "--jwks", str(keys))
+    people = ask("trust", "add", *named, "--role", "viewer:groups=g=1", "--use", "bearer").strip()
+    found = {one["id"]: one for one in json.loads(both("trust", "list", "--json"))["trusts"]}
+    assert found[entra]["pins"] == {"tid": [DIRECTORY], "appid": ["app-1"]}
+    assert (found[entra]["issuer"], found[entra]["uses"]) == (f"https://sts.windows.net/{DIRECTORY}/", ["bearer"])
+    assert found[people]["roles"] == [{"claim": "groups", "value": "g=1", "role": "viewer"}]
+    assert ask("trust", "remove", entra) == f"removed {entra}\n"
+    assert DIRECTORY not in both("trust", "list")
 
 
 @pytest.mark.parametrize(

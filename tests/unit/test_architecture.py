@@ -40,7 +40,7 @@ BELOW: dict[str, set[str]] = {
         *("observe", "words", "turns"),
     },
     "audit": set(),
-    "oauth": {"errors", "limits", "protocol", "store", "http", "scopes", "tokens"},
+    "oauth": {"errors", "limits", "protocol", "store", "http", "observe", "scopes", "tokens"},
     "observe": set(),
     "words": {"errors", "observe", "protocol", "schema"},
     "allowance": {"words"},

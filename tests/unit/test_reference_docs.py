@@ -18,11 +18,13 @@ from scimsrv.filter import parse
 from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
+from scimsrv.oauth.jose import ALGORITHMS
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.resource_type import MOST_SCHEMAS
+from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
 from scimsrv.store import credentials, pool
 
@@ -90,6 +92,14 @@ def metric_table() -> str:
 def field_table() -> str:
     """The fields of the log, in one line."""
     return ", ".join(f"`{name}`" for name in FIELDS)
+
+
+def role_table() -> str:
+    """One row per role that people can have, with its scopes."""
+    rows = ["| role | scopes |", "|---|---|"]
+    return "\n".join(
+        [*rows, *(f"| `{role}` | {', '.join(f'`{one}`' for one in SCOPES if one in scopes)} |" for role, scopes in ROLES.items())]
+    )
 
 
 def route_table() -> str:
@@ -251,6 +261,13 @@ def test_every_metric_is_documented() -> None:
 def test_every_field_of_the_log_is_documented() -> None:
     """docs/operations.md names the fields that a line of the log may have, in their order."""
     assert field_table() in (DOCS / "operations.md").read_text(encoding="utf-8"), field_table()
+
+
+def test_every_role_and_scope_is_documented() -> None:
+    """docs/authorization.md holds exactly the table of roles, and names every scope and every algorithm."""
+    text = (DOCS / "authorization.md").read_text(encoding="utf-8")
+    assert role_table() in text, role_table()
+    assert [name for name in (*SCOPES, *ALGORITHMS) if f"`{name}`" not in text] == []
 
 
 def test_every_route_is_documented() -> None:

@@ -15,6 +15,7 @@ from scimsrv.store import seals
 from scimsrv.store.administrators import create_admin_credential
 from scimsrv.store.audit import verify
 from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import Client, Server, user
 
 
@@ -106,6 +107,24 @@ async def test_denied_attempts_are_rows(server: Server, admin: Admin) -> None:
     assert found[other.slug] == [(other.token.split("_")[1], 404, "DELETE", 1)]
     listed = await admin.ask("GET", f"/tenants/{client.slug}/changes")
     assert listed.json()["changes"] == []
+
+
+async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Server, admin: Admin) -> None:
+    """What the token endpoint refuses, with its reason; a forged JWT; a client outside of its network, by its id."""
+    oauth = await tenant(server)
+    made, far = await oauth.new_client(), await oauth.new_client()
+    assert (await oauth.ask({"grant_type": "client_credentials", "client_id": made.id, "client_secret": "wrong"})).status_code == 401
+    assert (await oauth.exchange(Issuer().token())).status_code == 400
+    assert (await oauth.client.with_token(Issuer().token()).get("/Users")).status_code == 401
+    away = oauth.using(await oauth.by_secret(far))
+    await server.pool.execute("UPDATE oauth_client SET networks = '{192.0.2.0/24}' WHERE tenant = $1 AND id = $2", oauth.client.id, far.id)
+    assert (await away.get("/Users")).status_code == 403
+    assert (await oauth.by_secret(made)).status_code == 200
+    rows = await _rows(server, admin, oauth.client)
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in rows]
+    found = {(actor, diff["status"], diff["method"], diff["count"]) for actor, diff in said}
+    assert found == {("", 401, "POST", 1), ("", 400, "POST", 1), ("", 401, "GET", 1), (far.id, 403, "GET", 1)}
+    assert "invalid_client" in orjson.dumps([diff for _, diff in said]).decode()
 
 
 async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: Admin) -> None:

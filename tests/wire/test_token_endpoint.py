@@ -348,6 +348,23 @@ async def test_assertions_of_clients(oauth: OAuth) -> None:
     assert (await oauth.by_assertion(signer.token(), client_id=made.id)).status_code == 200
 
 
+async def test_keys_are_rotated(oauth: OAuth) -> None:
+    """A client that signs gets its next keys, with the present ones beside them or without; it gets no secret, and others get no keys."""
+    made = await oauth.new_client(jwks=public_keys(RSA))
+    signers = [Issuer(made.id, oauth.issuer, {"sub": made.id}, key, algorithm) for key, algorithm in ((RSA, "RS256"), (EC, "ES256"))]
+    for keys, statuses in (([RSA], [200, 401]), ([RSA, EC], [200, 200]), ([EC], [401, 200])):
+        rotated = await oauth.do("rotate_client", made.id, models.ClientRotation(jwks=public_keys(*keys)))
+        assert (rotated.secret, rotated.secrets) == (None, [])
+        assert [(await oauth.by_assertion(signer.token())).status_code for signer in signers] == statuses
+    with pytest.raises(CredentialError, match="signs"):
+        await oauth.do("rotate_client", made.id, models.ClientRotation())
+    other = await oauth.new_client()
+    with pytest.raises(CredentialError, match="does not sign"):
+        await oauth.do("rotate_client", other.id, models.ClientRotation(jwks=public_keys(RSA)))
+    with pytest.raises(CredentialError, match="private"):
+        await oauth.do("rotate_client", made.id, models.ClientRotation(jwks={"keys": [RSA.as_dict(private=True)]}))
+
+
 async def test_assertions_are_good_once(oauth: OAuth) -> None:
     """The same assertion again, or another with its jti, is refused, of sixteen at once fifteen; other clients are not concerned."""
     first, second = [await oauth.new_client(jwks=public_keys(RSA)) for _ in range(2)]

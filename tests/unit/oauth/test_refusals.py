@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scimsrv.oauth.jose import TokenRefused
 from scimsrv.oauth.refusals import Refusals
 
 
@@ -13,9 +14,9 @@ def test_each_rule_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> No
     refusals = Refusals(lambda: times[-1])
     for now in (0.0, 1.0, 59.0, 60.0, 61.0):
         times.append(now)
-        refusals.tell("acme", "exp")
-    refusals.tell("globex", "exp")
-    refusals.tell("acme", "aud")
+        refusals.tell("acme", "jwt", TokenRefused("exp"))
+    refusals.tell("globex", "jwt", TokenRefused("exp"))
+    refusals.tell("acme", "exchange", TokenRefused("pin", "aud"))
     assert [record.getMessage().split()[4] for record in caplog.records] == ["acme", "acme", "globex", "acme"]
 
 
@@ -24,8 +25,8 @@ def test_a_flood_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
     times = [0.0]
     refusals = Refusals(lambda: times[-1])
     for number in range(10_000):
-        refusals.tell(f"t{number}", "iss")
+        refusals.tell(f"t{number}", "jwt", TokenRefused("iss"))
     assert len(caplog.records) == 100
     times.append(60.0)
-    refusals.tell("acme", "iss")
+    refusals.tell("acme", "jwt", TokenRefused("iss"))
     assert len(caplog.records) == 101
