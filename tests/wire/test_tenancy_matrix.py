@@ -219,6 +219,8 @@ def _strange_urls() -> list[Row]:
         Endpoint.ME: "/Me",
         Endpoint.REQUEST: "/.requests/{txn}",
         Endpoint.PROGRESS: "/badges/progress/{user}",
+        Endpoint.TOKEN: "/oauth/token",
+        Endpoint.AUTHORIZATION_SERVER: "/.well-known/oauth-authorization-server",
         Endpoint.COLLECTION: "/Users",
         Endpoint.SEARCH: "/Users/.search",
         Endpoint.RESOURCE: "/Users/{user}",
@@ -245,8 +247,9 @@ def test_every_route_has_a_row() -> None:
     }
     assert METHODS.keys() == set(Endpoint) == {row.endpoint for row in _GROUPS["urls"]}
     asked = {(row.endpoint, row.method) for name, rows in _GROUPS.items() if name != "urls" for row in rows}
-    # Nothing but the tenant's URL says whose configuration is asked for.
-    assert served - asked == {(Endpoint.CONFIG, "GET"), (Endpoint.CONFIG, "HEAD")}
+    # Nothing but the tenant's URL says whose configuration, token or metadata is asked for.
+    whole = (Endpoint.CONFIG, Endpoint.TOKEN, Endpoint.AUTHORIZATION_SERVER)
+    assert served - asked == {(endpoint, method) for endpoint in whole for method in METHODS[endpoint]}
     assert served <= {(row.endpoint, row.method) for row in _GROUPS["urls"]} | {
         (row.endpoint, row.method) for row in _GROUPS["definitions"]
     }
