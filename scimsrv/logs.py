@@ -46,6 +46,9 @@ _GATHERED: Final = 0.1
 _LINES: Final = 200
 
 
+_OPTIONS: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+
+
 class Log:
     """Writes lines to a stream. Those of requests are gathered for a moment: a system call for each would cost more than the line."""
 
@@ -65,11 +68,11 @@ class Log:
                 fields = _line(logging.WARNING, "refused", request_id=request, plane=plane, status=status, failure=slow and f"slow_{slow}")
             case _:
                 return
-        self._gather(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        self._gather(orjson.dumps(fields, option=_OPTIONS))
 
     def write(self, **fields: Any) -> None:
         """Write a line now. `level` is a number of `logging`."""
-        self._write(orjson.dumps(_line(**fields), default=str, option=orjson.OPT_APPEND_NEWLINE))
+        self._write(orjson.dumps(_line(**fields), default=str, option=_OPTIONS))
 
     def flush(self) -> None:
         """Write what is gathered."""
@@ -98,40 +101,37 @@ class Log:
 
 def _line(level: int, event: str, **fields: Any) -> dict[str, Any]:
     """The fields that are allowed and have a value, in the order of the list."""
-    fields |= {"ts": _now(), "level": logging.getLevelName(level).lower(), "event": event}
+    fields |= {"ts": datetime.now(UTC), "level": logging.getLevelName(level).lower(), "event": event}
     return {name: fields[name] for name in FIELDS if fields.get(name) is not None}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _of_exchange(done: Exchange) -> dict[str, Any]:
     one = done.operations[0] if len(done.operations) == 1 else None
-    status = done.status
-    return _line(
-        logging.ERROR if status >= 500 else logging.INFO,
-        "request",
-        request_id=done.request_id,
-        client_request_id=done.correlation,
-        plane=done.plane,
-        tenant=done.tenant or None,
-        token_id=done.token,
-        method=done.method,
-        route=done.route,
-        status=status,
-        scim_type=done.scim_type,
-        failure=done.denial or done.failure,
-        op=one and one.op,
-        result=one and one.result,
-        resource_type=one and one.resource_type,
-        resource_id=done.resource,
-        operations=done.bulk_ops if done.bulk_ops is not None else done.patch_ops,
-        bytes_in=done.received,
-        bytes_out=done.sent,
-        dur_ms=round(done.seconds * 1e3, 2),
-        db_ms=round(sum(seconds for _, seconds in done.queries) * 1e3, 2) if done.queries else None,
-    )
+    fields = {
+        "ts": datetime.now(UTC),
+        "level": "error" if done.status >= 500 else "info",
+        "event": "request",
+        "request_id": done.request_id,
+        "client_request_id": done.correlation,
+        "plane": done.plane,
+        "tenant": done.tenant or None,
+        "token_id": done.token,
+        "method": done.method,
+        "route": done.route,
+        "status": done.status,
+        "scim_type": done.scim_type,
+        "failure": done.denial or done.failure,
+        "op": one and one.op,
+        "result": one and one.result,
+        "resource_type": one and one.resource_type,
+        "resource_id": done.resource,
+        "operations": done.bulk_ops if done.bulk_ops is not None else done.patch_ops,
+        "bytes_in": done.received,
+        "bytes_out": done.sent,
+        "dur_ms": round(done.seconds * 1e3, 2),
+        "db_ms": round(sum([seconds for _, seconds in done.queries]) * 1e3, 2) if done.queries else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class Handler(logging.Handler):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -36,6 +39,9 @@ _TENANT_SERIES_EACH: Final = 13
 
 #: Ways from labels to series that are remembered: of those beyond a bound there may be any number.
 _KEPT: Final = 20_000
+
+#: Seconds for which what requests count is gathered before it is written, and which a process that is killed may lose.
+_GATHERED: Final = 0.1
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _QUERY_SECONDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5)
@@ -114,6 +120,16 @@ METRICS: Final = (
 )  # fmt: skip
 
 
+class _Tally(NamedTuple):
+    """Where requests of a kind are counted: counters that each raises by one, the histogram of their time, that of the statements made
+    for them, and the gauge of their tenant's last visit."""
+
+    counters: tuple[Any, ...]
+    duration: Any
+    own: Any
+    visited: Any
+
+
 class Metrics:
     """The metrics of one process. `registry` is where a scrape finds them; with several processes it only keeps names apart."""
 
@@ -124,7 +140,8 @@ class Metrics:
         self._bounds = {metric.name: metric for metric in METRICS}
         self._children: dict[tuple[str, ...], Any] = {}
         self._numbers: dict[str, int] = {}
-        self._seconds_of_tenants: dict[str, int] = {}
+        self._tallies: dict[tuple[object, ...], _Tally] = {}
+        self._threads = threading.local()
         self._most_of_tenants = max(_TENANT_SERIES, tenants.most * _TENANT_SERIES_EACH)
         self._of_tenants = 0
 
@@ -162,48 +179,102 @@ class Metrics:
                 assert_never(observation)
 
     def _exchange(self, done: Exchange) -> None:
-        tenant = self._tenants.label(done.tenant)
-        plane, route = done.plane, done.route
-        method = done.method if done.status != 405 else OTHER  # what is served nowhere does not multiply what is
-        self._of("scim_http_requests_total", plane, route, method, f"{done.status // 100}xx", tenant).inc()
-        self._of("scim_http_request_duration_seconds", plane, method, route).observe(done.seconds)
-        if done.tenant:
-            self._seen(tenant)
-        op = ""
-        for one in done.operations:
-            self._operated(one, tenant)
-            op = one.op
+        operations = done.operations
+        one = operations[0] if len(operations) == 1 else None
+        key = (done.route, done.method, done.status, done.tenant, one, done.found_catalog, done.denial, done.scheme, done.plane)
+        found = self._tallies.get(key)
+        if found is None:
+            found = self._tally(done, one)
+            if len(self._tallies) < _KEPT:
+                self._tallies[key] = found
+        pending, at_once = self._pending()
+        for value in found.counters:
+            pending[value] = pending.get(value, 0.0) + 1.0
+        self._measure(pending, found.duration, done.seconds)
         for name, seconds in done.queries:
-            self._of("scim_db_query_duration_seconds", name or op or "other").observe(seconds)
-        if done.found_catalog is not None:
-            self._of("scim_discovery_cache_total", "hit" if done.found_catalog else "miss").inc()
-        if done.denial is not None:
-            self._of("scim_auth_failures_total", done.denial, done.scheme or "none").inc()
-        if done.status == 408:
-            self._of("scim_slow_client_total", "body").inc()
+            histogram = found.own if not name else self._of("scim_db_query_duration_seconds", name)
+            self._measure(pending, histogram, seconds)
+        if found.visited is not None:
+            self._threads.visited[found.visited] = None
+        if one is None:
+            tenant = self._tenants.label(done.tenant)
+            for each in operations:
+                for child in self._operated(each, tenant):
+                    child.inc()
         if done.received is not None:
-            self._of("scim_request_body_bytes").observe(done.received)
+            self._measure(pending, self._of("scim_request_body_bytes"), done.received)
         if done.patch_ops is not None:
             self._of("scim_patch_ops").observe(done.patch_ops)
         if done.bulk_ops is not None:
             self._of("scim_bulk_ops").observe(done.bulk_ops)
+        if at_once:
+            self._write(pending, self._threads.visited)
 
-    def _operated(self, one: Operated, tenant: str) -> None:
-        self._of("scim_operations_total", one.resource_type, one.op, one.result, tenant).inc()
+    def _tally(self, done: Exchange, one: Operated | None) -> _Tally:
+        """What requests like this one count in."""
+        tenant = self._tenants.label(done.tenant)
+        method = done.method if done.status != 405 else OTHER  # what is served nowhere does not multiply what is
+        counted = [self._of("scim_http_requests_total", done.plane, done.route, method, f"{done.status // 100}xx", tenant)]
+        if one is not None:
+            counted += self._operated(one, tenant)
+        if done.found_catalog is not None:
+            counted.append(self._of("scim_discovery_cache_total", "hit" if done.found_catalog else "miss"))
+        if done.denial is not None:
+            counted.append(self._of("scim_auth_failures_total", done.denial, done.scheme or "none"))
+        if done.status == 408:
+            counted.append(self._of("scim_slow_client_total", "body"))
+        op = done.operations[-1].op if done.operations else OTHER
+        return _Tally(
+            tuple(child._value for child in counted),
+            self._of("scim_http_request_duration_seconds", done.plane, method, done.route),
+            self._of("scim_db_query_duration_seconds", op),
+            self._of("scim_last_client_request_timestamp_seconds", tenant) if done.tenant else None,
+        )
+
+    def _operated(self, one: Operated, tenant: str) -> list[Any]:
+        """The counters of an operation."""
+        counted = [self._of("scim_operations_total", one.resource_type, one.op, one.result, tenant)]
         if one.conditional:
-            self._of("scim_conditional_writes_total").inc()
-        if one.failure is None:
-            return
-        if one.op == "patch" and one.result == "invalid":
-            self._of("scim_patch_failures_total", one.failure).inc()
+            counted.append(self._of("scim_conditional_writes_total"))
+        if one.op == "patch" and one.result == "invalid" and one.failure is not None:
+            counted.append(self._of("scim_patch_failures_total", one.failure))
         if one.failure == "precondition_failed":
-            self._of("scim_etag_conflicts_total").inc()
+            counted.append(self._of("scim_etag_conflicts_total"))
+        return counted
 
-    def _seen(self, tenant: str) -> None:
-        now = int(time.time())
-        if self._seconds_of_tenants.get(tenant) != now:  # once a second is as exact as anybody looks
-            self._seconds_of_tenants[tenant] = now
-            self._of("scim_last_client_request_timestamp_seconds", tenant).set(now)
+    @staticmethod
+    def _measure(pending: dict[Any, float], histogram: Any, amount: float) -> None:
+        total, bucket = histogram._sum, histogram._buckets[bisect_left(histogram._upper_bounds, amount)]
+        pending[total] = pending.get(total, 0.0) + amount
+        pending[bucket] = pending.get(bucket, 0.0) + 1.0
+
+    def _pending(self) -> tuple[dict[Any, float], bool]:
+        """What this thread has counted and not written yet, and whether to write it at once.
+
+        Requests are many and their counters few: to write each counter once for all requests of a moment costs a fraction of writing
+        it for each of them. prometheus_client has no public way to add many observations at once, hence its attributes.
+        """
+        threads = self._threads
+        try:
+            pending: dict[Any, float] = threads.pending
+        except AttributeError:
+            pending, threads.visited = {}, {}
+            threads.pending = pending
+        if not pending:
+            try:
+                asyncio.get_running_loop().call_later(_GATHERED, self._write, pending, threads.visited)
+            except RuntimeError:  # without an event loop nobody comes back to it
+                return pending, True
+        return pending, False
+
+    @staticmethod
+    def _write(pending: dict[Any, float], visited: dict[Any, None]) -> None:
+        for value, amount in pending.items():
+            value.inc(amount)
+        pending.clear()
+        for gauge in visited:
+            gauge.set(int(time.time()))
+        visited.clear()
 
     def _of(self, name: str, *labels: str) -> Any:
         """The metric with these labels, as far as its bound allows."""

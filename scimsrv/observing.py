@@ -12,7 +12,7 @@ from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.plan import Modify, Plan
 from scimsrv.protocol.route import Route
 from scimsrv.request_id import harmless
-from scimsrv.words import METHODS, failure, operated, operation, own_id, resource_type, result, template
+from scimsrv.words import METHODS, failure, operated, own_id, result, words
 
 #: The status in metrics and log of a request whose client went away before there was an answer.
 GONE: Final = 499
@@ -50,12 +50,11 @@ class Visit:
     def routed(self, route: Route) -> None:
         """The request goes to a route that exists."""
         exchange = self.exchange
-        exchange.route = template(route)
+        exchange.route, type_, op = words(route, exchange.method)
         if route.id:
             exchange.resource = own_id(route.id)
-        op = operation(route, exchange.method)
         if op is not None:
-            self._op = (resource_type(route), op)
+            self._op = (type_, op)
 
     def failed(self, error: ScimError) -> None:
         """The request is answered with an error."""

@@ -75,6 +75,19 @@ _WORD: Final = re.compile(r"[A-Za-z$][\w$-]*")
 _SHAPE: Final = 100
 
 
+def words(route: Route, method: str) -> tuple[str, str, str | None]:
+    """The template of a route, the word for its resources, and that for what the method does to them."""
+    name = route.name if route.name in _SHIPPED else CUSTOM if route.name else ""
+    key = (route.endpoint.name, name, method)
+    found = _WORDS.get(key)
+    if found is None:
+        found = _WORDS[key] = (template(route), resource_type(route), operation(route, method))
+    return found
+
+
+_WORDS: Final[dict[tuple[str, str, str], tuple[str, str, str | None]]] = {}
+
+
 def template(route: Route) -> str:
     """The path below the tenant with names in place of what a client may choose: `/Users/{id}`, `/custom/{id}`."""
     if route.endpoint in _OF_TYPES:
