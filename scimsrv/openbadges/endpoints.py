@@ -174,7 +174,7 @@ class Endpoints:
         if principal.may(Right.READ) or not principal.may(Right.ME) or subject is None or users is None or catalog.policy.me == "off":
             return False
         user = await find_me(self._scope(principal, catalog), users, subject)
-        if not await is_recipient(self._office.pool, principal.credential.tenant, award, user):
+        if not await is_recipient(self._office.pool.of(principal.credential.tenant), principal.credential.tenant, award, user):
             raise ScimError(Kind.NOT_FOUND, "There is no such award, or nothing was issued for it")
         return True
 
@@ -182,8 +182,8 @@ class Endpoints:
         """The Open Badges API (Open Badges 3.0 §7), for a token that stands for a user."""
         host = Host(self._office, slug)
         if name == "discovery":
-            tenant = await find_tenant_key(self._office.pool, slug)
-            policy = None if tenant is None else (await load_catalog(self._office.pool, tenant))[1].policy
+            tenant = await find_tenant_key(self._office.pool.across(), slug)
+            policy = None if tenant is None else (await load_catalog(self._office.pool.of(tenant), tenant))[1].policy
             if policy is None or not (policy.badges and policy.open_badges_api):
                 raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
             return host.discovery()

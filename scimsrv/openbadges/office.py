@@ -18,7 +18,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.store import issuing
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Tenants
 
 #: Documents with embedded proofs that a process keeps, the oldest going first: making one costs hundredths of a second.
 _KEPT: Final = 1_000
@@ -34,7 +34,7 @@ _AT_ONCE: Final = 2
 class Office:
     """One process's part in issuing and verifying. `public` is the server's public URL without a slash at its end."""
 
-    pool: Database
+    pool: Tenants
     keyring: Keyring
     canonicalizer: integrity.Canonicalizer
     public: str
@@ -43,7 +43,7 @@ class Office:
     known: list[tuple[float, list[dict[str, Any]]]]
 
     @classmethod
-    def of(cls, pool: Database, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str) -> Office:
+    def of(cls, pool: Tenants, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str) -> Office:
         """An office that has done nothing yet."""
         return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [])
 
@@ -55,13 +55,13 @@ class Office:
         """The keys of all issuers on this server; believed for some seconds, since anybody may ask as often as they like."""
         clock = asyncio.get_running_loop().time()
         if not self.known or self.known[0][0] < clock:
-            keys = [profile.jwk(self.places(slug), issuer, key) for slug, issuer, key in await all_keys(self.pool)]
+            keys = [profile.jwk(self.places(slug), issuer, key) for slug, issuer, key in await all_keys(self.pool.across())]
             self.known[:] = [(clock + _BELIEVED, keys)]
         return self.known[0][1]
 
     async def token(self, tenant: int, issued: Issued) -> str:
         """The credential as a JSON Web Token."""
-        return await issuing.signed(self.pool, self.keyring, tenant, issued)
+        return await issuing.signed(self.pool.of(tenant), self.keyring, tenant, issued)
 
     async def document(self, tenant: int, issued: Issued) -> bytes:
         """The credential with an embedded proof. Raises ScimError 501 where the server cannot make one."""
@@ -70,7 +70,7 @@ class Office:
             raise ScimError(Kind.NOT_IMPLEMENTED, f"Embedded proofs cannot be made: {problem}. The credential is there as a JSON Web Token")
         credential = orjson.loads(issued.credential)
         issuer = credential["issuer"]["id"]
-        key = await self.keyring.signing_key(self.pool, tenant, issued.issuer, "proof", _method(issuer))
+        key = await self.keyring.signing_key(self.pool.of(tenant), tenant, issued.issuer, "proof", _method(issuer))
         place = (tenant, key.kid, issued.credential)
         made = self.proven.get(place)
         if made is None:
@@ -105,11 +105,11 @@ class Office:
         if own is None:
             return verification.self_described(method)
         slug, issuer = own
-        tenant = await issuing.find_tenant_key(self.pool, slug)
+        tenant = await issuing.find_tenant_key(self.pool.across(), slug)
         if tenant is None:
             return None
         places = self.places(slug)
-        for published in await published_keys(self.pool, tenant, issuer):
+        for published in await published_keys(self.pool.of(tenant), tenant, issuer):
             key = published.key
             of_token = published.purpose == "token"
             if method == (places.key(issuer, key.thumbprint) if of_token else places.method(issuer, multikey_of(key.jwk))):
@@ -134,8 +134,8 @@ class Office:
             return "the status list is not one of the issuer's"
         if entry.index >= status_list.SIZE:
             return "RANGE_ERROR: statusListIndex is beyond the end of the list"
-        tenant = await issuing.find_tenant_key(self.pool, slug)
-        found = None if tenant is None else await issuing.is_revoked(self.pool, tenant, issuer, int(number), entry.index)
+        tenant = await issuing.find_tenant_key(self.pool.across(), slug)
+        found = None if tenant is None else await issuing.is_revoked(self.pool.of(tenant), tenant, issuer, int(number), entry.index)
         return "the place in the status list is nobody's" if found is None else found
 
 

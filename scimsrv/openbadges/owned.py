@@ -51,7 +51,7 @@ class Desk:
         """An award as a signed file or picture. Raises ScimError 404 for what there is not, 406 for what the client does not take."""
         offered = FILES[name]
         form = offered[0] if len(offered) == 1 else answers.negotiated(accept, offered)
-        issued = await issuing.issued_for(self.office.pool, self.tenant, id_)
+        issued = await issuing.issued_for(self.office.pool.of(self.tenant), self.tenant, id_)
         if issued is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such award, or nothing was issued for it")
         made = await self._form(form, issued)
@@ -73,7 +73,7 @@ class Desk:
     async def _baked(self, form: str, issued: Issued, token: bytes) -> Answer:
         """The achievement's picture with the credential in it; decoded is nothing, copied once."""
         achievement = issuing.achievement_of(issued)
-        art = await badge_images.find_image(self.office.pool, self.tenant, ACHIEVEMENT, achievement)
+        art = await badge_images.find_image(self.office.pool.of(self.tenant), self.tenant, ACHIEVEMENT, achievement)
         if art is None or art.media_type != form:
             kind = "PNG" if form == answers.PNG else "SVG"
             raise ScimError(Kind.NOT_FOUND, f"The achievement has no {kind} picture: put one at /Achievements/{achievement}/image")
@@ -90,7 +90,9 @@ class Desk:
     async def put_image(self, endpoint: str, id_: str, body: bytes) -> Answer:
         """Take in the picture of an achievement or an issuer, without what it holds beside the picture. Raises ScimError 400 and 404."""
         media_type, image, plan = await asyncio.to_thread(_cleaned, body)
-        stored = await badge_images.put_image(self.office.pool, self.tenant, PICTURED[endpoint], id_, media_type, image, plan)
+        stored = await badge_images.put_image(
+            self.office.pool.of(self.tenant), self.tenant, PICTURED[endpoint], id_, media_type, image, plan
+        )
         if stored is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such resource")
         places = self.office.places(self.slug)
@@ -100,7 +102,7 @@ class Desk:
 
     async def image(self, endpoint: str, id_: str, given: str | None) -> Answer:
         """The picture of an achievement or an issuer. Raises ScimError 404."""
-        found = await badge_images.find_image(self.office.pool, self.tenant, PICTURED[endpoint], id_)
+        found = await badge_images.find_image(self.office.pool.of(self.tenant), self.tenant, PICTURED[endpoint], id_)
         if found is None:
             raise ScimError(Kind.NOT_FOUND, "The resource has no picture")
         made = answers.published(answers.image(found.image, found.media_type, "badge"), 0, given)
@@ -109,7 +111,7 @@ class Desk:
 
     async def drop_image(self, endpoint: str, id_: str) -> Answer:
         """Delete the picture of an achievement or an issuer. Raises ScimError 404."""
-        if not await badge_images.drop_image(self.office.pool, self.tenant, PICTURED[endpoint], id_):
+        if not await badge_images.drop_image(self.office.pool.of(self.tenant), self.tenant, PICTURED[endpoint], id_):
             raise ScimError(Kind.NOT_FOUND, "The resource has no picture")
         return Answer(Reply(204), answers.JSON)
 

@@ -53,7 +53,7 @@ def _nothing() -> ScimError:
 
 
 async def _tenant(office: Office, slug: str) -> int:
-    tenant = await issuing.find_tenant_key(office.pool, slug)
+    tenant = await issuing.find_tenant_key(office.pool.across(), slug)
     if tenant is None:
         raise _nothing()
     return tenant
@@ -65,7 +65,7 @@ async def _everybody(office: Office) -> Answer:
 
 async def _issuer(office: Office, slug: str, id_: str, rest: list[str]) -> Answer:
     tenant, places = await _tenant(office, slug), office.places(slug)
-    keys = [one.key for one in await published_keys(office.pool, tenant, id_)]
+    keys = [one.key for one in await published_keys(office.pool.of(tenant), tenant, id_)]
     match rest:
         case ["jwks.json"] if keys:
             return answers.json(profile.jwk_set(places, id_, keys), answers.JWK_SET)
@@ -76,7 +76,7 @@ async def _issuer(office: Office, slug: str, id_: str, rest: list[str]) -> Answe
                 if key.thumbprint == thumbprint and key.compromised is None:
                     return answers.json(profile.jwk(places, id_, key))
         case []:
-            found = await issuing.find_document(office.pool, tenant, ISSUER, id_)
+            found = await issuing.find_document(office.pool.of(tenant), tenant, ISSUER, id_)
             if found is not None:
                 shown = issuing.picture(places.issuer(id_), *found)
                 return answers.json(profile.profile_document(places, id_, profile_object(places, found[0], shown), keys))
@@ -85,7 +85,7 @@ async def _issuer(office: Office, slug: str, id_: str, rest: list[str]) -> Answe
 
 async def _achievement(office: Office, slug: str, id_: str) -> Answer:
     tenant, places = await _tenant(office, slug), office.places(slug)
-    found = await issuing.find_document(office.pool, tenant, ACHIEVEMENT, id_)
+    found = await issuing.find_document(office.pool.of(tenant), tenant, ACHIEVEMENT, id_)
     if found is None:
         raise _nothing()
     shown = issuing.picture(places.achievement(id_), *found)
@@ -93,7 +93,8 @@ async def _achievement(office: Office, slug: str, id_: str) -> Answer:
 
 
 async def _image(office: Office, slug: str, type_: str, id_: str) -> Answer:
-    found = await badge_images.find_image(office.pool, await _tenant(office, slug), type_, id_)
+    tenant = await _tenant(office, slug)
+    found = await badge_images.find_image(office.pool.of(tenant), tenant, type_, id_)
     if found is None:
         raise _nothing()
     return answers.image(found.image, found.media_type, "badge")
@@ -101,7 +102,7 @@ async def _image(office: Office, slug: str, type_: str, id_: str) -> Answer:
 
 async def _status(office: Office, slug: str, issuer: str, number: int) -> Answer:
     tenant = await _tenant(office, slug)
-    token = await issuing.status_token(office.pool, office.keyring, tenant, office.places(slug), issuer, number)
+    token = await issuing.status_token(office.pool.of(tenant), office.keyring, tenant, office.places(slug), issuer, number)
     if token is None:
         raise _nothing()
     return Answer(Reply(200, token.encode()), answers.TOKEN)
@@ -112,8 +113,8 @@ async def _status(office: Office, slug: str, issuer: str, number: int) -> Answer
 
 async def _award(office: Office, slug: str, token: str, rest: list[str], headers: Fields) -> Answer:
     """The page of an award and its other forms. Only who knows the token finds it; nobody keeps it for long, since it may be revoked."""
-    tenant = await issuing.find_tenant_key(office.pool, slug)
-    found = None if tenant is None else await issuing.find_public(office.pool, tenant, token)
+    tenant = await issuing.find_tenant_key(office.pool.across(), slug)
+    found = None if tenant is None else await issuing.find_public(office.pool.of(tenant), tenant, token)
     given = headers.joined(b"if-none-match")
     if tenant is None or found is None:
         if not rest and answers.negotiated(headers.joined(b"accept"), _FORMS) == answers.HTML:

@@ -18,13 +18,13 @@ from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
 from scimsrv.settings import Settings, SettingsError
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Tenants
 
 
 class Badges:
     """Opened with the application. `background` tells its other background work that there is some."""
 
-    def __init__(self, settings: Settings, pool: Database, keys: ServerKeys, front: Front, background: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, pool: Tenants, keys: ServerKeys, front: Front, background: Callable[[], None]) -> None:
         """Raises SettingsError when the folder of contexts cannot be read."""
         try:
             contexts = load(settings.badge_contexts)

@@ -10,7 +10,7 @@ from typing import Final
 
 from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.issuing import issuers_with_unsigned, sign_waiting
-from scimsrv.store.pool import Database
+from scimsrv.store.pool import Tenants
 
 log: Final = logging.getLogger("scimsrv.background")
 
@@ -23,7 +23,7 @@ _WHILE: Final = 2.0
 class Signer:
     """One task that signs what waits, of all issuers in turn. Several processes may do the same: the first signature counts."""
 
-    def __init__(self, pool: Database, keyring: Keyring) -> None:
+    def __init__(self, pool: Tenants, keyring: Keyring) -> None:
         self._pool = pool
         self._keyring = keyring
         self._woken = asyncio.Event()
@@ -57,7 +57,7 @@ class Signer:
                         await self._woken.wait()
             self._woken.clear()
             try:
-                waiting = await issuers_with_unsigned(self._pool)
+                waiting = await issuers_with_unsigned(self._pool.across())
             except Exception:
                 log.exception("looking for credentials to be signed failed and is tried again")
                 await asyncio.sleep(_SOON)
@@ -69,7 +69,7 @@ class Signer:
     async def _step(self, tenant: int, issuer: str) -> bool:
         """One batch of the issuer's; whether there may be more."""
         try:
-            return await sign_waiting(self._pool, self._keyring, tenant, issuer)
+            return await sign_waiting(self._pool.of(tenant), self._keyring, tenant, issuer)
         except Exception:
             log.exception("signing credentials of issuer %s of tenant %s failed and is tried again", issuer, tenant)
             return False
