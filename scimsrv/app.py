@@ -19,6 +19,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from scimsrv import keys as labels
 from scimsrv import own as own_badges
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
@@ -27,16 +28,6 @@ from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
 from scimsrv.idempotency import bulk_reply, create_once, digests_of, digests_of_bulk, key_of, later_once
-from scimsrv.keys import (
-    ACCESS_TOKEN_KEY,
-    ANSWER_KEY,
-    AUDIT_KEY,
-    CURSOR_KEY,
-    REQUEST_KEY,
-    SECRET_PEPPER,
-    TOKEN_PEPPER,
-    ServerKeys,
-)
 from scimsrv.limits import Limits
 from scimsrv.maintenance import Maintenance
 from scimsrv.oauth.access_tokens import AccessTokens
@@ -133,7 +124,7 @@ class App:
         settings = self.settings
         if settings.database_url is None:
             raise ValueError("the settings name no database")
-        keys = ServerKeys.load(settings)
+        keys = labels.ServerKeys.load(settings)
         self.pool = await open_pool(
             settings.database_url, size=settings.pool_size, statement_cache=settings.statement_cache, isolated=settings.isolated
         )
@@ -143,22 +134,22 @@ class App:
             await self.pool.close()
             raise
         self._unsample = sampled(lambda: Load("data", self._in_progress))
-        self.access_tokens = AccessTokens(keys.derive_all(ACCESS_TOKEN_KEY), settings.base_url)
-        shared = (keys.derive_all(SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
-        self.authenticator = Authenticator(self.pool, keys.derive_all(TOKEN_PEPPER), *shared)
+        self.access_tokens = AccessTokens(keys.derive_all(labels.ACCESS_TOKEN_KEY), settings.base_url)
+        shared = (keys.derive_all(labels.SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
+        self.authenticator = Authenticator(self.pool, keys.derive_all(labels.TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.traffic = Traffic(self.pool, settings.bad_tokens)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
-        self.trail = Trail(self.pool, keys.derive(AUDIT_KEY))
+        self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
         self.trail.start()
-        self.jobs = Jobs(self.pool, Safe(keys.derive_all(REQUEST_KEY)), self.limits)
+        self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits)
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
         self.badges.signer.start()
-        self.digest_keys = keys.derive_all(ANSWER_KEY)
-        self.sealer = Sealer(keys.derive_all(CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
+        self.digest_keys = keys.derive_all(labels.ANSWER_KEY)
+        self.sealer = Sealer(keys.derive_all(labels.CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     async def close(self) -> None:
         """End the background work and close the pool."""
