@@ -92,6 +92,8 @@ def running(
         "SCIMSRV_SECRET_KEY": KEY,
         "SCIMSRV_PUBLIC_URL": PUBLIC,
         "SCIMSRV_DRAIN_SECONDS": "1",
+        # Tests ask as fast as they can, from one address.
+        **dict.fromkeys(("SCIMSRV_TOKEN_RATE", "SCIMSRV_TENANT_RATE", "SCIMSRV_TOKEN_BURST", "SCIMSRV_BAD_TOKENS"), "1000000"),
     } | extra
     ports = tuple(_free_port() for _ in workers)
     folders = tuple(folder / str(port) for port in ports)

@@ -59,6 +59,8 @@ async def scope(pool: Pool, roles: None, database: str) -> AsyncIterator[Scope]:
     """A fresh tenant, served by the role of the server."""
     async with pool.acquire() as connection:
         made = await create_tenant(connection, "appended")
+        for role in (APP, ADMIN):  # where other tests have put up the wall between tenants, each has to say whose work it does
+            await connection.execute(f"ALTER ROLE {role} SET scimsrv.tenant = '{made.id}'")
     async with asyncpg.create_pool(_as(database, APP), min_size=0, max_size=4) as served:
         yield scope_on(served, core_catalog(), made.id)
     await pool.execute("DELETE FROM tenant WHERE id = $1", made.id)

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def scope(pool: Pool) -> Scope:
+async def scope(pool: Pool) -> Scope:
     """A fresh tenant with badges."""
-    return scope_on(pool, badge_catalog())
+    made: int = await pool.fetchval("INSERT INTO tenant (slug) VALUES (md5(random()::text)) RETURNING id")
+    return scope_on(pool, badge_catalog(), made)
 
 
 def hooked(scope: Scope, *, before: dict[str, Hook] | None = None, after: dict[str, Hook] | None = None) -> Scope:
