@@ -116,7 +116,7 @@ def _unsupported(header: Mapping[str, Any]) -> str | None:
         return "kid must be a string, and jwk an object"
     if "d" in header.get("jwk", {}):
         return "the header holds a private key"
-    if "typ" in header and header["typ"] not in _TYPES:
+    if "typ" in header and (not isinstance(header["typ"], str) or header["typ"] not in _TYPES):
         return f"the type {str(header['typ'])[:32]!r} is not one of a credential"
     return None
 
