@@ -198,7 +198,12 @@ def test_what_proofs_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) ->
     assert known is not None
     asked: list[Any] = []
     own = CANONICALIZER.canonical
-    monkeypatch.setattr(CANONICALIZER, "canonical", lambda document: (asked.append(document), own(document))[1])
+
+    def counted(document: Any) -> str:
+        asked.append(document)
+        return own(document)
+
+    monkeypatch.setattr(CANONICALIZER, "canonical", counted)
     _judged(orjson.dumps(CREDENTIAL | {"proof": [proof] * 8}), {method: known})
     assert len(asked) == 2  # the options of the proof, and the document
     asked.clear()
