@@ -73,7 +73,7 @@ def numeric_date(text: str) -> int:
 
 def date_time(when: datetime) -> str:
     """The dateTime of an instant, in whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def sign(credential: Mapping[str, Any], key: SigningKey) -> str:
