@@ -41,6 +41,9 @@ _DRAWS: Final = 6
 BATCH: Final = 200
 _AT_ONCE: Final = 5
 
+#: Times that a credential is signed which is replaced meanwhile.
+_ATTEMPTS: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -195,10 +198,12 @@ async def sign_waiting(db: Queries, keyring: Keyring, tenant: int, issuer: str) 
 
 async def signed(db: Queries, keyring: Keyring, tenant: int, issued: Issued) -> str:
     """The signed form of a credential, which is made now where nobody has made it yet."""
-    if issued.jwt is not None:
-        return issued.jwt
-    await _sign(db, keyring, tenant, issued.issuer, [(issued.award, issued.credential)])
-    found = await issued_for(db, tenant, issued.award)
+    found: Issued | None = issued
+    for _ in range(_ATTEMPTS):  # another one where the credential is replaced, or the key is given up, at the same time
+        if found is None or found.jwt is not None:
+            break
+        await _sign(db, keyring, tenant, found.issuer, [(found.award, found.credential)])
+        found = await issued_for(db, tenant, issued.award)
     if found is None or found.jwt is None:
         raise LookupError(f"the credential of award {issued.award} is gone")
     return found.jwt
@@ -219,7 +224,8 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
         thumbprints.append(key.kid.rsplit("/", 1)[1])
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    await db.execute(_SQL["store_signed"], tenant, [award for award, _ in waiting], tokens, thumbprints)
+    awards, texts = [award for award, _ in waiting], [text for _, text in waiting]
+    await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
 
 
 def token_kid(issuer_url: str) -> Callable[[str, Any], str]:
