@@ -14,7 +14,7 @@ from scimsrv.filter.bind import BoundCompare, conjunction
 from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
 from scimsrv.protocol.response import Reply
 from scimsrv.schema.attribute import fold_name
-from scimsrv.schema.badging import REQUEST, TYPES
+from scimsrv.schema.badging import AWARD, REQUEST, TYPES
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.semantics import Op, key_of
@@ -88,5 +88,6 @@ async def progress_reply(scope: Scope, principal: Principal, user: str) -> Reply
         raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
     if require(principal, scope.catalog, scope.catalog.by_name.get(REQUEST), Right.READ) and await user_of(scope, principal) != user:
         raise ScimError(Kind.NOT_FOUND, f"User {user[:64]!r} not found")
+    principal.credential.narrowing.require(AWARD)
     found = await guarded(lambda: progress_of(scope, user, now()))
     return Reply(200, orjson.dumps(found))

@@ -42,10 +42,11 @@ class BadgeKeys(Acting):
         return await self._shown(tenant, issuer, made)
 
     async def retire_badge_key(self, slug: str, issuer: str, thumbprint: str) -> badge_models.BadgeKey:
-        """Let a key sign nothing more. Raises TenantMissing and BadgeKeyError."""
+        """Let a key sign nothing more; the next one is made if there is none. Raises TenantMissing and BadgeKeyError."""
         tenant = await self._key(slug)
         async with self._connection.transaction():
             await badge_keys.retire_key(self._connection, tenant, issuer, thumbprint)
+            await self._replace(tenant, issuer, thumbprint)
             await self._note("badge-key.retire", slug, thumbprint, {"issuer": issuer})
         return await self._shown(tenant, issuer, thumbprint)
 
@@ -60,14 +61,18 @@ class BadgeKeys(Acting):
         since = asked.since or datetime.now(UTC)
         async with self._connection.transaction():
             await badge_keys.compromise_key(self._connection, tenant, issuer, thumbprint, since)
-            known = await badge_keys.list_keys(self._connection, tenant, issuer)
-            lost = badge_keys.with_thumbprint(known, thumbprint)
-            if not any(one.purpose == lost.purpose and one.state in ("active", "pending") for one in known):
-                await self._keyring().add(self._connection, tenant, issuer, lost.purpose, lost.alg, 0)
+            await self._replace(tenant, issuer, thumbprint)
             await self._note("badge-key.compromise", slug, thumbprint, {"issuer": issuer, "since": since.isoformat()})
         # In many transactions: what is cut short here is signed by that key until the command is given again.
         await badge_keys.unsign(self._connection, tenant, issuer, thumbprint)
         return await self._shown(tenant, issuer, thumbprint)
+
+    async def _replace(self, tenant: int, issuer: str, thumbprint: str) -> None:
+        """Make a key where this one was the last that signs: status lists have to be signed for as long as there are any."""
+        known = await badge_keys.list_keys(self._connection, tenant, issuer)
+        lost = badge_keys.with_thumbprint(known, thumbprint)
+        if not any(one.purpose == lost.purpose and one.state in ("active", "pending") for one in known):
+            await self._keyring().add(self._connection, tenant, issuer, lost.purpose, lost.alg, 0)
 
     async def _shown(self, tenant: int, issuer: str, thumbprint: str) -> badge_models.BadgeKey:
         found = badge_keys.with_thumbprint(await badge_keys.list_keys(self._connection, tenant, issuer), thumbprint)

@@ -143,12 +143,22 @@ def is_expired(document: Document, at: datetime) -> bool:
     return document.get("status", ACTIVE) == ACTIVE and "validUntil" in document and instant(document["validUntil"]) < at
 
 
+#: What a credential says of its award beside whom and what it is about, and when that ends.
+_SIGNED: Final = (
+    *("awardedAt", "validUntil", "narrative", "evidence", "result", "activityStartDate", "activityEndDate", "creditsEarned"),
+    *("licenseNumber", "role", "term"),
+)
+
+
 def amended(before: Document, after: Document, actor: str, at: datetime) -> Document:
     """The document of a stored award as a client changes it: revoked with a reason, or otherwise as it was.
 
     Raises ScimError invalidValue for a status that the award has not and cannot be given, or a revocation without reason; mutability
     for what leads out of revoked.
     """
+    for name in _SIGNED:  # also what was left open: the credential is made, and says nothing of it
+        if before.get(name) != after.get(name):
+            raise mutability(f"{name}: an award does not change but by being revoked")
     was, becomes = before["status"], after.get("status", before["status"])
     if becomes == EXPIRED and is_expired(before, at):  # what it is served as
         becomes = was

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+import orjson
+
 from scimsrv.badges import contexts
 from scimsrv.badges.base58 import from_multibase, multibase
 from scimsrv.badges.rdfc import Quad, TooComplexError, canonical, iri, literal
@@ -35,6 +37,11 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]*")
 
 _MOST_NODES: Final = 3_000
 _DEEPEST: Final = 24
+
+#: Contexts in one place and in all, and types of an object: PyLD's work grows faster than their number.
+_MOST_CONTEXTS_HERE: Final = 4
+_MOST_CONTEXTS: Final = 100
+_MOST_TYPES: Final = 8
 
 #: PyLD's caches are not made for several threads.
 _LOCK: Final = threading.Lock()
@@ -100,10 +107,16 @@ class Canonicalizer:
         The signature covers statements, not JSON: the same statements under other names, or said elsewhere in the document, would keep
         the signature valid, and who reads `validUntil` or `credentialStatus` would not find them. So they have to be where they belong.
         """
+        contexts_in_all = 0
         for count, (depth, name, value) in enumerate(_walk(document, 0)):
             if count > _MOST_NODES or depth > _DEEPEST:
                 raise IntegrityError("the document is too large or too deep")
+            if name == "type" and len(_listed(value)) > _MOST_TYPES:
+                raise IntegrityError(f"an object has more than {_MOST_TYPES} types")
             if name == "@context":
+                contexts_in_all += len(_listed(value))
+                if len(_listed(value)) > _MOST_CONTEXTS_HERE or contexts_in_all > _MOST_CONTEXTS:
+                    raise IntegrityError("the document names too many contexts")
                 for context in _listed(value):
                     if not isinstance(context, str):
                         raise IntegrityError("a context that is written out in the document is not supported")
@@ -117,6 +130,32 @@ class Canonicalizer:
         if url not in self._known:
             raise IntegrityError(f"the context {url[:200]} is not known here")
         return {"contextUrl": None, "documentUrl": url, "contentType": "application/ld+json", "document": self._known[url]}
+
+
+class Remembering(Canonicalizer):
+    """A canonicalizer for the proofs of one document: what they have in common is brought into its form, or refused, once."""
+
+    def __init__(self, other: Canonicalizer) -> None:
+        self._other = other
+        self._made: dict[bytes, str | IntegrityError] = {}
+
+    def problem(self) -> str | None:
+        """Why nothing can be canonicalised here, or None."""
+        return self._other.problem()
+
+    def canonical(self, document: Mapping[str, Any]) -> str:
+        """The canonical N-Quads of a document. Raises IntegrityError."""
+        text = orjson.dumps(document)
+        made = self._made.get(text)
+        if made is None:
+            try:
+                made = self._other.canonical(document)
+            except IntegrityError as error:
+                made = error
+            self._made[text] = made
+        if isinstance(made, IntegrityError):
+            raise made
+        return made
 
 
 def hash_data(document: Mapping[str, Any], proof: Mapping[str, Any], canonicalize: Callable[[Mapping[str, Any]], str]) -> bytes:
@@ -146,8 +185,9 @@ def prove(document: Mapping[str, Any], key: SigningKey, created: str, canonicali
 
 def check_suite(proof: Mapping[str, Any]) -> None:
     """Raises UnsupportedError for a proof that is of none of the suites that are read, or not for making assertions."""
-    kind = (proof.get("type"), proof.get("cryptosuite"))
-    if kind not in _SUITES:
+    types = _listed(proof.get("type"))
+    kind = (types[0] if len(types) == 1 else None, proof.get("cryptosuite"))
+    if not all(isinstance(part, str | None) for part in kind) or kind not in _SUITES:
         raise UnsupportedError(f"the suite {str(kind[1] or kind[0])[:64]!r} is not supported")
     if proof.get("proofPurpose") != "assertionMethod":
         raise UnsupportedError("the proof is not for making assertions")
@@ -197,7 +237,7 @@ def _walk(value: Any, depth: int) -> Iterator[tuple[int, str, Any]]:
 def _refuse_second_descriptions(document: Mapping[str, Any]) -> None:
     """Refuse further objects about the credential itself, or about its status."""
     status = [one for one in _listed(document.get("credentialStatus")) if isinstance(one, Mapping)]
-    about = {one.get("id") for one in (document, *status)} - {None}
+    about = {str(one["id"]) for one in (document, *status) if one.get("id") is not None}
     proper = [id(one) for one in status]
     for _, _, value in _walk(document, 0):
         if isinstance(value, Mapping) and str(value.get("id")) in about and id(value) not in proper and not _READ.isdisjoint(value):

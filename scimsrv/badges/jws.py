@@ -73,7 +73,7 @@ def numeric_date(text: str) -> int:
 
 def date_time(when: datetime) -> str:
     """The dateTime of an instant, in whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def sign(credential: Mapping[str, Any], key: SigningKey) -> str:
@@ -116,7 +116,7 @@ def _unsupported(header: Mapping[str, Any]) -> str | None:
         return "kid must be a string, and jwk an object"
     if "d" in header.get("jwk", {}):
         return "the header holds a private key"
-    if "typ" in header and header["typ"] not in _TYPES:
+    if "typ" in header and (not isinstance(header["typ"], str) or header["typ"] not in _TYPES):
         return f"the type {str(header['typ'])[:32]!r} is not one of a credential"
     return None
 

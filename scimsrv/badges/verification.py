@@ -176,7 +176,8 @@ def _of_proofs(
     """Of several proofs the best counts: any one that holds is enough."""
     if not presented.proofs:
         return Verdict("invalid", "there is no proof"), None, None
-    found = [_of_proof(presented.credential, proof, keys, canonicalizer) for proof in presented.proofs]
+    once = integrity.Remembering(canonicalizer)
+    found = [_of_proof(presented.credential, proof, keys, once) for proof in presented.proofs]
     return min(found, key=lambda one: (_ORDER.index(one[0].verdict), one[1] is None))
 
 

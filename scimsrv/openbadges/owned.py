@@ -50,14 +50,16 @@ class Desk:
     async def award(self, id_: str, name: str, accept: str | None, given: str | None) -> Answer:
         """An award as a signed file or picture. Raises ScimError 404 for what there is not, 406 for what the client does not take."""
         offered = FILES[name]
-        form = offered[0] if len(offered) == 1 else answers.negotiated(accept, offered)
         issued = await issuing.issued_for(self.office.pool.of(self.tenant), self.tenant, id_)
         if issued is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such award, or nothing was issued for it")
+        if answers.PNG in offered and len(offered) > 1:
+            offered = await self._drawn(issued) or offered
+        form = offered[0] if accept is None or FILES[name] == (offered[0],) else answers.negotiated(accept, offered)
         made = await self._form(form, issued)
         page = self.office.places(self.slug).award(issued.token)
         private = {"Cache-Control": "private, no-cache", "Link": f'<{page}>; rel="alternate"; type="{answers.HTML}"'}
-        private |= {"Vary": "Accept"} if len(offered) > 1 else {}
+        private |= {"Vary": "Accept"} if len(FILES[name]) > 1 else {}
         reply = answers.published(made, 0, given).reply
         headers = {key: value for key, value in reply.headers.items() if key != "Access-Control-Allow-Origin"}
         return Answer(Reply(reply.status, reply.body, headers | private), made.media_type)
@@ -69,6 +71,11 @@ class Desk:
         if form == answers.TOKEN:
             return Answer(Reply(200, token.encode()), answers.TOKEN)
         return await self._baked(form, issued, token.encode())
+
+    async def _drawn(self, issued: Issued) -> tuple[str, ...]:
+        """The kind of picture that there is of the achievement, which is the only one that can be given."""
+        art = await badge_images.find_image(self.office.pool.of(self.tenant), self.tenant, ACHIEVEMENT, issuing.achievement_of(issued))
+        return () if art is None else (art.media_type,)
 
     async def _baked(self, form: str, issued: Issued, token: bytes) -> Answer:
         """The achievement's picture with the credential in it; decoded is nothing, copied once."""

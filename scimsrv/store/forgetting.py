@@ -20,6 +20,7 @@ from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of, timestamp
 from scimsrv.schema.validate import shorten
+from scimsrv.store import wallet
 from scimsrv.store.awarding import award_revoked, awards_forgotten
 from scimsrv.store.connection import Connection
 from scimsrv.store.progression import cascade
@@ -123,8 +124,10 @@ async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
         case "keep":
             await _rewrite_all(scope, conn, awards, requests, _without_ref)
         case "pseudonymise":
+            await wallet.forget(conn, scope.tenant, user)
             await _pseudonymise(scope, conn, awards, requests)
         case "delete":
+            await wallet.forget(conn, scope.tenant, user)
             await award_revoked(conn, scope, dict.fromkeys(ids, "The recipient was deleted"), by_hand=True)
             await _delete(scope, conn, scope.catalog.by_name[AWARD], awards)
             await awards_forgotten(conn, scope, ids, None)
@@ -143,6 +146,7 @@ async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple
     if not scope.catalog.policy.badges:
         return []
     awards, requests = await _of_user(scope, conn, user)
+    await wallet.forget(conn, scope.tenant, user)
     await _pseudonymise(scope, conn, awards, requests)
     return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
 

@@ -21,7 +21,7 @@ from scimsrv.badges.award import NewAward, Recipient
 from scimsrv.badges.credential import Awarded, Picture, achievement_object, credential, profile, without_person
 from scimsrv.badges.identity import EMAIL, hashed_identity, new_salt, plain_identity
 from scimsrv.badges.places import Places
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.schema.policy import Policy
 from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.connection import Connection
@@ -40,6 +40,12 @@ _DRAWS: Final = 6
 #: which nothing else runs in the process.
 BATCH: Final = 200
 _AT_ONCE: Final = 5
+
+#: Bytes of a credential: as a token it is four thirds of that, and a verifier, a picture and a wallet take a mebibyte.
+_LARGEST: Final = 750_000
+
+#: Times that a credential is signed which is replaced meanwhile.
+_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
             raise ScimError(Kind.CONFLICT, "The award's achievement or its issuer is gone")
     written = _Writer(catalogue, scope.catalog.policy)
     texts = [written.credential(one, placed[one.id]) for one in awards]
+    if max(len(text.encode()) for text in texts) > _LARGEST:
+        raise invalid_value(f"The award's credential would be larger than {_LARGEST} bytes, with what its achievement and its issuer say")
     await connection.execute(
         _SQL["add_credentials"],
         *(scope.tenant, [one.id for one in awards], [one.issuer for one in awards], [placed[one.id][0] for one in awards]),
@@ -195,10 +203,12 @@ async def sign_waiting(db: Queries, keyring: Keyring, tenant: int, issuer: str) 
 
 async def signed(db: Queries, keyring: Keyring, tenant: int, issued: Issued) -> str:
     """The signed form of a credential, which is made now where nobody has made it yet."""
-    if issued.jwt is not None:
-        return issued.jwt
-    await _sign(db, keyring, tenant, issued.issuer, [(issued.award, issued.credential)])
-    found = await issued_for(db, tenant, issued.award)
+    found: Issued | None = issued
+    for _ in range(_ATTEMPTS):  # another one where the credential is replaced, or the key is given up, at the same time
+        if found is None or found.jwt is not None:
+            break
+        await _sign(db, keyring, tenant, found.issuer, [(found.award, found.credential)])
+        found = await issued_for(db, tenant, issued.award)
     if found is None or found.jwt is None:
         raise LookupError(f"the credential of award {issued.award} is gone")
     return found.jwt
@@ -219,7 +229,8 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
         thumbprints.append(key.kid.rsplit("/", 1)[1])
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
-    await db.execute(_SQL["store_signed"], tenant, [award for award, _ in waiting], tokens, thumbprints)
+    awards, texts = [award for award, _ in waiting], [text for _, text in waiting]
+    await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
 
 
 def token_kid(issuer_url: str) -> Callable[[str, Any], str]:

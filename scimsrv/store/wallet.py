@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -31,8 +32,12 @@ async def held_credentials(db: Queries, tenant: int, user: str, since: datetime 
 
 async def keep(db: Queries, tenant: int, user: str, identity: str, issued: datetime, media_type: str, body: bytes, most: int) -> bool:
     """Keep a credential of the user's; whether it is a new one. Raises ScimError 409 beyond `most` of them."""
-    row = await db.fetchrow(_SQL["count_kept"], tenant, user)
-    if row is not None and row["kept"] >= most:
+    kept = await db.fetchrow(_SQL["keep"], tenant, user, identity, issued, media_type, body, most)
+    if kept is None:
         raise ScimError(Kind.CONFLICT, f"A user may keep {most} credentials here")
-    kept = await db.fetchrow(_SQL["keep"], tenant, user, identity, issued, media_type, body)
-    return kept is not None and bool(kept["new"])
+    return bool(kept["new"])
+
+
+async def forget(connection: Connection, tenant: int, user: str) -> None:
+    """Do away with what the user keeps here, in the transaction that forgets the person."""
+    await connection.execute(_SQL["drop_kept"], tenant, user)

@@ -121,10 +121,13 @@ SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL
 -- name: unsigned
 SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL ORDER BY c.created LIMIT $3
 
--- $2 awards, $3 tokens, $4 thumbprints
+-- $2 awards, $3 tokens, $4 thumbprints, $5 credentials that were signed: not where they were replaced, or the key given up, meanwhile
 -- name: store_signed
-UPDATE badge_credential c SET jwt = given.jwt, key = given.key FROM unnest($2::text[], $3::text[], $4::text[]) given (award, jwt, key)
-WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL
+UPDATE badge_credential c SET jwt = given.jwt, key = given.key
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) given (award, jwt, key, credential)
+WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL AND c.credential = given.credential
+  AND NOT EXISTS (SELECT 1 FROM badge_key k WHERE k.tenant = $1 AND k.issuer = c.issuer AND k.thumbprint = given.key
+                  AND k.compromised IS NOT NULL)
 
 -- $2 award
 -- name: credential_of
@@ -180,16 +183,18 @@ DELETE FROM badge_image WHERE tenant = $1 AND type = $2 AND id = $3
 
 -- Credentials that others keep here -------------------------------------------------------------------------------------
 
--- $2 holder, $3 identity, $4 issued, $5 media type, $6 body: whether it is new
+-- $2 holder, $3 identity, $4 issued, $5 media type, $6 body, $7 how many there may be: whether it is new; nothing beyond that many
 -- name: keep
-INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body)
+SELECT $1, $2::text, $3::text, $4::timestamptz, $5::text, $6::bytea
+WHERE (SELECT count(*) FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND k.identity <> $3) < $7::integer
 ON CONFLICT (tenant, holder, identity) DO UPDATE
 SET issued = excluded.issued, media_type = excluded.media_type, body = excluded.body, stored = now()
 RETURNING xmax = 0 AS new
 
--- $2 holder
--- name: count_kept
-SELECT count(*) AS kept FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
+-- $2 holder, who is forgotten
+-- name: drop_kept
+DELETE FROM badge_kept WHERE tenant = $1 AND holder = $2
 
 -- $2 user, $3 since or NULL, $4 limit, $5 offset: own awards and kept credentials, the oldest first
 -- name: held_credentials

@@ -16,6 +16,7 @@ import pytest
 from scimsrv.errors import ScimError
 from scimsrv.protocol import planning
 from scimsrv.protocol.plan import Created, Remove
+from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import EVERYTHING
 from scimsrv.store.execute import execute
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def scope(pool: Pool) -> Scope:
-    """A fresh tenant with badges."""
-    made: int = await pool.fetchval("INSERT INTO tenant (slug) VALUES (md5(random()::text)) RETURNING id")
-    return scope_on(pool, badge_catalog(), made)
+    """A fresh tenant with badges, whose status lists want its row."""
+    return await tenant_on(pool, badge_catalog())
+
+
+async def tenant_on(pool: Pool, catalog: Catalog) -> Scope:
+    tenant = await pool.fetchval("INSERT INTO tenant (slug) VALUES (md5(random()::text)) RETURNING id")
+    return scope_on(pool, catalog, tenant)
 
 
 def hooked(scope: Scope, *, before: dict[str, Hook] | None = None, after: dict[str, Hook] | None = None) -> Scope:
@@ -78,6 +83,9 @@ async def skill_with(scope: Scope, minis: int) -> tuple[str, list[str], str]:
         )  # fmt: skip
 
     own = await achievement("skill")
+    # Open already: who waits at a hook with a new list of its own would keep the other from getting there.
+    opened = "INSERT INTO badge_status_list (tenant, issuer, number) VALUES ($1, $2, 1)"
+    await driver(scope).execute(opened, scope.tenant, issuer)
     return await new(scope, "User", userName="ada"), [await achievement("mini") for _ in range(minis)], own
 
 
@@ -148,7 +156,7 @@ async def test_one_achievement_by_twenty_requests(scope: Scope) -> None:
 async def test_an_award_and_the_deletion_of_its_recipient(pool: Pool) -> None:
     """Whoever is first: no award stays that shows a reference to a user who is gone."""
     for policy in (Policy(badges=True), Policy(badges=True, badge_recipient_deletion="delete")):
-        scope = scope_on(pool, badge_catalog(policy))
+        scope = await tenant_on(pool, badge_catalog(policy))
         user, minis, _ = await skill_with(scope, 1)
         meet = meeting(2)
         racing = hooked(scope, before={"lock_recipients": meet, "lock_for_deletion": meet})
@@ -160,7 +168,7 @@ async def test_an_award_and_the_deletion_of_its_recipient(pool: Pool) -> None:
 
 async def test_a_revocation_and_an_award_that_builds_on_it(pool: Pool) -> None:
     """The last mini badge comes while another is revoked: under `cascade` the skill is not left without its mini badges."""
-    scope = scope_on(pool, badge_catalog(Policy(badges=True, badge_revocation="cascade")))
+    scope = await tenant_on(pool, badge_catalog(Policy(badges=True, badge_revocation="cascade")))
     user, minis, _ = await skill_with(scope, 2)
     first = await award(scope, user, minis[0])
     racing = hooked(scope, before={"lock_recipients": meeting(2)})

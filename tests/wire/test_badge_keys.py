@@ -13,7 +13,7 @@ from scimsrv.badges import jws, signing
 from scimsrv.keys import ServerKeys
 from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
-from scimsrv.store import badge_keys
+from scimsrv.store import badge_keys, issuing
 from tests.wire.admin_support import admin_api, assert_problem
 from tests.wire.badges import Badges, badges
 from tests.wire.support import Server, Starter
@@ -172,3 +172,46 @@ async def test_an_issuer_that_cannot_sign_holds_up_nobody(server: Server, caplog
     finally:
         await signer.stop()
     assert f"issuer {made.issuer}" in caplog.text
+
+
+async def test_the_last_key_is_retired(server: Server) -> None:
+    """The next one is made: credentials and status lists have to be signed for as long as there are any."""
+    made = await badges(server)
+    first = await _jwt(made)
+    thumbprint = first.header["kid"].rsplit("/", 1)[1]
+    async with admin_api(server.pool, server.settings) as admin:
+        path = f"/tenants/{made.client.slug}/badge-keys"
+        assert (await admin.ask("POST", f"{path}/{made.issuer}/{thumbprint}/retire")).json()["state"] == "retired"
+        listed = (await admin.ask("GET", f"{path}?issuer={made.issuer}")).json()["keys"]
+        assert [(one["state"], one["alg"]) for one in listed] == [("retired", "RS256"), ("active", "RS256")]
+    assert (await _jwt(made)).header["kid"] != first.header["kid"]
+    assert await _verdict(made, first) == "valid proven"
+    award = jws.read(first.signed.decode() + "." + signing.to_base64url(first.signature)).credential
+    status = await made.client.http.get("/badges/" + award["credentialStatus"]["statusListCredential"].split("/badges/")[1])
+    assert status.status_code == 200
+
+
+@pytest.mark.parametrize("meanwhile", ["replaced", "compromised"])
+async def test_what_is_signed_while_it_changes(server: Server, meanwhile: str) -> None:
+    """A signature over what was replaced meanwhile, or by a key that was given up, is not stored: a forgotten person stays forgotten."""
+    made = await badges(server)
+    await _jwt(made)
+    await server.app.badges.signer.stop()
+    award = await made.award((await made.client.new_user())["id"], await made.achievement())
+    own = keyring_of(ServerKeys.load(server.settings))
+    found = own.signing_key
+
+    async def slow(db: Any, *place: Any) -> signing.SigningKey:
+        key = await found(db, *place)
+        if meanwhile == "replaced":
+            await server.pool.execute(
+                "UPDATE badge_credential SET credential = replace(credential, 'validFrom', 'changed') WHERE award = $1", award["id"]
+            )
+        else:
+            await badge_keys.compromise_key(db, made.client.id, made.issuer, key.kid.rsplit("/", 1)[1], datetime.now(UTC))
+            await badge_keys.unsign(db, made.client.id, made.issuer, key.kid.rsplit("/", 1)[1])
+        return key
+
+    own.signing_key = slow  # type: ignore[method-assign, assignment]
+    await issuing.sign_waiting(server.pool, own, made.client.id, made.issuer)
+    assert await server.pool.fetchval("SELECT jwt FROM badge_credential WHERE award = $1", award["id"]) is None

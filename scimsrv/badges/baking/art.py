@@ -19,6 +19,9 @@ _URL: Final = re.compile(rb"url\([ \t\r\n\f]*[\"']?[ \t\r\n\f]*(.?)", re.IGNOREC
 _LOADING: Final = re.compile(
     rb"[@\\]|image\(|image-set\(|src\(|cross-fade\(|element\(|expression\(|behavior|-moz-binding|javascript:", re.IGNORECASE
 )
+#: What loads by another name than url(), where a value is a style; and attributes that are words for readers.
+_FUNCTIONS: Final = re.compile(rb"image\(|image-set\(|src\(|cross-fade\(|element\(", re.IGNORECASE)
+_WORDS: Final = (b"aria-", b"data-")
 _DETAIL_MOST: Final = 64
 
 
@@ -96,7 +99,7 @@ def _attributes(image: bytes, tag: Start) -> list[tuple[int, int]]:
         elif attribute.local == b"style":
             if not _harmless(value):
                 raise refusal("art.style", attribute.start, _shown(attribute.name))
-        elif not _links_within(value):
+        elif not _links_within(value) or (not attribute.local.startswith(_WORDS) and _FUNCTIONS.search(value)):
             raise refusal("art.link", attribute.start, _shown(attribute.name))
     return cut
 

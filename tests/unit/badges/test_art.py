@@ -23,7 +23,8 @@ HARMLESS: dict[str, bytes] = {
     "a style in CDATA": svg(b'<style type="text/css"><![CDATA[ .a{fill:red} ]]></style>'),
     "an animation": svg(b'<circle r="1"><animate attributeName="r" from="1" to="2" dur="1s"/></circle>'),
     "text for readers": svg(
-        b"<title>A badge</title><desc>http://example.org @ you \\o/ url(x)</desc>", b' role="img" aria-label="mail@example.org"'
+        b"<title>A badge</title><desc>http://example.org @ you \\o/ url(x)</desc>",
+        b' role="img" aria-label="Element(s) by mail@example.org"',
     ),
     "space and language": svg(b"<text xml:space='preserve' xml:lang='en' lang='en' data-x='y'/>"),
 }
@@ -66,6 +67,9 @@ REFUSED: dict[str, tuple[bytes, bytes, str]] = {
     "a hidden paint": (b"<rect fill='u\\72l(//example.org)'/>", b"", "art.link"),
     "a paint that does not end": (b"<rect fill='url('/>", b"", "art.link"),
     "an animated paint": (b"<animate attributeName='fill' to='url(http://example.org)'/>", b"", "art.link"),
+    "an image set as paint": (b"<rect mask='IMAGE-SET(\"//example.org\" 1x)'/>", b"", "art.link"),
+    "a source as paint": (b"<rect fill='src(\"//example.org\")'/>", b"", "art.link"),
+    "an animated image set": (b"<animate attributeName='mask' to='-webkit-image-set(\"//example.org\" 1x)'/>", b"", "art.link"),
     "a style that imports": (b"<style>@import 'https://example.org/a.css';</style>", b"", "art.style"),
     "a style that loads": (b"<style>.a{fill:url(https://example.org/a)}</style>", b"", "art.style"),
     "a style that loads in CDATA": (b"<style><![CDATA[.a{fill:URL('//example.org')}]]></style>", b"", "art.style"),

@@ -148,6 +148,27 @@ def test_contexts_are_taken_by_their_digest_alone(tmp_path: Path) -> None:
     assert contexts.load(tmp_path) == {}
 
 
+@pytest.mark.parametrize(("contexts_", "refused"), [(4, False), (5, True), (2_000, True)])
+def test_contexts_in_one_place(contexts_: int, refused: bool) -> None:
+    """PyLD's work grows with the square of the contexts of an object, for minutes with 2,000 of them: more than four are refused."""
+    document = DOCUMENT | {"@context": (DOCUMENT["@context"] * contexts_)[:contexts_]}
+    if not refused:
+        CANONICALIZER.canonical(document)
+        return
+    with pytest.raises(integrity.IntegrityError, match="too many contexts"):
+        CANONICALIZER.canonical(document)
+
+
+def test_contexts_in_all_and_types() -> None:
+    """So are more than a hundred in a document, and an object of more than eight types."""
+    urls = DOCUMENT["@context"][:2]
+    parts = [{"@context": urls, "id": f"urn:uuid:{number}", "type": ["Evidence"]} for number in range(50)]
+    with pytest.raises(integrity.IntegrityError, match="too many contexts"):
+        CANONICALIZER.canonical(DOCUMENT | {"evidence": parts})
+    with pytest.raises(integrity.IntegrityError, match="more than 8 types"):
+        CANONICALIZER.canonical(DOCUMENT | {"type": [*DOCUMENT["type"], *["VerifiableCredential"] * 8]})
+
+
 def _clique(size: int) -> list[Quad]:
     nodes = [f"_:n{number}" for number in range(size)]
     return [Quad(one, "<urn:p>", other, "") for one, other in permutations(nodes, 2)]

@@ -148,6 +148,69 @@ def test_headers_beyond_the_profile(header: dict[str, Any]) -> None:
     assert _verdicts(report) == ("unsupported", "unproven", "active")
 
 
+@pytest.mark.parametrize("type_", [["JWT"], {"JWT": 1}, 1, None])
+def test_a_type_that_is_no_text(type_: Any) -> None:
+    """A header whose typ is anything but a text is not one of the profile; it fails nothing."""
+    key = KEYS["EdDSA"]
+    report = _judged(_token({"alg": "EdDSA", "kid": key.kid, "typ": type_}, jws.claims_of(CREDENTIAL), key), _known(key))
+    assert report.signature.verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"type": ["DataIntegrityProof"]}, "invalid"),
+        ({"type": ["DataIntegrityProof", "Other"]}, "unsupported"),
+        ({"type": {}}, "unsupported"),
+        ({"type": None}, "unsupported"),
+        ({"cryptosuite": ["eddsa-rdfc-2022"]}, "unsupported"),
+        ({"cryptosuite": {}}, "unsupported"),
+    ],
+)
+def test_suites_in_other_forms(change: dict[str, Any], verdict: str) -> None:
+    """A type may be a list of one; what is no text is not supported, and fails nothing."""
+    method = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+    proof = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-rdfc-2022",
+        "proofPurpose": "assertionMethod",
+        "verificationMethod": method,
+    }
+    proof |= {"created": "2026-01-31T09:00:00Z", "proofValue": "z" + "2" * 80}
+    known = self_described(method)
+    assert known is not None
+    report = _judged(orjson.dumps(CREDENTIAL | {"proof": proof | change}), {method: known})
+    assert report.signature.verdict == verdict
+    assert _judged(orjson.dumps(CREDENTIAL | {"id": {}, "proof": proof}), {method: known}).signature.verdict in ("invalid", "cannot verify")
+
+
+def test_what_proofs_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight proofs of a document cost as much as one: the document is canonicalised once, or refused once."""
+    method = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+    proof = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-rdfc-2022",
+        "proofPurpose": "assertionMethod",
+        "verificationMethod": method,
+    }
+    proof |= {"created": "2026-01-31T09:00:00Z", "proofValue": "z" + "2" * 80}
+    known = self_described(method)
+    assert known is not None
+    asked: list[Any] = []
+    own = CANONICALIZER.canonical
+
+    def counted(document: Any) -> str:
+        asked.append(document)
+        return own(document)
+
+    monkeypatch.setattr(CANONICALIZER, "canonical", counted)
+    _judged(orjson.dumps(CREDENTIAL | {"proof": [proof] * 8}), {method: known})
+    assert len(asked) == 2  # the options of the proof, and the document
+    asked.clear()
+    _judged(orjson.dumps(CREDENTIAL | {"undefined": 1, "proof": [proof] * 8}), {method: known})
+    assert len(asked) == 2
+
+
 def test_keys_are_not_mixed_up() -> None:
     """HS256 with the public key as secret, and another algorithm than the key's, are not verified."""
     assert _verdicts(_judged(_hs256(jws.claims_of(CREDENTIAL)), _known(KEYS["RS256"])))[:2] == ("unsupported", "unproven")

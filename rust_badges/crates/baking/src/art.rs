@@ -11,6 +11,8 @@ use crate::xml::Reader;
 
 const XLINK: &[u8] = b"http://www.w3.org/1999/xlink";
 const DETAIL_MOST: usize = 64;
+/// What loads by another name than `url()`, where a value is a style.
+const FUNCTIONS: [&[u8]; 5] = [b"image(", b"image-set(", b"src(", b"cross-fade(", b"element("];
 /// What could load something, or hide that it does.
 const LOADING: [&[u8]; 11] = [
     b"@",
@@ -121,6 +123,7 @@ fn check_attributes(image: &[u8], tag: &Tag<'_>, cut: &mut Vec<(usize, usize)>) 
             b"style" if !harmless(&value) => Kind::ArtStyle,
             b"href" | b"attributeName" | b"style" => continue,
             _ if !links_within(&value) => Kind::ArtLink,
+            local if !is_words(local) && holds(&value, &FUNCTIONS) => Kind::ArtLink,
             _ => continue,
         };
         return refuse_name(wrong, attribute.start, attribute.name);
@@ -173,8 +176,17 @@ fn links_within(value: &[u8]) -> bool {
 }
 
 fn harmless(style: &[u8]) -> bool {
-    let lower = style.to_ascii_lowercase();
-    !LOADING.iter().any(|word| find(&lower, word, 0, lower.len()).is_some()) && links_within(style)
+    !holds(style, &LOADING) && links_within(style)
+}
+
+fn holds(value: &[u8], words: &[&[u8]]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    words.iter().any(|word| find(&lower, word, 0, lower.len()).is_some())
+}
+
+/// Whether an attribute is words for readers.
+fn is_words(local: &[u8]) -> bool {
+    local.starts_with(b"aria-") || local.starts_with(b"data-")
 }
 
 /// Whether a sorted list holds a name.
