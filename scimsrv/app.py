@@ -384,6 +384,11 @@ class App:
         async with self.traffic.bulk(scope.tenant, limits):
             results = await carry(scope, bulk, allot(bulk), authorise)
             carried_out(results)
+            for one in results:
+                if one.error is not None and one.error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN):
+                    method = one.entry.method if one.entry.fault is None else ""  # what is no method would be the client's own text
+                    what = (one.status, method, "bulk", one.error.sentence, given.address or "")
+                    self.trail.denials.add(found.tenant, scope.actor, *what)
             return Reply(200, response(results, headers.request_id))
 
     @staticmethod

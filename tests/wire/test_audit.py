@@ -111,6 +111,23 @@ async def test_denied_attempts_are_rows(server: Server, admin: Admin) -> None:
     assert listed.json()["changes"] == []
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_denied_operations_of_a_bulk_request_are_rows(server: Server, admin: Admin, atomic: bool) -> None:
+    """The request is answered 200; what it may not do is denied all the same, and counted by method like single requests."""
+    client = await server.tenant(bulk_atomic=atomic)
+    ada = await client.new_user()
+    bulk = client.with_token(await server.token(client, "scim:bulk", "badges:issue"))
+    operations = [{"method": "DELETE", "path": f"/Users/{ada['id']}"}, {"method": "DELETE", "path": "/Users/nobody"}]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await bulk.post("/Bulk", body)
+    assert answer.json()["Operations"][0]["status"] == "403"
+    assert bulk.token is not None
+    denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
+    found = [(actor, diff["status"], diff["method"], diff["route"], diff["count"]) for actor, diff in said]
+    assert found == [(bulk.token.split("_")[1], 403, "DELETE", "bulk", 1 if atomic else 2)]
+
+
 async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Server, admin: Admin) -> None:
     """What the token endpoint refuses, with its reason; a forged JWT; a client outside of its network, by its id."""
     oauth = await tenant(server)
