@@ -35,7 +35,7 @@ from scimsrv.oauth.endpoint import TokenEndpoint
 from scimsrv.oauth.fetching import Fetcher
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
-from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as
+from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
 from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
 from scimsrv.openbadges.endpoints import Front
@@ -204,7 +204,7 @@ class App:
             if reply.status in (400, 401):
                 what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
                 self.trail.denials.add(found.tenant, "", reply.status, *what)
-            return reply
+            return reply if reply.status != 401 else tried(reply, partial(self.traffic.attempts.failed, client_address(connection) or ""))
         given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)

@@ -13,12 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from scimsrv import app, traffic
+from scimsrv import app, tokens, traffic
 from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
 from scimsrv.traffic import Attempts, Shares
+from tests.wire.oauth_support import tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 
 
@@ -369,6 +370,19 @@ async def test_bad_tokens(start: Starter) -> None:
         _refused(await bad.get("/Users"), "tokens that are not valid")
         assert (await client.get("/Users")).status_code == 200
         assert (await client.with_token(None).get("/Users")).status_code == 401
+
+
+async def test_bad_secrets(start: Starter) -> None:
+    """So it is at the token endpoint, where secrets could be guessed and each try is looked up: whoever has the right one gets a token."""
+    async with start(bad_tokens=3) as server:
+        oauth = await tenant(server)
+        made = await oauth.new_client()
+        wrong = {"grant_type": "client_credentials", "client_id": made.id, "client_secret": tokens.new_token(tokens.SECRET).text}
+        answers = [await oauth.ask(wrong) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+        assert answers[-1].headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
+        assert answers[-1].json()["error"] == "temporarily_unavailable"
+        assert (await oauth.by_secret(made)).status_code == 200
 
 
 def test_attempts_are_forgotten() -> None:
