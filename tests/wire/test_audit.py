@@ -15,6 +15,7 @@ from scimsrv.store import seals
 from scimsrv.store.administrators import create_admin_credential
 from scimsrv.store.audit import verify
 from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.badges import badges
 from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import Client, Server, user
 
@@ -144,6 +145,26 @@ async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Se
     found = {(actor, diff["status"], diff["method"], diff["count"]) for actor, diff in said}
     assert found == {("", 401, "POST", 1), ("", 400, "POST", 1), ("", 401, "GET", 1), (far.id, 403, "GET", 1)}
     assert "invalid_client" in orjson.dumps([diff for _, diff in said]).decode()
+
+
+async def test_denied_attempts_at_the_urls_of_badges_are_rows(server: Server, admin: Admin) -> None:
+    """Also at the Open Badges API, whose failures have a form of their own."""
+    client, other = (await badges(server, open_badges_api=True, me="userName")).client, await server.tenant()
+    assert client.token is not None
+    assert (await client.get("/ims/ob/v3p0/credentials")).status_code == 403
+    assert (await client.with_token("nonsense").get("/ims/ob/v3p0/profile")).status_code == 401
+    assert (await client.with_token(None).put("/Achievements/x/image", {})).status_code == 401
+    assert (await client.with_token(other.token).post("/badges/verify", {})).status_code == 404
+    denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
+    found = sorted((actor, diff["status"], diff["method"], diff["route"]) for actor, diff in said)
+    assert found == [
+        ("", 401, "GET", "/ims/ob/v3p0/profile"),
+        ("", 401, "PUT", "/Achievements/{id}/image"),
+        ("", 404, "POST", "/badges/verify"),
+        (client.token.split("_")[1], 403, "GET", "/ims/ob/v3p0/credentials"),
+    ]
+    assert [row["operation"] for row in await _rows(server, admin, other)] == ["denied"]
 
 
 async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: Admin) -> None:
