@@ -389,8 +389,8 @@ class App:
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
-        """What may be done at the endpoint: definitions are for reading, unless the token is a tenant administrator's."""
-        if found.endpoint in SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
+        """What may be done at the endpoint: definitions are for reading, unless the token is the whole tenant's administrator's."""
+        if found.endpoint in SUBJECTS and catalog.policy.schema_api and principal.defines:
             return defining.SINGLE if found.name else defining.LISTED
         return METHODS[found.endpoint]
 
