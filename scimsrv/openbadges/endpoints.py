@@ -48,6 +48,7 @@ _WELL_KNOWN: Final = b"/.well-known/jwks.json"
 _PUBLIC: Final = b"/badges/"
 _MARKS: Final = (b"/badge", b"/credential", b"/image", b"/ims/ob/")
 _API: Final = ["ims", "ob", "v3p0"]
+_DISCOVERY: Final = [*_API, "discovery"]
 
 #: What a verification counts as, which takes processor time.
 _COSTLY: Final = 2
@@ -123,6 +124,8 @@ class Endpoints:
         api = place.slug is not None and place.segments[:3] == _API
         try:
             method = connection["method"]
+            if place.slug is not None and place.segments != _DISCOVERY:
+                await self._admit(connection, headers, place.slug)
             if method == "OPTIONS":
                 return Answer(Reply(204, headers={"Allow": allow(place.methods)}), answers.JSON)
             if method not in place.methods:
