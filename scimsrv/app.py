@@ -24,7 +24,7 @@ from scimsrv import own as own_badges
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
-from scimsrv.denying import note_denial
+from scimsrv.denying import denies, note_denial
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
@@ -381,7 +381,7 @@ class App:
             results = await carry(scope, bulk, allot(bulk), authorise)
             carried_out(results)
             for one in results:
-                if one.error is not None and one.error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN):
+                if one.error is not None and denies(one.error):
                     method = one.entry.method if one.entry.fault is None else ""  # what is no method would be the client's own text
                     what = (one.status, method, "bulk", one.error.sentence, given.address or "")
                     self.trail.denials.add(found.tenant, scope.actor, *what)

@@ -12,13 +12,19 @@ from scimsrv.http import Fields
 from scimsrv.oauth.service import client_address
 from scimsrv.openbadges.endpoints import place_of
 from scimsrv.protocol.route import route
+from scimsrv.store.guard import HeldError
+
+
+def denies(error: ScimError) -> bool:
+    """Whether it says that who asks may not, as the deletion guard does also by 429."""
+    return error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN) or isinstance(error, HeldError)
 
 
 def note_denial(
     denials: DenialCounter, authenticator: Authenticator, connection: Mapping[str, Any], headers: Fields, error: ScimError
 ) -> None:
     """Count a failure that says that who asks may not. Not found is one where the token is another tenant's."""
-    if error.kind not in (Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.NOT_FOUND):
+    if error.kind is not Kind.NOT_FOUND and not denies(error):
         return
     asked = _asked(connection["raw_path"])
     if asked is None:

@@ -167,6 +167,21 @@ async def test_denied_attempts_at_the_urls_of_badges_are_rows(server: Server, ad
     assert [row["operation"] for row in await _rows(server, admin, other)] == ["denied"]
 
 
+@pytest.mark.parametrize(("guard", "status"), [("forbid", 403), ("throttle", 429)])
+async def test_what_the_guard_holds_is_denied(server: Server, admin: Admin, guard: str, status: int) -> None:
+    """However it is answered, each deletion that was held is counted, also in a bulk request."""
+    client = await server.tenant(deletion_guard=guard, deletion_guard_count=1)
+    users = [(await client.new_user())["id"] for _ in range(3)]
+    assert [(await client.delete(f"/Users/{id_}")).status_code for id_ in users] == [204, status, status]
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [{"method": "DELETE", "path": f"/Users/{users[1]}"}],
+    }
+    assert (await client.post("/Bulk", body)).json()["Operations"][0]["status"] == str(status)
+    denied = [orjson.loads(row["diff"]) for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    assert [(one["status"], one["method"], one["count"]) for one in denied] == [(status, "DELETE", 3)]
+
+
 async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: Admin) -> None:
     """However many there are, and whatever they are about."""
     client = await server.tenant()
