@@ -24,6 +24,7 @@ from scimsrv import own as own_badges
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
+from scimsrv.denying import denies, note_denial
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
@@ -35,7 +36,7 @@ from scimsrv.oauth.endpoint import TokenEndpoint
 from scimsrv.oauth.fetching import Fetcher
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
-from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as
+from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
 from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
 from scimsrv.openbadges.endpoints import Front
@@ -78,9 +79,6 @@ log: Final = logging.getLogger("scimsrv")
 
 #: Seconds that a write waits for a change of the definitions that is being taken.
 _CHANGING: Final = 7.0
-
-#: The failures that are in the audit trail: who asks may not. Not found is one where the tenant is another's.
-_DENIALS: Final = frozenset({Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.NOT_FOUND})
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
@@ -145,7 +143,7 @@ class App:
         self.trail.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits)
         self.jobs.start()
-        front = Front(self._principal, self._catalog, self._scope, self._base_url)
+        front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
         self.badges.signer.start()
         self.digest_keys = keys.derive_all(labels.ANSWER_KEY)
@@ -169,16 +167,14 @@ class App:
         try:
             with Visit("data", headers, connection["method"]) as visit, ExitStack() as places:
                 try:
-                    answer = await self.badges.answer(connection, headers, receive)
+                    answer = await self.badges.answer(connection, headers, receive, places)
                     if answer is not None:
                         reply, media_type = answer.reply, answer.media_type
                     else:
                         media_type = media_type_of(headers)
                         reply = await self.respond(visit, places, connection, headers, receive)
                 except ScimError as error:
-                    if error.kind in _DENIALS:
-                        self._note_denial(connection, headers, error)
-                    error = self.traffic.judged(error, (connection.get("client") or ("",))[0])
+                    error = self._refused(connection, headers, error)
                     visit.failed(error)
                     reply = refusal(error, request)
                 except Disconnected:
@@ -204,14 +200,14 @@ class App:
             if reply.status in (400, 401):
                 what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
                 self.trail.denials.add(found.tenant, "", reply.status, *what)
-            return reply
+            return reply if reply.status != 401 else tried(reply, partial(self.traffic.attempts.failed, client_address(connection) or ""))
         given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
         principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
-        await self.traffic.enter(places, credential.tenant, credential.actor, limits, weight(found.endpoint, method))
+        await self._enter(places, principal, catalog, weight(found.endpoint, method))
         schema = resource_type_of(found, catalog)
         methods = self._methods(found, principal, catalog)
         if method == "OPTIONS":
@@ -384,12 +380,17 @@ class App:
         async with self.traffic.bulk(scope.tenant, limits):
             results = await carry(scope, bulk, allot(bulk), authorise)
             carried_out(results)
+            for one in results:
+                if one.error is not None and denies(one.error):
+                    method = one.entry.method if one.entry.fault is None else ""  # what is no method would be the client's own text
+                    what = (one.status, method, "bulk", one.error.sentence, given.address or "")
+                    self.trail.denials.add(found.tenant, scope.actor, *what)
             return Reply(200, response(results, headers.request_id))
 
     @staticmethod
     def _methods(found: Route, principal: Principal, catalog: Catalog) -> Sequence[str]:
-        """What may be done at the endpoint: definitions are for reading, unless the token is a tenant administrator's."""
-        if found.endpoint in SUBJECTS and catalog.policy.schema_api and principal.may(Right.DEFINE):
+        """What may be done at the endpoint: definitions are for reading, unless the token is the whole tenant's administrator's."""
+        if found.endpoint in SUBJECTS and catalog.policy.schema_api and principal.defines:
             return defining.SINGLE if found.name else defining.LISTED
         return METHODS[found.endpoint]
 
@@ -415,23 +416,15 @@ class App:
         _check_version(found)
         return principal
 
-    def _note_denial(self, connection: Connection, headers: Fields, error: ScimError) -> None:
-        """Count a denied attempt: in the trail of the tenant in the URL, and in that of the tenant whose token asked for another's."""
-        try:
-            found = route(connection["raw_path"])
-        except ScimError:
-            return
-        what = (error.kind.value.status, connection["method"], found.endpoint.name.lower())
-        source = client_address(connection) or ""
-        principal = self.authenticator.seen(Shown(headers.all(b"authorization"), found.tenant))
-        own = principal is not None and principal.credential.slug == found.tenant
-        if error.kind is Kind.NOT_FOUND:
-            if principal is None or own:
-                return
-            self.trail.denials.add(principal.credential.slug, principal.credential.actor, *what, "The tenant is another one", source)
-        self.trail.denials.add(
-            found.tenant, principal.credential.actor if principal is not None and own else "", *what, error.sentence, source
-        )
+    async def _enter(self, places: ExitStack, principal: Principal, catalog: Catalog, weight: int) -> None:
+        """Let a request in that counts as so many, as far as the limits on traffic permit. Raises ScimError 429."""
+        credential = principal.credential
+        await self.traffic.enter(places, credential.tenant, credential.actor, self._limits(catalog), weight)
+
+    def _refused(self, connection: Connection, headers: Fields, error: ScimError) -> ScimError:
+        """What a request that failed is answered; where it was denied it is counted, for the audit trail and against more attempts."""
+        note_denial(self.trail.denials, self.authenticator, connection, headers, error)
+        return self.traffic.judged(error, client_address(connection) or "")
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential

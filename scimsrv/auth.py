@@ -85,6 +85,11 @@ class Principal:
         """Whether one of the token's scopes grants the right."""
         return not right.value.isdisjoint(self.credential.scopes)
 
+    @property
+    def defines(self) -> bool:
+        """Whether it may change definitions, which are those of all resource types: not where it is narrowed to some."""
+        return self.may(Right.DEFINE) and self.credential.narrowing.types is None
+
     def require(self, right: Right) -> None:
         """Raises ScimError 403 unless one of the token's scopes grants the right."""
         require(right, self.credential.scopes)

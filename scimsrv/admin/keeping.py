@@ -9,6 +9,7 @@ from scimsrv.admin import models
 from scimsrv.admin.acting import Acting
 from scimsrv.keys import AUDIT_KEY
 from scimsrv.limits import DEFAULT
+from scimsrv.schema.badging import AWARD, REQUEST
 from scimsrv.store import audit, guard, tombstones
 from scimsrv.store.forgetting import forget_person
 from scimsrv.store.identity import load_catalog
@@ -33,15 +34,16 @@ class Keeping(Acting):
         return audit.export(source, await self._key(slug), slug, asked.format, after=asked.after, count=asked.count)
 
     async def erase(self, slug: str, asked: models.ErasureRequest) -> models.Erasure:
-        """Destroy what is kept of a deleted resource; awards and requests that a user left behind stay without the person. Raises
-        TenantMissing, ScimError 404 and 409."""
+        """Destroy what is kept of a deleted resource; awards and requests that a user left behind stay without the person, and the trail
+        tells of the person in the rows of none, whether it stayed or not. Raises TenantMissing, ScimError 404 and 409."""
         key = await self._key(slug)
         _, catalog = await load_catalog(self._connection, key)
         async with self._connection.transaction():
             scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT)
             left = await forget_person(scope, self._connection, asked.id)
             rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY))
-            rows += await audit.erase_values(self._connection, key, self._actor, left, self._derive(AUDIT_KEY))
+            told = await audit.telling_of(self._connection, key, asked.id, (AWARD, REQUEST))
+            rows += await audit.erase_values(self._connection, key, self._actor, sorted({*left, *told}), self._derive(AUDIT_KEY))
             await self._note("resource.erase", slug, asked.id, {"rows": rows})
         return models.Erasure(erased=asked.id, rows=rows)
 

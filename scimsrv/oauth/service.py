@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -52,6 +52,16 @@ async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping
 def refused_as(reply: Reply) -> str:
     """The error of RFC 6749 §5.2 that a refusal has."""
     return str(orjson.loads(reply.body)["error"]) if isinstance(reply.body, bytes) else ""
+
+
+def tried(reply: Reply, failed: Callable[[], None]) -> Reply:
+    """A refusal to know a client, or 429 in its place where `failed`, which counts it, raises that because there were too many."""
+    try:
+        failed()
+    except ScimError as limit:
+        known = OAuth2Error(error="temporarily_unavailable", description="There were too many attempts that failed.")
+        return _refusal(known, limit.kind.value.status, limit.headers)
+    return reply
 
 
 def client_address(connection: Mapping[str, Any]) -> str | None:

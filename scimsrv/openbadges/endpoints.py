@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -32,18 +33,25 @@ from scimsrv.store.scope import Scope
 
 class Front(NamedTuple):
     """What the application tells of who asks: whom the Authorization headers name at a tenant (raises ScimError 401, 403 and 404), what
-    that tenant serves, what its statements are carried out with, and its base URL."""
+    that tenant serves, what its statements are carried out with, and its base URL; `enter` lets a request in that counts as so many
+    (raises ScimError 429), `refused` says what one that failed is answered."""
 
     principal: Callable[[Shown, Route], Awaitable[Principal]]
     catalog: Callable[[Principal], Awaitable[Catalog]]
     scope: Callable[[Principal, Catalog, str], Scope]
     base_url: Callable[[str], str]
+    enter: Callable[[ExitStack, Principal, Catalog, int], Awaitable[None]]
+    refused: Callable[[Connection, Fields, ScimError], ScimError]
 
 
 _WELL_KNOWN: Final = b"/.well-known/jwks.json"
 _PUBLIC: Final = b"/badges/"
 _MARKS: Final = (b"/badge", b"/credential", b"/image", b"/ims/ob/")
 _API: Final = ["ims", "ob", "v3p0"]
+_DISCOVERY: Final = [*_API, "discovery"]
+
+#: What a verification counts as, which takes processor time.
+_COSTLY: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +119,13 @@ class Endpoints:
         self._office = office
         self._front = front
 
-    async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive) -> Answer:
+    async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
         api = place.slug is not None and place.segments[:3] == _API
         try:
             method = connection["method"]
+            if place.slug is not None and place.segments != _DISCOVERY:
+                await self._admit(connection, headers, place.slug)
             if method == "OPTIONS":
                 return Answer(Reply(204, headers={"Allow": allow(place.methods)}), answers.JSON)
             if method not in place.methods:
@@ -123,12 +133,12 @@ class Endpoints:
             if place.slug is None:
                 return await public.answer(self._office, place.segments, headers)
             if api:
-                return await self._api(place.slug, place.segments[3], connection, headers, receive)
-            return await self._owned(place.slug, place.segments, connection, headers, receive)
+                return await self._api(place.slug, place.segments[3], connection, headers, receive, places)
+            return await self._owned(place.slug, place.segments, connection, headers, receive, places)
         except ScimError as error:
             if not api:
                 raise
-            return failed(error)
+            return failed(self._front.refused(connection, headers, error))
 
     async def _admit(self, connection: Connection, headers: Fields, slug: str) -> tuple[Principal, Catalog]:
         """Who asks at this tenant, and what it serves."""
@@ -139,9 +149,12 @@ class Endpoints:
     def _scope(self, principal: Principal, catalog: Catalog) -> Scope:
         return self._front.scope(principal, catalog, self._front.base_url(principal.credential.slug))
 
-    async def _owned(self, slug: str, segments: list[str], connection: Connection, headers: Fields, receive: Receive) -> Answer:
+    async def _owned(
+        self, slug: str, segments: list[str], connection: Connection, headers: Fields, receive: Receive, places: ExitStack
+    ) -> Answer:
         method = connection["method"]
         principal, catalog = await self._admit(connection, headers, slug)
+        await self._front.enter(places, principal, catalog, _COSTLY if segments[0] == "badges" else 1)
         if not catalog.policy.badges:
             raise ScimError(Kind.NOT_IMPLEMENTED, "Badges are switched off")
         if segments[0] != "Awards" or not await self._is_own(principal, catalog, segments[1]):
@@ -178,7 +191,7 @@ class Endpoints:
             raise ScimError(Kind.NOT_FOUND, "There is no such award, or nothing was issued for it")
         return True
 
-    async def _api(self, slug: str, name: str, connection: Connection, headers: Fields, receive: Receive) -> Answer:
+    async def _api(self, slug: str, name: str, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
         """The Open Badges API (Open Badges 3.0 §7), for a token that stands for a user."""
         host = Host(self._office, slug)
         if name == "discovery":
@@ -188,6 +201,7 @@ class Endpoints:
                 raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
             return host.discovery()
         principal, catalog = await self._admit(connection, headers, slug)
+        await self._front.enter(places, principal, catalog, 1)
         if not (catalog.policy.badges and catalog.policy.open_badges_api):
             raise ScimError(Kind.NOT_IMPLEMENTED, "The Open Badges API is switched off")
         if catalog.policy.me == "off":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from starlette.types import Receive
 from starlette.types import Scope as Connection
@@ -40,12 +41,13 @@ class Badges:
         self._background()
         self.signer.wake()
 
-    async def answer(self, connection: Connection, headers: Fields, receive: Receive) -> Answer | None:
-        """The answer, None where the path is none of the URLs of badges. Raises ScimError."""
+    async def answer(self, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer | None:
+        """The answer, None where the path is none of the URLs of badges; what the request holds is given back with `places`. Raises
+        ScimError."""
         place = place_of(connection["raw_path"])
         if place is None:
             return None
         exchange = CURRENT.get()
         if exchange is not None:
             exchange.route = place.template
-        return await self._endpoints.respond(place, connection, headers, receive)
+        return await self._endpoints.respond(place, connection, headers, receive, places)

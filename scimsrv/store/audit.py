@@ -174,6 +174,11 @@ async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: 
     return await guarded(work)
 
 
+async def telling_of(connection: Connection, tenant: int, id_: str, types: Sequence[str]) -> list[tuple[str, str]]:
+    """The types and ids of resources, there or not, whose rows in the trail refer to the id."""
+    return [(row["type"], row["id"]) for row in await connection.fetch(_SQL["telling_of"], tenant, id_, list(types))]
+
+
 async def erase_values(connection: Connection, tenant: int, actor: str, resources: Iterable[tuple[str, str]], key: bytes) -> int:
     """Destroy the values in the trail of resources that stay, by type and id, in the transaction that takes somebody out of them. Returns
     how many rows lost theirs."""

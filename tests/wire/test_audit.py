@@ -15,6 +15,7 @@ from scimsrv.store import seals
 from scimsrv.store.administrators import create_admin_credential
 from scimsrv.store.audit import verify
 from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.badges import badges
 from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import Client, Server, user
 
@@ -111,6 +112,23 @@ async def test_denied_attempts_are_rows(server: Server, admin: Admin) -> None:
     assert listed.json()["changes"] == []
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_denied_operations_of_a_bulk_request_are_rows(server: Server, admin: Admin, atomic: bool) -> None:
+    """The request is answered 200; what it may not do is denied all the same, and counted by method like single requests."""
+    client = await server.tenant(bulk_atomic=atomic)
+    ada = await client.new_user()
+    bulk = client.with_token(await server.token(client, "scim:bulk", "badges:issue"))
+    operations = [{"method": "DELETE", "path": f"/Users/{ada['id']}"}, {"method": "DELETE", "path": "/Users/nobody"}]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await bulk.post("/Bulk", body)
+    assert answer.json()["Operations"][0]["status"] == "403"
+    assert bulk.token is not None
+    denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
+    found = [(actor, diff["status"], diff["method"], diff["route"], diff["count"]) for actor, diff in said]
+    assert found == [(bulk.token.split("_")[1], 403, "DELETE", "bulk", 1 if atomic else 2)]
+
+
 async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Server, admin: Admin) -> None:
     """What the token endpoint refuses, with its reason; a forged JWT; a client outside of its network, by its id."""
     oauth = await tenant(server)
@@ -127,6 +145,41 @@ async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Se
     found = {(actor, diff["status"], diff["method"], diff["count"]) for actor, diff in said}
     assert found == {("", 401, "POST", 1), ("", 400, "POST", 1), ("", 401, "GET", 1), (far.id, 403, "GET", 1)}
     assert "invalid_client" in orjson.dumps([diff for _, diff in said]).decode()
+
+
+async def test_denied_attempts_at_the_urls_of_badges_are_rows(server: Server, admin: Admin) -> None:
+    """Also at the Open Badges API, whose failures have a form of their own."""
+    client, other = (await badges(server, open_badges_api=True, me="userName")).client, await server.tenant()
+    assert client.token is not None
+    assert (await client.get("/ims/ob/v3p0/credentials")).status_code == 403
+    assert (await client.with_token("nonsense").get("/ims/ob/v3p0/profile")).status_code == 401
+    assert (await client.with_token(None).put("/Achievements/x/image", {})).status_code == 401
+    assert (await client.with_token(other.token).post("/badges/verify", {})).status_code == 404
+    denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
+    found = sorted((actor, diff["status"], diff["method"], diff["route"]) for actor, diff in said)
+    assert found == [
+        ("", 401, "GET", "/ims/ob/v3p0/profile"),
+        ("", 401, "PUT", "/Achievements/{id}/image"),
+        ("", 404, "POST", "/badges/verify"),
+        (client.token.split("_")[1], 403, "GET", "/ims/ob/v3p0/credentials"),
+    ]
+    assert [row["operation"] for row in await _rows(server, admin, other)] == ["denied"]
+
+
+@pytest.mark.parametrize(("guard", "status"), [("forbid", 403), ("throttle", 429)])
+async def test_what_the_guard_holds_is_denied(server: Server, admin: Admin, guard: str, status: int) -> None:
+    """However it is answered, each deletion that was held is counted, also in a bulk request."""
+    client = await server.tenant(deletion_guard=guard, deletion_guard_count=1)
+    users = [(await client.new_user())["id"] for _ in range(3)]
+    assert [(await client.delete(f"/Users/{id_}")).status_code for id_ in users] == [204, status, status]
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [{"method": "DELETE", "path": f"/Users/{users[1]}"}],
+    }
+    assert (await client.post("/Bulk", body)).json()["Operations"][0]["status"] == str(status)
+    denied = [orjson.loads(row["diff"]) for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    assert [(one["status"], one["method"], one["count"]) for one in denied] == [(status, "DELETE", 3)]
 
 
 async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: Admin) -> None:

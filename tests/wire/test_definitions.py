@@ -160,6 +160,25 @@ async def test_other_tokens_only_read(server: Server, client: Client, scopes: tu
     assert (await other.request("OPTIONS", "/Schemas")).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
+async def test_a_token_for_some_types_defines_none(server: Server, client: Client) -> None:
+    """Narrowed to groups, a token with tenant:admin takes no type away and changes none: definitions are those of all types."""
+    admin = client.with_token(await server.token(client, "scim:read", "tenant:admin"))
+    assert admin.token is not None
+    await server.pool.execute(
+        "UPDATE credential SET types = '{Group}' WHERE tenant = $1 AND kid = $2", client.id, admin.token.split("_")[1]
+    )
+    for path, method in (
+        ("/ResourceTypes/User", "DELETE"),
+        ("/ResourceTypes/Group", "PUT"),
+        ("/Schemas", "POST"),
+        (f"/Schemas/{USER}", "PUT"),
+    ):
+        answer = await admin.request(method, path, {})
+        assert_error(answer, 405)
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert (await admin.get("/ResourceTypes/User")).status_code == 200
+
+
 async def test_what_an_administrator_may(server: Server, client: Client) -> None:
     """A token with tenant:admin alone defines and reads definitions, and sees no resource; OPTIONS says what it may."""
     admin = client.with_token(await server.token(client, "tenant:admin"))

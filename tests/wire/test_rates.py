@@ -13,12 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from scimsrv import app, traffic
+from scimsrv import app, tokens, traffic
 from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
-from scimsrv.traffic import Attempts, Shares
+from scimsrv.traffic import Attempts, Rates, Shares
+from tests.wire.badges import badges
+from tests.wire.oauth_support import tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 
 
@@ -369,6 +371,35 @@ async def test_bad_tokens(start: Starter) -> None:
         _refused(await bad.get("/Users"), "tokens that are not valid")
         assert (await client.get("/Users")).status_code == 200
         assert (await client.with_token(None).get("/Users")).status_code == 401
+
+
+async def test_bad_secrets(start: Starter) -> None:
+    """So it is at the token endpoint, where secrets could be guessed and each try is looked up: whoever has the right one gets a token."""
+    async with start(bad_tokens=3) as server:
+        oauth = await tenant(server)
+        made = await oauth.new_client()
+        wrong = {"grant_type": "client_credentials", "client_id": made.id, "client_secret": tokens.new_token(tokens.SECRET).text}
+        answers = [await oauth.ask(wrong) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+        assert answers[-1].headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
+        assert answers[-1].json()["error"] == "temporarily_unavailable"
+        assert (await oauth.by_secret(made)).status_code == 200
+
+
+async def test_the_urls_of_badges(start: Starter) -> None:
+    """Below a tenant they count as any request, a verification as two, and bad tokens there as anywhere."""
+    async with _slow(start, token_burst=6, tenant_burst=30, bad_tokens=2) as server:
+        client = (await badges(server)).client
+        server.app.traffic.rates = Rates(server.app.pool)
+        for method, path in (("POST", "/badges/verify"), ("GET", "/ims/ob/v3p0/credentials"), ("GET", "/Achievements/x/image")):
+            answer = await client.request(method, path, content=b"{}")
+            assert answer.status_code != 429, path
+        assert (await client.request("POST", "/badges/extract", content=b"{}")).status_code != 429
+        for method, path in (("POST", "/badges/verify"), ("GET", "/ims/ob/v3p0/profile"), ("GET", "/Achievements/x/image")):
+            answer = await client.request(method, path, content=b"{}")
+            assert (answer.status_code, "retry-after" in answer.headers) == (429, True), path
+        bad = client.with_token("scs_aaaaaa_" + "A" * 43 + "_aaaaaa")
+        assert [(await bad.get("/ims/ob/v3p0/credentials")).status_code for _ in range(3)] == [401, 401, 429]
 
 
 def test_attempts_are_forgotten() -> None:

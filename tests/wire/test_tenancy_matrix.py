@@ -340,6 +340,9 @@ async def world(server: Server) -> World:
     mine = await asker.new_user("mine")
     ours = await asker.new_group(mine["id"], displayName="ours")
     makes = asker.with_token(await server.token(asker, *ALL, "tenant:admin"))
+    async with asyncio.timeout(20):  # until the background has signed what was awarded
+        while await server.pool.fetchval("SELECT count(*) FROM badge_credential WHERE tenant = $1 AND jwt IS NULL", owner.id):
+            await asyncio.sleep(0.05)
     return World(server, owner, makes, theirs, {"mine": mine["id"], "ours": ours["id"], "mine_achievement": await asking.achievement()})
 
 
