@@ -281,7 +281,7 @@ class App:
                 connection["query_string"],
                 headers,
                 at,
-                self.limits,
+                scope.limits,
                 scope.base_url,
                 self.sealer,
             )

@@ -213,7 +213,7 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
         nonlocal calls
         calls += 1
         if calls == 4:
-            raise ConnectionError("killed")
+            raise RuntimeError("killed")
         await original(self, *args, **more)
 
     with monkeypatch.context() as patched:

@@ -271,7 +271,7 @@ async def test_bulk_that_died(server: Server, client: Client, monkeypatch: pytes
         nonlocal calls
         calls += 1
         if calls == 3:
-            raise ConnectionError("killed")
+            raise RuntimeError("killed")
         await original(self, *args, **more)
 
     with monkeypatch.context() as patched:

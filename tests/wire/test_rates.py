@@ -200,6 +200,7 @@ async def test_a_tenant_may_have_a_lower_rate(start: Starter) -> None:
         began = time.monotonic()
         assert 10 <= await _passed(lower) <= 11 + time.monotonic() - began
         assert await _passed(higher) == 40
+        assert await _passed(await server.tenant(tenant_rate=1)) < 40
 
 
 async def test_rows_of_rates_are_few(server: Server, client: Client) -> None:
