@@ -20,7 +20,12 @@ class Launcher:
 
     def __init__(self, database_url: str, secret_key: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SCIMSRV_")}
-        environment |= {"SCIMSRV_DATABASE_URL": database_url, "SCIMSRV_SECRET_KEY": secret_key, "SCIMSRV_DRAIN_SECONDS": "0"}
+        environment |= {
+            "SCIMSRV_DATABASE_URL": database_url,
+            "SCIMSRV_SECRET_KEY": secret_key,
+            "SCIMSRV_DRAIN_SECONDS": "0",
+            "SCIMSRV_BAD_TOKENS": "1000000",
+        }
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.conformance.launch"],

@@ -103,7 +103,9 @@ def cursor_pages_are_unsorted() -> None:
     replace(
         planning,
         "query",
-        lambda original: lambda schemas, asked: original(schemas, asked if asked.cursor is None else changed(asked, sort_by=None)),
+        lambda original: (
+            lambda schemas, asked, *at: original(schemas, asked if asked.cursor is None else changed(asked, sort_by=None), *at)
+        ),
     )
 
 

@@ -23,9 +23,9 @@ def _at(end: str, made: Callable[[Any, Callable[[], Any]], Any]) -> None:
     """Answer requests whose path ends so, or has it before its last segment, by another function."""
 
     def responding(original: Any) -> Any:
-        async def respond(self: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
+        async def respond(self: Any, visit: Any, places: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
             async def ask() -> Reply:
-                reply: Reply = await original(self, connection, headers_, receive)
+                reply: Reply = await original(self, visit, places, connection, headers_, receive)
                 return reply
 
             path = connection["path"]

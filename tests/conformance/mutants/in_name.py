@@ -44,13 +44,13 @@ def bad_filters_select_nothing() -> None:
     """A filter that cannot be read is answered with an empty list."""
 
     def made(original: Any) -> Any:
-        def query(schemas: Any, asked: Any) -> Any:
+        def query(schemas: Any, asked: Any, *at: Any) -> Any:
             try:
-                return original(schemas, asked)
+                return original(schemas, asked, *at)
             except ScimError as error:
                 if error.kind is not Kind.INVALID_FILTER:
                     raise
-                return original(schemas, changed(asked, filter="not (schemas pr)"))
+                return original(schemas, changed(asked, filter="not (schemas pr)"), *at)
 
         return query
 
@@ -62,13 +62,13 @@ def bad_filters_select_everything() -> None:
     """A filter that cannot be read is ignored."""
 
     def made(original: Any) -> Any:
-        def query(schemas: Any, asked: Any) -> Any:
+        def query(schemas: Any, asked: Any, *at: Any) -> Any:
             try:
-                return original(schemas, asked)
+                return original(schemas, asked, *at)
             except ScimError as error:
                 if error.kind is not Kind.INVALID_FILTER:
                     raise
-                return original(schemas, changed(asked, filter=None))
+                return original(schemas, changed(asked, filter=None), *at)
 
         return query
 

@@ -14,7 +14,7 @@ from tests.conformance.mutants.tools import everywhere, listed, replace
 
 
 def _asked(edit: Any) -> None:
-    replace(planning, "query", lambda original: lambda schemas, asked: original(schemas, edit(asked)))
+    replace(planning, "query", lambda original: lambda schemas, asked, *at: original(schemas, edit(asked), *at))
 
 
 @mutant

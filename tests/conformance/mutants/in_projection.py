@@ -132,7 +132,7 @@ def projection_not_in_lists() -> None:
     """attributes and excludedAttributes count for single resources only."""
     from scimsrv.protocol import planning
 
-    replace(planning, "query", lambda original: lambda schemas, asked: original(schemas, changed(asked, projection=EVERYTHING)))
+    replace(planning, "query", lambda original: lambda schemas, asked, *at: original(schemas, changed(asked, projection=EVERYTHING), *at))
 
 
 @mutant
@@ -208,9 +208,9 @@ def excluded_members_are_shown_in_lists() -> None:
     from scimsrv.protocol import planning
 
     def made(original: Any) -> Any:
-        def query(schemas: Any, asked: Any) -> Any:
+        def query(schemas: Any, asked: Any, *at: Any) -> Any:
             without = asked.projection.without - {"members"}
-            return original(schemas, changed(asked, projection=changed(asked.projection, without=without)))
+            return original(schemas, changed(asked, projection=changed(asked.projection, without=without)), *at)
 
         return query
 

@@ -118,12 +118,12 @@ def other_spellings_are_redirected_as_found() -> None:
     """A path with a slash too many is redirected with 302, after which clients send GET."""
 
     def made(original: Any) -> Any:
-        async def respond(self: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
+        async def respond(self: Any, visit: Any, places: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
             path = connection["path"]
             tidy = "/" + "/".join(part for part in path.split("/") if part)
             if tidy != path:
                 return Reply(302, headers={"Location": tidy})
-            reply: Reply = await original(self, connection, headers_, receive)
+            reply: Reply = await original(self, visit, places, connection, headers_, receive)
             return reply
 
         return respond
@@ -167,10 +167,10 @@ def switched_off_endpoints_take_everything() -> None:
     """/Bulk and /Me answer 200 to everything."""
 
     def made(original: Any) -> Any:
-        async def respond(self: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
+        async def respond(self: Any, visit: Any, places: Any, connection: Any, headers_: Any, receive: Any) -> Reply:
             if connection["path"].rstrip("/").rpartition("/")[2] in ("Bulk", "Me"):
                 return Reply(200, b"{}")
-            reply: Reply = await original(self, connection, headers_, receive)
+            reply: Reply = await original(self, visit, places, connection, headers_, receive)
             return reply
 
         return respond

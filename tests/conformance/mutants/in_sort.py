@@ -15,7 +15,7 @@ from tests.conformance.mutants.tools import everywhere, replace
 
 
 def _asked(edit: Any) -> None:
-    replace(planning, "query", lambda original: lambda schemas, asked: original(schemas, edit(asked)))
+    replace(planning, "query", lambda original: lambda schemas, asked, *at: original(schemas, edit(asked), *at))
 
 
 def _statement(old: str, new: str) -> None:
