@@ -15,7 +15,7 @@ from tests.wire.support import GROUP, Client, Server, assert_error, group, user
 #: Switches all of whose positions one test goes through, which is with the rest of what it is about.
 _ELSEWHERE: Final = {
     "basic": ("token_endpoint", "basic_only_where_the_policy_says_so"),
-    "me_claim": ("trusted_tokens", "people_at_me"),
+    "me_claim": ("trusted_people", "people_at_me"),
     "badge_identity": ("credentials", "identity_by_policy"),
     "badge_evidence": ("credentials", "identity_by_policy"),
     "open_badges_api": ("open_badges_api", "who_may"),

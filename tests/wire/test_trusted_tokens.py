@@ -375,32 +375,6 @@ async def test_tokens_that_are_good_for_one_exchange(oauth: OAuth) -> None:
     assert_error(await oauth.client.with_token(once.token()).get("/Users"), 401)
 
 
-async def test_people_at_me(server: Server) -> None:
-    """The claim that the policy names leads to the user whose attribute it is, by a token and by one that it was exchanged for."""
-    for attribute, claim in (("externalId", "oid"), ("userName", "sub"), ("id", "employee")):
-        oauth = await tenant(server, me=attribute, me_claim=claim)
-        ada = await oauth.client.new_user("ada", externalId="object-1")
-        people = Issuer(
-            claims={"sub": "ada" if claim == "sub" else "pairwise", "oid": "object-1", "employee": ada["id"], "email": "x@example.com"}
-        )
-        await oauth.trust(people.trust(scopes=["scim:me"], pins={}))
-        for mine in (oauth.client.with_token(people.token()), oauth.using(await oauth.exchange(people.token()))):
-            answer = await mine.get("/Me")
-            assert (answer.status_code, answer.json()["id"]) == (200, ada["id"]), answer.text
-            assert answer.headers["location"] == ada["meta"]["location"]
-            assert (await mine.patch("/Me", {"op": "add", "path": "nickName", "value": "a"})).status_code == 200
-            assert_error(await mine.get("/Users"), 403)
-            assert_error(await mine.get(f"/Users/{ada['id']}"), 403)
-        for nobody in (
-            {claim: "somebody"},
-            {"without": (claim,)} if claim != "sub" else {claim: "x"},
-            {claim: 7} if claim != "sub" else {claim: "y"},
-        ):
-            assert_error(await oauth.client.with_token(people.token(**nobody)).get("/Me"), 404)
-        await oauth.client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "active", "value": False})
-        assert_error(await oauth.client.with_token(people.token()).get("/Me"), 403, None, "deactivated")
-
-
 async def test_asynchronous_requests_of_trusted_tokens(oauth: OAuth) -> None:
     """What a trusted token asks for asynchronously is done, as long as it is trusted, and can be looked up by its holder alone."""
     client = oauth.client.with_token(Issuer().token())
