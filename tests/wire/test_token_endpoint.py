@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -381,31 +382,30 @@ async def test_assertions_are_good_once(oauth: OAuth) -> None:
     assert await oauth.server.pool.fetchval("SELECT count(*) FROM used_assertion WHERE tenant = $1", oauth.client.id) == 1
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"without": ("jti",)},
-        {"jti": 7},
-        {"jti": "x" * 300},
-        {"sub": "somebody"},
-        {"aud": "https://elsewhere.example.com"},
-        {"aud": f"{PUBLIC}/scim/ghost/oauth/token"},
-        {"without": ("exp",)},
-        {"exp": 10**9},
-        {"exp": int(time.time()) + 10_000},
-        {"iat": int(time.time()) + 1_000},
-        {"key": OTHER_RSA},
-        {"key": EC, "header": {"alg": "ES256"}},
-        {"header": {"kid": "other"}},
-        {"header": {"typ": "secevent+jwt"}},
-    ],
-    ids=str,
-)
-async def test_assertions_that_are_refused(oauth: OAuth, wrong: dict[str, Any]) -> None:
+_REFUSED: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "without jti": lambda: {"without": ("jti",)},
+    "a number as jti": lambda: {"jti": 7},
+    "a long jti": lambda: {"jti": "x" * 300},
+    "another sub": lambda: {"sub": "somebody"},
+    "another aud": lambda: {"aud": "https://elsewhere.example.com"},
+    "another tenant as aud": lambda: {"aud": f"{PUBLIC}/scim/ghost/oauth/token"},
+    "without exp": lambda: {"without": ("exp",)},
+    "exp over": lambda: {"exp": 10**9},
+    "exp too far": lambda: {"exp": int(time.time()) + 10_000},
+    "iat to come": lambda: {"iat": int(time.time()) + 1_000},
+    "another key": lambda: {"key": OTHER_RSA},
+    "a key of another type": lambda: {"key": EC, "header": {"alg": "ES256"}},
+    "another kid": lambda: {"header": {"kid": "other"}},
+    "another typ": lambda: {"header": {"typ": "secevent+jwt"}},
+}
+
+
+@pytest.mark.parametrize("case", _REFUSED)
+async def test_assertions_that_are_refused(oauth: OAuth, case: str) -> None:
     """Each breaks one rule of RFC 7523 §3, and is told from an unknown client by nothing."""
     made = await oauth.new_client(jwks=public_keys(RSA))
     signer = Issuer(made.id, oauth.issuer, {"sub": made.id})
-    answer = await oauth.by_assertion(signer.token(**wrong))
+    answer = await oauth.by_assertion(signer.token(**_REFUSED[case]()))
     assert_refused(answer, 401, "invalid_client")
     unknown = Issuer("scc_" + "0" * 16, oauth.issuer, {"sub": "scc_" + "0" * 16})
     assert (await oauth.by_assertion(unknown.token())).content == answer.content
