@@ -8,8 +8,8 @@ import os
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Awaitable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -48,7 +48,7 @@ from scimsrv.protocol.bulk import read_bulk, response
 from scimsrv.protocol.cursor import Sealer
 from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
-from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Query
+from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Page, Query
 from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import (
     check_content_type,
@@ -57,7 +57,7 @@ from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.policy import Policy, lowered
+from scimsrv.schema.policy import Policy
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.asynchronous import find_status
@@ -72,13 +72,16 @@ from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.scope import Scope, now
-from scimsrv.traffic import Traffic
+from scimsrv.traffic import Held, Traffic
 from scimsrv.trail import Trail
 
 log: Final = logging.getLogger("scimsrv")
 
 #: Seconds that a write waits for a change of the definitions that is being taken.
 _CHANGING: Final = 7.0
+
+#: Resources whose rendering takes no time worth speaking of.
+_QUICK: Final = 10
 
 #: Catalogues kept per process, the oldest going first.
 _CATALOGS: Final = 500
@@ -165,7 +168,7 @@ class App:
         media_type = SCIM_JSON
         self._in_progress += 1
         try:
-            with Visit("data", headers, connection["method"]) as visit, ExitStack() as places:
+            with Visit("data", headers, connection["method"]) as visit, Held() as places:
                 try:
                     answer = await self.badges.answer(connection, headers, receive, places)
                     if answer is not None:
@@ -189,7 +192,7 @@ class App:
         finally:
             self._in_progress -= 1
 
-    async def respond(self, visit: Visit, places: ExitStack, connection: Connection, headers: Fields, receive: Receive) -> Reply:
+    async def respond(self, visit: Visit, places: Held, connection: Connection, headers: Fields, receive: Receive) -> Reply:
         """The pipeline: bytes → route → principal → plan → outcome → reply. What the request holds is given back with `places`. Raises
         ScimError."""
         found = route(connection["raw_path"])
@@ -309,8 +312,9 @@ class App:
         if isinstance(plan, Query):
             async with self.traffic.search(scope.tenant, scope.limits):
                 outcome = await execute(scope, plan)
-                async with self.traffic.costly(scope.tenant):
+                if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
+                return await self.traffic.in_turn(scope.tenant, partial(renderer.reply, outcome))
         outcome = await execute(scope, plan)
         if user is not None:
             own_badges.check_shown(outcome, user)
@@ -416,10 +420,10 @@ class App:
         _check_version(found)
         return principal
 
-    async def _enter(self, places: ExitStack, principal: Principal, catalog: Catalog, weight: int) -> None:
+    def _enter(self, places: Held, principal: Principal, catalog: Catalog, weight: int) -> Awaitable[None]:
         """Let a request in that counts as so many, as far as the limits on traffic permit. Raises ScimError 429."""
         credential = principal.credential
-        await self.traffic.enter(places, credential.tenant, credential.actor, self._limits(catalog), weight)
+        return self.traffic.enter(places, credential.tenant, credential.actor, self._limits(catalog), weight)
 
     def _refused(self, connection: Connection, headers: Fields, error: ScimError) -> ScimError:
         """What a request that failed is answered; where it was denied it is counted, for the audit trail and against more attempts."""
@@ -437,7 +441,7 @@ class App:
 
     def _limits(self, catalog: Catalog) -> Limits:
         """The limits of the tenant: the server's, where its policy has no lower ones."""
-        return lowered(self.limits, catalog.policy)
+        return catalog.limited(self.limits)
 
     async def _body(self, found: Route, method: str, headers: Fields, receive: Receive, limits: Limits) -> dict[str, Any] | None:
         """The request's body, where it has to have one."""

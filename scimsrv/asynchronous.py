@@ -22,7 +22,6 @@ from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
-from scimsrv.schema.policy import lowered
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
@@ -218,7 +217,7 @@ class Jobs:
             scopes = await self._scopes(job, kept)
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
-        limits = lowered(self._limits, catalog.policy)
+        limits = catalog.limited(self._limits)
         # What was kept before credentials were narrowed says nothing of it.
         types = kept.get("types")
         narrowing = Narrowing(None if types is None else frozenset(types))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +14,7 @@ class Turns:
     def __init__(self, places: int, each: int) -> None:
         self._free = places
         self._each = each
-        self._held: Counter[int] = Counter()
+        self._held: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}  # the tenant that is next comes first
 
     @asynccontextmanager
@@ -42,24 +42,27 @@ class Turns:
     def taken_at_once(self, tenant: int) -> bool:
         """Take a place where that needs no waiting; False where it does."""
         # Those who wait while places are free have as many as they may have.
-        if not self._free or self._held[tenant] >= self._each or tenant in self._waiting:
+        held = self._held.get(tenant, 0)
+        if not self._free or held >= self._each or tenant in self._waiting:
             return False
         self._free -= 1
-        self._held[tenant] += 1
+        self._held[tenant] = held + 1
         return True
 
     def leave(self, tenant: int) -> None:
         """Give a place back, to whoever is next."""
         self._free += 1
-        self._held[tenant] -= 1
-        if not self._held[tenant]:
+        held = self._held[tenant]
+        if held > 1:
+            self._held[tenant] = held - 1
+        else:
             del self._held[tenant]
         if self._waiting:
             self._give()
 
     def _give(self) -> None:
         while self._free:
-            tenant = next((one for one in self._waiting if self._held[one] < self._each), None)
+            tenant = next((one for one in self._waiting if self._held.get(one, 0) < self._each), None)
             if tenant is None:
                 return
             queue = self._waiting.pop(tenant)
@@ -68,5 +71,5 @@ class Turns:
                 self._waiting[tenant] = queue  # behind the others
             if not given.cancelled():
                 self._free -= 1
-                self._held[tenant] += 1
+                self._held[tenant] = self._held.get(tenant, 0) + 1
                 given.set_result(None)

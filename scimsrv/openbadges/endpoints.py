@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -29,6 +29,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.issuing import find_tenant_key, is_recipient
 from scimsrv.store.me import find_me
 from scimsrv.store.scope import Scope
+from scimsrv.traffic import Held
 
 
 class Front(NamedTuple):
@@ -40,13 +41,13 @@ class Front(NamedTuple):
     catalog: Callable[[Principal], Awaitable[Catalog]]
     scope: Callable[[Principal, Catalog, str], Scope]
     base_url: Callable[[str], str]
-    enter: Callable[[ExitStack, Principal, Catalog, int], Awaitable[None]]
+    enter: Callable[[Held, Principal, Catalog, int], Awaitable[None]]
     refused: Callable[[Connection, Fields, ScimError], ScimError]
 
 
 _WELL_KNOWN: Final = b"/.well-known/jwks.json"
 _PUBLIC: Final = b"/badges/"
-_MARKS: Final = (b"/badge", b"/credential", b"/image", b"/ims/ob/")
+_MARKS: Final = re.compile(rb"/(?:badge|credential|image|ims/ob/)")
 _API: Final = ["ims", "ob", "v3p0"]
 _DISCOVERY: Final = [*_API, "discovery"]
 
@@ -70,7 +71,7 @@ def place_of(raw_path: bytes) -> Place | None:
     if raw_path.startswith(_PUBLIC) or raw_path == _WELL_KNOWN:
         segments = segments_of(raw_path)
         return Place(None, segments, template=_public_template(segments))
-    if not any(mark in raw_path for mark in _MARKS):
+    if _MARKS.search(raw_path) is None:
         return None
     slug, rest = below_tenant(segments_of(raw_path))
     version = "v2"
@@ -119,7 +120,7 @@ class Endpoints:
         self._office = office
         self._front = front
 
-    async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
+    async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
         api = place.slug is not None and place.segments[:3] == _API
         try:
@@ -150,7 +151,7 @@ class Endpoints:
         return self._front.scope(principal, catalog, self._front.base_url(principal.credential.slug))
 
     async def _owned(
-        self, slug: str, segments: list[str], connection: Connection, headers: Fields, receive: Receive, places: ExitStack
+        self, slug: str, segments: list[str], connection: Connection, headers: Fields, receive: Receive, places: Held
     ) -> Answer:
         method = connection["method"]
         principal, catalog = await self._admit(connection, headers, slug)
@@ -191,7 +192,7 @@ class Endpoints:
             raise ScimError(Kind.NOT_FOUND, "There is no such award, or nothing was issued for it")
         return True
 
-    async def _api(self, slug: str, name: str, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
+    async def _api(self, slug: str, name: str, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The Open Badges API (Open Badges 3.0 §7), for a token that stands for a user."""
         host = Host(self._office, slug)
         if name == "discovery":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from starlette.types import Receive
 from starlette.types import Scope as Connection
@@ -20,6 +19,7 @@ from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
 from scimsrv.settings import Settings, SettingsError
 from scimsrv.store.pool import Tenants
+from scimsrv.traffic import Held
 
 
 class Badges:
@@ -41,7 +41,7 @@ class Badges:
         self._background()
         self.signer.wake()
 
-    async def answer(self, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer | None:
+    async def answer(self, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer | None:
         """The answer, None where the path is none of the URLs of badges; what the request holds is given back with `places`. Raises
         ScimError."""
         place = place_of(connection["raw_path"])

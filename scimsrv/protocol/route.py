@@ -30,6 +30,8 @@ class Endpoint(Enum):
     SEARCH = auto()
     RESOURCE = auto()
 
+    __hash__ = object.__hash__  # one of an enumeration is one object: this costs no call of Python
+
 
 #: The methods of each kind; OPTIONS is answered everywhere.
 METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {

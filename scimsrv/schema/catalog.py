@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import orjson
 
+from scimsrv.limits import Limits
 from scimsrv.schema.attribute import Attribute, fold_name, parse_attribute
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema, parse_schema
 from scimsrv.schema.forms import Rekeying, with_forms
 from scimsrv.schema.indexing import Index, indexable
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import Policy, lowered
 
 Definition = dict[str, Any]
 
@@ -26,6 +27,8 @@ StoredIndex = tuple[int, str, str, bool, str]
 Rework = tuple[str, Sequence[str]]
 
 _CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+
+_LIMITS: Final = ("limits",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,16 @@ class Catalog:
     edition: int | None = None
     #: Texts that are made once per catalogue by those who need them.
     statements: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    def limited(self, limits: Limits) -> Limits:
+        """The limits of the tenant: the server's, where its policy has no lower ones."""
+        of: Limits | None
+        made: Limits
+        of, made = self.statements.get(_LIMITS, (None, limits))
+        if of is not limits:
+            made = lowered(limits, self.policy)
+            self.statements[_LIMITS] = (limits, made)
+        return made
 
     def at(self, endpoint: str) -> EffectiveSchema | None:
         """The resource type served at this path segment (`Users`), compared exactly, or None."""

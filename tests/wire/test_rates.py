@@ -13,12 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from scimsrv import app, tokens, traffic
+from scimsrv import app, rates, tokens, traffic
 from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
+from scimsrv.rates import Rates
 from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
-from scimsrv.traffic import Attempts, Rates, Shares
+from scimsrv.traffic import Attempts, Shares
 from tests.wire.badges import badges
 from tests.wire.oauth_support import tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
@@ -156,7 +157,7 @@ async def test_patience_has_an_end(start: Starter) -> None:
 
 async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one server let in the other knows of, and so does one that is started later."""
-    monkeypatch.setattr(traffic, "SETTLING", 0.01)
+    monkeypatch.setattr(rates, "SETTLING", 0.01)
     settings = {"token_burst": 10, "tenant_burst": 1000}
     async with _slow(start, **settings) as one, _slow(start, **settings) as two:
         client = await one.tenant()
@@ -207,7 +208,7 @@ async def test_rows_of_rates_are_few(server: Server, client: Client) -> None:
     """A tenant has a row for itself and one for each token, however many requests it sends, and none after an hour's rest."""
     for _ in range(3):
         await client.get("/Users")
-    await asyncio.sleep(2 * traffic.SETTLING)
+    await asyncio.sleep(2 * rates.SETTLING)
     kid = (client.token or "").split("_")[1]
     assert [row[0] for row in await server.pool.fetch("SELECT subject FROM rate WHERE tenant = $1 ORDER BY 1", client.id)] == ["", kid]
 
