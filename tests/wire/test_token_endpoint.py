@@ -15,7 +15,7 @@ from scimsrv.admin import granting_models as models
 from scimsrv.oauth.jose import read
 from scimsrv.store.credentials import CredentialError, CredentialLimit
 from scimsrv.store.tenants import create_tenant
-from tests.wire.oauth_support import EC, ED, OTHER_RSA, RSA, Issuer, OAuth, ask, assert_refused, basic, public_keys, tenant
+from tests.wire.oauth_support import EC, ED, OTHER_RSA, RSA, In, Issuer, OAuth, ask, assert_refused, basic, public_keys, tenant
 from tests.wire.support import PUBLIC, Server, assert_error, until_seen, user
 
 
@@ -392,8 +392,8 @@ async def test_assertions_are_good_once(oauth: OAuth) -> None:
         {"aud": f"{PUBLIC}/scim/ghost/oauth/token"},
         {"without": ("exp",)},
         {"exp": 10**9},
-        {"exp": int(time.time()) + 10_000},
-        {"iat": int(time.time()) + 1_000},
+        {"exp": In(10_000)},
+        {"iat": In(1_000)},
         {"key": OTHER_RSA},
         {"key": EC, "header": {"alg": "ES256"}},
         {"header": {"kid": "other"}},
