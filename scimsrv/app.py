@@ -24,7 +24,7 @@ from scimsrv import own as own_badges
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
-from scimsrv.denying import denies, note_denial
+from scimsrv.denying import note_denial, note_denied
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, chunks, live, read_body, send_reply
@@ -38,7 +38,7 @@ from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
-from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, planned
+from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, origin, planned
 from scimsrv.openbadges.endpoints import Front
 from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -144,7 +144,7 @@ class App:
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
         self.trail.start()
-        self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits)
+        self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits, partial(note_denied, self.trail.denials))
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
@@ -384,11 +384,7 @@ class App:
         async with self.traffic.bulk(scope.tenant, limits):
             results = await carry(scope, bulk, allot(bulk), authorise)
             carried_out(results)
-            for one in results:
-                if one.error is not None and denies(one.error):
-                    method = one.entry.method if one.entry.fault is None else ""  # what is no method would be the client's own text
-                    what = (one.status, method, "bulk", one.error.sentence, given.address or "")
-                    self.trail.denials.add(found.tenant, scope.actor, *what)
+            note_denied(self.trail.denials, scope, results)
             return Reply(200, response(results, headers.request_id))
 
     @staticmethod
@@ -416,7 +412,7 @@ class App:
             principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
-        entered(found.tenant, principal.credential.kid)
+        entered(found.tenant, principal.credential.kid, given.address or "")
         _check_version(found)
         return principal
 
@@ -437,6 +433,7 @@ class App:
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,
             narrowing=credential.narrowing,
+            origin=origin(),
         )
 
     def _limits(self, catalog: Catalog) -> Limits:

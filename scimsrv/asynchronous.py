@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote
 
 import orjson
@@ -56,7 +57,7 @@ def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     types = scope.narrowing.types
     may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
-    kept = {"single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
+    kept = {"origin": scope.origin, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
     return orjson.dumps(may | kept | {"entries": entries})
 
 
@@ -69,13 +70,21 @@ def _single(text: bytes, method: str, path: str, if_match: str | None) -> Entry:
     return Entry(0, text, method, path, relative("", path), version=if_match)
 
 
-class Jobs:
-    """Carries out what is kept, in this process."""
+class Tell(Protocol):
+    """Hears of what came of operations, when it is kept."""
 
-    def __init__(self, pool: Tenants, safe: Safe, limits: Limits) -> None:
+    def __call__(self, scope: Scope, results: Sequence[Result], *, single: bool) -> None:
+        """`single` says that the request was none of several operations."""
+
+
+class Jobs:
+    """Carries out what is kept, in this process; `tell` hears of what came of operations, when it is kept."""
+
+    def __init__(self, pool: Tenants, safe: Safe, limits: Limits, tell: Tell) -> None:
         self._pool = pool
         self._safe = safe
         self._limits = limits
+        self._tell = tell
         self._woken = asyncio.Event()
         self._turns = Turns(_AT_ONCE, _OF_ONE)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -218,10 +227,11 @@ class Jobs:
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
         limits = catalog.limited(self._limits)
-        # What was kept before credentials were narrowed says nothing of it.
-        types = kept.get("types")
+        # What was kept by a server that was older may not say where it came from, nor how its credential was narrowed.
+        types, origin = kept.get("types"), kept.get("origin")
         narrowing = Narrowing(None if types is None else frozenset(types))
         scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, scopes=scopes, narrowing=narrowing)
+        scope = replace(scope, origin=None if origin is None else (origin[0], origin[1]))
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])
@@ -238,7 +248,8 @@ class Jobs:
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
-        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, jobs.JobRecorder(job, bulk=not kept["single"]), known)
+        recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
+        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, recorder, known)
 
     async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""

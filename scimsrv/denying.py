@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scimsrv.auth import Authenticator, Shown
@@ -11,13 +11,27 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields
 from scimsrv.oauth.service import client_address
 from scimsrv.openbadges.endpoints import place_of
+from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.route import route
 from scimsrv.store.guard import HeldError
+from scimsrv.store.scope import Scope
 
 
 def denies(error: ScimError) -> bool:
     """Whether it says that who asks may not, as the deletion guard does also by 429."""
     return error.kind in (Kind.UNAUTHORIZED, Kind.FORBIDDEN) or isinstance(error, HeldError)
+
+
+def note_denied(denials: DenialCounter, scope: Scope, results: Iterable[Result], *, single: bool = False) -> None:
+    """Count those operations of a bulk request, or what came of a single one that was carried out later, that say that who asks may
+    not."""
+    slug = scope.base_url.rsplit("/", 2)[1]
+    for one in results:
+        if one.error is not None and denies(one.error):
+            method = one.entry.method if one.entry.fault is None else ""  # what is no method would be the client's own text
+            route = one.entry.route.endpoint.name.lower() if single and one.entry.route is not None else "bulk"
+            source = "" if scope.origin is None else scope.origin[1]
+            denials.add(slug, scope.actor, one.status, method, route, one.error.sentence, source)
 
 
 def note_denial(

@@ -36,10 +36,10 @@ class Exchange:
     """A request and its answer, filled in as it goes and observed when the answer is sent.
 
     Everything in it is a word of ours, a number, a registered tenant's slug, or an id that has the form of ours: nothing that a client
-    can choose freely. `route` is a template; `token` the public id of the credential; `resource` the id of a resource; `operations`
-    what was done to resources; `patch_ops` and `bulk_ops` how many operations the request had; `found_catalog` whether the tenant's
-    definitions were at hand; `queries` the names and seconds of what the database was asked; `denial` why it was not let in, and
-    `scheme` by which kind of credential it asked.
+    can choose freely. `route` is a template; `token` the public id of the credential, `address` where it asked from; `resource` the id
+    of a resource; `operations` what was done to resources; `patch_ops` and `bulk_ops` how many operations the request had;
+    `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of what the database was asked;
+    `denial` why it was not let in, and `scheme` by which kind of credential it asked.
     """
 
     plane: Plane
@@ -65,6 +65,7 @@ class Exchange:
     begun: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     over: bool = False
+    address: str = ""
 
 
 class Refused(NamedTuple):

@@ -84,11 +84,17 @@ class Visit:
 _WRITES: Final = frozenset({"replace", "patch", "delete"})
 
 
-def entered(tenant: str, token: str) -> None:
-    """The request was let in, for this tenant and by the token of this public id."""
+def entered(tenant: str, token: str, address: str) -> None:
+    """The request was let in, for this tenant and by the token of this public id, from this address."""
     exchange = CURRENT.get()
     if exchange is not None:
-        exchange.tenant, exchange.token = tenant, token
+        exchange.tenant, exchange.token, exchange.address = tenant, token, address
+
+
+def origin() -> tuple[str, str] | None:
+    """The id of the request that is being served and the address that it came from; None where there is none."""
+    exchange = CURRENT.get()
+    return None if exchange is None else (exchange.request_id, exchange.address)
 
 
 def looked_up(*, found: bool) -> None:

@@ -16,6 +16,7 @@ class Turns:
         self._each = each
         self._held: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}  # the tenant that is next comes first
+        self._moved = 0.0  # when, by the loop's clock, somebody who waited was given a place
 
     @asynccontextmanager
     async def turn(self, tenant: int) -> AsyncIterator[None]:
@@ -30,14 +31,37 @@ class Turns:
         """Take a place, which has to be left again."""
         if self.taken_at_once(tenant):
             return
-        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(given)
+        given = self._queue(tenant)
         try:
             await given
         except asyncio.CancelledError:
             if not given.cancelled():  # it was given just now
                 self.leave(tenant)
             raise
+
+    async def take_in_time(self, tenant: int, patience: float, most: float) -> None:
+        """Take a place, which has to be left again. Raises TimeoutError after `patience` seconds in which nobody who waits was given
+        one, and after `most` in any case: who waits in a queue that moves is about to be served, and who waits in one that does not is
+        better told at once."""
+        if self.taken_at_once(tenant):
+            return
+        clock = asyncio.get_running_loop().time
+        begun, given = clock(), self._queue(tenant)
+        try:
+            while not given.done():
+                left = min(max(begun, self._moved) + patience, begun + most) - clock()
+                if left <= 0:
+                    raise TimeoutError
+                await asyncio.wait({given}, timeout=left)
+        except BaseException:
+            if not given.cancel():  # it was given just now
+                self.leave(tenant)
+            raise
+
+    def _queue(self, tenant: int) -> asyncio.Future[None]:
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(given)
+        return given
 
     def taken_at_once(self, tenant: int) -> bool:
         """Take a place where that needs no waiting; False where it does."""
@@ -72,4 +96,5 @@ class Turns:
             if not given.cancelled():
                 self._free -= 1
                 self._held[tenant] = self._held.get(tenant, 0) + 1
+                self._moved = given.get_loop().time()
                 given.set_result(None)

@@ -256,11 +256,13 @@ class RemovedList(Model):
 
 
 class Change(Model):
-    """A committed change in a tenant. `coercions` names what was done to make the request fit; `diff` has old and new value by path."""
+    """A committed change in a tenant. `origin` has id and address of the request behind it, null where there is none; `coercions` names
+    what was done to make the request fit; `diff` has old and new value by path."""
 
     seq: int
     at: datetime
     actor: str
+    origin: list[str] | None
     operation: str
     type: str
     id: str

@@ -20,11 +20,13 @@ START: Final = bytes(SIZE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the trail as it is stored; `diff` and `content` are JSON text."""
+    """A row of the trail as it is stored; `origin` has id and address of the request behind it, None where there is none; `diff` and
+    `content` are JSON text."""
 
     seq: int
     at: datetime
     actor: str
+    origin: Sequence[str] | None
     operation: str
     type: str
     id: str
@@ -68,9 +70,12 @@ def digest(row: Row) -> bytes:
 
 
 def record(tenant: int, position: int, row: Row, content: bytes) -> bytes:
-    """The bytes of a row that its hash covers: JSON with members in order, no white space, the digest of the values in their place."""
+    """The bytes of a row that its hash covers: JSON with members in order, no white space, the digest of the values in their place. A row
+    without an origin has no member for it."""
+    origin = {} if row.origin is None else {"origin": list(row.origin)}
     return orjson.dumps(
         {
+            **origin,
             "tenant": tenant,
             "position": position,
             "seq": row.seq,

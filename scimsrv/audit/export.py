@@ -36,6 +36,7 @@ def line(slug: str, position: int, row: Row, digest: bytes, hash_: bytes, form: 
 def _row(slug: str, position: int, row: Row, digest: bytes, hash_: bytes) -> dict[str, Any]:
     """All that the hash covers, and what the digest does, so that whoever has the export can verify it."""
     return {
+        **({} if row.origin is None else {"origin": list(row.origin)}),
         "tenant": slug,
         "position": position,
         "seq": row.seq,
@@ -86,6 +87,8 @@ def _event(slug: str, position: int, row: Row, hash_: bytes) -> dict[str, Any]:
         event["count"] = said.get("count", 1)
         event["src_endpoint"] = {"ip": said.get("source", "")}
         return event
+    if row.origin is not None:
+        event["metadata"]["correlation_uid"], event["src_endpoint"] = row.origin[0], {"ip": row.origin[1]}
     event["entity"] = {"type": row.type, "uid": row.id, "version": str(row.version)}
     if row.attributes:
         event["comment"] = f"changed: {', '.join(row.attributes)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -127,10 +127,12 @@ async def scopes_of(pool: Database, tenant: int, actor: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class JobRecorder:
-    """Keeps the results of a request in the transactions of its steps; `bulk` says whether it was a bulk request."""
+    """Keeps the results of a request in the transactions of its steps; `bulk` says whether it was a bulk request; `tell` hears of results
+    that are kept."""
 
     job: Job
     bulk: bool
+    tell: Callable[[Sequence[Result]], None]
 
     async def hold(self, scope: Scope) -> None:
         """Go on holding the request. Raises LostError when another worker has it."""
@@ -145,6 +147,10 @@ class JobRecorder:
         await scope.pool.execute(_SQL["add_results"], scope.tenant, self.job.txn, numbers, texts)
         if last:
             await scope.pool.execute(_SQL["finish_job"], scope.tenant, self.job.txn)
+
+    def committed(self, results: Sequence[Result]) -> None:
+        """The transaction with these results is committed."""
+        self.tell(results)
 
     def _document(self, result: Result) -> dict[str, object]:
         """The result as an event of its completion will have it (RFC 9967 §2.5.1.2): with the number in the original order."""

@@ -90,6 +90,9 @@ class Recorder(Protocol):
     async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
         """Keep results; with the last ones the request is finished."""
 
+    def committed(self, results: Sequence[Result]) -> None:
+        """The transaction in which these results were recorded is committed."""
+
 
 async def carry_out_recorded(
     scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, known: Mapping[int, Result]
@@ -123,6 +126,7 @@ async def _recorded(run: _Run, step: Creations | Single, recorder: Recorder, end
         await after.one(step)
         new = [after.results[index] for index in sorted(after.results.keys() - run.results.keys())]
         await recorder.record(joined, new, last=after.is_over or ends)
+    recorder.committed(new)
     return after
 
 
@@ -140,6 +144,7 @@ async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder
             await recorder.hold(joined)
             failed = [_undone(result) for result in run.in_order() if result.error is not None]
             await recorder.record(joined, failed, last=True)
+        recorder.committed(failed)
 
 
 def _first(step: Creations | Single) -> int:

@@ -19,12 +19,14 @@ _NEWEST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A committed change: `attributes` names what an update changed, `coercions` what was done to make the request fit, `diff` has old and
+    """A committed change: `attributes` names what an update changed, `coercions` what was done to make the request fit; `origin` has id and
+    address of the request behind it, None where there is none; `diff` has old and
     new value by path where the change is one of a policy or a definition."""
 
     seq: int
     at: datetime
     actor: str
+    origin: Sequence[str] | None
     operation: str
     type: str
     id: str

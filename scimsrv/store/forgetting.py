@@ -196,6 +196,6 @@ async def _delete(scope: Scope, conn: Connection, schema: EffectiveSchema, rows:
         await conn.executemany(_RESOURCES["drop_key"], [(scope.tenant, number, key, row["id"]) for number, key in sorted(keys)])
         await conn.fetch(
             _RESOURCES["delete_resource"],
-            *(scope.tenant, row["id"], schema.name, at, scope.actor, row["version"] + 1, scope.count_slot(), False, False, False),
+            *(scope.tenant, row["id"], schema.name, at, scope.by, row["version"] + 1, scope.count_slot(), False, False, False),
             *(None, False, None, None),
         )

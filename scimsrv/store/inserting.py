@@ -58,7 +58,7 @@ async def insert_all(scope: Scope, conn: Queries, resources: Sequence[NewResourc
         *(_json([one.display for one in made]), [one.document for one in made], [one.search for one in made]),
         *map(_json, _columns(claims, 4)),
         *_columns(secrets, 3),
-        scope.actor,
+        scope.by,
         *map(_json, _columns(keys, 4)),
         *_columns(counts, 2),
         scope.count_slot(),

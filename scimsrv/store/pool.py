@@ -22,8 +22,9 @@ from scimsrv.turns import Turns
 #: Seconds after which a statement is cancelled.
 STATEMENT_TIMEOUT: Final = 5.0
 
-#: Seconds that a request waits for a connection.
+#: Seconds that a request waits for a connection while no other request gets one either, or for a new one to be made; and in all.
 ACQUIRE_TIMEOUT: Final = 1.0
+QUEUE_TIMEOUT: Final = 5.0
 
 #: Of so many connections one is left to others, however much a tenant has to do.
 _LEFT: Final = 5
@@ -90,8 +91,7 @@ class Pool:
         if not self._turns.taken_at_once(tenant):
             begun = time.perf_counter()
             try:
-                async with asyncio.timeout(ACQUIRE_TIMEOUT):
-                    await self._turns.take(tenant)
+                await self._turns.take_in_time(tenant, ACQUIRE_TIMEOUT, QUEUE_TIMEOUT)
             except TimeoutError as problem:
                 raise unavailable() from problem
             finally:

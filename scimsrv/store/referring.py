@@ -82,7 +82,7 @@ async def forget(scope: Scope, conn: Connection, id_: str, held: Mapping[str, An
         within = [place for place in places if place.attribute.is_annotated]
         if schema is None or not within:
             said = (attributes, dated.get(row["type"]), modified_key(row["modified"]), None, unlinked(attributes, id_))
-            touched.append((source, row["type"], at, scope.actor, *said))
+            touched.append((source, row["type"], at, scope.by, *said))
             continue
         rows = await conn.fetch(_SQL["lock_documents"], scope.tenant, [source])
         names = sorted({place.name for place in places})
@@ -163,7 +163,7 @@ async def rewrite(
                 differences(before, after, {}),
             )
             given_up = ([name for name, _ in released], [key for _, key in released])
-            changes.append((*present, *given_up, [], [], [], [], scope.actor, names, *index))
+            changes.append((*present, *given_up, [], [], [], [], scope.by, names, *index))
             dropped += [(scope.tenant, key.number, key.key, row["id"]) for key in sorted(had - has)]
         await conn.executemany(_SQL["update_resource"], changes)
         await conn.executemany(_SQL["drop_key"], dropped)

@@ -72,7 +72,7 @@ async def _remove(scope: Scope, plan: Remove) -> bool:
         work = many or later or more
         left = await conn.fetch(
             _SQL["delete_resource"],
-            *(scope.tenant, plan.id, schema.name, now(), scope.actor, row["version"] + 1, scope.count_slot(), many, later, work),
+            *(scope.tenant, plan.id, schema.name, now(), scope.by, row["version"] + 1, scope.count_slot(), many, later, work),
             naming_change() if schema.referring else None,
             *(restorable, *(match_key(row["search"], schema, name) for name in ("username", "externalid"))),
         )

@@ -204,7 +204,7 @@ class _Again:
                     *(tenant, id_, self.schema.name, row["version"], now(), made.display, made.document, made.search),
                     *([place for place, _ in released], [key for _, key in released]),
                     *([place for place, _ in claimed], [key for _, key in claimed]),
-                    *([], [], self.job.actor, names, *dated, *columns_of_keys(has - had)),
+                    *([], [], [self.job.actor], names, *dated, *columns_of_keys(has - had)),
                     *(renaming(self.schema, before, made), None, None, differences(before, document, {})),
                 )
             )

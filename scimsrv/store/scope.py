@@ -23,7 +23,8 @@ class Scope:
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
     changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the credential's, None
     where the server acts by itself, and `narrowing` says which resource types it is good for; `own` is the id of the user to whose badges
-    a request keeps, None where it may reach everybody's."""
+    a request keeps, None where it may reach everybody's. `origin` is the id of the request and the address that it came from, None where
+    no request is behind it."""
 
     pool: Database
     tenant: int
@@ -38,6 +39,12 @@ class Scope:
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     own: str | None = None
+    origin: tuple[str, str] | None = None
+
+    @property
+    def by(self) -> list[str]:
+        """By whom a change is made, as statements are told: the actor, and the origin where there is one."""
+        return [self.actor] if self.origin is None else [self.actor, *self.origin]
 
     def count_slot(self) -> int:
         """The row of a type's count that a write changes."""

@@ -28,7 +28,7 @@ LONGEST: Final = 120.0
 
 
 #: The columns of a change that its hash covers as they are.
-_SEALED: Final = ("seq", "at", "actor", "operation", "type", "id", "version", "attributes", "coercions", "diff")
+_SEALED: Final = ("seq", "at", "actor", "origin", "operation", "type", "id", "version", "attributes", "coercions", "diff")
 
 
 async def tenants_with_unsealed(pool: Queries) -> list[int]:

@@ -201,7 +201,7 @@ class _Returning:
         tag = await self.conn.execute(
             _SQL["restore"],
             *(scope.tenant, self.id, self.schema.name, at, made.display, made.document, made.search),
-            *([name for name, _ in made.unique], [key for _, key in made.unique], scope.actor),
+            *([name for name, _ in made.unique], [key for _, key in made.unique], scope.by),
             *columns_of_keys(made.keys),
             *(scope.count_slot(), scope.catalog.edition, self.version, self.created),
             *(list(self.secrets), list(self.secrets.values())),
@@ -300,7 +300,7 @@ async def _point(scope: Scope, conn: Connection, other: EffectiveSchema, place: 
 async def _touch(scope: Scope, conn: Connection, row: Any, attributes: list[str], content: str) -> None:
     """A new version of a locked resource whose links changed."""
     said = (attributes, scope.catalog.of_modified.get(row["type"]), modified_key(row["modified"]), None, content)
-    await conn.execute(_RESOURCES["touch_resource"], scope.tenant, row["id"], row["type"], now(), scope.actor, *said)
+    await conn.execute(_RESOURCES["touch_resource"], scope.tenant, row["id"], row["type"], now(), scope.by, *said)
 
 
 async def tenants_with_old(pool: Queries) -> dict[int, int]:

@@ -108,7 +108,7 @@ async def _insert(scope: Scope, conn: Queries, plan: Insert, document: Document,
         _SQL["insert_resource"],
         *(scope.tenant, id_, schema.name, created, made.display, made.document, made.search),
         *([name for name, _ in made.unique], [key for _, key in made.unique]),
-        *(list(secrets), list(secrets.values()), scope.actor),
+        *(list(secrets), list(secrets.values()), scope.by),
         *columns_of_keys(made.keys),
         *(scope.count_slot(), stored_names(plan.draft.coercions), scope.catalog.edition),
         with_links(document, {schema.writable_links[key].attribute.name: ids for key, ids in plan.draft.links.items()}),
@@ -263,7 +263,7 @@ async def _store(
         if not moved:
             return _Result(current.version)
         said = (list(moved), *dated, stored_names(made.coercions), differences(before, before, moved))
-        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, *said)
+        row = await conn.fetchrow(_SQL["touch_resource"], scope.tenant, id_, schema.name, now(), scope.by, *said)
         return None if row is None else _Result(row["version"])
     secrets = await hashed(made.secrets, schema, scope.limits, hashes)
     rendition = rendered(scope, schema, document)
@@ -277,7 +277,7 @@ async def _store(
         *(rendition.display, rendition.document, rendition.search),
         *([name for name, _ in released], [key for _, key in released]),
         *([name for name, _ in claimed], [key for _, key in claimed]),
-        *(list(secrets), list(secrets.values()), scope.actor, names),
+        *(list(secrets), list(secrets.values()), scope.by, names),
         *(*dated, *columns_of_keys(has - had)),
         renaming(schema, before, rendition),
         *(stored_names(made.coercions), scope.catalog.edition, differences(before, document, moved), *dropped),

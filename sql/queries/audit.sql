@@ -38,12 +38,12 @@ SELECT seqs FROM change_seal WHERE tenant = $1 AND number > $2
 
 -- $2 numbers
 -- name: rows
-SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff, content, salt
+SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff, content, salt
 FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
 
 -- $2 numbers: without their values, of which the digest is enough
 -- name: rows_to_seal
-SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff,
+SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff,
     sha256(coalesce(salt, '') || convert_to(coalesce(content, ''), 'UTF8')) AS digest
 FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
 

@@ -2,7 +2,7 @@
 
 -- $2 id of a resource or NULL for all, $3 the number before which to look, $4 how many; the newest first
 -- name: list
-SELECT seq, at, actor, operation, type, id, version, attributes, coercions, diff::text AS diff FROM change
+SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff FROM change
 WHERE tenant = $1 AND ($2::text IS NULL OR id = $2) AND seq < $3 AND operation <> 'denied' AND type <> 'Administration'
 ORDER BY seq DESC LIMIT $4
 

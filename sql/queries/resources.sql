@@ -1,7 +1,8 @@
--- Statements on the resources of one tenant; $1 is always the tenant.
+-- Statements on the resources of one tenant; $1 is always the tenant. By whom a change is made is said in one array: the actor, and, where
+-- a request is behind it, the request's id and the address that it came from.
 
 -- name: insert_resource
--- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 actor,
+-- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10/$11 secrets and hashes, $12 by whom,
 -- $13/$14/$15 index numbers, keys and whether pieces are looked for, $16 slot, $17 coercions or NULL, $18 edition of the tenant by which
 -- it was planned, NULL for any: nothing is inserted where the tenant has another; $19 what the trail keeps, NULL for the document. The
 -- slot's row, which others wait for, is taken last: Postgres runs the parts that nothing reads from the last to the first.
@@ -26,8 +27,10 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, $2::text, given.attribute, given.hash FROM planned CROSS JOIN unnest($10::text[], $11::text[]) given (attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
-SELECT $1, $4::timestamptz, $12::text, 'create', $3::text, $2::text, 1, '{}', $17::text[], coalesce($19::text, $6::text) FROM planned
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, coercions, content)
+SELECT $1, $4::timestamptz, ($12::text[])[1], nullif(($12::text[])[2:], '{}'), 'create', $3::text, $2::text, 1, '{}', $17::text[],
+    coalesce($19::text, $6::text)
+FROM planned
 
 -- name: still_planned_by
 -- $2 edition: whether the tenant still has it
@@ -36,7 +39,7 @@ SELECT EXISTS (SELECT FROM tenant t WHERE t.id = $1 AND t.edition = $2
 
 -- name: update_resource
 -- $2 id, $3 type, $4 version that must be the present one, $5 time, $6 display, $7 document, $8 search, $9/$10 keys given up,
--- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 actor, $16 names of changed attributes,
+-- $11/$12 keys claimed, $13/$14 secrets and hashes (NULL removes), $15 by whom, $16 names of changed attributes,
 -- $17/$18 number of the index of meta.lastModified or NULL, and the key that the resource had there, $19/$20/$21 index numbers, keys
 -- and substring marks that come, $22 change of `naming` where backlinks may show its name, else NULL, $23 coercions or NULL,
 -- $24 edition of the tenant by which it was planned, NULL for any: nothing is changed where the tenant has another, $25 what the trail
@@ -77,13 +80,14 @@ WITH stored AS (
     WHERE given.hash IS NOT NULL AND EXISTS (SELECT FROM stored)
     ON CONFLICT (tenant, id, attribute) DO UPDATE SET hash = excluded.hash
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
-    SELECT $1, $5, $15, 'update', $3, $2, stored.version, $16::text[], $23::text[], $25::text FROM stored
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, coercions, content)
+    SELECT $1, $5, ($15::text[])[1], nullif(($15::text[])[2:], '{}'), 'update', $3, $2, stored.version, $16::text[], $23::text[], $25::text
+    FROM stored
 )
 SELECT version, modified FROM stored
 
 -- name: touch_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
+-- $2 id, $3 type, $4 time, $5 by whom, $6 names of changed attributes, $7/$8 number of the index of meta.lastModified or NULL, and the key
 -- that the resource had there, $9 coercions or NULL, $10 what the trail keeps: for changes that touch rows beside the document only,
 -- under the resource's lock
 WITH stored AS (
@@ -94,8 +98,8 @@ WITH stored AS (
     UPDATE resource_key held SET key = '=' || to_char(stored.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
     FROM stored WHERE held.tenant = $1 AND held.attribute = $7::integer AND held.key = $8::text AND held.id = $2
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content)
-    SELECT $1, $4, $5, 'update', $3, $2, stored.version, $6::text[], $9::text[], $10::text FROM stored
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, coercions, content)
+    SELECT $1, $4, ($5::text[])[1], nullif(($5::text[])[2:], '{}'), 'update', $3, $2, stored.version, $6::text[], $9::text[], $10::text FROM stored
 )
 SELECT version, modified FROM stored
 
@@ -255,7 +259,7 @@ AND ($4::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0) A
 DELETE FROM resource_key WHERE tenant = $1 AND attribute = $2 AND key = $3 AND id = $4
 
 -- name: delete_resource
--- $2 id, $3 type, $4 time, $5 actor, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
+-- $2 id, $3 type, $4 time, $5 by whom, $6 version, $7 slot, $8 whether its own references are left to be removed in the background,
 -- $9 whether those to it are, $10 whether there is anything left to be done there, $11 change of `naming` where backlinks may have shown
 -- its name, else NULL, $12 whether it can be brought back, $13/$14 the keys of its userName and externalId, or NULL; returns what referred to
 -- it, and by which attributes
@@ -270,7 +274,7 @@ WITH renamed AS (
     DELETE FROM resource WHERE tenant = $1 AND id = $2 RETURNING created, document
 ), buried AS (
     INSERT INTO tombstone (tenant, id, type, version, created, deleted, actor, document, user_name, external_id)
-    SELECT $1, $2, $3, $6, gone.created, $4, $5, gone.document, $13::text, $14::text FROM gone WHERE $12::boolean
+    SELECT $1, $2, $3, $6, gone.created, $4, ($5::text[])[1], gone.document, $13::text, $14::text FROM gone WHERE $12::boolean
     ON CONFLICT (tenant, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, actor = excluded.actor,
         document = excluded.document, user_name = excluded.user_name, external_id = excluded.external_id, restored = NULL
 ), released AS (
@@ -293,14 +297,14 @@ WITH renamed AS (
     ) link WHERE $12::boolean
     ON CONFLICT (tenant, id, source, attribute, target) DO NOTHING
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
-    SELECT $1, $4, $5, 'delete', $3, $2, $6, '{}', gone.document FROM gone
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+    SELECT $1, $4, ($5::text[])[1], nullif(($5::text[])[2:], '{}'), 'delete', $3, $2, $6, '{}', gone.document FROM gone
 )
 SELECT left_by.source AS id, array_agg(DISTINCT left_by.attribute) AS attributes FROM left_by GROUP BY left_by.source ORDER BY left_by.source
 
 -- name: insert_resources
 -- Many at once: $2/$3 ids and types, $4 time, $5/$6/$7 displays, documents and searches, $8/$9/$10/$11 types, unique attributes, keys
--- and ids, $12/$13/$14 ids, secrets and hashes, $15 actor, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
+-- and ids, $12/$13/$14 ids, secrets and hashes, $15 by whom, $16/$17/$18/$19 index numbers, keys, substring marks and ids, $20/$21 types
 -- and how many there are of each, $22 slot, which is taken last, $23 coercions as JSON or NULL, $24 edition and $25 what the trail keeps
 -- or NULL: see insert_resource. What a resource has several of comes as JSON arrays: these cost client and server less than arrays do.
 -- The salts of the trail come from one random value that nobody keeps, since making one for each takes its time.
@@ -332,8 +336,8 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, given.id, given.attribute, given.hash FROM planned CROSS JOIN unnest($12::text[], $13::text[], $14::text[]) given (id, attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, coercions, content, salt)
-SELECT $1, $4, $15, 'create', given.type, given.id, 1, '{}',
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, coercions, content, salt)
+SELECT $1, $4, ($15::text[])[1], nullif(($15::text[])[2:], '{}'), 'create', given.type, given.id, 1, '{}',
     (SELECT array_agg(name) FROM json_array_elements_text(nullif(given.coercions::text, 'null')::json) name),
     coalesce(given.content, given.document), substring(sha256(seed.value || convert_to(given.id, 'UTF8')) FROM 1 FOR 16)
 FROM planned CROSS JOIN seed CROSS JOIN ROWS FROM (json_array_elements_text($2::json), json_array_elements_text($3::json),

@@ -24,8 +24,8 @@ ORDER BY deleted DESC, id LIMIT 1
 -- name: stop_erasure
 DELETE FROM erasure WHERE tenant = $1 AND id = $2
 
--- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10 actor, $11/$12/$13 index numbers, keys
--- and whether pieces are looked for, $14 slot, $15 edition of the tenant, $16 version, $17 time of creation, $18/$19 secrets and hashes,
+-- $2 id, $3 type, $4 time, $5 display, $6 document, $7 search, $8/$9 unique attributes and keys, $10 by whom, $11/$12/$13 index numbers,
+-- keys and whether pieces are looked for, $14 slot, $15 edition of the tenant, $16 version, $17 time of creation, $18/$19 secrets and hashes,
 -- $20 change of `naming` or NULL; see insert_resource
 -- name: restore
 WITH planned AS (
@@ -53,8 +53,8 @@ WITH planned AS (
     INSERT INTO secret (tenant, id, attribute, hash)
     SELECT $1, $2::text, given.attribute, given.hash FROM planned CROSS JOIN unnest($18::text[], $19::text[]) given (attribute, hash)
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
-SELECT $1, $4::timestamptz, $10::text, 'restore', $3::text, $2::text, $16::bigint, '{}', $6::text FROM planned
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+SELECT $1, $4::timestamptz, ($10::text[])[1], nullif(($10::text[])[2:], '{}'), 'restore', $3::text, $2::text, $16::bigint, '{}', $6::text FROM planned
 
 -- $2 id, $3 attributes that its type has as rows, $4 how many: its own references, to what is there; those to what is deleted, too, wait for
 -- that to be brought back

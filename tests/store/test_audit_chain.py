@@ -109,6 +109,8 @@ async def test_a_sealed_chain_verifies(scope: Scope) -> None:
         "salt = salt || '\\x00'",
         "salt = NULL",
         "content = NULL, salt = NULL",
+        "origin = NULL",
+        "origin = ARRAY['another', '192.0.2.1']",
         "tenant = tenant + 500000",
         "seq = seq + 1000000000",
     ],
@@ -116,7 +118,8 @@ async def test_a_sealed_chain_verifies(scope: Scope) -> None:
 async def test_no_column_of_a_sealed_row_can_be_changed(scope: Scope, tampering: str) -> None:
     """Whatever is changed of a row, verification names this row and no other."""
     ids = await _users(scope, 5)
-    await patch(scope, "User", ids[2], {"op": "replace", "path": "title", "value": "Prof"})
+    asked = replace(scope, origin=("request-1", "192.0.2.1"))
+    await patch(asked, "User", ids[2], {"op": "replace", "path": "title", "value": "Prof"})
     await _users(scope, 2)
     await _seal(scope, batch=3)
     (row,) = await _fetch(scope, "SELECT seq FROM change WHERE tenant = $1 AND id = $2 AND operation = 'update'", ids[2])
@@ -413,11 +416,14 @@ async def test_the_export_goes_on_from_any_position(scope: Scope, after: int, co
 
 async def test_an_export_can_be_verified_by_anybody(scope: Scope) -> None:
     """Each line has what its hash covers, so that a program of ten lines can check the chain."""
-    await _users(scope, 3)
+    await _users(scope, 2)
+    await _users(replace(scope, origin=("request-1", "192.0.2.1")), 1)
     await audit.note_denial(scope.pool, scope.tenant, "", {"status": 401, "reason": "no token", "count": 3})
     await _seal(scope)
     previous = bytes(SIZE)
-    for line in await _exported(scope):
+    lines = await _exported(scope)
+    assert [line.get("origin") for line in lines] == [None, None, ["request-1", "192.0.2.1"], None]
+    for line in lines:
         covered = {name: value for name, value in line.items() if name not in ("content", "salt", "hash")} | {"tenant": scope.tenant}
         previous = hashlib.sha256(previous + orjson.dumps(covered, option=orjson.OPT_SORT_KEYS)).digest()
         assert line["hash"] == previous.hex()
@@ -427,7 +433,8 @@ async def test_an_export_can_be_verified_by_anybody(scope: Scope) -> None:
 async def test_ocsf_events(scope: Scope) -> None:
     """Changes are events of Entity Management, denied attempts of API Activity that failed."""
     (ada,) = await _users(scope, 1)
-    await patch(scope, "User", ada, {"op": "replace", "path": "title", "value": "Prof"})
+    asked = replace(scope, origin=("request-1", "192.0.2.1"))
+    await patch(asked, "User", ada, {"op": "replace", "path": "title", "value": "Prof"})
     await delete(scope, "User", ada)
     await audit.note_denial(scope.pool, scope.tenant, "k3x9ab", {"status": 403, "method": "DELETE", "reason": "no", "count": 7})
     await _seal(scope)
@@ -439,6 +446,7 @@ async def test_ocsf_events(scope: Scope) -> None:
         (6003, 600399, 2),
     ]
     assert events[1]["entity"] == {"type": "User", "uid": ada, "version": "2"}
+    assert (events[1]["metadata"]["correlation_uid"], events[1]["src_endpoint"]) == ("request-1", {"ip": "192.0.2.1"})
     assert events[1]["unmapped"]["content"] == {"title": ["Dr", "Prof"]}
     assert (events[3]["actor"]["user"]["uid"], events[3]["count"], events[3]["api"]["response"]["code"]) == ("k3x9ab", 7, 403)
 

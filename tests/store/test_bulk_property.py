@@ -299,6 +299,9 @@ class _Recorder:
     async def hold(self, _scope: Scope) -> None:
         return None
 
+    def committed(self, results: Any) -> None:
+        """Nobody is told."""
+
     async def record(self, _scope: Scope, results: Any, *, last: bool) -> None:
         del last
         self.results |= {result.entry.index: result.error is None for result in results}

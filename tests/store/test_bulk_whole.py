@@ -53,6 +53,9 @@ class Results:
     async def hold(self, _scope: Scope) -> None:
         """Nobody else has the request."""
 
+    def committed(self, results: Any) -> None:
+        """Nobody is told."""
+
     async def record(self, _scope: Scope, results: Any, *, last: bool) -> None:
         """Keep the results."""
         self.kept += results

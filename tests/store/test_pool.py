@@ -37,6 +37,31 @@ async def test_a_tenant_leaves_connections_to_others(database: str, monkeypatch:
         await opened.close()
 
 
+async def test_a_queue_that_moves_is_waited_in(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a connection is served however long the queue is, as long as others are served meanwhile; when nobody is, or
+    after the longest time of all, it is 503."""
+    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.4)
+    opened = await open_pool(database, size=1, statement_cache=0)
+
+    async def ask() -> bool:
+        try:
+            await opened.of(1).fetch("SELECT pg_sleep(0.05)")
+        except ScimError:
+            return False
+        return True
+
+    try:
+        monkeypatch.setattr(subject, "QUEUE_TIMEOUT", 60.0)
+        assert all(await asyncio.gather(*(ask() for _ in range(16))))
+        monkeypatch.setattr(subject, "QUEUE_TIMEOUT", 0.2)
+        served = await asyncio.gather(*(ask() for _ in range(16)))
+        assert served[0]
+        assert not all(served)
+        assert await ask()
+    finally:
+        await opened.close()
+
+
 async def test_tenants_wait_in_turn(database: str) -> None:
     """On one connection the work of a tenant with much to do alternates with that of another."""
     opened = await open_pool(database, size=1, statement_cache=0)

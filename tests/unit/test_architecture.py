@@ -214,3 +214,29 @@ def test_nothing_knows_the_machine_it_was_made_on() -> None:
     for path in shipped:
         text = path.read_text(encoding="utf-8")
         assert not [word for word in ("/root/", "/work/", "/home/", "--index-url", "--find-links", "pypi.org") if word in text], path
+
+
+#: What tells the time.
+_CLOCKS = frozenset({"time.time", "time.time_ns", "datetime.now", "datetime.datetime.now", "datetime.date.today", "date.today"})
+
+
+def _at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What of a module is run when it is imported: not the bodies of its functions, but their decorators and defaults."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and child in (
+            node.body if isinstance(node.body, list) else [node.body]
+        ):
+            continue
+        yield child
+        yield from _at_import(child)
+
+
+def test_no_test_is_told_the_time_when_it_is_collected() -> None:
+    """Tests are collected long before the last of them runs: a time that is read then is not the time when it is used."""
+    early = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in _at_import(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _CLOCKS
+    ]
+    assert early == []

@@ -181,7 +181,12 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("schemas of a tenant; attributes of a schema", f"{MOST_SCHEMAS}; {MOST_ATTRIBUTES}", "409; 400", ""),
     ("live tokens of a tenant; with one label", f"{credentials.MAX_PER_TENANT}; {credentials.MAX_PER_LABEL}", "409", ""),
     ("a statement of the database", f"{pool.STATEMENT_TIMEOUT:g} s", "503; a search 400 `tooMany`", ""),
-    ("waiting for a connection to the database", f"{pool.ACQUIRE_TIMEOUT:g} s", "503", "pool_size"),
+    (
+        "waiting for a connection to the database",
+        f"{pool.ACQUIRE_TIMEOUT:g} s in which none becomes free, {pool.QUEUE_TIMEOUT:g} s in all",
+        "503",
+        "pool_size",
+    ),
     (
         "requests of a token",
         f"{_D.token_rate:,.0f} per second, {_D.token_burst:,.0f} at once",

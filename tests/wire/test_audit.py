@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -17,7 +17,9 @@ from scimsrv.store.audit import verify
 from tests.wire.admin_support import Admin, admin_api, assert_problem
 from tests.wire.badges import badges
 from tests.wire.oauth_support import Issuer, tenant
-from tests.wire.support import Client, Server, user
+from tests.wire.support import Client, Server, group, patch, user
+
+BULK: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
 @pytest.fixture
@@ -68,6 +70,63 @@ async def test_who_what_when_before_and_after(server: Server, client: Client, ad
     assert ("update", "Group", {"members": {"removed": [ben["id"]]}}) in contents[6:]
     everything = orjson.dumps(rows).decode()
     assert not [word for word in ("horse", "staple", "argon2") if word in everything]
+
+
+@pytest.mark.parametrize("preferring", [{}, {"Prefer": "respond-async, wait=10"}, {"Idempotency-Key": "key-1"}], ids=["", "later", "keyed"])
+async def test_the_request_behind_each_row(server: Server, admin: Admin, preferring: dict[str, str]) -> None:
+    """Whatever a request changes, at once or later, alone or in bulk, names it and the address that it came from."""
+    client = await server.tenant(restore_days=7)
+    made = []
+    for number, (method, path, body) in enumerate(
+        [
+            ("POST", "/Users", user()),
+            ("POST", "/Bulk", {"schemas": [BULK], "Operations": [{"method": "POST", "path": "/Users", "data": user(), "bulkId": "a"}]}),
+        ]
+    ):
+        sent = {"X-Request-Id": f"origin-{number}"} | {
+            name: f"{value}{number}" if "Key" in name else value for name, value in preferring.items()
+        }
+        answer = await client.request(method, path, body, headers=sent)
+        assert answer.status_code in (200, 201), answer.text
+        made.append(answer)
+    ada = made[0].json()["id"]
+    ben = made[1].json()["Operations"][0]["location"].rsplit("/", 1)[1]
+    team = (await client.request("POST", "/Groups", group(ada), headers={"X-Request-Id": "origin-2"})).json()["id"]
+    members = patch({"op": "add", "path": "members", "value": [{"value": ben}]})
+    changes = [("PATCH", f"/Groups/{team}", members), ("PUT", f"/Users/{ada}", user("ada")), ("DELETE", f"/Users/{ada}", None)]
+    for number, (how, where, change) in enumerate(changes, 3):
+        sent = {"X-Request-Id": f"origin-{number}"} | {name: value for name, value in preferring.items() if name == "Prefer"}
+        assert (await client.request(how, where, change, headers=sent)).status_code in (200, 204)
+    rows = await _rows(server, admin, client)
+    found = sorted((row["origin"], row["operation"], row["type"]) for row in rows)
+    assert [(origin[0], operation, type_) for origin, operation, type_ in found] == [
+        ("origin-0", "create", "User"),
+        ("origin-1", "create", "User"),
+        ("origin-2", "create", "Group"),
+        ("origin-3", "update", "Group"),
+        ("origin-4", "update", "User"),
+        ("origin-5", "delete", "User"),
+        ("origin-5", "update", "Group"),
+    ]
+    assert {origin[1] for origin, _, _ in found} == {"127.0.0.1"}
+    listed = (await admin.ask("GET", f"/tenants/{client.slug}/changes?id={ben}")).json()["changes"]
+    assert [one["origin"] for one in listed] == [["origin-1", "127.0.0.1"]]
+
+
+async def test_denied_operations_of_later_requests_are_rows(server: Server, admin: Admin) -> None:
+    """What is refused when it is carried out, after its request was accepted, is a denied attempt as it would be at once."""
+    client = await server.tenant()
+    ada = await client.new_user()
+    bulk = client.with_token(await server.token(client, "scim:bulk", "badges:issue"))
+    operations = [{"method": "DELETE", "path": f"/Users/{ada['id']}"}, {"method": "DELETE", "path": "/Users/nobody"}]
+    sent = {"Prefer": "respond-async, wait=10"}
+    answer = await bulk.request("POST", "/Bulk", {"schemas": [BULK], "Operations": operations}, headers=sent)
+    assert [one["status"] for one in answer.json()["Operations"]] == ["403", "403"]
+    assert bulk.token is not None
+    denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
+    found = [(actor, diff["status"], diff["method"], diff["route"], diff["count"], diff["source"]) for actor, diff in said]
+    assert found == [(bulk.token.split("_")[1], 403, "DELETE", "bulk", 2, "127.0.0.1")]
 
 
 async def test_a_group_of_many_has_a_bounded_row(server: Server, client: Client, admin: Admin) -> None:

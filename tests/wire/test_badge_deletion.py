@@ -71,8 +71,10 @@ async def test_a_recipient_who_comes_back(server: Server) -> None:
 
 
 async def _scope(server: Server, made: Badges) -> Scope:
-    _, catalog = await load_catalog(server.app.pool, made.client.id)
-    return Scope(server.app.pool, made.client.id, catalog, f"https://scim.example.com{made.client.base}", "tests", Limits())
+    _, catalog = await load_catalog(server.app.pool.of(made.client.id), made.client.id)
+    return Scope(
+        server.app.pool.of(made.client.id), made.client.id, catalog, f"https://scim.example.com{made.client.base}", "tests", Limits()
+    )
 
 
 async def test_awards_without_the_person(server: Server) -> None:
