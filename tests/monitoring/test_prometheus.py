@@ -55,10 +55,12 @@ def prometheus(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def _asked(url: str, **parameters: str) -> Any:
+    """The data of an answer; None while there is none: until it has started, Prometheus refuses connections, and then requests in words."""
     try:
-        return httpx.get(url, params=parameters, timeout=5).json().get("data")
-    except httpx.TransportError:  # it has not started yet
+        answer = httpx.get(url, params=parameters, timeout=5)
+    except httpx.TransportError:
         return None
+    return answer.json()["data"] if answer.status_code == 200 else None
 
 
 async def test_prometheus_reads_everything(site: Site, prometheus: str, http: httpx.AsyncClient) -> None:
