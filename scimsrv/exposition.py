@@ -18,6 +18,7 @@ from scimsrv.allowance import Allowance
 from scimsrv.board import Board
 from scimsrv.metrics import Metrics
 from scimsrv.store.liveness import Seen
+from scimsrv.store.migrate import expected_version
 from scimsrv.store.survey import Survey
 from scimsrv.surveying import gauges
 
@@ -25,6 +26,7 @@ from scimsrv.surveying import gauges
 OF_SERVER: Final = (
     ("scim_build_info", ("version", "python"), "The version that runs; the value is 1"),
     ("scim_schema_version", (), "The version of the database's schema, when the database answers"),
+    ("scim_schema_version_expected", (), "The version that the program was made for; that of a later program will do"),
     ("scim_database_up", (), "Whether the database answers: 1 or 0"),
     ("scim_workers", (), "Processes that serve the data plane and whose event loop has begun to turn"),
     (
@@ -102,6 +104,7 @@ class _State:
         seen = self.seen
         said = {"version": __version__, "python": platform.python_version()}
         found: list[tuple[str, dict[str, str], float]] = [("scim_build_info", said, 1), ("scim_workers", {}, len(self._board.beats()))]
+        found.append(("scim_schema_version_expected", {}, expected_version()))
         if seen is not None:
             found.append(("scim_database_up", {}, int(seen.answers)))
             if seen.version is not None:
