@@ -22,26 +22,26 @@ class Allowance:
         self._lock = threading.Lock()
         self._full = most == 0
 
-    def label(self, tenant: str) -> str:
-        """The tenant's label. None is allowed where `most` is 0: then every label is empty."""
+    def label(self, tenant: str, *, admit: bool = True) -> str:
+        """The tenant's label, which it gets unless `admit` is False. None is allowed where `most` is 0: then every label is empty."""
         if tenant in self._known or not tenant:
             return tenant
         if self._full:
             return OTHER if self.most else ""
         with self._lock:
-            self._admit(tenant)
+            self._admit(tenant, admit=admit)
         return tenant if tenant in self._known else OTHER
 
-    def _admit(self, tenant: str) -> None:
+    def _admit(self, tenant: str, *, admit: bool) -> None:
         if self._path is None:
-            if len(self._known) < self.most:
+            if admit and len(self._known) < self.most:
                 self._known.add(tenant)
         else:
             with self._path.open("a+", encoding="ascii") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(0)
                 self._known.update(file.read().split())
-                if tenant not in self._known and len(self._known) < self.most:
+                if admit and tenant not in self._known and len(self._known) < self.most:
                     file.write(f"{tenant}\n")
                     self._known.add(tenant)
         self._full = len(self._known) >= self.most

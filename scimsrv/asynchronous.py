@@ -17,6 +17,7 @@ import orjson
 from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
+from scimsrv.observe import Carried, Operated, observe, postponed
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
@@ -34,6 +35,7 @@ from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.scope import Scope
 from scimsrv.turns import Turns
+from scimsrv.words import operated_as
 
 log: Final = logging.getLogger("scimsrv.jobs")
 
@@ -141,11 +143,13 @@ class Jobs:
         txn, sealed = self._sealed(scope, bulk, ids, single=single)
         if not await jobs.add_job(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed):
             return None
+        postponed()
         return txn
 
     async def keep_held(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> jobs.Job:
         """Keep a request that is carried out at once, so that others finish it should this server die."""
         txn, sealed = self._sealed(scope, bulk, ids, single=single)
+        postponed()
         return await jobs.add_held(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed)
 
     def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> tuple[str, bytes]:
@@ -250,6 +254,10 @@ class Jobs:
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
         await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, recorder, known)
+        done = await jobs.find_status(pool, job.tenant, job.txn)
+        if done is not None:
+            found = (_operated(bulk.entries[number], text) for number, text in done.results.items())
+            observe(Carried(kept["base"].rsplit("/", 2)[1], [one for one in found if one is not None]))
 
     async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
@@ -261,6 +269,13 @@ def _kept(entry: Entry, text: bytes) -> Result:
     """A result that is kept, as far as other operations need to know it."""
     status = int(orjson.loads(text)["status"])
     return Result(entry, status, None, None, ScimError(Kind.CONFLICT) if status >= 400 else None)
+
+
+def _operated(entry: Entry, text: bytes) -> Operated | None:
+    """A result that is kept, as it is counted."""
+    document = orjson.loads(text)
+    response = document.get("response")
+    return operated_as(entry, int(document["status"]), response.get("scimType") if isinstance(response, dict) else None)
 
 
 def status_document(status: jobs.Status, txn: str, base_url: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scimsrv.board import Board
 from scimsrv.http import live
 from scimsrv.store.liveness import Seen, Watcher
+from scimsrv.store.survey import Survey
+from scimsrv.surveying import Surveyor
 
 #: Seconds for which what was seen of the database is believed.
 BELIEVED: Final = 1.0
@@ -22,6 +24,8 @@ SLUGGISH: Final = 5.0
 STUCK: Final = 30.0
 
 _JSON: Final = b"application/json"
+
+Exposition: TypeAlias = Callable[[Seen | None, Survey | None], tuple[bytes, str]]
 
 
 @dataclass(slots=True)
@@ -49,10 +53,11 @@ class Condition:
 
 class MonitorApp:
     """The ASGI application. `exposition` makes the metrics in Prometheus's text format, with their media type, from what was last seen
-    of the database; None where there are none."""
+    of the database and of what it holds; None where there are none. `surveyor` looks at the latter."""
 
-    def __init__(self, dsn: str, condition: Condition, exposition: Callable[[Seen | None], tuple[bytes, str]] | None) -> None:
+    def __init__(self, dsn: str, condition: Condition, exposition: Exposition | None, surveyor: Surveyor) -> None:
         self._watcher = Watcher(dsn)
+        self._surveyor = surveyor
         self._condition = condition
         self._exposition = exposition
         self._seen: Seen | None = None
@@ -69,7 +74,8 @@ class MonitorApp:
         """Nothing: the database is first asked when somebody wants to know."""
 
     async def close(self) -> None:
-        """Give up the connection."""
+        """Give up the connections."""
+        await self._surveyor.stop()
         self._watcher.close()
 
     async def _serve(self, scope: Scope, send: Send) -> None:
@@ -90,7 +96,7 @@ class MonitorApp:
                 return _checked(await self._readiness())
             case "/metrics" if self._exposition is not None:
                 seen = await self._look()
-                body, media_type = self._exposition(seen)
+                body, media_type = self._exposition(seen, await self._surveyor.seen() if seen.answers else None)
                 return 200, media_type.encode(), body
             case _:
                 return 404, _JSON, b"{}\n"
@@ -118,6 +124,6 @@ def _checked(checks: dict[str, Any]) -> tuple[int, bytes, bytes]:
     return 200 if all(checks.values()) else 503, _JSON, orjson.dumps(checks, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def create_monitor_app(dsn: str, condition: Condition, exposition: Callable[[Seen | None], tuple[bytes, str]] | None) -> ASGIApp:
+def create_monitor_app(dsn: str, condition: Condition, exposition: Exposition | None, surveyor: Surveyor) -> ASGIApp:
     """The application of the listener for monitoring."""
-    return MonitorApp(dsn, condition, exposition)
+    return MonitorApp(dsn, condition, exposition, surveyor)

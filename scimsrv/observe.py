@@ -7,7 +7,7 @@ case to `Metrics.__call__` (and, where a person should read of it, to `logs.requ
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -37,7 +37,7 @@ class Exchange:
 
     Everything in it is a word of ours, a number, a registered tenant's slug, or an id that has the form of ours: nothing that a client
     can choose freely. `route` is a template; `token` the public id of the credential, `address` where it asked from; `resource` the id
-    of a resource; `operations` what was done to resources; `patch_ops` and `bulk_ops` how many operations the request had;
+    of a resource; `operations` what was done to resources, `later` that this is counted when it is done; `patch_ops` and `bulk_ops` how many operations the request had;
     `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of what the database was asked;
     `denial` why it was not let in, and `scheme` by which kind of credential it asked.
     """
@@ -57,6 +57,7 @@ class Exchange:
     scheme: str | None = None
     found_catalog: bool | None = None
     operations: list[Operated] = field(default_factory=list)
+    later: bool = False
     patch_ops: int | None = None
     bulk_ops: int | None = None
     received: int | None = None
@@ -131,6 +132,27 @@ class CredentialExpiring(NamedTuple):
     """It was warned of a credential that ends soon, once for each threshold of days."""
 
 
+class Carried(NamedTuple):
+    """What became of the operations of a request that was carried out apart from its answer, told once when all are done."""
+
+    tenant: str
+    operations: Sequence[Operated]
+
+
+class KeysFetched(NamedTuple):
+    """The keys of an issuer that a tenant trusts were fetched, or could not be."""
+
+    issuer: str
+    done: bool
+
+
+class Badged(NamedTuple):
+    """Something happened to so many awards or credentials."""
+
+    event: Literal["issued", "signed", "revoked", "verified", "refuted"]
+    number: int = 1
+
+
 class Load(NamedTuple):
     """The requests in progress in a process."""
 
@@ -150,6 +172,9 @@ Observation: TypeAlias = (
     | GuardTripped
     | CredentialExpiring
     | Limited
+    | Carried
+    | KeysFetched
+    | Badged
     | Load
 )
 
@@ -191,6 +216,13 @@ def denied(scheme: str, reason: str) -> None:
     exchange = CURRENT.get()
     if exchange is not None and not exchange.over:
         exchange.scheme, exchange.denial = scheme, reason
+
+
+def postponed() -> None:
+    """Say that what the present request does to resources is counted by whoever does it."""
+    exchange = CURRENT.get()
+    if exchange is not None and not exchange.over:
+        exchange.later = True
 
 
 def queried(name: str | None, seconds: float) -> None:

@@ -10,6 +10,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,9 @@ from scimsrv.guard import GuardedProtocol
 from scimsrv.listeners import Listeners, ServeError
 from scimsrv.monitor import Condition, create_monitor_app
 from scimsrv.settings import PREFIX, Settings, load_settings, to_environment
+from scimsrv.store.survey import survey
 from scimsrv.supervisor import Announcing, Workers, beside, run_here, run_workers
+from scimsrv.surveying import Surveyor
 
 _APP: Final = "scimsrv.serve:worker_app"
 _ADMIN_CONCURRENCY: Final = 64
@@ -154,7 +157,8 @@ def _monitor(settings: Settings, listeners: Listeners, board: Board, condition: 
         concurrency = _MONITOR_CONCURRENCY
         plane = None
 
-    app = create_monitor_app(settings.database_url, condition, exposition(board, registry))
+    look = partial(survey, settings.database_url, isolated=settings.isolated)
+    app = create_monitor_app(settings.database_url, condition, exposition(board, registry, metrics.tenants), Surveyor(look))
     server = Announcing(_config(settings, app, MonitorProtocol, 1, tls=False))
     unproject = observe.project(metrics)
     try:

@@ -8,6 +8,7 @@ from typing import Final
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.observe import Operated, Result
+from scimsrv.protocol.bulk import Entry
 from scimsrv.protocol.bulk import Result as BulkResult
 from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.schema.attribute import fold_name
@@ -130,12 +131,20 @@ def operated(results: Iterable[BulkResult]) -> list[Operated]:
     """What became of the operations of a bulk request."""
     made = []
     for one in results:
-        entry = one.entry
-        op = None if entry.route is None else operation(entry.route, entry.method)
-        if entry.route is not None and op is not None:
-            failed = None if one.error is None else failure(one.error)
-            made.append(Operated(resource_type(entry.route), op, result(one.status), failed, entry.version is not None))
+        found = operated_as(one.entry, one.status, None if one.error is None else failure(one.error))
+        if found is not None:
+            made.append(found)
     return made
+
+
+def operated_as(entry: Entry, status: int, failed: str | None) -> Operated | None:
+    """What became of an operation, with the word for what was wrong with it; None where it is none on resources."""
+    op = None if entry.route is None else operation(entry.route, entry.method)
+    if entry.route is None or op is None:
+        return None
+    if failed is None and status == 412:
+        failed = failure_of(Kind.PRECONDITION_FAILED)
+    return Operated(resource_type(entry.route), op, result(status), failed, entry.version is not None)
 
 
 def own_id(id_: str) -> str | None:

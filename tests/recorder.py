@@ -42,6 +42,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "find": "from the slug that an operator names to the tenant",
         "keys_of": "from the slugs in URLs of denied requests to the tenants",
     },
+    "survey": {
+        "tenants": "monitoring counts what each tenant has",
+        "endings": "monitoring shows which credentials end next",
+        "audit": "monitoring shows whether sealing keeps up at every tenant",
+        "waiting": "monitoring shows the requests of all tenants that wait",
+        "unsigned": "monitoring shows the credentials of all tenants that wait for being signed",
+    },
     "tombstones": {"with_old": "the background looks for tenants with resources to be removed for good"},
     "audit": {
         "with_unsealed": "the background looks for tenants with changes to be sealed",

@@ -12,6 +12,7 @@ from typing import Final
 
 from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.oauth.jose import Keys, KeySetError, parse_keys
+from scimsrv.observe import KeysFetched, observe
 from scimsrv.store.trusts import Trust
 
 log: Final = logging.getLogger("scimsrv.auth")
@@ -56,18 +57,18 @@ class KeySets:
     async def of_trust(self, tenant: int, trust: Trust, kid: str | None) -> Keys:
         """The keys of a trust; `kid` is that which a token asks for."""
         if trust.jwks_uri is not None:
-            return await self.fetched(tenant, trust.jwks_uri, kid)
+            return await self.fetched(tenant, trust.issuer, trust.jwks_uri, kid)
         return self.given(tenant, trust.id, trust.jwks or "")
 
-    async def fetched(self, tenant: int, url: str, kid: str | None) -> Keys:
-        """The keys at a URL, fetched again when they are old, or when they lack the one with this id; none where that fails."""
+    async def fetched(self, tenant: int, issuer: str, url: str, kid: str | None) -> Keys:
+        """The keys of an issuer at a URL, fetched again when they are old or lack the one with this id; none where that fails."""
         kept = self._fetched.setdefault((tenant, url), _Kept())
         if len(self._fetched) > _KEPT:
             self._fetched.popitem(last=False)
         if self._wanting(kept, kid) and (kept.lock.locked() or self._due(kept)):
             async with kept.lock:  # whoever waited finds what was fetched meanwhile
                 if self._wanting(kept, kid) and self._due(kept):
-                    await self._fetch(kept, url)
+                    await self._fetch(kept, issuer, url)
         return kept.keys if self._clock() - kept.fetched < STALE else ()
 
     def _wanting(self, kept: _Kept, kid: str | None) -> bool:
@@ -77,11 +78,13 @@ class KeySets:
     def _due(self, kept: _Kept) -> bool:
         return self._clock() - kept.tried >= PAUSE
 
-    async def _fetch(self, kept: _Kept, url: str) -> None:
+    async def _fetch(self, kept: _Kept, issuer: str, url: str) -> None:
         kept.tried = self._clock()
         try:
             kept.keys = parse_keys(await self._fetcher.fetch(url), strict=False)
         except (FetchError, KeySetError) as problem:
             log.warning("the keys of a trusted issuer cannot be fetched: %s", problem)
+            observe(KeysFetched(issuer, done=False))
         else:
             kept.fetched = self._clock()
+            observe(KeysFetched(issuer, done=True))

@@ -15,6 +15,7 @@ from scimsrv.badges import identity, integrity, jws, profile, status_list, verif
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.signing import multikey_of, public_jwk
 from scimsrv.errors import Kind, ScimError
+from scimsrv.observe import Badged, observe
 from scimsrv.store import issuing
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
@@ -92,6 +93,7 @@ class Office:
         status = await self._status(presented)
         async with self.turns:
             report = await asyncio.to_thread(verification.judge, presented, keys, status, datetime.now(UTC), self.canonicalizer)
+        observe(Badged("verified" if report.signature.verdict == "valid" else "refuted"))
         return {
             "form": presented.form,
             "credential": _summary(presented.credential),

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from scimsrv.badges.award import AUTOMATIC, MANUAL, NewAward, Recipient, RevokedAward
+from scimsrv.observe import Badged, observe
 from scimsrv.schema.document import Document
 from scimsrv.schema.semantics import instant
 from scimsrv.store.connection import Connection
@@ -55,6 +56,7 @@ async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[s
     rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(reasons), by_hand)
     if rows:
         await revoke(connection, scope.tenant, [row["id"] for row in rows])
+        observe(Badged("revoked", len(rows)))
     return [RevokedAward(row["id"], row["recipient"], row["achievement"], row["issuer"]) for row in rows]
 
 

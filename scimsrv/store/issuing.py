@@ -22,6 +22,7 @@ from scimsrv.badges.credential import Awarded, Picture, achievement_object, cred
 from scimsrv.badges.identity import EMAIL, hashed_identity, new_salt, plain_identity
 from scimsrv.badges.places import Places
 from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.observe import Badged, observe
 from scimsrv.schema.policy import Policy
 from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.connection import Connection
@@ -82,6 +83,7 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
         *(scope.tenant, [one.id for one in awards], [one.issuer for one in awards], [placed[one.id][0] for one in awards]),
         *([placed[one.id][1] for one in awards], [one.token for one in awards], texts),
     )
+    observe(Badged("issued", len(awards)))
     scope.wake()
 
 
@@ -231,6 +233,7 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
             await asyncio.sleep(0)
     awards, texts = [award for award, _ in waiting], [text for _, text in waiting]
     await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
+    observe(Badged("signed", len(awards)))
 
 
 def token_kid(issuer_url: str) -> Callable[[str, Any], str]:

@@ -118,6 +118,24 @@ async def test_the_four(site: Site, http: httpx.AsyncClient) -> None:
     assert looks == grew("scim_discovery_cache_total", result="hit") + grew("scim_discovery_cache_total", result="miss") == 7
 
 
+async def test_what_is_carried_out_later(site: Site, http: httpx.AsyncClient) -> None:
+    """Operations of asynchronous requests count once, by what became of them: nothing when they are accepted, nor again when they are
+    waited for."""
+    (client,) = await site.tenant(http, "scim:bulk")
+    posts = [{"method": "POST", "path": "/Users", "bulkId": str(number), "data": user()} for number in range(5)]
+    wrong = {"method": "PATCH", "path": "/Users/nobody", "data": patch({"op": "remove"})}
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [*posts, wrong]}
+    assert (await client.request("POST", "/Bulk", bulk, headers={"Prefer": "respond-async"})).status_code == 202
+    wait = {"Prefer": "respond-async, wait=20"}
+    assert (await client.request("POST", "/Users", user(), headers=wait)).status_code == 201
+
+    def counted(seen: Scrape) -> tuple[float, float]:
+        shown = {"tenant": client.slug, "resource_type": "User"}
+        return seen.total("scim_operations_total", **shown, result="ok"), seen.total("scim_operations_total", **shown)
+
+    await until(lambda: counted(scrape(site.servers[0])), lambda found: found == (6, 7))
+
+
 @pytest.mark.parametrize(
     ("headers", "reason", "method"),
     [

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.dashboards.prometheus import PROGRAM, Prometheus
+from bench.dashboards.prometheus import prometheus as running_prometheus
 from scimsrv import assets
 from tests.distributed.site import Site
 from tests.monitoring.scraping import monitor_url, scrape, until
-
-PROGRAM = shutil.which("prometheus")
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Prometheus is not installed")
 
@@ -32,36 +28,14 @@ def _queries() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of a Prometheus that scrapes the server each second."""
-    folder = tmp_path_factory.mktemp("prometheus")
+def prometheus(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Yield a Prometheus that scrapes the server each second."""
     target = monitor_url(site.servers[0]).removeprefix("http://")
-    config = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "scimsrv", "static_configs": [{"targets": [target]}]}],
-    }
-    (folder / "prometheus.yml").write_text(json.dumps(config))  # which is YAML too
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([str(PROGRAM), *arguments], cwd=folder, stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{port}/api/v1"
-    finally:
-        process.terminate()
-        process.wait(30)
+    with running_prometheus([target], tmp_path_factory.mktemp("prometheus")) as made:
+        yield made
 
 
-def _asked(url: str, **parameters: str) -> Any:
-    try:
-        return httpx.get(url, params=parameters, timeout=5).json().get("data")
-    except httpx.TransportError:  # it has not started yet
-        return None
-
-
-async def test_prometheus_reads_everything(site: Site, prometheus: str, http: httpx.AsyncClient) -> None:
+async def test_prometheus_reads_everything(site: Site, prometheus: Prometheus, http: httpx.AsyncClient) -> None:
     """The target is up, and each series of a scrape is stored."""
     (client,) = await site.tenant(http)
     assert (await client.get("/Users", filter='title co "x"')).status_code == 200
@@ -69,18 +43,16 @@ async def test_prometheus_reads_everything(site: Site, prometheus: str, http: ht
     def up(found: Any) -> bool:
         return bool(found) and [one["health"] for one in found["activeTargets"]] == ["up"]
 
-    found = await until(lambda: _asked(f"{prometheus}/targets"), up, 60)
+    found = await until(lambda: prometheus.asked("targets"), up, 60)
     assert [one["lastError"] for one in found["activeTargets"]] == [""]
     shown = {name for name, _ in scrape(site.servers[0]).samples}
-    stored = await until(lambda: set(_asked(f"{prometheus}/label/__name__/values") or ()), lambda names: shown <= names, 60)
+    stored = await until(lambda: set(prometheus.asked("label/__name__/values")), lambda names: shown <= names, 60)
     assert stored - shown <= {name for name in stored if name == "up" or name.startswith("scrape_")}
     counted = 'sum(scim_searches_total{served="scan"})'
-    await until(lambda: _asked(f"{prometheus}/query", query=counted), lambda answer: bool(answer and answer["result"]), 60)
+    await until(lambda: prometheus.query(counted), bool, 60)
 
 
 @pytest.mark.parametrize("query", _queries())
-async def test_prometheus_understands_the_documentation(prometheus: str, query: str) -> None:
+async def test_prometheus_understands_the_documentation(prometheus: Prometheus, query: str) -> None:
     """Every query that is recommended is one, and asks for series that there are."""
-    await until(lambda: _asked(f"{prometheus}/targets"), bool, 60)
-    answer = httpx.get(f"{prometheus}/query", params={"query": query}).json()
-    assert answer["status"] == "success", answer
+    prometheus.query(query)

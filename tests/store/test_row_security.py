@@ -211,6 +211,9 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
         ("audit", "with_unsealed"),
         ("audit", "with_retention"),
         ("tenants", "keys_of", ["mine", "theirs", "nobody"]),
+        ("survey", "tenants"),
+        ("survey", "endings", 10, 100),
+        ("survey", "unsigned"),
     ):
         found = [sorted(map(tuple, await one.fetch(load(file)[name], *arguments))) for one in (across, pool)]
         assert found[0] == found[1], name
@@ -222,7 +225,7 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
 
 
 def test_every_exception_is_run_across_or_by_the_owner() -> None:
-    """Nothing looks beyond one tenant that the test above does not run, but administration, which is the owner's."""
+    """Nothing looks beyond one tenant that the test above or that of the survey does not run, but administration, which is the owner's."""
     assert {(file, name) for file, names in EXCEPTIONS.items() for name in names} == {
         *(("identity", "credential"), ("indexes", "with_work"), ("jobs", "with_work"), ("tenants", "keys_of"), ("tombstones", "with_old")),
         *(("requests", "with_jobs"), ("requests", "with_old"), ("expiry", "tenants")),
@@ -230,6 +233,7 @@ def test_every_exception_is_run_across_or_by_the_owner() -> None:
         *(("audit", "without_chain"), ("audit", "with_unsealed"), ("audit", "with_retention")),
         *(("credentialing", "tenant_of"), ("credentialing", "all_keys"), ("credentialing", "with_unsigned")),
         *(("tenants", "create"), ("tenants", "list_all"), ("tenants", "find")),
+        *(("survey", "tenants"), ("survey", "endings"), ("survey", "unsigned"), ("survey", "audit"), ("survey", "waiting")),
     }
 
 

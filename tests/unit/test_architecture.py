@@ -44,6 +44,7 @@ BELOW: dict[str, set[str]] = {
     "observe": set(),
     "words": {"errors", "observe", "protocol", "schema"},
     "allowance": {"words"},
+    "surveying": {"allowance", "store", "words"},
     "metrics": {"allowance", "observe", "words"},
     "board": set(),
     "logs": {"observe"},

@@ -16,7 +16,7 @@ from scimsrv.admin import granting_models as models
 from scimsrv.oauth.jose import read
 from scimsrv.store.credentials import CredentialError, CredentialLimit
 from scimsrv.store.tenants import create_tenant
-from tests.wire.oauth_support import EC, ED, OTHER_RSA, RSA, In, Issuer, OAuth, ask, assert_refused, basic, public_keys, tenant
+from tests.wire.oauth_support import EC, ED, OTHER_RSA, RSA, Issuer, OAuth, ask, assert_refused, basic, public_keys, tenant
 from tests.wire.support import PUBLIC, Server, assert_error, until_seen, user
 
 

@@ -45,7 +45,7 @@ class World:
 
 async def kids(sets: KeySets, kid: str | None = "a", tenant: int = 1) -> set[str | None]:
     """The ids of the keys that are known when one is asked for."""
-    return {key.kid for key in await sets.fetched(tenant, URL, kid)}
+    return {key.kid for key in await sets.fetched(tenant, "https://issuer.example", URL, kid)}
 
 
 async def test_a_set_is_fetched_when_it_is_old() -> None:
