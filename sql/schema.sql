@@ -17,6 +17,13 @@ CREATE TABLE migration_lock (
     taken   timestamptz NOT NULL
 );
 
+-- The schema version that a program has to know at the least to work on this database: raised by migrations that take away what older ones
+-- use. One row.
+CREATE TABLE schema_reach (
+    one    boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+    least  integer NOT NULL
+);
+
 -- An organisation. revision rises with every change of its policy, schemas, resource types or indexes; caches compare it. edition rises with
 -- every change of its policy, schemas or resource types; writes compare it. changing is set while such a change is being taken.
 CREATE TABLE tenant (

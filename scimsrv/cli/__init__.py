@@ -23,6 +23,7 @@ from scimsrv.cli import (
     tenant,
     token,
     trust,
+    verify,
 )
 from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
 from scimsrv.embedded import EmbeddedError
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     badge.register(commands)
     database.register(commands)
     doctor.register(commands)
+    verify.register(commands)
     openapi.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")

@@ -24,15 +24,17 @@ _BROKEN: Final = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceE
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found: whether the database answered in time, and the version of its schema, None where it has none or did not answer."""
+    """What was found: whether the database answered in time, the version of its schema, None where it has none or did not answer, and
+    the version that a program has to know to work on it."""
 
     answers: bool
     version: int | None = None
+    least: int = 0
 
     @property
     def fits(self) -> bool:
-        """Whether this program can work on that schema: one of a later program is still served, as that only adds."""
-        return self.version is not None and self.version >= expected_version()
+        """Whether this program can work on that schema: one of a later program is still served, unless that says that it cannot be."""
+        return self.version is not None and self.least <= expected_version() <= self.version
 
 
 class Watcher:
@@ -62,7 +64,7 @@ class Watcher:
             row = await connection.fetchrow(load("migration")["version"])
         except asyncpg.UndefinedTableError:
             return Seen(True)
-        return Seen(True, None if row is None else row["number"])
+        return Seen(True) if row is None else Seen(True, row["number"], row["least"] or 0)
 
     def close(self) -> None:
         """Give up the connection."""

@@ -26,6 +26,8 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '400ms'"
 _LOCK_ATTEMPTS = 60
 _LONGEST_PAUSE = 2.0
 _POLL_SECONDS = 0.2
+# A migrator that has not been heard of for a minute is taken for dead.
+_HEARD_SECONDS = 15.0
 
 
 class MigrationError(Exception):
@@ -41,10 +43,16 @@ class Migration:
     checksum: str
     statements: tuple[str, ...]
 
+    @property
+    def apart(self) -> bool:
+        """Whether its statements are for no transaction, since each takes long and holds nobody up: then each can be done again."""
+        return any("CONCURRENTLY" in statement for statement in self.statements)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a database stands: its version (0 when empty), the version this program needs, and what has been applied when."""
+    """Where a database stands: its version (0 when empty), the version this program needs, and what has been applied when: also what
+    this program does not know, as long as it can work on the database all the same."""
 
     version: int
     expected: int
@@ -72,7 +80,8 @@ def expected_version() -> int:
 
 
 async def status(dsn: str) -> Status:
-    """Look at a database without changing it. Raises MigrationError when its history differs from the files."""
+    """Look at a database without changing it. Raises MigrationError when its history differs from the files, or a newer program has left
+    it so that this one cannot work on it."""
     async with connect(dsn) as connection:
         history = await _history(connection)
     applied = tuple((row["number"], row["name"], row["applied_at"]) for row in history)
@@ -89,12 +98,13 @@ async def migrate(dsn: str, *, wait_seconds: float = 120, application: str | Non
     `application` is the role for which row-level security is put up, None to leave that as it is.
 
     Waits for another migrator up to wait_seconds; one that died is taken over after a minute. Raises MigrationError when that
-    time is over, or when the database's history differs from the files (a newer program has been here, or a file was edited).
+    time is over, or when the database's history differs from the files (a file was edited, or a newer program has taken away what this
+    one needs; one that has only added is no hindrance).
     """
     sql = queries.load("migration")
     holder = secrets.token_hex(8)
     async with connect(dsn) as connection:
-        if len(await _history(connection)) == len(migrations()):
+        if len(await _history(connection)) >= len(migrations()):
             await _make_optional(connection)
             await _isolate(connection, application)
             return []
@@ -103,12 +113,33 @@ async def migrate(dsn: str, *, wait_seconds: float = 120, application: str | Non
         try:
             pending = migrations()[len(await _history(connection)) :]
             for migration in pending:
-                await _apply(connection, migration, holder)
+                if migration.apart:
+                    await _apply_apart(connection, dsn, migration, holder)
+                else:
+                    await _apply(connection, migration, holder)
             await _make_optional(connection)
             await _isolate(connection, application)
             return list(pending)
         finally:
             await connection.execute(sql["release_lock"], holder)
+
+
+async def script(dsn: str) -> str:
+    """What `migrate` would do as a script for psql, "" for nothing; the database is not changed. Row-level security is no part of it.
+    Raises MigrationError as `status` does."""
+    async with connect(dsn) as connection:
+        pending = migrations()[len(await _history(connection)) :]
+    if not pending:
+        return ""
+    parts = ["\\set ON_ERROR_STOP on", queries.load("migration")["make_lock_table"] + ";"]
+    for one in pending:
+        record = f"INSERT INTO schema_migration (number, name, checksum) VALUES ({one.number}, '{one.name}', '{one.checksum}')"
+        around = (("BEGIN", _LOCK_TIMEOUT), ("COMMIT",)) if not one.apart else ((), ())
+        parts += [f"-- {one.number:04}_{one.name}", *(f"{text};" for text in (*around[0], *one.statements, record, *around[1]))]
+    parts.append("-- What makes queries faster where the database permits it.\n\\set ON_ERROR_STOP off")
+    for file in assets.names("sql/optional", ".sql"):
+        parts += [f"{statement};" for statement in queries.statements(assets.text(f"sql/optional/{file}"))]
+    return "\n\n".join(parts)
 
 
 async def _make_optional(connection: Connection) -> None:
@@ -129,7 +160,9 @@ async def _history(connection: Connection) -> list[asyncpg.Record]:
     rows = await connection.fetch(sql["history"]) if await connection.fetchval(sql["has_history"]) else []
     known = migrations()
     if len(rows) > len(known):
-        raise MigrationError(f"The database is at version {len(rows)}, this program knows {len(known)}: use the newer program.")
+        least = await connection.fetchval(sql["reach"]) if await connection.fetchval(sql["has_reach"]) else None
+        if least is None or least > len(known):
+            raise MigrationError(f"The database is at version {len(rows)}, this program knows {len(known)}: use the newer program.")
     for row, migration in zip(rows, known, strict=False):
         if (row["number"], row["checksum"]) != (migration.number, migration.checksum):
             raise MigrationError(
@@ -165,6 +198,28 @@ async def _apply(connection: Connection, migration: Migration, holder: str) -> N
         await connection.execute(sql["record"], migration.number, migration.name, migration.checksum)
 
     await _patiently(connection, f"Migration {migration.name}", apply)
+
+
+async def _apply_apart(connection: Connection, dsn: str, migration: Migration, holder: str) -> None:
+    """Statement by statement outside transactions; what fails is begun anew from the first one the next time."""
+    sql = queries.load("migration")
+    done = asyncio.Event()
+
+    async def keep(other: Connection) -> None:
+        while not done.is_set():
+            await other.fetchval(sql["keep_lock"], holder)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), _HEARD_SECONDS)
+
+    async with connect(dsn) as other:
+        keeping = asyncio.create_task(keep(other))
+        try:
+            for statement in migration.statements:
+                await connection.execute(statement)
+        finally:
+            done.set()
+            await keeping
+    await connection.execute(sql["record"], migration.number, migration.name, migration.checksum)
 
 
 async def _isolate(connection: Connection, application: str | None) -> None:

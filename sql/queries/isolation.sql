@@ -41,8 +41,8 @@ WITH tenant_table AS (
     SELECT t.name, 9, format('GRANT SELECT, INSERT%s ON %I TO %I', CASE t.name WHEN 'change' THEN '' ELSE ', UPDATE, DELETE' END, t.name, $1::text)
     FROM tenant_table t WHERE NOT has_table_privilege($1::text, format('%I', t.name), 'INSERT')
     UNION ALL
-    SELECT '', 10, format('GRANT SELECT ON schema_migration TO %I', $1::text)
-    WHERE NOT has_table_privilege($1::text, 'schema_migration', 'SELECT')
+    SELECT '', 10, format('GRANT SELECT ON %I TO %I', t.name, $1::text)
+    FROM (VALUES ('schema_migration'), ('schema_reach')) t (name) WHERE NOT has_table_privilege($1::text, t.name, 'SELECT')
 )
 SELECT statement FROM wanted ORDER BY name, place
 

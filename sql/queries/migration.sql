@@ -31,5 +31,12 @@ SELECT number, name, checksum, applied_at FROM schema_migration ORDER BY number;
 -- name: record
 INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);
 
+-- name: has_reach
+SELECT to_regclass('schema_reach') IS NOT NULL;
+
+-- name: reach
+SELECT least FROM schema_reach;
+
+-- Of a database that has no reach there is no table of it: it is older than any program that asks this.
 -- name: version
-SELECT max(number) AS number FROM schema_migration;
+SELECT max(number) AS number, (SELECT least FROM schema_reach) AS least FROM schema_migration;

@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import re
 
 import asyncpg
 import pytest
 
 from scimsrv import assets
 from scimsrv.store import migrate as subject
+from scimsrv.store.liveness import Watcher
 from scimsrv.store.queries import statements
 
 # Everything that makes up a schema, as rows that do not depend on object numbers or on the order of creation.
@@ -99,7 +101,7 @@ async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch:
     ("change", "message"),
     [
         ("UPDATE schema_migration SET checksum = 'other'", "never edited"),
-        ("INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
+        ("DROP TABLE schema_reach; INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
     ],
 )
 async def test_history_that_differs_is_refused(empty_database: str, change: str, message: str) -> None:
@@ -111,3 +113,73 @@ async def test_history_that_differs_is_refused(empty_database: str, change: str,
     for call in (subject.migrate, subject.status):
         with pytest.raises(subject.MigrationError, match=message):
             await call(empty_database)
+
+
+async def test_the_printed_script_does_the_same(database: str, empty_database: str) -> None:
+    """What is printed instead of being done makes the same database when it is run, in as many pieces; afterwards nothing is missing."""
+    text = await subject.script(empty_database)
+    assert (await subject.status(empty_database)).version == 0
+    connection = await asyncpg.connect(empty_database)
+    for statement in statements("\n".join(line for line in text.splitlines() if not line.startswith("\\"))):
+        await connection.execute(statement)
+    await connection.close()
+    assert await _describe(empty_database) == await _describe(database)
+    assert (await subject.status(empty_database)).pending == ()
+    assert await subject.script(empty_database) == ""
+
+
+def _later(*statements: str) -> tuple[subject.Migration, ...]:
+    known = subject.migrations()
+    return (*known, dataclasses.replace(known[0], number=len(known) + 1, name="later", statements=statements))
+
+
+@pytest.mark.parametrize(("change", "works"), [("SELECT 1", True), ("UPDATE schema_reach SET least = least + 1000", False)])
+async def test_a_program_of_the_version_before(empty_database: str, monkeypatch: pytest.MonkeyPatch, change: str, works: bool) -> None:
+    """What a newer program has migrated is worked on, and left as it is, unless that program says that it took away what this one uses."""
+    with monkeypatch.context() as patched:
+        later = _later(change)
+        patched.setattr(subject, "migrations", lambda: later)
+        await subject.migrate(empty_database)
+    if works:
+        assert await subject.migrate(empty_database) == []
+        found = await subject.status(empty_database)
+        assert (found.version, found.expected, found.pending) == (len(later), len(later) - 1, ())
+    else:
+        for call in (subject.migrate, subject.status):
+            with pytest.raises(subject.MigrationError, match="use the newer program"):
+                await call(empty_database)
+    watcher = Watcher(empty_database)
+    assert (await watcher.look()).fits is works
+    watcher.close()
+
+
+async def test_an_index_made_beside_its_writers(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration for no transaction that fails half way is begun anew; what it left is not taken for an index."""
+    await subject.migrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("INSERT INTO erasure VALUES (1, 'a', now()), (1, 'b', now())")
+    later = _later("DROP INDEX CONCURRENTLY IF EXISTS one", "CREATE UNIQUE INDEX CONCURRENTLY one ON erasure (tenant)")
+    monkeypatch.setattr(subject, "migrations", lambda: later)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await subject.migrate(empty_database)
+    valid = "SELECT bool_and(i.indisvalid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = 'one'"
+    assert await connection.fetchval(valid) is False
+    assert (await subject.status(empty_database)).pending == (f"{len(later):04}_later",)
+    await connection.execute("DELETE FROM erasure WHERE id = 'b'")
+    assert [one.name for one in await subject.migrate(empty_database)] == ["later"]
+    assert await connection.fetchval(valid) is True
+    await connection.close()
+
+
+def test_what_takes_away_says_so() -> None:
+    """A migration that takes away, renames or narrows what servers of the version before use raises the reach; one outside transactions
+    has nothing but statements that can be done again."""
+    reach = next(one.number for one in subject.migrations() if one.name == "reach")
+    for one in subject.migrations():
+        for statement in one.statements:
+            words = " ".join(statement.split())
+            narrows = re.search(r"\b(DROP (TABLE|COLUMN)|RENAME|SET NOT NULL|ALTER COLUMN \S+ TYPE|TRUNCATE)\b", words)
+            if narrows and one.number > reach:
+                assert any("UPDATE schema_reach SET least" in other for other in one.statements), (one.name, words)
+            if one.apart:
+                assert re.match(r"(DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY) ", words), (one.name, words)
