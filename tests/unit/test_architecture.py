@@ -48,6 +48,7 @@ BELOW: dict[str, set[str]] = {
     "board": set(),
     "logs": {"observe"},
     "turns": set(),
+    "service_manager": set(),
     "tokens": set(),
     "scopes": set(),
     "slugs": set(),
