@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WHEEL := $(VENV)/.wheel
+DEPLOY := .venv-deploy
+DEPLOYED := $(DEPLOY)/.installed
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
@@ -13,7 +15,7 @@ FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py
 
-.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants test-citus check check-deploy manifests sbom format bench bench-baking bench-scale build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -68,6 +70,9 @@ test-faults: install ## the experiments of docs/reliability.md at length (an hou
 	FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults
 	FAULT_FUZZ=20000 FAULT_EXAMPLES=60 $(BIN)/python -m pytest $(FUZZED)
 
+test-citus: install ## the tests of the store on the Citus cluster that SCIMSRV_TEST_DSN_CITUS names (docs/scaling.md)
+	$(BIN)/python -m pytest -q tests/store/test_citus.py
+
 test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix
 
@@ -75,6 +80,26 @@ check: install ## formatter leaves no diff, linter and types are clean
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The linters of deploy/ need packages that the server must not meet, so they live in an environment of their own.
+ifneq ($(shell cat deploy/locks/tools.lock 2>/dev/null | cksum),$(shell cat $(DEPLOYED) 2>/dev/null))
+.PHONY: $(DEPLOYED)
+endif
+$(DEPLOYED):
+	test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/locks/tools.lock
+	@cat deploy/locks/tools.lock | cksum > $(DEPLOYED)
+
+check-deploy: install $(DEPLOYED) ## image, compose file, chart, manifests and units pass their linters; which ones were not found is said
+	$(BIN)/python -m pytest -q tests/deploy
+
+manifests: $(DEPLOYED) ## render the plain manifests from the chart, and the chart's rules from deploy/mixin
+	$(DEPLOY)/bin/python deploy/render.py
+
+sbom: $(DEPLOYED) ## list what the server is made of, as CycloneDX, in dist/scimsrv.cdx.json
+	@mkdir -p dist
+	$(DEPLOY)/bin/cyclonedx-py requirements deploy/locks/server.lock --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--spec-version 1.6 --output-format JSON --output-file dist/scimsrv.cdx.json
 
 format: install ## let the formatter and the linter repair what they can
 	$(BIN)/ruff format .
@@ -92,9 +117,12 @@ bench-scale: install ## measure on a tenant of a million users (half an hour, 12
 build: install ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
+RESOLVE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet
 lock: ## resolve the dependencies again (needs uv)
-	$(UV) pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra embedded --extra dev $(RESOLVE) -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra data-integrity $(RESOLVE) -c requirements.lock -o deploy/locks/server.lock
+	$(UV) pip compile deploy/locks/build.in $(RESOLVE) -c requirements.lock -o deploy/locks/build.lock
+	$(UV) pip compile deploy/locks/tools.in $(RESOLVE) -o deploy/locks/tools.lock
 
 clean: ## remove everything that was made here, except the data directory
-	rm -rf $(VENV) rust_badges/target rust_badges/fuzz/target dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(DEPLOY) rust_badges/target rust_badges/fuzz/target dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

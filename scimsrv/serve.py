@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from scimsrv import logs, observe
+from scimsrv import logs, observe, service_manager
 from scimsrv.board import Board, Pulse, shared_board
 from scimsrv.exposition import exposition, metrics_of
 from scimsrv.guard import GuardedProtocol
@@ -102,10 +102,15 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
         def answers() -> None:
             condition.start()
             ready()
+            service_manager.tell(service_manager.READY, f"STATUS=Answers at {settings.base_url}")
+
+        def leaves() -> None:
+            condition.leave()
+            service_manager.tell(service_manager.STOPPING)
 
         config = _config(settings, _APP, GuardedProtocol, settings.workers, factory=True, notify=beat)
         runner: Announcing | Workers = Workers(config, [listeners.data]) if several else Announcing(config)
-        runner.ready, runner.leaving, runner.delay = answers, condition.leave, settings.drain_delay
+        runner.ready, runner.leaving, runner.delay = answers, leaves, settings.drain_delay
         if isinstance(runner, Workers):
             run_workers(runner)
         else:

@@ -12,6 +12,7 @@ from scimsrv.cli import (
     badge,
     badges,
     client,
+    completion,
     database,
     definition,
     deleted,
@@ -25,7 +26,8 @@ from scimsrv.cli import (
     trust,
     verify,
 )
-from scimsrv.cli.common import DATABASE_FAILED, EXIT_CODES, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
+from scimsrv.cli.common import DATABASE_FAILED, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
+from scimsrv.cli.manual import EXIT_CODES, complete_help
 from scimsrv.embedded import EmbeddedError
 from scimsrv.listeners import ServeError
 from scimsrv.settings import SettingsError
@@ -90,8 +92,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.register(commands)
     verify.register(commands)
     openapi.register(commands)
+    completion.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")
+    complete_help(parser)
     return parser
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from scimsrv.cli.manual import EXIT_CODES
 from scimsrv.embedded import DirectoryLock, running, start_cluster
 from scimsrv.settings import PREFIX, Settings, load_settings
 from scimsrv.store.connection import Connection, DatabaseError, connect
@@ -24,10 +25,6 @@ USAGE: Final = 2
 DATABASE_FAILED: Final = 3
 INTERRUPTED: Final = 130
 
-EXIT_CODES: Final = (
-    "Exit codes:\n  0 done, 1 refused or failed, 2 wrong usage or settings,\n"
-    "  3 the database or the admin API cannot be reached, 130 interrupted"
-)
 POSTGRES: Final = "postgres"
 """Name of the embedded Postgres's folder in the data directory."""
 
