@@ -126,6 +126,12 @@ class Limited(NamedTuple):
     limit: str
 
 
+class SigningFailed(NamedTuple):
+    """So many credentials of awards could not be signed, and are tried again later."""
+
+    number: int
+
+
 class CredentialExpiring(NamedTuple):
     """It was warned of a credential that ends soon, once for each threshold of days."""
 
@@ -147,6 +153,7 @@ Observation: TypeAlias = (
     | Retried
     | PoolState
     | GuardTripped
+    | SigningFailed
     | CredentialExpiring
     | Limited
     | Load

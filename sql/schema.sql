@@ -537,6 +537,9 @@ CREATE TABLE badge_credential (
     created     timestamptz NOT NULL DEFAULT now(),
     jwt         text,
     key         text        COLLATE "C",
+    failures    integer     NOT NULL DEFAULT 0,
+    problem     text,
+    again       timestamptz,
     PRIMARY KEY (tenant, award)
 );
 

@@ -113,17 +113,31 @@ CROSS JOIN LATERAL (
 INSERT INTO badge_credential (tenant, award, issuer, list, place, token, credential)
 SELECT $1, given.* FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::text[]) given
 
--- Tenants and issuers whose credentials wait for being signed.
+-- Tenants and issuers whose credentials wait for being signed, but for those that were set aside until later.
 -- name: with_unsigned
-SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL
+SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL AND (c.again IS NULL OR c.again <= now())
 
 -- $2 issuer, $3 how many
 -- name: unsigned
-SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL ORDER BY c.created LIMIT $3
+SELECT c.award, c.credential FROM badge_credential c
+WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL AND (c.again IS NULL OR c.again <= now()) ORDER BY c.created LIMIT $3
+
+-- $2 how many: what is not signed, with what was tried
+-- name: waiting
+SELECT c.award, c.issuer, c.created AS issued, c.failures, c.problem, c.again FROM badge_credential c
+WHERE c.tenant = $1 AND c.jwt IS NULL ORDER BY c.failures DESC, c.created, c.award LIMIT $2
+
+-- $2 awards, $3 reasons, $4 the credentials that could not be signed: they are tried again in ten seconds, then in twice that, until it
+-- is an hour
+-- name: set_aside
+UPDATE badge_credential c SET failures = c.failures + 1, problem = given.problem,
+       again = now() + least(interval '1 hour', interval '10 seconds' * power(2, least(c.failures, 10)))
+FROM unnest($2::text[], $3::text[], $4::text[]) given (award, problem, credential)
+WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL AND c.credential = given.credential
 
 -- $2 awards, $3 tokens, $4 thumbprints, $5 credentials that were signed: not where they were replaced, or the key given up, meanwhile
 -- name: store_signed
-UPDATE badge_credential c SET jwt = given.jwt, key = given.key
+UPDATE badge_credential c SET jwt = given.jwt, key = given.key, failures = 0, problem = NULL, again = NULL
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) given (award, jwt, key, credential)
 WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL AND c.credential = given.credential
   AND NOT EXISTS (SELECT 1 FROM badge_key k WHERE k.tenant = $1 AND k.issuer = c.issuer AND k.thumbprint = given.key
@@ -151,8 +165,8 @@ SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.a
 
 -- $2 awards, $3 credentials: they are signed anew
 -- name: replace_credentials
-UPDATE badge_credential c SET credential = given.credential, jwt = NULL, key = NULL FROM unnest($2::text[], $3::text[]) given (award, credential)
-WHERE c.tenant = $1 AND c.award = given.award
+UPDATE badge_credential c SET credential = given.credential, jwt = NULL, key = NULL, failures = 0, problem = NULL, again = NULL
+FROM unnest($2::text[], $3::text[]) given (award, credential) WHERE c.tenant = $1 AND c.award = given.award
 
 -- $2 award
 -- name: recipient

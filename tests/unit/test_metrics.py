@@ -28,6 +28,7 @@ from scimsrv.observe import (
     Result,
     Retried,
     Searched,
+    SigningFailed,
     Waited,
 )
 from scimsrv.protocol.route import METHODS, Endpoint, Route
@@ -106,6 +107,7 @@ def test_what_is_no_failure_of_a_patch(operation: Operated) -> None:
         (DatabaseFailed("40001"), "scim_db_errors_total", {"sqlstate_class": "40"}, 1),
         (DatabaseFailed(None), "scim_db_errors_total", {"sqlstate_class": "none"}, 1),
         (Limited("token"), "scim_ratelimited_total", {"limit": "token"}, 1),
+        (SigningFailed(3), "scim_badge_signing_failures_total", {}, 3),
         (GuardTripped("acme"), "scim_deletion_guard_tripped_total", {"tenant": "acme"}, 1),
         (CredentialExpiring(), "scim_credential_expiring_total", {}, 1),
         (Retried(), "scim_db_retries_total", {}, 1),
