@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from starlette.types import Receive
 from starlette.types import Scope as Connection
 
+from scimsrv import own as own_badges
 from scimsrv.auth import Principal, Right, Shown
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
@@ -20,7 +21,7 @@ from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.host import Host, failed
 from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.owned import FILES, FOREIGN_BYTES, PICTURED, UPLOAD_BYTES, Desk
-from scimsrv.protocol.request import parameters
+from scimsrv.protocol.request import if_none_match, parameters
 from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import VERSION, Endpoint, Route, allow, below_tenant, segments_of
 from scimsrv.schema.badging import AWARD
@@ -49,6 +50,8 @@ _PUBLIC: Final = b"/badges/"
 _MARKS: Final = (b"/badge", b"/credential", b"/image", b"/ims/ob/")
 _API: Final = ["ims", "ob", "v3p0"]
 _DISCOVERY: Final = [*_API, "discovery"]
+
+_RIGHTS: Final = {"PUT": Right.WRITE, "DELETE": Right.WRITE}
 
 #: What a verification counts as, which takes processor time.
 _COSTLY: Final = 2
@@ -157,8 +160,10 @@ class Endpoints:
         await self._front.enter(places, principal, catalog, _COSTLY if segments[0] == "badges" else 1)
         if not catalog.policy.badges:
             raise ScimError(Kind.NOT_IMPLEMENTED, "Badges are switched off")
-        if segments[0] != "Awards" or not await self._is_own(principal, catalog, segments[1]):
-            principal.require(Right.WRITE if method in ("PUT", "DELETE") else Right.READ)
+        if segments[0] in PICTURED:
+            own_badges.require(principal, catalog, catalog.by_name[PICTURED[segments[0]]], _RIGHTS.get(method, Right.READ))
+        elif segments[0] != "Awards" or not await self._is_own(principal, catalog, segments[1]):
+            principal.require(Right.READ)
         if segments[0] != "badges":
             principal.credential.narrowing.require(PICTURED.get(segments[0], AWARD))
         desk = Desk(self._office, principal.credential.tenant, slug)
@@ -170,12 +175,15 @@ class Endpoints:
             case ["badges", "extract"]:
                 return await desk.extract(await read_body(headers, receive, FOREIGN_BYTES))
             case [endpoint, id_, "image"]:
+                given = headers.joined(b"if-match")
+                tags = None if given is None else if_none_match(given)
                 if method == "PUT":
                     body = await read_body(headers, receive, UPLOAD_BYTES)
-                    (await self._admit(connection, headers, slug))[0].require(Right.WRITE)  # the body may have taken long
-                    return await desk.put_image(endpoint, id_, body)
+                    principal, catalog = await self._admit(connection, headers, slug)  # the body may have taken long
+                    principal.require(Right.WRITE)
+                    return await desk.put_image(self._scope(principal, catalog), endpoint, id_, body, tags)
                 if method == "DELETE":
-                    return await desk.drop_image(endpoint, id_)
+                    return await desk.drop_image(self._scope(principal, catalog), endpoint, id_, tags)
                 return await desk.image(endpoint, id_, none_match)
             case [_, id_, name]:
                 return await desk.award(id_, name, headers.joined(b"accept"), none_match)

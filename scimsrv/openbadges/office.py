@@ -80,6 +80,7 @@ class Office:
                     signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
                 except integrity.IntegrityError as error:
                     raise ScimError(Kind.CONFLICT, f"The award cannot be signed with an embedded proof: {error}") from error
+            await signatures.note_proof(self.pool.of(tenant), tenant, issued.award, key.kid)
             made = self.proven[place] = orjson.dumps(signed)
             if len(self.proven) > _KEPT:
                 self.proven.popitem(last=False)

@@ -25,7 +25,7 @@ from scimsrv.schema.policy import Policy
 from scimsrv.store.connection import Connection
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Scope, now
 
 _SQL = load("credentialing")
 
@@ -75,9 +75,9 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
     scope.wake()
 
 
-async def revoke(connection: Connection, tenant: int, awards: Sequence[str]) -> None:
-    """Mark awards as revoked in their status lists, inside the transaction that revokes them."""
-    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards))
+async def revoke(connection: Connection, tenant: int, actor: str, awards: Sequence[str]) -> None:
+    """Mark awards as revoked in their status lists, inside the transaction in which the actor revokes them."""
+    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), actor)
     changed = sorted({(row["issuer"], row["list"]) for row in rows})
     if changed:
         issuers, numbers = zip(*changed, strict=True)

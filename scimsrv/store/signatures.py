@@ -22,6 +22,7 @@ from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.issuing import Issued, issued_for
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
+from scimsrv.store.scope import now
 
 _SQL = load("credentialing")
 
@@ -105,12 +106,18 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     if made:
-        await db.execute(_SQL["store_signed"], tenant, *map(list, zip(*made, strict=True)))
+        await db.execute(_SQL["store_signed"], tenant, *map(list, zip(*made, strict=True)), now())
     if problems:
         texts = [text for award, text in waiting if award in problems]
         await db.execute(_SQL["set_aside"], tenant, list(problems), list(problems.values()), texts)
         observe(SigningFailed(len(problems)))
     return problems
+
+
+async def note_proof(db: Queries, tenant: int, award: str, key: str) -> None:
+    """Note in the trail that an embedded proof was made for an award's credential, with the key of this id."""
+    said = orjson.dumps({"key": key, "form": "Data Integrity"}).decode()
+    await db.execute(_SQL["note_signature"], tenant, now(), "system", award, said)
 
 
 def _read(text: str) -> tuple[Mapping[str, Any], str]:
@@ -151,5 +158,5 @@ async def status_token(db: Queries, keyring: Keyring, tenant: int, places: Place
     document = status_list.list_credential(url, places.issuer(issuer), jws.date_time(datetime.now(UTC)), status_list.encode(revoked))
     key = await keyring.signing_key(db, tenant, issuer, "token", token_kid(places.issuer(issuer)))
     made = jws.sign(document, key)
-    await db.execute(_SQL["publish_list"], tenant, issuer, number, row["revision"], made, key.kid.rsplit("/", 1)[1])
+    await db.execute(_SQL["publish_list"], tenant, issuer, number, row["revision"], made, key.kid.rsplit("/", 1)[1], now())
     return made
