@@ -56,6 +56,7 @@ def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     """What has to be kept of a request to carry it out later."""
     types = scope.narrowing.types
     may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
+    may["subject"] = scope.subject
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
     kept = {"single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
     return orjson.dumps(may | kept | {"entries": entries})
@@ -222,7 +223,8 @@ class Jobs:
         # What was kept before credentials were narrowed says nothing of it.
         types = kept.get("types")
         narrowing = Narrowing(None if types is None else frozenset(types))
-        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, scopes=scopes, narrowing=narrowing)
+        who = {"scopes": scopes, "subject": kept.get("subject"), "narrowing": narrowing}
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, **who)
         if kept["single"]:
             text, method, path, version = kept["entries"][0]
             bulk = arranged([_single(text.encode(), method, path, version)])

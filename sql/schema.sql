@@ -569,6 +569,7 @@ CREATE TABLE badge_kept (
     media_type  text        NOT NULL,
     body        bytea       NOT NULL,
     stored      timestamptz NOT NULL DEFAULT now(),
+    verdicts    text,
     PRIMARY KEY (tenant, holder, identity)
 );
 

@@ -53,6 +53,8 @@ _DISCOVERY: Final = [*_API, "discovery"]
 
 _RIGHTS: Final = {"PUT": Right.WRITE, "DELETE": Right.WRITE}
 
+_KEPT: Final = ["badges", "kept"]
+
 #: What a verification counts as, which takes processor time.
 _COSTLY: Final = 2
 
@@ -106,6 +108,8 @@ def _methods(rest: list[str]) -> tuple[str, ...] | None:
             return ("GET", "HEAD", "PUT", "DELETE")
         case ["badges", "verify" | "extract"]:
             return ("POST",)
+        case ["badges", "kept"]:
+            return ("GET", "HEAD")
         case ["ims", "ob", "v3p0", "credentials"]:
             return ("GET", "HEAD", "POST")
         case ["ims", "ob", "v3p0", "profile"]:
@@ -124,7 +128,7 @@ class Endpoints:
 
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
-        api = place.slug is not None and place.segments[:3] == _API
+        api = place.slug is not None and (place.segments[:3] == _API or place.segments == _KEPT)
         try:
             method = connection["method"]
             if place.slug is not None and place.segments != _DISCOVERY:
@@ -136,7 +140,7 @@ class Endpoints:
             if place.slug is None:
                 return await public.answer(self._office, place.segments, headers)
             if api:
-                return await self._api(place.slug, place.segments[3], connection, headers, receive, places)
+                return await self._api(place.slug, place.segments[-1], connection, headers, receive, places)
             return await self._owned(place.slug, place.segments, connection, headers, receive, places)
         except ScimError as error:
             if not api:
@@ -209,7 +213,7 @@ class Endpoints:
                 raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
             return host.discovery()
         principal, catalog = await self._admit(connection, headers, slug)
-        await self._front.enter(places, principal, catalog, 1)
+        await self._front.enter(places, principal, catalog, _COSTLY if connection["method"] == "POST" else 1)
         if not (catalog.policy.badges and catalog.policy.open_badges_api):
             raise ScimError(Kind.NOT_IMPLEMENTED, "The Open Badges API is switched off")
         if catalog.policy.me == "off":
@@ -229,4 +233,6 @@ class Endpoints:
                 return await host.write_profile(scope, users, user, await read_body(headers, receive, scope.limits.search_body_bytes))
             case "credentials", _:
                 return await host.credentials(scope, user, asked)
+            case "kept", _:
+                return await host.kept(scope, user)
         return await host.profile(scope, users, user)

@@ -22,8 +22,8 @@ class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
     changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the credential's, None
-    where the server acts by itself, and `narrowing` says which resource types it is good for; `own` is the id of the user to whose badges
-    a request keeps, None where it may reach everybody's."""
+    where the server acts by itself, `subject` what it says of the user whom it stands for, and `narrowing` says which resource types it
+    is good for; `own` is the id of the user to whose badges a request keeps, None where it may reach everybody's."""
 
     pool: Database
     tenant: int
@@ -37,6 +37,7 @@ class Scope:
     narrowing: Narrowing = NOWHERE_NARROWED
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
+    subject: str | None = None
     own: str | None = None
 
     def count_slot(self) -> int:
