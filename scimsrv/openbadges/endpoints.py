@@ -30,6 +30,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.issuing import find_tenant_key, is_recipient
 from scimsrv.store.me import find_me
 from scimsrv.store.scope import Scope
+from scimsrv.traffic import Addresses
 
 
 class Front(NamedTuple):
@@ -122,16 +123,20 @@ def _methods(rest: list[str]) -> tuple[str, ...] | None:
 class Endpoints:
     """Answers at the URLs of badges."""
 
-    def __init__(self, office: Office, front: Front) -> None:
+    def __init__(self, office: Office, front: Front, visits: Addresses) -> None:
+        """`visits` counts the requests that need no token."""
         self._office = office
         self._front = front
+        self._visits = visits
 
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: ExitStack) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
         api = place.slug is not None and (place.segments[:3] == _API or place.segments == _KEPT)
         try:
             method = connection["method"]
-            if place.slug is not None and place.segments != _DISCOVERY:
+            if place.slug is None or place.segments == _DISCOVERY:
+                self._visits.count(client_address(connection) or "")
+            else:
                 await self._admit(connection, headers, place.slug)
             if method == "OPTIONS":
                 return Answer(Reply(204, headers={"Allow": allow(place.methods)}), answers.JSON)
