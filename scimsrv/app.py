@@ -432,6 +432,7 @@ class App:
         return Scope(
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,
+            subject=credential.subject,
             narrowing=credential.narrowing,
             origin=origin(),
         )

@@ -58,6 +58,7 @@ def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     """What has to be kept of a request to carry it out later."""
     types = scope.narrowing.types
     may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
+    may["subject"] = scope.subject
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
     kept = {"origin": scope.origin, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
     return orjson.dumps(may | kept | {"entries": entries})
@@ -234,7 +235,8 @@ class Jobs:
         # What was kept by a server that was older may not say where it came from, nor how its credential was narrowed.
         types, origin = kept.get("types"), kept.get("origin")
         narrowing = Narrowing(None if types is None else frozenset(types))
-        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, scopes=scopes, narrowing=narrowing)
+        who = {"scopes": scopes, "subject": kept.get("subject"), "narrowing": narrowing}
+        scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, **who)
         scope = replace(scope, origin=None if origin is None else (origin[0], origin[1]))
         if kept["single"]:
             text, method, path, version = kept["entries"][0]

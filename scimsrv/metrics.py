@@ -30,6 +30,7 @@ from scimsrv.observe import (
     Refused,
     Retried,
     Searched,
+    SigningFailed,
     Waited,
 )
 from scimsrv.words import OTHER
@@ -119,6 +120,7 @@ METRICS: Final = (
            "verified or refuted", ("event",)),
     Metric("scim_deletion_guard_tripped_total", "counter", "Times that a tenant's deletion guard began to hold deletions", ("tenant",)),
     Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met", ("limit",)),
+    Metric("scim_badge_signing_failures_total", "counter", "Credentials of awards that could not be signed, at each attempt"),
     Metric("scim_db_pool_size", "gauge", "Connections to the database, looked at each second", ("plane",)),
     Metric("scim_db_pool_in_use", "gauge", "Connections that work, looked at each second", ("plane",)),
     Metric("scim_db_pool_wait_seconds", "histogram", "Waits for a connection, where none was free", (), _WAIT_SECONDS),
@@ -181,6 +183,8 @@ class Metrics:
                 self._of("scim_db_pool_in_use", plane).set(used)
             case CredentialExpiring():
                 self._of("scim_credential_expiring_total").inc()
+            case SigningFailed(number):
+                self._of("scim_badge_signing_failures_total").inc(number)
             case GuardTripped(tenant):
                 self._of("scim_deletion_guard_tripped_total", self.tenants.label(tenant)).inc()
             case Limited(limit):

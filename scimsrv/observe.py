@@ -37,9 +37,9 @@ class Exchange:
 
     Everything in it is a word of ours, a number, a registered tenant's slug, or an id that has the form of ours: nothing that a client
     can choose freely. `route` is a template; `token` the public id of the credential, `address` where it asked from; `resource` the id
-    of a resource; `operations` what was done to resources, `later` that this is counted when it is done; `patch_ops` and `bulk_ops` how many operations the request had;
-    `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of what the database was asked;
-    `denial` why it was not let in, and `scheme` by which kind of credential it asked.
+    of a resource; `operations` what was done to resources, `later` that this is counted when it is done; `patch_ops` and `bulk_ops` how
+    many operations the request had; `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of
+    what the database was asked; `denial` why it was not let in, and `scheme` by which kind of credential it asked.
     """
 
     plane: Plane
@@ -128,6 +128,12 @@ class Limited(NamedTuple):
     limit: str
 
 
+class SigningFailed(NamedTuple):
+    """So many credentials of awards could not be signed, and are tried again later."""
+
+    number: int
+
+
 class CredentialExpiring(NamedTuple):
     """It was warned of a credential that ends soon, once for each threshold of days."""
 
@@ -170,6 +176,7 @@ Observation: TypeAlias = (
     | Retried
     | PoolState
     | GuardTripped
+    | SigningFailed
     | CredentialExpiring
     | Limited
     | Carried

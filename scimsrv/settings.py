@@ -72,6 +72,9 @@ class Settings(BaseModel):
     tenant_requests: int = Field(default=256, ge=1, description="most requests of a tenant in progress per process")
     tenant_searches: int = Field(default=4, ge=1, description="most searches of a tenant in progress per process; others wait for a while")
     bad_tokens: int = Field(default=20, ge=1, description="invalid tokens from one address within a minute, after which it is told to wait")
+    public_requests: int = Field(
+        default=600, ge=1, description="requests without a token to public pages of badges from one address within a minute, per process"
+    )
     secret_key: str | None = Field(default=None, description="the server's secret key; prefer the file")
     secret_key_file: Path | None = Field(default=None, description="file with the server's secret key; needed with a database URL")
     jwks_hosts: tuple[str, ...] = Field(

@@ -198,16 +198,19 @@ class Held:
         self._held.append((places, tenant))
 
 
-class Attempts:
-    """Counts what failed to authenticate, by address: beyond the limit it is told to come back later. Who has a valid token is let in."""
+class Addresses:
+    """Counts something by the address that it comes from: beyond so many within a minute it is told to come back later. `limit` is the
+    word for this limit, `detail` the sentence."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, limit: str, detail: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._limit = limit
+        self._detail = detail
         self._clock = clock
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def failed(self, address: str) -> None:
-        """Count an attempt. Raises ScimError 429 when there were too many within a minute."""
+    def count(self, address: str) -> None:
+        """Count one more. Raises ScimError 429 when there were too many within a minute."""
         now = self._clock()
         since, number = self._seen.get(address, (now, 0))
         if now - since >= _ATTEMPTS:
@@ -217,7 +220,18 @@ class Attempts:
         if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
         if number >= self._most:
-            raise refused("attempts", "There were too many attempts with tokens that are not valid", since + _ATTEMPTS - now)
+            raise refused(self._limit, self._detail, since + _ATTEMPTS - now)
+
+
+class Attempts(Addresses):
+    """Counts what failed to authenticate. Who has a valid token is let in however many there were."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(most, "attempts", "There were too many attempts with tokens that are not valid", clock)
+
+    def failed(self, address: str) -> None:
+        """Count an attempt. Raises ScimError 429 when there were too many within a minute."""
+        self.count(address)
 
 
 class Traffic:

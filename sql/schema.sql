@@ -546,6 +546,9 @@ CREATE TABLE badge_credential (
     created     timestamptz NOT NULL DEFAULT now(),
     jwt         text,
     key         text        COLLATE "C",
+    failures    integer     NOT NULL DEFAULT 0,
+    problem     text,
+    again       timestamptz,
     PRIMARY KEY (tenant, award)
 );
 
@@ -575,6 +578,7 @@ CREATE TABLE badge_kept (
     media_type  text        NOT NULL,
     body        bytea       NOT NULL,
     stored      timestamptz NOT NULL DEFAULT now(),
+    verdicts    text,
     PRIMARY KEY (tenant, holder, identity)
 );
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Final
 
 from scimsrv.admin import badge_models
 from scimsrv.admin.acting import Acting
@@ -14,6 +15,10 @@ from scimsrv.sealing import keyring_under
 from scimsrv.store import badge_keys
 from scimsrv.store.badge_keys import BadgeKeyError, BadgeKeyMissing, Keyring
 from scimsrv.store.issuing import find_document
+from scimsrv.store.signatures import waiting_credentials
+
+#: Credentials that are listed at most.
+_SHOWN: Final = 1_000
 
 
 class BadgeKeys(Acting):
@@ -66,6 +71,11 @@ class BadgeKeys(Acting):
         # In many transactions: what is cut short here is signed by that key until the command is given again.
         await badge_keys.unsign(self._connection, tenant, issuer, thumbprint)
         return await self._shown(tenant, issuer, thumbprint)
+
+    async def list_waiting_credentials(self, slug: str) -> badge_models.WaitingCredentialList:
+        """The tenant's credentials that are not signed. Raises TenantMissing."""
+        found = await waiting_credentials(self._connection, await self._key(slug), _SHOWN)
+        return badge_models.WaitingCredentialList(credentials=[badge_models.WaitingCredential.model_validate(asdict(one)) for one in found])
 
     async def _replace(self, tenant: int, issuer: str, thumbprint: str) -> None:
         """Make a key where this one was the last that signs: status lists have to be signed for as long as there are any."""

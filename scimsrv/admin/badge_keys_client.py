@@ -26,6 +26,10 @@ class BadgeKeysClient(ABC):
         asked = "" if issuer is None else f"?{urlencode({'issuer': issuer})}"
         return self._ask(badge_models.BadgeKeyList, "GET", path(slug, "badge-keys") + asked)
 
+    async def list_waiting_credentials(self, slug: str) -> badge_models.WaitingCredentialList:
+        """Its credentials that are not signed."""
+        return self._ask(badge_models.WaitingCredentialList, "GET", path(slug, "badges", "unsigned"))
+
     async def rotate_badge_key(self, slug: str, issuer: str, asked: badge_models.BadgeKeyRotation) -> badge_models.BadgeKey:
         """Make an issuer's next key."""
         return self._ask(badge_models.BadgeKey, "POST", path(slug, "badge-keys", issuer, "rotate"), asked)

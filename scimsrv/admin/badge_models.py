@@ -37,6 +37,23 @@ class BadgeKeyFilter(Model):
     issuer: Text | None = Field(default=None, description="Only those of the issuer with this id.")
 
 
+class WaitingCredential(Model):
+    """A credential that is not signed yet: how often that failed, why it did the last time, and when it is tried again."""
+
+    award: str
+    issuer: str
+    issued: datetime
+    failures: int
+    problem: str | None
+    again: datetime | None
+
+
+class WaitingCredentialList(Model):
+    """Credentials of a tenant's awards that are not signed yet, those that failed first, at most 1,000."""
+
+    credentials: list[WaitingCredential]
+
+
 class BadgeKeyRotation(Model):
     """A key to be made for an issuer. It is published at once, and signs after `overlap` seconds, so that caches know it by then."""
 

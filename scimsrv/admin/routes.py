@@ -367,6 +367,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=badge_models.BadgeKeyFilter,
     ),
     Route(
+        *("GET", "/tenants/{tenant}/badges/unsigned", "listWaitingCredentials", "Credentials of awards that are not signed, and why"),
+        lambda call: call.verbs.list_waiting_credentials(call.tenant), badge_models.WaitingCredentialList,
+    ),
+    Route(
         *("POST", "/tenants/{tenant}/badge-keys/{issuer}/rotate", "rotateBadgeKey", "Make a badge issuer's next key"),
         lambda call: call.verbs.rotate_badge_key(call.tenant, call.path["issuer"], call.body), badge_models.BadgeKey,
         body=badge_models.BadgeKeyRotation, status=201,

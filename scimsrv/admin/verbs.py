@@ -122,6 +122,9 @@ class Verbs(Protocol):
     async def list_badge_keys(self, slug: str, issuer: str | None) -> badge_models.BadgeKeyList:
         """Its badge issuers' keys, or those of one."""
 
+    async def list_waiting_credentials(self, slug: str) -> badge_models.WaitingCredentialList:
+        """Its credentials that are not signed, and why."""
+
     async def rotate_badge_key(self, slug: str, issuer: str, asked: badge_models.BadgeKeyRotation) -> badge_models.BadgeKey:
         """Make an issuer's next key."""
 

@@ -1,4 +1,4 @@
-"""`scimsrv badge key`: list, rotate, retire, compromise. No command shows a private key."""
+"""`scimsrv badge`: what is not signed, and the keys of issuers: list, rotate, retire, compromise. No command shows a private key."""
 
 import argparse
 from datetime import UTC, datetime
@@ -12,7 +12,15 @@ from scimsrv.cli.common import add_command, add_group, emit, note, table
 
 def register(commands: Any) -> None:
     """Add the command and its subcommands."""
-    group = add_group(add_group(commands, "badge", "manage badges"), "key", "manage the keys of badge issuers")
+    badge = add_group(commands, "badge", "manage badges")
+    waiting = add_command(
+        badge,
+        "unsigned",
+        "list the credentials of awards that are not signed, and why",
+        "scimsrv badge unsigned --tenant acme",
+        _unsigned,
+    )
+    group = add_group(badge, "key", "manage the keys of badge issuers")
     listing = add_command(group, "list", "list the keys of a tenant's badge issuers", "scimsrv badge key list --tenant acme", _list)
     listing.add_argument("--issuer", metavar="ID", help="only those of this BadgeIssuer")
     rotate = add_command(
@@ -44,7 +52,7 @@ def register(commands: Any) -> None:
         parser.add_argument("thumbprint", help="the key's thumbprint, as `badge key list` shows it")
     for parser in (rotate, retire, compromise):
         parser.add_argument("--issuer", required=True, metavar="ID", help="the id of the BadgeIssuer")
-    for parser in (listing, rotate, retire, compromise):
+    for parser in (waiting, listing, rotate, retire, compromise):
         parser.add_argument("--tenant", required=True, metavar="SLUG", help="the tenant")
         add_administration(parser)
 
@@ -53,6 +61,13 @@ def _list(arguments: argparse.Namespace) -> int:
     found = administer(arguments, lambda verbs: verbs.list_badge_keys(arguments.tenant, arguments.issuer))
     rows = [(one.thumbprint, one.issuer, one.purpose, one.alg, one.state, one.signs_from, one.compromised) for one in found.keys]
     emit(arguments, found.model_dump(), table(("THUMBPRINT", "ISSUER", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "COMPROMISED"), rows))
+    return 0
+
+
+def _unsigned(arguments: argparse.Namespace) -> int:
+    found = administer(arguments, lambda verbs: verbs.list_waiting_credentials(arguments.tenant))
+    rows = [(one.award, one.issuer, one.issued, one.failures, one.again, one.problem or "") for one in found.credentials]
+    emit(arguments, found.model_dump(), table(("AWARD", "ISSUER", "ISSUED", "FAILURES", "AGAIN", "PROBLEM"), rows))
     return 0
 
 

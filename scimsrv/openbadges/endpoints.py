@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from starlette.types import Receive
 from starlette.types import Scope as Connection
 
+from scimsrv import own as own_badges
 from scimsrv.auth import Principal, Right, Shown
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
@@ -20,7 +21,7 @@ from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.host import Host, failed
 from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.owned import FILES, FOREIGN_BYTES, PICTURED, UPLOAD_BYTES, Desk
-from scimsrv.protocol.request import parameters
+from scimsrv.protocol.request import if_none_match, parameters
 from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import VERSION, Endpoint, Route, allow, below_tenant, segments_of
 from scimsrv.schema.badging import AWARD
@@ -29,7 +30,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.issuing import find_tenant_key, is_recipient
 from scimsrv.store.me import find_me
 from scimsrv.store.scope import Scope
-from scimsrv.traffic import Held
+from scimsrv.traffic import Addresses, Held
 
 
 class Front(NamedTuple):
@@ -50,6 +51,10 @@ _PUBLIC: Final = b"/badges/"
 _MARKS: Final = re.compile(rb"/(?:badge|credential|image|ims/ob/)")
 _API: Final = ["ims", "ob", "v3p0"]
 _DISCOVERY: Final = [*_API, "discovery"]
+
+_RIGHTS: Final = {"PUT": Right.WRITE, "DELETE": Right.WRITE}
+
+_KEPT: Final = ["badges", "kept"]
 
 #: What a verification counts as, which takes processor time.
 _COSTLY: Final = 2
@@ -104,6 +109,8 @@ def _methods(rest: list[str]) -> tuple[str, ...] | None:
             return ("GET", "HEAD", "PUT", "DELETE")
         case ["badges", "verify" | "extract"]:
             return ("POST",)
+        case ["badges", "kept"]:
+            return ("GET", "HEAD")
         case ["ims", "ob", "v3p0", "credentials"]:
             return ("GET", "HEAD", "POST")
         case ["ims", "ob", "v3p0", "profile"]:
@@ -116,16 +123,20 @@ def _methods(rest: list[str]) -> tuple[str, ...] | None:
 class Endpoints:
     """Answers at the URLs of badges."""
 
-    def __init__(self, office: Office, front: Front) -> None:
+    def __init__(self, office: Office, front: Front, visits: Addresses) -> None:
+        """`visits` counts the requests that need no token."""
         self._office = office
         self._front = front
+        self._visits = visits
 
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
-        api = place.slug is not None and place.segments[:3] == _API
+        api = place.slug is not None and (place.segments[:3] == _API or place.segments == _KEPT)
         try:
             method = connection["method"]
-            if place.slug is not None and place.segments != _DISCOVERY:
+            if place.slug is None or place.segments == _DISCOVERY:
+                self._visits.count(client_address(connection) or "")
+            else:
                 await self._admit(connection, headers, place.slug)
             if method == "OPTIONS":
                 return Answer(Reply(204, headers={"Allow": allow(place.methods)}), answers.JSON)
@@ -134,7 +145,7 @@ class Endpoints:
             if place.slug is None:
                 return await public.answer(self._office, place.segments, headers)
             if api:
-                return await self._api(place.slug, place.segments[3], connection, headers, receive, places)
+                return await self._api(place.slug, place.segments[-1], connection, headers, receive, places)
             return await self._owned(place.slug, place.segments, connection, headers, receive, places)
         except ScimError as error:
             if not api:
@@ -158,8 +169,10 @@ class Endpoints:
         await self._front.enter(places, principal, catalog, _COSTLY if segments[0] == "badges" else 1)
         if not catalog.policy.badges:
             raise ScimError(Kind.NOT_IMPLEMENTED, "Badges are switched off")
-        if segments[0] != "Awards" or not await self._is_own(principal, catalog, segments[1]):
-            principal.require(Right.WRITE if method in ("PUT", "DELETE") else Right.READ)
+        if segments[0] in PICTURED:
+            own_badges.require(principal, catalog, catalog.by_name[PICTURED[segments[0]]], _RIGHTS.get(method, Right.READ))
+        elif segments[0] != "Awards" or not await self._is_own(principal, catalog, segments[1]):
+            principal.require(Right.READ)
         if segments[0] != "badges":
             principal.credential.narrowing.require(PICTURED.get(segments[0], AWARD))
         desk = Desk(self._office, principal.credential.tenant, slug)
@@ -171,12 +184,15 @@ class Endpoints:
             case ["badges", "extract"]:
                 return await desk.extract(await read_body(headers, receive, FOREIGN_BYTES))
             case [endpoint, id_, "image"]:
+                given = headers.joined(b"if-match")
+                tags = None if given is None else if_none_match(given)
                 if method == "PUT":
                     body = await read_body(headers, receive, UPLOAD_BYTES)
-                    (await self._admit(connection, headers, slug))[0].require(Right.WRITE)  # the body may have taken long
-                    return await desk.put_image(endpoint, id_, body)
+                    principal, catalog = await self._admit(connection, headers, slug)  # the body may have taken long
+                    principal.require(Right.WRITE)
+                    return await desk.put_image(self._scope(principal, catalog), endpoint, id_, body, tags)
                 if method == "DELETE":
-                    return await desk.drop_image(endpoint, id_)
+                    return await desk.drop_image(self._scope(principal, catalog), endpoint, id_, tags)
                 return await desk.image(endpoint, id_, none_match)
             case [_, id_, name]:
                 return await desk.award(id_, name, headers.joined(b"accept"), none_match)
@@ -202,7 +218,7 @@ class Endpoints:
                 raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
             return host.discovery()
         principal, catalog = await self._admit(connection, headers, slug)
-        await self._front.enter(places, principal, catalog, 1)
+        await self._front.enter(places, principal, catalog, _COSTLY if connection["method"] == "POST" else 1)
         if not (catalog.policy.badges and catalog.policy.open_badges_api):
             raise ScimError(Kind.NOT_IMPLEMENTED, "The Open Badges API is switched off")
         if catalog.policy.me == "off":
@@ -222,4 +238,6 @@ class Endpoints:
                 return await host.write_profile(scope, users, user, await read_body(headers, receive, scope.limits.search_body_bytes))
             case "credentials", _:
                 return await host.credentials(scope, user, asked)
+            case "kept", _:
+                return await host.kept(scope, user)
         return await host.profile(scope, users, user)

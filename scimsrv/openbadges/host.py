@@ -81,8 +81,9 @@ class Host:
 
     async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
         """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one.
+        What is found to be wrong is refused, what cannot be judged is marked, or refused too where the policy keeps proven ones only.
 
-        Raises ScimError 400, 413 and 415.
+        Raises ScimError 400, 409, 413 and 415.
         """
         if media_type not in (*_DOCUMENTS, answers.TOKEN):
             raise ScimError(Kind.UNSUPPORTED_MEDIA, f"The body must be {answers.TOKEN} (a token), {', '.join(sorted(_DOCUMENTS))}")
@@ -101,8 +102,24 @@ class Host:
         identity = f"{_same(issuer)} {_same(id_)}"
         if len(identity) > 2_000:
             raise invalid_value("The ids of the credential and its issuer are too long")
-        new = await wallet.keep(scope.pool, scope.tenant, user, identity, _when(issued), media_type, body, _KEPT)
+        found = await self._found(scope, body)
+        new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), _KEPT)
         return Answer(Reply(201 if new else 200, body), media_type)
+
+    async def _found(self, scope: Scope, body: bytes) -> str:
+        """What is to be kept of the verdicts on a credential. Raises ScimError 400 for one that may not be kept."""
+        report = await self.office.verify(body)
+        signature, binding = report["signature"], report["issuerBinding"]
+        if signature["verdict"] == "invalid" or binding["verdict"] == "contradicted":
+            wrong = signature if signature["verdict"] == "invalid" else binding
+            raise invalid_value(f"The credential is not what it says: {wrong.get('detail', 'its signature is invalid')}")
+        if scope.catalog.policy.badge_keeping == "proven" and (signature["verdict"], binding["verdict"]) != ("valid", "proven"):
+            raise invalid_value(f"The credential cannot be proven here: {signature.get('detail') or binding.get('detail')}")
+        return orjson.dumps(report["credential"] | {name: report[name] for name in ("signature", "issuerBinding", "status")}).decode()
+
+    async def kept(self, scope: Scope, user: str) -> Answer:
+        """What the user keeps here, each with what was found of it when it was stored."""
+        return json({"kept": await wallet.list_kept(scope.pool, scope.tenant, user)})
 
     async def profile(self, scope: Scope, users: EffectiveSchema, user: str) -> Answer:
         """Who the user is, as a Profile."""

@@ -16,7 +16,7 @@ from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.signing import multikey_of, public_jwk
 from scimsrv.errors import Kind, ScimError
 from scimsrv.observe import Badged, observe
-from scimsrv.store import issuing
+from scimsrv.store import issuing, signatures
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
 from scimsrv.store.pool import Tenants
@@ -61,8 +61,8 @@ class Office:
         return self.known[0][1]
 
     async def token(self, tenant: int, issued: Issued) -> str:
-        """The credential as a JSON Web Token."""
-        return await issuing.signed(self.pool.of(tenant), self.keyring, tenant, issued)
+        """The credential as a JSON Web Token. Raises ScimError 409 where it cannot be signed."""
+        return await signatures.signed(self.pool.of(tenant), self.keyring, tenant, issued)
 
     async def document(self, tenant: int, issued: Issued) -> bytes:
         """The credential with an embedded proof. Raises ScimError 501 where the server cannot make one."""
@@ -81,6 +81,7 @@ class Office:
                     signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
                 except integrity.IntegrityError as error:
                     raise ScimError(Kind.CONFLICT, f"The award cannot be signed with an embedded proof: {error}") from error
+            await signatures.note_proof(self.pool.of(tenant), tenant, issued.award, key.kid)
             made = self.proven[place] = orjson.dumps(signed)
             if len(self.proven) > _KEPT:
                 self.proven.popitem(last=False)

@@ -14,8 +14,11 @@ from scimsrv.openbadges.answers import Answer, json
 from scimsrv.openbadges.office import Office
 from scimsrv.protocol.response import Reply
 from scimsrv.schema.badging import ACHIEVEMENT, ISSUER
+from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.store import badge_images, issuing
+from scimsrv.store.badge_images import StoredImage
 from scimsrv.store.issuing import Issued
+from scimsrv.store.scope import Scope
 
 #: The forms of an award by the name at the end of its URL; without an ending the client's Accept decides.
 FILES: Final[dict[str, tuple[str, ...]]] = {
@@ -94,18 +97,15 @@ class Desk:
 
     # -- art -------------------------------------------------------------------------------------------------------------
 
-    async def put_image(self, endpoint: str, id_: str, body: bytes) -> Answer:
-        """Take in the picture of an achievement or an issuer, without what it holds beside the picture. Raises ScimError 400 and 404."""
-        media_type, image, plan = await asyncio.to_thread(_cleaned, body)
-        stored = await badge_images.put_image(
-            self.office.pool.of(self.tenant), self.tenant, PICTURED[endpoint], id_, media_type, image, plan
-        )
-        if stored is None:
-            raise ScimError(Kind.NOT_FOUND, "There is no such resource")
+    async def put_image(self, scope: Scope, endpoint: str, id_: str, body: bytes, tags: tuple[str, ...] | None) -> Answer:
+        """Take in the picture of an achievement or an issuer, without what it holds beside the picture; `tags` are those of If-Match.
+        Raises ScimError 400, 404, 412 and 428."""
+        new = await asyncio.to_thread(_cleaned, body)
+        version = await badge_images.put_image(scope, _conditional(scope, endpoint, tags), id_, tags, new)
         places = self.office.places(self.slug)
         owner = places.achievement(id_) if endpoint == "Achievements" else places.issuer(id_)
-        shown = {"mediaType": media_type, "bytes": len(image), "sha256": stored.digest, "url": f"{owner}/image"}
-        return json(shown, headers={"Location": f"{owner}/image"})
+        shown = {"mediaType": new.media_type, "bytes": len(new.image), "sha256": new.digest, "url": f"{owner}/image"}
+        return json(shown | {"version": f'W/"{version}"'}, headers={"Location": f"{owner}/image"})
 
     async def image(self, endpoint: str, id_: str, given: str | None) -> Answer:
         """The picture of an achievement or an issuer. Raises ScimError 404."""
@@ -116,10 +116,9 @@ class Desk:
         headers = {key: value for key, value in made.reply.headers.items() if key != "Access-Control-Allow-Origin"}
         return Answer(Reply(made.reply.status, made.reply.body, headers | {"Cache-Control": "private, no-cache"}), made.media_type)
 
-    async def drop_image(self, endpoint: str, id_: str) -> Answer:
-        """Delete the picture of an achievement or an issuer. Raises ScimError 404."""
-        if not await badge_images.drop_image(self.office.pool.of(self.tenant), self.tenant, PICTURED[endpoint], id_):
-            raise ScimError(Kind.NOT_FOUND, "The resource has no picture")
+    async def drop_image(self, scope: Scope, endpoint: str, id_: str, tags: tuple[str, ...] | None) -> Answer:
+        """Delete the picture of an achievement or an issuer; `tags` are those of If-Match. Raises ScimError 404, 412 and 428."""
+        await badge_images.drop_image(scope, _conditional(scope, endpoint, tags), id_, tags)
         return Answer(Reply(204), answers.JSON)
 
     # -- other people's credentials ----------------------------------------------------------------------------------------
@@ -161,14 +160,21 @@ def _extracted(body: bytes) -> bake.Extracted | None:
     return found
 
 
-def _cleaned(body: bytes) -> tuple[str, bytes, bytes | None]:
-    """Media type, picture and plan of what was uploaded. Raises ScimError 400."""
+def _conditional(scope: Scope, endpoint: str, tags: tuple[str, ...] | None) -> EffectiveSchema:
+    """The type whose picture is written. Raises ScimError 428 where the tenant's policy demands If-Match."""
+    if tags is None and scope.catalog.policy.require_if_match:
+        raise ScimError(Kind.PRECONDITION_REQUIRED)
+    return scope.catalog.by_name[PICTURED[endpoint]]
+
+
+def _cleaned(body: bytes) -> StoredImage:
+    """What was uploaded, without what is no picture. Raises ScimError 400."""
     try:
         if body.startswith(_PNG):
             image = bake.strip_png(body)
-            return answers.PNG, image, bake.scan_png(image).to_bytes()
+            return StoredImage.of(answers.PNG, image, bake.scan_png(image).to_bytes())
         if _is_picture(body):
-            return answers.SVG, bake.check_svg_art(body), None
+            return StoredImage.of(answers.SVG, bake.check_svg_art(body), None)
     except bake.BakeError as error:
         raise ScimError(Kind.INVALID_VALUE, f"The picture is refused: {error}") from error
     raise ScimError(Kind.INVALID_VALUE, "The body is neither a PNG nor an SVG picture")

@@ -25,6 +25,7 @@ from scimsrv.schema.badging import ACHIEVEMENT, ISSUER
 from scimsrv.store import badge_images, issuing
 from scimsrv.store.badge_keys import published_keys
 from scimsrv.store.issuing import Found
+from scimsrv.store.signatures import status_token
 
 _TYPES: Final = {"issuers": ISSUER, "achievements": ACHIEVEMENT}
 
@@ -102,7 +103,7 @@ async def _image(office: Office, slug: str, type_: str, id_: str) -> Answer:
 
 async def _status(office: Office, slug: str, issuer: str, number: int) -> Answer:
     tenant = await _tenant(office, slug)
-    token = await issuing.status_token(office.pool.of(tenant), office.keyring, tenant, office.places(slug), issuer, number)
+    token = await status_token(office.pool.of(tenant), office.keyring, tenant, office.places(slug), issuer, number)
     if token is None:
         raise _nothing()
     return Answer(Reply(200, token.encode()), answers.TOKEN)

@@ -19,7 +19,7 @@ from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
 from scimsrv.settings import Settings, SettingsError
 from scimsrv.store.pool import Tenants
-from scimsrv.traffic import Held
+from scimsrv.traffic import Addresses, Held
 
 
 class Badges:
@@ -33,7 +33,9 @@ class Badges:
             raise SettingsError(f"Setting badge_contexts: the folder cannot be read: {error}.") from None
         keyring = keyring_of(keys)
         self.signer = Signer(pool, keyring)
-        self._endpoints = Endpoints(Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url), front)
+        office = Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url)
+        visits = Addresses(settings.public_requests, "public", "There were too many requests without a token from this address")
+        self._endpoints = Endpoints(office, front, visits)
         self._background = background
 
     def wake(self) -> None:

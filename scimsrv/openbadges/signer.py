@@ -9,8 +9,8 @@ import random
 from typing import Final
 
 from scimsrv.store.badge_keys import Keyring
-from scimsrv.store.issuing import issuers_with_unsigned, sign_waiting
 from scimsrv.store.pool import Tenants
+from scimsrv.store.signatures import issuers_with_unsigned, sign_waiting
 
 log: Final = logging.getLogger("scimsrv.background")
 

@@ -41,6 +41,7 @@ BadgeRevocation = Literal["keep", "cascade"]
 BadgeRecipientDeletion = Literal["keep", "pseudonymise", "delete"]
 DeletionGuard = Literal["off", "forbid", "throttle"]
 Reprovision = Literal["off", "userName", "externalId"]
+BadgeKeeping = Literal["checked", "proven"]
 BadgeIdentity = Literal["hashed", "plain", "none"]
 
 #: What people say about themselves, and nothing that anybody decides by.
@@ -269,6 +270,16 @@ class Policy:
         False,
         "Users' credentials can be read and kept by the Open Badges API, with tokens that stand for a user.",
         "It lets applications store credentials of other issuers here, which not every tenant wants.",
+    )
+    badge_self_approval: bool = switch(
+        False,
+        "Whoever may decide requests for badges may approve their own, where the token says whom it stands for.",
+        "A badge says that somebody else has looked; where one person runs everything, that person may have to.",
+    )
+    badge_keeping: BadgeKeeping = switch(  # noqa: RUF009
+        "checked",
+        "Which credentials of others users may keep: checked, all but those that are found to be wrong, or proven ones only.",
+        "What other issuers sign can often not be verified without asking them, and nothing is fetched; it is marked as what it is.",
     )
     max_body: int | None = lower(
         "body_bytes", "Largest request body in bytes, where that is less than the server's `max_body`.", "Who sends small resources only."

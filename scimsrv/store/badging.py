@@ -24,7 +24,8 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST, TYPES
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.validate import complete, shorten
+from scimsrv.schema.semantics import key_of
+from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store.awarding import award_created, award_revoked, new_award
 from scimsrv.store.connection import Connection
 from scimsrv.store.inserting import NewResource, insert_all, rendered
@@ -140,6 +141,7 @@ async def amend(
             made = request.decided(before, after, scope.actor, at)
             _check_rights(scope, before, made)
             if made["status"] == request.APPROVED != before["status"]:
+                _check_another(scope, users.get(made["requester"]["value"]))
                 made = made | {"award": await _approve(scope, conn, made, users, at)}
             return made
         case _:  # whose references are looked at when they are stored
@@ -177,6 +179,16 @@ def _check_rights(scope: Scope, before: Document | None, after: Document | None)
         check_own(before, after, scope.own)
     else:
         check_request(before, after, scope.scopes)
+
+
+def _check_another(scope: Scope, requester: Document | None) -> None:
+    """Raises ScimError 403 where the token stands for the requester, unless the policy lets people approve what they ask for."""
+    policy, users = scope.catalog.policy, scope.catalog.by_name.get("User")
+    place = None if users is None or policy.me == "off" else users.resolve(policy.me)
+    if scope.subject is None or place is None or requester is None or policy.badge_self_approval:
+        return
+    if key_of(place.leaf, scope.subject) in typed_keys(requester, place):
+        raise ScimError(Kind.FORBIDDEN, "Nobody approves a request of their own; the policy switch badge_self_approval permits it")
 
 
 _FROM_REQUEST = (("recipient", "requester"), ("achievement", "achievement"))

@@ -5,18 +5,17 @@ Each has a place in a status list that nobody else ever gets.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
 import orjson
 
-from scimsrv.badges import jws, status_list
+from scimsrv.badges import status_list
 from scimsrv.badges.award import NewAward, Recipient
 from scimsrv.badges.credential import Awarded, Picture, achievement_object, credential, profile, without_person
 from scimsrv.badges.identity import EMAIL, hashed_identity, new_salt, plain_identity
@@ -24,11 +23,10 @@ from scimsrv.badges.places import Places
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.observe import Badged, observe
 from scimsrv.schema.policy import Policy
-from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.connection import Connection
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Scope, now
 
 _SQL = load("credentialing")
 
@@ -37,16 +35,8 @@ _RANDOM: Final = secrets.SystemRandom()
 #: Draws for a place: where all fall on places that are taken, the list is about to be full and the next one is opened.
 _DRAWS: Final = 6
 
-#: Credentials that are signed in one go, and between two turns of the other requests: a signature takes up to half a millisecond, in
-#: which nothing else runs in the process.
-BATCH: Final = 200
-_AT_ONCE: Final = 5
-
 #: Bytes of a credential: as a token it is four thirds of that, and a verifier, a picture and a wallet take a mebibyte.
 _LARGEST: Final = 750_000
-
-#: Times that a credential is signed which is replaced meanwhile.
-_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +77,9 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
     scope.wake()
 
 
-async def revoke(connection: Connection, tenant: int, awards: Sequence[str]) -> None:
-    """Mark awards as revoked in their status lists, inside the transaction that revokes them."""
-    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards))
+async def revoke(connection: Connection, tenant: int, actor: str, awards: Sequence[str]) -> None:
+    """Mark awards as revoked in their status lists, inside the transaction in which the actor revokes them."""
+    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), actor)
     changed = sorted({(row["issuer"], row["list"]) for row in rows})
     if changed:
         issuers, numbers = zip(*changed, strict=True)
@@ -188,59 +178,6 @@ def _identity(recipient: Recipient, form: str) -> dict[str, Any] | None:
     return plain_identity(identity, type_) if form == "plain" else hashed_identity(identity, type_, new_salt())
 
 
-# -- signing ---------------------------------------------------------------------------------------------------------------
-
-
-async def issuers_with_unsigned(db: Queries) -> list[tuple[int, str]]:
-    """The tenants and issuers whose credentials wait for being signed."""
-    return [(row["tenant"], row["issuer"]) for row in await db.fetch(_SQL["with_unsigned"])]
-
-
-async def sign_waiting(db: Queries, keyring: Keyring, tenant: int, issuer: str) -> bool:
-    """Sign a batch of an issuer's credentials, the oldest first; whether there may be more."""
-    rows = await db.fetch(_SQL["unsigned"], tenant, issuer, BATCH)
-    await _sign(db, keyring, tenant, issuer, [(row["award"], row["credential"]) for row in rows])
-    return len(rows) == BATCH
-
-
-async def signed(db: Queries, keyring: Keyring, tenant: int, issued: Issued) -> str:
-    """The signed form of a credential, which is made now where nobody has made it yet."""
-    found: Issued | None = issued
-    for _ in range(_ATTEMPTS):  # another one where the credential is replaced, or the key is given up, at the same time
-        if found is None or found.jwt is not None:
-            break
-        await _sign(db, keyring, tenant, found.issuer, [(found.award, found.credential)])
-        found = await issued_for(db, tenant, issued.award)
-    if found is None or found.jwt is None:
-        raise LookupError(f"the credential of award {issued.award} is gone")
-    return found.jwt
-
-
-async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting: Sequence[tuple[str, str]]) -> None:
-    """Sign an issuer's credentials, given by their awards as JSON text."""
-    if not waiting:
-        return
-    tokens, thumbprints = [], []
-    kid: str | None = None
-    for number, (_, text) in enumerate(waiting, 1):
-        document = orjson.loads(text)
-        if document["issuer"]["id"] != kid:  # another URL only where the server's own has changed
-            kid = document["issuer"]["id"]
-            key = await keyring.signing_key(db, tenant, issuer, "token", token_kid(kid))
-        tokens.append(jws.sign(document, key))
-        thumbprints.append(key.kid.rsplit("/", 1)[1])
-        if number % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-    awards, texts = [award for award, _ in waiting], [text for _, text in waiting]
-    await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
-    observe(Badged("signed", len(awards)))
-
-
-def token_kid(issuer_url: str) -> Callable[[str, Any], str]:
-    """The id of a key that signs tokens: below its issuer's URL."""
-    return lambda thumbprint, _key: f"{issuer_url}/keys/{thumbprint}"
-
-
 # -- reading ---------------------------------------------------------------------------------------------------------------
 
 
@@ -267,23 +204,6 @@ async def find_public(db: Queries, tenant: int, token: str) -> Found | None:
     values = dict(row)
     revoked, document = values.pop("revoked"), values.pop("document")
     return Found(Issued(**values), revoked, None if document is None else orjson.loads(document))
-
-
-async def status_token(db: Queries, keyring: Keyring, tenant: int, places: Places, issuer: str, number: int) -> str | None:
-    """The signed status list, made anew where something was revoked since; None where there is no such list."""
-    row = await db.fetchrow(_SQL["list"], tenant, issuer, number)
-    if row is None:
-        return None
-    if row["jwt"] is not None and row["published"] == row["revision"]:
-        token: str = row["jwt"]
-        return token
-    revoked = [one["place"] for one in await db.fetch(_SQL["revoked_places"], tenant, issuer, number)]
-    url = places.status_list(issuer, number)
-    document = status_list.list_credential(url, places.issuer(issuer), jws.date_time(datetime.now(UTC)), status_list.encode(revoked))
-    key = await keyring.signing_key(db, tenant, issuer, "token", token_kid(places.issuer(issuer)))
-    made = jws.sign(document, key)
-    await db.execute(_SQL["publish_list"], tenant, issuer, number, row["revision"], made, key.kid.rsplit("/", 1)[1])
-    return made
 
 
 async def is_revoked(db: Queries, tenant: int, issuer: str, number: int, place: int) -> bool | None:

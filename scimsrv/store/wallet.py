@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.connection import Connection
@@ -30,12 +33,38 @@ async def held_credentials(db: Queries, tenant: int, user: str, since: datetime 
     return Held([row["jwt"].encode() if row["body"] is None else row["body"] for row in rows], 0 if count is None else count["total"])
 
 
-async def keep(db: Queries, tenant: int, user: str, identity: str, issued: datetime, media_type: str, body: bytes, most: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A credential that is to be kept: `identity` is what it is told by, `media_type` and `body` what was posted, `found` what was found
+    of it, as JSON text."""
+
+    identity: str
+    issued: datetime
+    media_type: str
+    body: bytes
+    found: str
+
+
+async def keep(db: Queries, tenant: int, user: str, new: Kept, most: int) -> bool:
     """Keep a credential of the user's; whether it is a new one. Raises ScimError 409 beyond `most` of them."""
-    kept = await db.fetchrow(_SQL["keep"], tenant, user, identity, issued, media_type, body, most)
+    kept = await db.fetchrow(_SQL["keep"], tenant, user, new.identity, new.issued, new.media_type, new.body, most, new.found)
     if kept is None:
         raise ScimError(Kind.CONFLICT, f"A user may keep {most} credentials here")
     return bool(kept["new"])
+
+
+async def list_kept(db: Queries, tenant: int, user: str) -> list[dict[str, Any]]:
+    """What the user keeps here, the oldest first: issued, stored, mediaType and bytes, and what was found of it when it was stored."""
+    return [
+        {
+            **(orjson.loads(row["verdicts"]) if row["verdicts"] is not None else {}),
+            "issued": row["issued"],
+            "stored": row["stored"],
+            "mediaType": row["media_type"],
+            "bytes": row["bytes"],
+        }
+        for row in await db.fetch(_SQL["kept"], tenant, user)
+    ]
 
 
 async def forget(connection: Connection, tenant: int, user: str) -> None:

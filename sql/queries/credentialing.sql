@@ -69,12 +69,20 @@ INSERT INTO badge_status (tenant, issuer, list, place, award)
 SELECT $1, $2::text, $3::integer, given.place, given.award FROM unnest($4::integer[], $5::text[]) given (place, award)
 ON CONFLICT DO NOTHING RETURNING place, award
 
--- $2 awards: marks their places and returns the lists that changed
+-- $2 awards, $3 time, $4 actor: marks their places, which is in the trail, and returns the lists that changed
 -- name: revoke_places
-UPDATE badge_status s SET revoked = now() FROM badge_credential c
-WHERE c.tenant = $1 AND c.award = ANY ($2::text[]) AND s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
-  AND s.revoked IS NULL
-RETURNING s.issuer, s.list
+WITH revoked AS (
+    UPDATE badge_status s SET revoked = now() FROM badge_credential c
+    WHERE c.tenant = $1 AND c.award = ANY ($2::text[]) AND s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
+      AND s.revoked IS NULL
+    RETURNING s.award, s.issuer, s.list, s.place
+), logged AS (
+    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
+    SELECT $1, $3::timestamptz, $4::text, 'revoke', 'Credential', r.award, 1, '{}',
+           json_build_object('issuer', r.issuer, 'list', r.list, 'place', r.place)::text
+    FROM revoked r
+)
+SELECT issuer, list FROM revoked
 
 -- $2 issuers, $3 lists, in ascending order
 -- name: lists_changed
@@ -93,9 +101,15 @@ SELECT s.place FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.l
 -- name: is_revoked
 SELECT s.revoked IS NOT NULL AS revoked FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.list = $3 AND s.place = $4
 
--- $2 issuer, $3 number, $4 revision that was read, $5 token, $6 thumbprint
+-- $2 issuer, $3 number, $4 revision that was read, $5 token, $6 thumbprint, $7 time
 -- name: publish_list
-UPDATE badge_status_list SET jwt = $5, key = $6, published = $4 WHERE tenant = $1 AND issuer = $2 AND number = $3 AND published <= $4
+WITH published AS (
+    UPDATE badge_status_list SET jwt = $5, key = $6, published = $4 WHERE tenant = $1 AND issuer = $2 AND number = $3 AND published <= $4
+    RETURNING issuer, number, published, key
+)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
+SELECT $1, $7::timestamptz, 'system', 'issue', 'StatusList', p.issuer, p.published, '{}',
+       json_build_object('list', p.number, 'key', p.key)::text FROM published p
 
 -- Credentials -----------------------------------------------------------------------------------------------------------
 
@@ -113,21 +127,48 @@ CROSS JOIN LATERAL (
 INSERT INTO badge_credential (tenant, award, issuer, list, place, token, credential)
 SELECT $1, given.* FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::text[]) given
 
--- Tenants and issuers whose credentials wait for being signed.
+-- Tenants and issuers whose credentials wait for being signed, but for those that were set aside until later.
 -- name: with_unsigned
-SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL
+SELECT DISTINCT c.tenant, c.issuer FROM badge_credential c WHERE c.jwt IS NULL AND (c.again IS NULL OR c.again <= now())
 
 -- $2 issuer, $3 how many
 -- name: unsigned
-SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL ORDER BY c.created LIMIT $3
+SELECT c.award, c.credential FROM badge_credential c
+WHERE c.tenant = $1 AND c.issuer = $2 AND c.jwt IS NULL AND (c.again IS NULL OR c.again <= now()) ORDER BY c.created LIMIT $3
 
--- $2 awards, $3 tokens, $4 thumbprints, $5 credentials that were signed: not where they were replaced, or the key given up, meanwhile
--- name: store_signed
-UPDATE badge_credential c SET jwt = given.jwt, key = given.key
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) given (award, jwt, key, credential)
+-- $2 how many: what is not signed, with what was tried
+-- name: waiting
+SELECT c.award, c.issuer, c.created AS issued, c.failures, c.problem, c.again FROM badge_credential c
+WHERE c.tenant = $1 AND c.jwt IS NULL ORDER BY c.failures DESC, c.created, c.award LIMIT $2
+
+-- $2 awards, $3 reasons, $4 the credentials that could not be signed: they are tried again in ten seconds, then in twice that, until it
+-- is an hour
+-- name: set_aside
+UPDATE badge_credential c SET failures = c.failures + 1, problem = given.problem,
+       again = now() + least(interval '1 hour', interval '10 seconds' * power(2, least(c.failures, 10)))
+FROM unnest($2::text[], $3::text[], $4::text[]) given (award, problem, credential)
 WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL AND c.credential = given.credential
-  AND NOT EXISTS (SELECT 1 FROM badge_key k WHERE k.tenant = $1 AND k.issuer = c.issuer AND k.thumbprint = given.key
-                  AND k.compromised IS NOT NULL)
+
+-- $2 awards, $3 tokens, $4 thumbprints, $5 credentials that were signed: not where they were replaced, or the key given up, meanwhile;
+-- $6 time. Each signature is in the trail.
+-- name: store_signed
+WITH signed AS (
+    UPDATE badge_credential c SET jwt = given.jwt, key = given.key, failures = 0, problem = NULL, again = NULL
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) given (award, jwt, key, credential)
+    WHERE c.tenant = $1 AND c.award = given.award AND c.jwt IS NULL AND c.credential = given.credential
+      AND NOT EXISTS (SELECT 1 FROM badge_key k WHERE k.tenant = $1 AND k.issuer = c.issuer AND k.thumbprint = given.key
+                      AND k.compromised IS NOT NULL)
+    RETURNING c.award, c.issuer, c.key, c.jwt
+)
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
+SELECT $1, $6::timestamptz, 'system', 'issue', 'Credential', s.award, 1, '{}',
+       json_build_object('issuer', s.issuer, 'key', s.key, 'sha256', encode(sha256(convert_to(s.jwt, 'UTF8')), 'hex'))::text
+FROM signed s
+
+-- $2 time, $3 actor, $4 award, $5 what is said of the signature
+-- name: note_signature
+INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
+VALUES ($1, $2, $3, 'issue', 'Credential', $4, 1, '{}', $5)
 
 -- $2 award
 -- name: credential_of
@@ -151,8 +192,8 @@ SELECT c.award, c.credential FROM badge_credential c WHERE c.tenant = $1 AND c.a
 
 -- $2 awards, $3 credentials: they are signed anew
 -- name: replace_credentials
-UPDATE badge_credential c SET credential = given.credential, jwt = NULL, key = NULL FROM unnest($2::text[], $3::text[]) given (award, credential)
-WHERE c.tenant = $1 AND c.award = given.award
+UPDATE badge_credential c SET credential = given.credential, jwt = NULL, key = NULL, failures = 0, problem = NULL, again = NULL
+FROM unnest($2::text[], $3::text[]) given (award, credential) WHERE c.tenant = $1 AND c.award = given.award
 
 -- $2 award
 -- name: recipient
@@ -165,10 +206,9 @@ FROM resource r WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3
 
 -- Pictures --------------------------------------------------------------------------------------------------------------
 
--- $2 type, $3 id, $4 media type, $5 image, $6 plan or NULL, $7 digest: only where there is such a resource
+-- $2 type, $3 id, $4 media type, $5 image, $6 plan or NULL, $7 digest: of a resource that is locked
 -- name: put_image
-INSERT INTO badge_image (tenant, type, id, media_type, image, plan, digest)
-SELECT $1, r.type, r.id, $4::text, $5::bytea, $6::bytea, $7::text FROM resource r WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3 FOR KEY SHARE
+INSERT INTO badge_image (tenant, type, id, media_type, image, plan, digest) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (tenant, type, id) DO UPDATE
 SET media_type = excluded.media_type, image = excluded.image, plan = excluded.plan, digest = excluded.digest, modified = now()
 
@@ -177,20 +217,30 @@ SET media_type = excluded.media_type, image = excluded.image, plan = excluded.pl
 SELECT i.media_type, i.image, i.plan, i.digest FROM badge_image i JOIN resource r ON r.tenant = $1 AND r.type = i.type AND r.id = i.id
 WHERE i.tenant = $1 AND i.type = $2 AND i.id = $3
 
+-- $2 type, $3 id: what is known of a picture without reading it
+-- name: image_digest
+SELECT i.media_type, i.digest FROM badge_image i WHERE i.tenant = $1 AND i.type = $2 AND i.id = $3
+
 -- $2 type, $3 id
 -- name: drop_image
 DELETE FROM badge_image WHERE tenant = $1 AND type = $2 AND id = $3
 
 -- Credentials that others keep here -------------------------------------------------------------------------------------
 
--- $2 holder, $3 identity, $4 issued, $5 media type, $6 body, $7 how many there may be: whether it is new; nothing beyond that many
+-- $2 holder, $3 identity, $4 issued, $5 media type, $6 body, $7 how many there may be, $8 verdicts: whether it is new; nothing beyond that
+-- many
 -- name: keep
-INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body)
-SELECT $1, $2::text, $3::text, $4::timestamptz, $5::text, $6::bytea
+INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body, verdicts)
+SELECT $1, $2::text, $3::text, $4::timestamptz, $5::text, $6::bytea, $8::text
 WHERE (SELECT count(*) FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND k.identity <> $3) < $7::integer
 ON CONFLICT (tenant, holder, identity) DO UPDATE
-SET issued = excluded.issued, media_type = excluded.media_type, body = excluded.body, stored = now()
+SET issued = excluded.issued, media_type = excluded.media_type, body = excluded.body, verdicts = excluded.verdicts, stored = now()
 RETURNING xmax = 0 AS new
+
+-- $2 holder: what is kept, the oldest first
+-- name: kept
+SELECT k.issued, k.stored, k.media_type, octet_length(k.body) AS bytes, k.verdicts FROM badge_kept k
+WHERE k.tenant = $1 AND k.holder = $2 ORDER BY k.issued, k.identity
 
 -- $2 holder, who is forgotten
 -- name: drop_kept

@@ -32,6 +32,7 @@ from scimsrv.observe import (
     Result,
     Retried,
     Searched,
+    SigningFailed,
     Waited,
 )
 from scimsrv.protocol.route import METHODS, Endpoint, Route
@@ -112,6 +113,7 @@ def test_what_is_no_failure_of_a_patch(operation: Operated) -> None:
         (DatabaseFailed("40001"), "scim_db_errors_total", {"sqlstate_class": "40"}, 1),
         (DatabaseFailed(None), "scim_db_errors_total", {"sqlstate_class": "none"}, 1),
         (Limited("token"), "scim_ratelimited_total", {"limit": "token"}, 1),
+        (SigningFailed(3), "scim_badge_signing_failures_total", {}, 3),
         (GuardTripped("acme"), "scim_deletion_guard_tripped_total", {"tenant": "acme"}, 1),
         (KeysFetched("https://i", done=False), "scim_jwks_fetch_total", {"issuer": "https://i", "result": "failed"}, 1),
         (Badged("issued", 3), "scim_badges_total", {"event": "issued"}, 3),

@@ -208,6 +208,12 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("bulk requests of a tenant at the same time, per process", f"{_D.bulks}, others wait", "429", "", "bulks"),
     ("searches of a tenant at the same time, per process", f"{_D.searches}, others wait", "429", "tenant_searches", "searches"),
     ("invalid tokens from an address within a minute", f"{Settings().bad_tokens}", "429", "bad_tokens"),
+    (
+        "requests to public pages of badges from an address within a minute, per process",
+        f"{Settings().public_requests}",
+        "429",
+        "public_requests",
+    ),
     ("requests at the same time, per process", f"{Settings().concurrency}", "503", "concurrency"),
 ]
 

@@ -23,7 +23,7 @@ def base_settings(database: str, reached: str, isolation: str) -> dict[str, Any]
     """Return the settings by which a server serves the module's database, as the tests' matrix has it."""
     walled = {"isolation": "rls", "database_url": as_application(reached), "admin_database_url": database} if isolation == "rls" else {}
     pooled = {"statement_cache": 0} if POOLED else {}
-    patient = {"bad_tokens": 1_000_000}  # which tests try more of than anybody else
+    patient = {"bad_tokens": 1_000_000, "public_requests": 1_000_000}  # which tests try more of than anybody else
     return {"database_url": reached, "secret_key": KEY, "public_url": PUBLIC} | patient | pooled | walled
 
 

@@ -13,10 +13,10 @@ from scimsrv.badges import jws, signing
 from scimsrv.keys import ServerKeys
 from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
-from scimsrv.store import badge_keys, issuing
+from scimsrv.store import badge_keys, signatures
 from tests.wire.admin_support import admin_api, assert_problem
 from tests.wire.badges import Badges, badges
-from tests.wire.support import Server, Starter
+from tests.wire.support import Server, Starter, assert_error
 
 
 async def _jwt(made: Badges) -> jws.Token:
@@ -174,6 +174,37 @@ async def test_an_issuer_that_cannot_sign_holds_up_nobody(server: Server, caplog
     assert f"issuer {made.issuer}" in caplog.text
 
 
+async def test_a_credential_that_cannot_be_signed(server: Server) -> None:
+    """It is set aside with the reason while the others of its batch are signed; it is seen, counted, tried again, and answered 409 until
+    it can be signed."""
+    made = await badges(server)
+    await _jwt(made)
+    user = (await made.client.new_user())["id"]
+    await server.app.badges.signer.stop()
+    awards = [(await made.award(user, await made.achievement()))["id"] for _ in range(4)]
+    broken = [awards[0], awards[2]]
+    sound = await server.pool.fetchval("SELECT credential FROM badge_credential WHERE award = $1", awards[2])
+    await server.pool.execute(
+        "UPDATE badge_credential SET credential = regexp_replace(credential, 'Z\"', '.5Z\"', 'g') WHERE award = $1", awards[0]
+    )
+    await server.pool.execute("UPDATE badge_credential SET credential = '{}' WHERE award = $1", awards[2])
+    keyring = keyring_of(ServerKeys.load(server.settings))
+    due = "SELECT array_agg(award ORDER BY created) FROM badge_credential WHERE tenant = $1 AND jwt IS NULL"
+    for _ in range(2):  # the second time none is due
+        assert await signatures.sign_waiting(server.pool, keyring, made.client.id, made.issuer) is False
+        assert await server.pool.fetchval(due, made.client.id) == broken
+    assert (made.client.id, made.issuer) not in await signatures.issuers_with_unsigned(server.pool)
+    async with admin_api(server.pool, server.settings) as admin:
+        listed = (await admin.ask("GET", f"/tenants/{made.client.slug}/badges/unsigned")).json()["credentials"]
+    assert {one["award"]: one["failures"] for one in listed} == dict.fromkeys(broken, 1)
+    assert {one["award"]: one["problem"] for one in listed}[awards[2]] == "it is not a credential with an issuer"
+    assert "whole seconds" in {one["award"]: one["problem"] for one in listed}[awards[0]]
+    assert_error(await made.client.get(f"/Awards/{awards[2]}/credential.jwt"), 409, says="cannot be signed: it is not a credential")
+    await server.pool.execute("UPDATE badge_credential SET credential = $2, again = now() WHERE award = $1", awards[2], sound)
+    await signatures.sign_waiting(server.pool, keyring, made.client.id, made.issuer)
+    assert await server.pool.fetchval(due, made.client.id) == awards[:1]
+
+
 async def test_the_last_key_is_retired(server: Server) -> None:
     """The next one is made: credentials and status lists have to be signed for as long as there are any."""
     made = await badges(server)
@@ -213,5 +244,5 @@ async def test_what_is_signed_while_it_changes(server: Server, meanwhile: str) -
         return key
 
     own.signing_key = slow  # type: ignore[method-assign, assignment]
-    await issuing.sign_waiting(server.pool, own, made.client.id, made.issuer)
+    await signatures.sign_waiting(server.pool, own, made.client.id, made.issuer)
     assert await server.pool.fetchval("SELECT jwt FROM badge_credential WHERE award = $1", award["id"]) is None

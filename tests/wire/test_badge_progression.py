@@ -323,8 +323,8 @@ async def test_recomputing_when_asked_to(server: Server) -> None:
         assert awards[skill.achievement]["issuer"]["value"] == made.issuer
         location = awards[skill.achievement]["recipient"]["$ref"]
         assert location == awards[skill.minis[0]]["recipient"]["$ref"]
-    before = await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1", made.client.id)
+    before = await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1 AND type <> 'Credential'", made.client.id)
     async with server.pool.acquire() as connection, connection.transaction():
         await recompute_badges(connection, made.client.id, "admin:tests")
     await recomputed(server, made)
-    assert await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1", made.client.id) == before
+    assert await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1 AND type <> 'Credential'", made.client.id) == before

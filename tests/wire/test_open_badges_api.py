@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -90,6 +91,24 @@ async def test_what_is_refused(server: Server, body: bytes, media_type: str, sta
     assert answer.json()["imsx_codeMajor"] == "failure"
     assert answer.json()["imsx_severity"] == "error"
     assert (await own.get(f"{API}/credentials")).headers["x-total-count"] == "0"
+
+
+@pytest.mark.parametrize(("keeping", "unjudged"), [("checked", 201), ("proven", 400)])
+async def test_what_is_not_what_it_says(server: Server, keeping: str, unjudged: int) -> None:
+    """A credential whose signature is invalid or whose key is another's is refused; what cannot be judged is kept and marked so, or refused
+    too where the policy keeps proven ones only."""
+    made, own, ada = await _user(server, badge_keeping=keeping)
+    award = await made.award(ada, await made.achievement())
+    token = (await made.client.get(f"/Awards/{award['id']}/credential.jwt")).text
+    stranger = jws.sign(CREDENTIAL, replace(KEYS["ES256"], kid=jws.read(token).header["kid"]))
+    for body, says in ((token[:-8] + "AAAAAAAA", "does not match"), (stranger, "not one for ES256")):
+        refused = await _post(own, body.encode(), "text/plain")
+        assert (refused.status_code, says in refused.json()["imsx_description"]) == (400, True), refused.text
+    assert (await _post(own, token.encode(), "text/plain")).status_code == 201
+    unknown = await _post(own, jws.sign(CREDENTIAL, KEYS["ES256"]).encode(), "text/plain")
+    assert unknown.status_code == unjudged, unknown.text
+    kept = {one["signature"]["verdict"]: one["issuerBinding"]["verdict"] for one in (await own.get("/badges/kept")).json()["kept"]}
+    assert kept == {"valid": "proven"} | ({"cannot verify": "unproven"} if unjudged == 201 else {})
 
 
 async def test_who_may(server: Server) -> None:

@@ -404,6 +404,18 @@ async def test_the_urls_of_badges(start: Starter) -> None:
         assert [(await bad.get("/ims/ob/v3p0/credentials")).status_code for _ in range(3)] == [401, 401, 429]
 
 
+async def test_public_pages_of_badges(start: Starter) -> None:
+    """What anybody may ask is counted by address, of all tenants together; who has a token is served."""
+    async with start(public_requests=3) as server:
+        client = (await badges(server)).client
+        paths = ("/.well-known/jwks.json", f"/badges/{client.slug}/v/x", "/badges/none/issuers/x", "/.well-known/jwks.json")
+        answers = [await client.http.get(path, headers={"Accept": "application/json"}) for path in paths]
+        assert [answer.status_code for answer in answers] == [200, 404, 404, 429]
+        assert answers[-1].headers["retry-after"] == "30"
+        assert (await client.with_token(None).get("/ims/ob/v3p0/discovery")).status_code == 429
+        assert (await client.get("/Awards")).status_code == 200
+
+
 def test_attempts_are_forgotten() -> None:
     """A minute later an address may try again; another one always."""
     clock = [100.0]

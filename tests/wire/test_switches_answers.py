@@ -19,6 +19,8 @@ _ELSEWHERE: Final = {
     "badge_identity": ("credentials", "identity_by_policy"),
     "badge_evidence": ("credentials", "identity_by_policy"),
     "open_badges_api": ("open_badges_api", "who_may"),
+    "badge_self_approval": ("badge_requests", "nobody_approves_their_own"),
+    "badge_keeping": ("open_badges_api", "what_is_not_what_it_says"),
     **dict.fromkeys(
         ("max_body", "max_search_body", "max_operations", "max_page", "max_patch_operations", "max_values", "max_references"),
         ("limits", "a_tenants_own_limits"),
