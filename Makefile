@@ -15,7 +15,8 @@ FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py
 
-.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants test-citus check check-deploy manifests sbom format bench bench-baking bench-scale build lock clean
+.PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants test-citus check check-deploy check-monitoring manifests sbom \
+	format bench bench-baking bench-scale dashboards build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -76,6 +77,11 @@ test-citus: install ## the tests of the store on the Citus cluster that SCIMSRV_
 test-mutants: install ## run every conformance check against every broken server (takes an hour or two) and write killed.json and breadth.json anew
 	$(BIN)/python -m tests.conformance.mutants.matrix
 
+check-monitoring: ## rules and alerts of deploy/mixin load, and fire when their tests say so (needs promtool)
+	@if ! command -v promtool >/dev/null 2>&1; then echo "promtool is not installed: rules and alerts are not checked"; exit 1; fi
+	promtool check rules deploy/mixin/rules.yaml deploy/mixin/alerts.yaml
+	promtool test rules deploy/mixin/tests.yaml deploy/mixin/tests-of-days.yaml
+
 check: install ## formatter leaves no diff, linter and types are clean
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -113,6 +119,9 @@ bench-baking: install ## measure baking of badges against a copy, openbadgeslib 
 
 bench-scale: install ## measure on a tenant of a million users (half an hour, 12 GB of disk); SCALE_ARGS="--data DIR" keeps the data
 	$(BIN)/python -m bench.scale --json bench/results/scale.json --plots bench/results --docs docs/scale.md $(SCALE_ARGS)
+
+dashboards: install ## write the dashboards of deploy/mixin and draw what their queries find in a run (needs Prometheus)
+	$(BIN)/python -m bench.dashboards
 
 build: install ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
