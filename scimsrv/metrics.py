@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from scimsrv.allowance import Allowance
 from scimsrv.observe import (
+    ActivityDropped,
     CredentialExpiring,
     DatabaseFailed,
     Exchange,
@@ -111,6 +112,8 @@ METRICS: Final = (
     Metric("scim_credential_expiring_total", "counter", "Warnings of credentials that end soon, one for each threshold of days"),
     Metric("scim_deletion_guard_tripped_total", "counter", "Times that a tenant's deletion guard began to hold deletions", ("tenant",)),
     Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met", ("limit",)),
+    Metric("scim_activity_dropped_total", "counter",
+           "Entries that did not come into the log of requests: queue full, no database, too many that were not let in", ("reason",)),
     Metric("scim_db_pool_size", "gauge", "Connections to the database, looked at each second", ("plane",)),
     Metric("scim_db_pool_in_use", "gauge", "Connections that work, looked at each second", ("plane",)),
     Metric("scim_db_pool_wait_seconds", "histogram", "Waits for a connection, where none was free", (), _WAIT_SECONDS),
@@ -177,6 +180,8 @@ class Metrics:
                 self._of("scim_deletion_guard_tripped_total", self._tenants.label(tenant)).inc()
             case Limited(limit):
                 self._of("scim_ratelimited_total", limit).inc()
+            case ActivityDropped(reason, number):
+                self._of("scim_activity_dropped_total", reason).inc(number)
             case Load(plane, requests):
                 self._of("scim_http_inflight", plane).set(requests)
             case _:
