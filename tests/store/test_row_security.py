@@ -205,6 +205,7 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
     resources are not seen."""
     across = walled.across()
     await pool.execute("INSERT INTO erasure (tenant, id, at) VALUES ($1, 'x', now()), ($2, 'x', now()) ON CONFLICT DO NOTHING", *two)
+    await pool.execute("INSERT INTO activity_head (tenant, last) VALUES ($1, 0), ($2, 0) ON CONFLICT DO NOTHING", *two)
     for file, name, *arguments in (
         ("identity", "credential", b"none"),
         ("indexes", "with_work"),
