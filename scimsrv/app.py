@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +38,7 @@ from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
-from scimsrv.observing import Visit, carried_out, counted, entered, looked_up, origin, planned
+from scimsrv.observing import Served, Visit, carried_out, counted, entered, looked_up, origin, planned
 from scimsrv.openbadges.endpoints import Front
 from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -50,11 +50,10 @@ from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
 from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Page, Query
 from scimsrv.protocol.prefer import NONE, preferences
-from scimsrv.protocol.request import (
-    check_content_type,
-)
+from scimsrv.protocol.request import check_content_type
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
+from scimsrv.recorder import Recorder
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy
@@ -105,6 +104,8 @@ class App:
         self.sealer: Sealer
         self.maintenance: Maintenance
         self.trail: Trail
+        self.recorder: Recorder
+        self.record: Callable[[Served], None] | None = None
         self.jobs: Jobs
         self.badges: Badges
         self.traffic: Traffic
@@ -145,6 +146,10 @@ class App:
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
         self.trail.start()
         self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits, partial(note_denied, self.trail.denials))
+        self.recorder = Recorder(self.pool)
+        if settings.activity:
+            self.recorder.start()
+            self.record = self.recorder.add
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
@@ -158,6 +163,7 @@ class App:
         await self.jobs.stop()
         await self.maintenance.stop()
         await self.trail.stop()
+        await self.recorder.stop()
         self._unsample()
         await self.traffic.rates.stop()
         await self.pool.close()
@@ -168,7 +174,7 @@ class App:
         media_type = SCIM_JSON
         self._in_progress += 1
         try:
-            with Visit("data", headers, connection["method"]) as visit, Held() as places:
+            with Visit("data", headers, connection["method"], record=self.record) as visit, Held() as places:
                 try:
                     answer = await self.badges.answer(connection, headers, receive, places)
                     if answer is not None:
@@ -188,7 +194,7 @@ class App:
                     visit.failed(failure)
                     reply = refusal(failure, request)
                 visit.exchange.sent = await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
-                visit.exchange.status = reply.status
+                visit.answered(reply)
         finally:
             self._in_progress -= 1
 

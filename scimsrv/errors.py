@@ -53,12 +53,14 @@ class Kind(Enum):
 
 @dataclass
 class ScimError(Exception):
-    """A request's failure. `detail` is a safe sentence that names attribute and rule; `headers` go into the answer."""
+    """A request's failure. `detail` is a safe sentence that names attribute and rule; `headers` go into the answer. `about` is the id of
+    the resource that stands in the way, which the operator is told and the client is not."""
 
     kind: Kind
     detail: str | None = None
     operation: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    about: str | None = None
 
     @property
     def sentence(self) -> str:

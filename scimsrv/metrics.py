@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from scimsrv.allowance import Allowance
 from scimsrv.observe import (
+    ActivityDropped,
     Badged,
     Carried,
     CredentialExpiring,
@@ -121,6 +122,8 @@ METRICS: Final = (
     Metric("scim_deletion_guard_tripped_total", "counter", "Times that a tenant's deletion guard began to hold deletions", ("tenant",)),
     Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met", ("limit",)),
     Metric("scim_badge_signing_failures_total", "counter", "Credentials of awards that could not be signed, at each attempt"),
+    Metric("scim_activity_dropped_total", "counter",
+           "Entries that did not come into the log of requests: queue full, no database, too many that were not let in", ("reason",)),
     Metric("scim_db_pool_size", "gauge", "Connections to the database, looked at each second", ("plane",)),
     Metric("scim_db_pool_in_use", "gauge", "Connections that work, looked at each second", ("plane",)),
     Metric("scim_db_pool_wait_seconds", "histogram", "Waits for a connection, where none was free", (), _WAIT_SECONDS),
@@ -195,6 +198,8 @@ class Metrics:
                 self._of("scim_jwks_fetch_total", "ok" if done else "failed", issuer).inc()
             case Badged(event, number):
                 self._of("scim_badges_total", event).inc(number)
+            case ActivityDropped(reason, number):
+                self._of("scim_activity_dropped_total", reason).inc(number)
             case Load(plane, requests):
                 self._of("scim_http_inflight", plane).set(requests)
             case _:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 UNMATCHED: Final = "unmatched"
 """The word for a path that is none of ours."""
@@ -39,7 +39,8 @@ class Exchange:
     can choose freely. `route` is a template; `token` the public id of the credential, `address` where it asked from; `resource` the id
     of a resource; `operations` what was done to resources, `later` that this is counted when it is done; `patch_ops` and `bulk_ops` how
     many operations the request had; `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of
-    what the database was asked; `denial` why it was not let in, and `scheme` by which kind of credential it asked.
+    what the database was asked; `denial` why it was not let in, and `scheme` by which kind of credential it asked. `kept` are the results
+    of a bulk request, for the log of requests, which does not keep what a client chose either.
     """
 
     plane: Plane
@@ -67,6 +68,7 @@ class Exchange:
     seconds: float = 0.0
     over: bool = False
     address: str = ""
+    kept: Sequence[Any] = ()
 
 
 class Refused(NamedTuple):
@@ -159,6 +161,14 @@ class Badged(NamedTuple):
     number: int = 1
 
 
+class ActivityDropped(NamedTuple):
+    """So many entries did not come into the log of requests: the queue was `full`, the `database` took none, or nobody was let in with
+    too many (`denied`)."""
+
+    reason: Literal["full", "database", "denied"]
+    number: int
+
+
 class Load(NamedTuple):
     """The requests in progress in a process."""
 
@@ -182,6 +192,7 @@ Observation: TypeAlias = (
     | Carried
     | KeysFetched
     | Badged
+    | ActivityDropped
     | Load
 )
 
@@ -219,9 +230,10 @@ def sample() -> None:
 
 
 def denied(scheme: str, reason: str) -> None:
-    """Say with which kind of credential the present request is not let in, and why, in words of a closed set."""
+    """Say with which kind of credential the present request is not let in, and why, in words of a closed set; who says it first knows
+    best."""
     exchange = CURRENT.get()
-    if exchange is not None and not exchange.over:
+    if exchange is not None and not exchange.over and exchange.denial is None:
         exchange.scheme, exchange.denial = scheme, reason
 
 

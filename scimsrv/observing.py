@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields
 from scimsrv.observe import CURRENT, UNMATCHED, Exchange, Operated, Plane, finish
 from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.plan import Modify, Plan
+from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import Route
 from scimsrv.request_id import harmless
 from scimsrv.words import METHODS, failure, operated, own_id, result, words
@@ -18,13 +20,31 @@ from scimsrv.words import METHODS, failure, operated, own_id, result, words
 GONE: Final = 499
 
 
+class Served(NamedTuple):
+    """A request whose answer is sent, at `ended` seconds since 1970: what is known of it, the header fields of request and answer, and the
+    error that was sent."""
+
+    ended: float
+    exchange: Exchange
+    route: Route
+    headers: Fields
+    answered: Mapping[str, str]
+    error: ScimError | None
+
+
 class Visit:
-    """A request's exchange while it is served, as a block: whatever ends the block, it is observed then."""
+    """A request's exchange while it is served, as a block: whatever ends the block, it is observed then, and given to `record`."""
 
-    __slots__ = ("_headers", "_op", "exchange")
+    __slots__ = ("_answered", "_error", "_headers", "_op", "_record", "_route", "exchange")
 
-    def __init__(self, plane: Plane, headers: Fields, method: str, request_id: str | None = None) -> None:
+    def __init__(
+        self, plane: Plane, headers: Fields, method: str, request_id: str | None = None, record: Callable[[Served], None] | None = None
+    ) -> None:
         self._headers = headers
+        self._record = record
+        self._route: Route | None = None
+        self._answered: Mapping[str, str] = {}
+        self._error: ScimError | None = None
         self._op: tuple[str, str] | None = None
         self.exchange = Exchange(
             plane,
@@ -46,9 +66,12 @@ class Visit:
             conditional = op in _WRITES and self._headers.get(b"if-match") is not None
             exchange.operations.append(Operated(type_, op, result(exchange.status), exchange.failure, conditional))
         finish(exchange)
+        if self._record is not None and self._route is not None:
+            self._record(Served(time.time(), exchange, self._route, self._headers, self._answered, self._error))
 
     def routed(self, route: Route) -> None:
         """The request goes to a route that exists."""
+        self._route = route
         exchange = self.exchange
         exchange.route, type_, op = words(route, exchange.method)
         if route.id:
@@ -56,8 +79,13 @@ class Visit:
         if op is not None:
             self._op = (type_, op)
 
+    def answered(self, reply: Reply) -> None:
+        """The answer is sent."""
+        self.exchange.status, self._answered = reply.status, reply.headers
+
     def failed(self, error: ScimError) -> None:
         """The request is answered with an error."""
+        self._error = error
         exchange = self.exchange
         exchange.failure, exchange.scim_type = failure(error), error.kind.value.scim_type
         outside = not exchange.tenant and exchange.route != UNMATCHED
@@ -124,3 +152,4 @@ def carried_out(results: Sequence[Result]) -> None:
     exchange = CURRENT.get()
     if exchange is not None:
         exchange.operations.extend(operated(results))
+        exchange.kept = results

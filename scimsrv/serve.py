@@ -188,8 +188,9 @@ def _admin(settings: Settings, listeners: Listeners, *, several: bool) -> Iterat
         plane = "admin"
 
     # Where one process does everything, its data plane looks at what is looked at each second.
-    config = _config(settings, create_admin_app(settings), AdminProtocol, 1, notify=_sample if several else None)
-    with beside(Announcing(config), listeners.admin, "the admin API", _START_SECONDS):
+    app = create_admin_app(settings, lambda: server.should_exit)
+    server = Announcing(_config(settings, app, AdminProtocol, 1, notify=_sample if several else None))
+    with beside(server, listeners.admin, "the admin API", _START_SECONDS):
         yield
 
 

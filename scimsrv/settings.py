@@ -51,6 +51,7 @@ class Settings(BaseModel):
     log_level: Literal["error", "warning", "info"] = Field(
         default="info", description="least weight of a line in the log; info has requests"
     )
+    activity: bool = Field(default=True, description="keep a log of the recent requests of each tenant")
     workers: int = Field(default=1, ge=1, le=256, description="server processes")
     pool_size: int = Field(default=10, ge=1, le=1000, description="database connections per process")
     statement_cache: int = Field(default=100, ge=0, le=10_000, description="prepared statements per connection; 0 behind an old pooler")

@@ -167,9 +167,9 @@ def shape_label(types: Sequence[str], shape: str) -> tuple[str, str]:
     plain = shape
     for urn in _URNS:
         plain = plain.replace(f"{urn}:", "")
-    if ":" in plain or not {fold_name(word) for word in _WORD.findall(plain)} <= _VOCABULARY.keys():
+    if ":" in plain or not {fold_name(word) for word in _WORD.findall(plain)} <= VOCABULARY.keys():
         return known, CUSTOM
-    return known, _WORD.sub(lambda word: _VOCABULARY[fold_name(word[0])], plain) if len(plain) <= _SHAPE else "long"
+    return known, _WORD.sub(lambda word: VOCABULARY[fold_name(word[0])], plain) if len(plain) <= _SHAPE else "long"
 
 
 def _names(attributes: Iterable[Definition]) -> Iterator[str]:
@@ -184,7 +184,7 @@ _OPERATORS: Final = "eq ne co sw ew gt ge lt le pr and or not no filter sorted b
 _COMMON: Final = "schemas id externalId meta resourceType created lastModified location version"
 
 #: What the shape of a search may consist of, in the spelling of the definitions.
-_VOCABULARY: Final = {
+VOCABULARY: Final = {
     fold_name(word): word
     for word in (*(name for schema in _SCHEMAS.values() for name in _names(schema["attributes"])), *_COMMON.split(), *_OPERATORS.split())
 }

@@ -17,6 +17,10 @@ from tests.statements import forbidden, unbound
 
 #: Statements that look beyond one tenant, each with its reason. What is not here has to be bound.
 EXCEPTIONS: dict[str, dict[str, str]] = {
+    "activity": {
+        "settings": "from the slugs in URLs of requests to the tenants whose logs they belong to",
+        "with_log": "the background looks for tenants with entries to be removed",
+    },
     "expiry": {"tenants": "the background looks for tenants whose credentials end soon"},
     "identity": {
         "credential": "a token's digest comes before the tenant: this is where the tenant is found",

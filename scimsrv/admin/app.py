@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv.admin.access import READ, AdminAuthenticator, require
+from scimsrv.admin.following import EVENT_STREAM
 from scimsrv.admin.openapi import openapi
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refusal_of
@@ -40,16 +41,23 @@ _LIMITS: Final = Limits(body_bytes=256 * 1024)
 _CONNECTIONS: Final = 4
 
 
-def create_admin_app(settings: Settings) -> ASGIApp:
-    """The admin plane. Its lifespan opens and closes a pool of its own; `settings` has database URL and secret key filled in."""
-    return AdminApp(settings)
+#: Streams of events at the same time.
+_FOLLOWERS: Final = 16
+
+
+def create_admin_app(settings: Settings, stopping: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The admin plane. Its lifespan opens and closes a pool of its own; `settings` has database URL and secret key filled in. Streams
+    end when it is `stopping`."""
+    return AdminApp(settings, stopping)
 
 
 class AdminApp:
     """The ASGI application: authentication in front of every path, then Starlette's routing over the table of routes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stopping: Callable[[], bool] = lambda: False) -> None:
         self.settings = settings
+        self._stopping = stopping
+        self._followers = 0
         self.pool: Pool
         self.authenticator: AdminAuthenticator
         self._keys: ServerKeys
@@ -126,17 +134,46 @@ class AdminApp:
         if any("\x00" in value for value in request.path_params.values()):
             raise Refusal(404, "There is no such endpoint")
 
+        async def still() -> bool:
+            try:
+                require(await guarded(lambda: self.authenticator.administrator(given)), *route.scopes)
+            except Refusal:
+                return False
+            return not self._stopping()
+
+        given = Fields(request.scope["headers"]).all(b"authorization")
+
         async def run() -> Response:
             async with self.pool.acquire() as connection:
                 verbs = Operations(connection, f"admin:{who.kid}", self._keys.derive, self._tenant_url)
-                call = Call(verbs, request.path_params, query, body, request.headers.get("if-match"), self.pool)
+                headers = request.headers
+                call = Call(
+                    *(verbs, request.path_params, query, body, headers.get("if-match"), self.pool, headers.get("last-event-id"), still)
+                )
                 if route.lines is not None:
                     lines = await route.lines(call)
-                    return StreamingResponse(lines, route.status, _fixed(request.state.request), "application/x-ndjson")
+                    if route.media_type == EVENT_STREAM:
+                        lines = self._counted(lines)
+                    return StreamingResponse(lines, route.status, _fixed(request.state.request), route.media_type)
                 found = await route.run(call)
             return _response(route.status, found.model_dump_json().encode(), request.state.request, call.headers)
 
         return await guarded(run)
+
+    def _counted(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """A stream of events, of which there are few at the same time. Raises Refusal 503."""
+        if self._followers >= _FOLLOWERS:
+            raise Refusal(503, f"There are {_FOLLOWERS} streams of events already", {"Retry-After": "60"})
+
+        async def counted() -> AsyncIterator[bytes]:
+            self._followers += 1
+            try:
+                async for line in lines:
+                    yield line
+            finally:
+                self._followers -= 1
+
+        return counted()
 
     async def _openapi(self, request: Request) -> Response:
         try:

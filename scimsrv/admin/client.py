@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from scimsrv.admin import models
+from scimsrv.admin.activity_client import ActivityClient
 from scimsrv.admin.badge_keys_client import BadgeKeysClient
 from scimsrv.admin.granting_client import GrantingClient
 from scimsrv.admin.keeping_client import KeepingClient
@@ -47,7 +48,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Client(GrantingClient, KeepingClient, BadgeKeysClient):
+class Client(GrantingClient, KeepingClient, ActivityClient, BadgeKeysClient):
     """Speaks to the admin API at `url` (with or without /admin/v1). Raises ValueError where the token would cross the network in clear
     text, unless that is allowed."""
 

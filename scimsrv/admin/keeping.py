@@ -10,7 +10,7 @@ from scimsrv.admin.acting import Acting
 from scimsrv.keys import AUDIT_KEY
 from scimsrv.limits import DEFAULT
 from scimsrv.schema.badging import AWARD, REQUEST
-from scimsrv.store import audit, guard, tombstones
+from scimsrv.store import activity, audit, guard, tombstones
 from scimsrv.store.forgetting import forget_person
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.pool import Queries
@@ -42,6 +42,7 @@ class Keeping(Acting):
             scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT)
             left = await forget_person(scope, self._connection, asked.id)
             rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY))
+            await activity.erase(self._connection, key, asked.id)
             told = await audit.telling_of(self._connection, key, asked.id, (AWARD, REQUEST))
             rows += await audit.erase_values(self._connection, key, self._actor, sorted({*left, *told}), self._derive(AUDIT_KEY))
             await self._note("resource.erase", slug, asked.id, {"rows": rows})

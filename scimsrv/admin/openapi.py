@@ -61,8 +61,7 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    media_type = "application/json" if route.lines is None else "application/x-ndjson"
-    answer: dict[str, Any] = {"description": route.summary, "content": {media_type: {"schema": _reference(route.answer)}}}
+    answer: dict[str, Any] = {"description": route.summary, "content": {route.media_type: {"schema": _reference(route.answer)}}}
     if route.versioned:
         answer["headers"] = {"ETag": {"description": "The version.", "schema": {"type": "string"}}}
     found: dict[str, Any] = {

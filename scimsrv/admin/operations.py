@@ -8,6 +8,7 @@ from typing import Any
 
 from scimsrv import tokens
 from scimsrv.admin import models
+from scimsrv.admin.activity import RecentActivity
 from scimsrv.admin.badge_keys import BadgeKeys
 from scimsrv.admin.granting import Granting, networks_of, scopes_of
 from scimsrv.admin.keeping import Keeping
@@ -21,7 +22,7 @@ from scimsrv.store.administrators import admin_changes
 from scimsrv.store.policy import read_policy, write_policy
 
 
-class Operations(Shaping, Granting, Keeping, BadgeKeys):
+class Operations(Shaping, Granting, Keeping, RecentActivity, BadgeKeys):
     """Every verb."""
 
     # -- tenants ---------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from scimsrv import __version__
-from scimsrv.admin import badge_models, granting_models, models
+from scimsrv.admin import activity_models, badge_models, granting_models, models
 from scimsrv.admin.access import AUDIT, READ, WRITE
+from scimsrv.admin.following import EVENT_STREAM, events
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
 from scimsrv.admin.verbs import PolicyState
@@ -26,8 +27,8 @@ _TAGS: Final = re.compile(r'"(\d{1,18})"')
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that fits its route: path parameters, the models of query and body (None where the route has none), the value of
-    If-Match; `headers` go into the answer."""
+    """A request that fits its route: path parameters, the models of query and body (None where the route has none), the values of
+    If-Match and Last-Event-ID; `still` is whether whoever asks still may, and the server does not stop; `headers` go into the answer."""
 
     verbs: Operations
     path: Mapping[str, str]
@@ -35,6 +36,8 @@ class Call:
     body: Any
     if_match: str | None
     pool: Queries
+    last_event: str | None
+    still: Callable[[], Awaitable[bool]]
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -46,7 +49,8 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path below PREFIX. `name` is its operationId; `merges` marks a body that is a JSON merge patch; `lines`, where
-    there are any, are streamed in place of the answer, which is the model of each; `scope` is enough beside the usual one."""
+    there are any, are streamed in place of the answer, which is the model of each, as this `media_type`; `scope` is enough beside the
+    usual one."""
 
     method: str
     path: str
@@ -61,6 +65,7 @@ class Route:
     merges: bool = False
     lines: Callable[[Call], Awaitable[AsyncIterator[bytes]]] | None = None
     scope: str | None = None
+    media_type: str = "application/json"
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -137,6 +142,10 @@ def _show(subject: Subject, name: str) -> Callable[[Call], Awaitable[BaseModel]]
 
 async def _streamed(call: Call) -> BaseModel:
     raise AssertionError("the route answers with lines")
+
+
+async def _followed(call: Call) -> AsyncIterator[bytes]:
+    return events(await call.verbs.follow_activity(call.tenant, call.query, call.last_event, call.pool), call.still)
 
 
 def _number(call: Call) -> int:
@@ -338,8 +347,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("GET", "/tenants/{tenant}/audit/rows", "exportAudit", "The sealed rows of a tenant's audit trail, one in each line"),
-        _streamed, models.AuditRow, query=models.AuditExport, scope=AUDIT,
+        _streamed, models.AuditRow, query=models.AuditExport, scope=AUDIT, media_type="application/x-ndjson",
         lines=lambda call: call.verbs.export_audit(call.tenant, call.query, call.pool),
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/activity", "listActivity", "What a tenant's clients did lately, and what became of it"),
+        lambda call: call.verbs.list_activity(call.tenant, call.query), activity_models.ActivityList, query=activity_models.ActivityPage,
+    ),
+    Route(
+        *("GET", "/tenants/{tenant}/activity/events", "followActivity", "The same as it happens, as server-sent events"),
+        _streamed, activity_models.Activity, query=activity_models.ActivityFollow, media_type=EVENT_STREAM, lines=_followed,
     ),
     Route(
         *("POST", "/tenants/{tenant}/erasures", "eraseResource", "Destroy what is kept of a deleted resource"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from scimsrv.admin import badge_models, granting_models, models
+from scimsrv.admin import activity_models, badge_models, granting_models, models
 from scimsrv.schema.redefinition import Subject
+from scimsrv.store.pool import Queries
 
 
 class PolicyState(NamedTuple):
@@ -144,6 +145,14 @@ class Verbs(Protocol):
 
     async def export_audit(self, slug: str, asked: models.AuditExport) -> AsyncIterator[bytes]:
         """The rows of its audit trail as lines of JSON, some at a time."""
+
+    async def list_activity(self, slug: str, page: activity_models.ActivityPage) -> activity_models.ActivityList:
+        """What its clients did lately."""
+
+    async def follow_activity(
+        self, slug: str, asked: activity_models.ActivityFollow, last_event: str | None = None, pool: Queries | None = None
+    ) -> AsyncIterator[activity_models.Activity | None]:
+        """What its clients do from now on, or from behind an entry; None now and then where nothing happens."""
 
     async def erase(self, slug: str, asked: models.ErasureRequest) -> models.Erasure:
         """Destroy what is kept of a deleted resource."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scimsrv import __version__
 from scimsrv.admin.client import ApiUnreachable, ClientError
 from scimsrv.cli import (
+    activity,
     admin,
     audit,
     badge,
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     job.register(commands)
     badges.register(commands)
     audit.register(commands)
+    activity.register(commands)
     deleted.register(commands)
     badge.register(commands)
     database.register(commands)

@@ -230,6 +230,19 @@ class Policy:
         "Who must not keep personal data for longer, lets the trail end; what is left stays verifiable.",
         most=36_500,
     )
+    activity_rows: int = switch(
+        1_000,
+        "How many entries the log of recent requests keeps of those that changed something or were refused, and as many of the others; "
+        "0: there is no log.",
+        "What was done lately is what an administrator asks for; who asks for last week's, or has a busy tenant, keeps more.",
+        most=100_000,
+    )
+    activity_days: int = switch(
+        7,
+        "For how many days the log of recent requests keeps an entry at most; 0: until newer ones take its place.",
+        "The log is for looking after a connection; what has to be kept is in the audit trail.",
+        most=90,
+    )
     pointer_target_deletion: PointerTargetDeletion = switch(  # noqa: RUF009
         "clear",
         "What deleting a resource does to attributes such as `manager` that name it: clear them, keep them, or restrict (409).",

@@ -194,8 +194,8 @@ def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
     return [(draft.plan.schema.name, attribute, key) for attribute, key in draft.rendition.unique]
 
 
-def _in_use(draft: _Draft, claim: tuple[str, str, str]) -> ScimError:
-    return ScimError(Kind.UNIQUENESS, held_already(draft.plan.schema, claim[1]))
+def _in_use(draft: _Draft, claim: tuple[str, str, str], holder: str | None = None) -> ScimError:
+    return ScimError(Kind.UNIQUENESS, held_already(draft.plan.schema, claim[1]), about=holder)
 
 
 def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_after: int | None) -> Sequence[Creation]:
@@ -218,8 +218,8 @@ async def _taken(scope: Scope, drafts: Sequence[_Draft]) -> dict[str, ScimError]
             claims[claim].append(draft)
     columns = [list(column) for column in zip(*claims, strict=True)]
     rows = await scope.pool.fetch(_SQL["keys_taken"], scope.tenant, *columns)
-    found = [(row["type"], row["attribute"], row["key"]) for row in rows]
-    return {draft.id: _in_use(draft, claim) for claim in found for draft in claims[claim]}
+    found = {(row["type"], row["attribute"], row["key"]): row["id"] for row in rows}
+    return {draft.id: _in_use(draft, claim, holder) for claim, holder in found.items() for draft in claims[claim]}
 
 
 async def _attempt(scope: Scope, drafts: Sequence[_Draft], claiming: Sequence[_Draft], created: datetime) -> Mapping[str, ScimError]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from scimsrv.observe import denied
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
@@ -72,6 +73,9 @@ async def find_credential(pool: Tenants, digest: bytes) -> Credential | None:
     """The live token with this digest, or None. Its last use is noted once a minute."""
     row = await pool.across().fetchrow(_SQL["credential"], digest)
     if row is None:
+        return None
+    if row["ended"]:
+        denied("bearer", "expired")
         return None
     if row["stale"]:
         await pool.of(row["tenant"]).execute(_SQL["mark_used"], row["tenant"], row["kid"])

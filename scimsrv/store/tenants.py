@@ -32,6 +32,7 @@ TABLES: Final = (
     "tombstone",
     "tombstone_reference",
     "deletion_guard",
+    "activity",
     "removed_value",
     "erasure",
     "unusual_reference",

@@ -353,4 +353,5 @@ async def taken(scope: Scope, schema: EffectiveSchema, id_: str, claimed: list[t
     rows = await scope.pool.fetch(
         _SQL["held_keys"], scope.tenant, schema.name, id_, [name for name, _ in claimed], [key for _, key in claimed]
     )
-    return ScimError(Kind.UNIQUENESS, held_already(schema, rows[0]["attribute"] if rows else ""))
+    attribute, holder = (rows[0]["attribute"], rows[0]["id"]) if rows else ("", None)
+    return ScimError(Kind.UNIQUENESS, held_already(schema, attribute), about=holder)

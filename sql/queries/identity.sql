@@ -3,9 +3,9 @@
 -- $1 is a digest: this is where a credential becomes a tenant.
 -- name: credential
 SELECT c.tenant, t.slug, t.status, t.revision, c.kid, c.scopes, c.subject, c.types, c.networks,
-       c.last_used IS NULL OR c.last_used < now() - interval '1 minute' AS stale
+       c.last_used IS NULL OR c.last_used < now() - interval '1 minute' AS stale, coalesce(c.expires <= now(), false) AS ended
 FROM credential c JOIN tenant t ON t.id = c.tenant
-WHERE c.digest = $1 AND (c.expires IS NULL OR c.expires > now())
+WHERE c.digest = $1
 
 -- $1 is the tenant, $2 the token's short id.
 -- name: mark_used

@@ -16,7 +16,7 @@ WITH tenant_table AS (
     SELECT c.relname AS name, CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant' END AS owner,
            c.relname IN ('credential', 'tenant', 'tenant_config', 'tenant_index', 'tenant_job', 'erasure', 'request_job', 'first_answer',
                          'rate', 'tombstone', 'audit_chain', 'change', 'oauth_client', 'oauth_secret', 'trust',
-                         'badge_key', 'badge_credential') AS looked_at,
+                         'badge_key', 'badge_credential', 'activity_head') AS looked_at,
            c.relrowsecurity AND c.relforcerowsecurity
            AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant_rows')
            AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'owner_rows') AS walled

@@ -115,7 +115,7 @@ CROSS JOIN LATERAL (SELECT r.id, r.type FROM resource r WHERE r.tenant = $1 AND 
 
 -- name: held_keys
 -- $2 type, $3 id of the writer, $4/$5 attributes and keys: which of them another resource holds
-SELECT given.attribute FROM unnest($4::text[], $5::text[]) WITH ORDINALITY given (attribute, key, position)
+SELECT given.attribute, held.id FROM unnest($4::text[], $5::text[]) WITH ORDINALITY given (attribute, key, position)
 CROSS JOIN LATERAL (
     SELECT held.id FROM unique_key held
     WHERE held.tenant = $1 AND held.type = $2 AND held.attribute = given.attribute AND held.key = given.key OFFSET 0
@@ -345,7 +345,7 @@ FROM planned CROSS JOIN seed CROSS JOIN ROWS FROM (json_array_elements_text($2::
 
 -- name: keys_taken
 -- $2/$3/$4 types, attributes and keys: which of them are held
-SELECT given.type, given.attribute, given.key FROM unnest($2::text[], $3::text[], $4::text[]) given (type, attribute, key)
+SELECT given.type, given.attribute, given.key, held.id FROM unnest($2::text[], $3::text[], $4::text[]) given (type, attribute, key)
 CROSS JOIN LATERAL (
     SELECT held.id FROM unique_key held
     WHERE held.tenant = $1 AND held.type = given.type AND held.attribute = given.attribute AND held.key = given.key OFFSET 0

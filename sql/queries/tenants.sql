@@ -71,6 +71,9 @@ DELETE FROM unusual_reference WHERE tenant = $1 AND $2::bigint > 0;
 DELETE FROM resource_count WHERE tenant = $1 AND (type, slot) IN
     (SELECT c.type, c.slot FROM resource_count c WHERE c.tenant = $1 LIMIT $2);
 
+-- name: drop_activity
+DELETE FROM activity WHERE tenant = $1 AND number IN (SELECT a.number FROM activity a WHERE a.tenant = $1 LIMIT $2);
+
 -- name: drop_naming
 DELETE FROM naming WHERE tenant = $1 AND slot IN (SELECT n.slot FROM naming n WHERE n.tenant = $1 LIMIT $2);
 

@@ -81,7 +81,17 @@ async def test_every_table_is_a_tenants_or_known_to_be_nobodys(pool: Pool) -> No
 async def test_policies_are_these_and_no_others(pool: Pool) -> None:
     """A tenant's rows for everybody, everything for the owner, and for reading the few tables that are looked through."""
     looked = {"credential", "tenant", "tenant_config", "tenant_index", "tenant_job", "erasure", "request_job", "first_answer", "rate"}
-    looked |= {"tombstone", "audit_chain", "change", "oauth_client", "oauth_secret", "trust", "badge_key", "badge_credential"}
+    looked |= {
+        "tombstone",
+        "audit_chain",
+        "change",
+        "oauth_client",
+        "oauth_secret",
+        "trust",
+        "badge_key",
+        "badge_credential",
+        "activity_head",
+    }
     rows = await pool.fetch("SELECT tablename, policyname, cmd, roles::text[] AS roles FROM pg_policies")
     owner = await pool.fetchval("SELECT current_user::text")
     expected = {(table, "tenant_rows", "ALL", ("public",)) for table in TENANT_TABLES}
@@ -195,6 +205,7 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
     resources are not seen."""
     across = walled.across()
     await pool.execute("INSERT INTO erasure (tenant, id, at) VALUES ($1, 'x', now()), ($2, 'x', now()) ON CONFLICT DO NOTHING", *two)
+    await pool.execute("INSERT INTO activity_head (tenant, last) VALUES ($1, 0), ($2, 0) ON CONFLICT DO NOTHING", *two)
     for file, name, *arguments in (
         ("identity", "credential", b"none"),
         ("indexes", "with_work"),
@@ -214,6 +225,8 @@ async def test_what_looks_across_tenants_only_reads(walled: ProgramPool, pool: P
         ("survey", "tenants"),
         ("survey", "endings", 10, 100),
         ("survey", "unsigned"),
+        ("activity", "settings", ["mine", "theirs", "nobody"], 1_000, 7),
+        ("activity", "with_log", 1_000, 7),
     ):
         found = [sorted(map(tuple, await one.fetch(load(file)[name], *arguments))) for one in (across, pool)]
         assert found[0] == found[1], name
@@ -231,6 +244,7 @@ def test_every_exception_is_run_across_or_by_the_owner() -> None:
         *(("requests", "with_jobs"), ("requests", "with_old"), ("expiry", "tenants")),
         *(("identity", "client"), ("identity", "client_by_secret"), ("identity", "trusts"), ("identity", "basic")),
         *(("audit", "without_chain"), ("audit", "with_unsealed"), ("audit", "with_retention")),
+        *(("activity", "settings"), ("activity", "with_log")),
         *(("credentialing", "tenant_of"), ("credentialing", "all_keys"), ("credentialing", "with_unsigned")),
         *(("tenants", "create"), ("tenants", "list_all"), ("tenants", "find")),
         *(("survey", "tenants"), ("survey", "endings"), ("survey", "unsigned"), ("survey", "audit"), ("survey", "waiting")),

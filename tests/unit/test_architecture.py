@@ -30,6 +30,7 @@ BELOW: dict[str, set[str]] = {
             "filter",
             "patch",
             "protocol",
+            "activity",
             "audit",
             "assets",
             "scopes",
@@ -40,6 +41,7 @@ BELOW: dict[str, set[str]] = {
         *("observe", "words", "turns"),
     },
     "audit": set(),
+    "activity": {"schema", "words"},
     "oauth": {"errors", "limits", "protocol", "store", "http", "observe", "scopes", "tokens"},
     "observe": set(),
     "words": {"errors", "observe", "protocol", "schema"},
@@ -63,7 +65,7 @@ BELOW: dict[str, set[str]] = {
     "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
         *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
-        *("badges", "sealing", "__version__"),
+        *("activity", "badges", "sealing", "__version__"),
     },
 }
 
@@ -90,6 +92,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
 # Pure packages compute: they neither wait nor look at the world.
 PURE = (
     "scimsrv.schema",
+    "scimsrv.activity",
     "scimsrv.audit",
     "scimsrv.badges.award",
     "scimsrv.badges.baking",

@@ -1,4 +1,4 @@
-"""Policy switches about what is kept of deleted resources, mass deletions and the trail, in every position."""
+"""Policy switches about what is kept of deleted resources, mass deletions, the trail and the log of requests, in every position."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx
 
 from scimsrv.admin.keeping import Keeping
 from scimsrv.errors import Kind, ScimError
-from scimsrv.store import audit
+from scimsrv.store import activity, audit
 from tests.wire.support import Client, Server, assert_error, patch, user
 
 _KEY = b"k" * 32
@@ -178,3 +178,45 @@ async def test_audit_days_some(server: Server) -> None:
     """The trail is kept for so many days."""
     client = await server.tenant(audit_days=90)
     assert (await audit.retentions(server.app.pool.across()))[client.id] == 90
+
+
+async def _entries(server: Server, client: Client) -> int:
+    """How many entries the log of recent requests has, when it was trimmed."""
+    await server.app.recorder.flush()
+    log = (await activity.logs_of(server.app.pool.across(), [client.slug]))[client.slug]
+    await activity.trim(server.app.pool.of(client.id), log)
+    number: int = await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", client.id)
+    return number
+
+
+async def test_activity_rows_zero(server: Server) -> None:
+    """There is no log of recent requests."""
+    client = await server.tenant(activity_rows=0)
+    await client.new_user()
+    assert await _entries(server, client) == 0
+
+
+async def test_activity_rows_some(server: Server) -> None:
+    """The log keeps so many entries."""
+    client = await server.tenant(activity_rows=2)
+    for _ in range(3):
+        await client.new_user()
+    assert await _entries(server, client) == 2
+
+
+async def _aged(server: Server, days: int, kept: int) -> None:
+    client = await server.tenant(activity_days=days)
+    await client.new_user()
+    await server.app.recorder.flush()
+    await server.pool.execute("UPDATE activity SET at = at - interval '10 days' WHERE tenant = $1", client.id)
+    assert await _entries(server, client) == kept
+
+
+async def test_activity_days_zero(server: Server) -> None:
+    """Entries are kept whatever their age."""
+    await _aged(server, 0, 1)
+
+
+async def test_activity_days_some(server: Server) -> None:
+    """Entries go after so many days."""
+    await _aged(server, 9, 0)

@@ -1,0 +1,148 @@
+"""The log of a tenant's recent requests as rows: written in batches behind the requests, read by its operator, kept within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from scimsrv.activity.clients import OTHER, client_of
+from scimsrv.activity.entry import Entry
+from scimsrv.filter.bind import bind
+from scimsrv.filter.tree import Compare, Name
+from scimsrv.protocol.plan import Query, Target
+from scimsrv.schema.policy import Policy
+from scimsrv.schema.project import EVERYTHING, view
+from scimsrv.schema.semantics import Op
+from scimsrv.store.connection import Connection
+from scimsrv.store.failure import guarded
+from scimsrv.store.pool import Queries
+from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope, now
+from scimsrv.store.search import search
+
+_SQL = load("activity")
+
+_DEFAULT: Final = Policy()
+_NEWEST: Final = 2**63 - 1
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Entries that one statement removes.
+_BATCH: Final = 1_000
+
+#: The words for what became of a request that was not done as it was sent.
+REFUSED: Final = ("conflict", "invalid", "notfound", "precondition", "denied", "throttled", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A tenant's log: how many entries of a kind are kept, and for how many days (0: without regard to their age)."""
+
+    tenant: int
+    rows: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: numbered between `after` and `before`, about the resource `user` or with it as a member that came or went, about the
+    resource `group`, of the request with this id, with this result, from `since` until before `until`. None: any."""
+
+    before: int | None = None
+    after: int = 0
+    user: str | None = None
+    group: str | None = None
+    request: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def logs_of(pool: Queries, slugs: Iterable[str]) -> dict[str, Log]:
+    """The logs of the tenants with these slugs, of those that exist."""
+    rows = await guarded(lambda: pool.fetch(_SQL["settings"], list(slugs), _DEFAULT.activity_rows, _DEFAULT.activity_days))
+    return {row["slug"]: Log(row["id"], row["rows"], row["days"]) for row in rows}
+
+
+async def every_log(pool: Queries) -> list[Log]:
+    """The logs of all tenants that have one."""
+    return [Log(**row) for row in await guarded(lambda: pool.fetch(_SQL["with_log"], _DEFAULT.activity_rows, _DEFAULT.activity_days))]
+
+
+async def add(pool: Queries, tenant: int, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write entries, in the order of their requests: `Entry` without its number and what is copied from the change; `at` in seconds since
+    1970, `version` that of the answer, `reads` whether it succeeded and changed nothing."""
+    given = orjson.dumps([{"place": place, **entry} for place, entry in enumerate(entries, 1)]).decode()
+    await guarded(lambda: pool.execute(_SQL["add"], tenant, len(entries), given))
+
+
+async def trim(pool: Queries, log: Log) -> None:
+    """Remove the entries that are too many or too old."""
+    for reads in (False, True):
+        while await _removed(pool, _SQL["trim"], log.tenant, reads, log.rows, _BATCH):
+            continue
+    while log.days and await _removed(pool, _SQL["outdated"], log.tenant, log.days, _BATCH):
+        continue
+
+
+async def _removed(pool: Queries, statement: Any, tenant: int, *args: Any) -> bool:
+    """Whether as many went as may go at once, so that there may be more."""
+    tag = await guarded(lambda: pool.execute(statement, tenant, *args))
+    return int(tag.rsplit(" ", 1)[1]) == _BATCH
+
+
+async def erase(connection: Connection, tenant: int, id_: str) -> None:
+    """Remove everything about a resource, and keep out what is on its way; in the transaction that erases it."""
+    await connection.execute(_SQL["bar"], tenant, id_)
+    await connection.execute(_SQL["erase"], tenant, id_)
+    await connection.execute(_SQL["erase_member"], tenant, id_)
+
+
+async def list_entries(
+    connection: Queries | Connection, tenant: int, wanted: Wanted, count: int, *, days: int, oldest: bool
+) -> list[Entry]:
+    """The entries that are wanted and not older than `days`: so many of the newest, newest first, or of the oldest, oldest first."""
+    results = None if wanted.outcome is None else REFUSED if wanted.outcome == "refused" else (wanted.outcome,)
+    kept = now() - timedelta(days=days) if days else _LONG_AGO
+    rows = await connection.fetch(
+        _SQL["following" if oldest else "list"],
+        *(tenant, _NEWEST if wanted.before is None else wanted.before, wanted.after, wanted.user, wanted.group, wanted.request),
+        *(results, max(kept, wanted.since or _LONG_AGO), wanted.until, count),
+    )
+    return [Entry(**row) for row in rows]
+
+
+async def last(connection: Queries | Connection, tenant: int) -> int:
+    """The number of the tenant's last entry, 0 before the first."""
+    row = await connection.fetchrow(_SQL["last"], tenant)
+    return 0 if row is None else int(row["last"])
+
+
+async def names_of(connection: Queries | Connection, tenant: int, ids: Iterable[str]) -> dict[str, str]:
+    """What resources are called, by id: those that are there, or are deleted and can be brought back."""
+    rows = await connection.fetch(_SQL["names"], tenant, sorted(set(ids)))
+    return {row["id"]: row["name"] for row in rows if row["name"]}
+
+
+async def labels_of(connection: Queries | Connection, tenant: int, tokens: Iterable[str]) -> dict[str, str]:
+    """What credentials are called, by their short ids."""
+    return {row["kid"]: row["label"] for row in await connection.fetch(_SQL["labels"], tenant, sorted(set(tokens)))}
+
+
+async def id_of(scope: Scope, type_name: str, attribute: str, text: str) -> str:
+    """The id of the resource that a text names: by this attribute, or else by its id."""
+    schema = scope.catalog.by_name.get(type_name)
+    if schema is None:
+        return text
+    # The text is a value of the tree and never part of one that is parsed.
+    bound = bind(Compare(Name(attribute, 0), Op.EQ, text, 0), schema, attribute, unknown_matches_nothing=True)
+    page = await search(scope, Query((Target(schema, bound, None, view(EVERYTHING, schema)),), descending=False, start=1, count=1))
+    return page.rows[0][0].id if page.rows else text
+
+
+def client_called(client: str, label: str) -> str:
+    """The client's word: the one that it called itself by, else the one that its token's label has."""
+    return client_of(label) if client == OTHER else client

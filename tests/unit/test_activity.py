@@ -1,0 +1,134 @@
+"""The log of recent requests, without a server: sentences, words for clients, and refusals without what the client wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from scimsrv import assets
+from scimsrv.activity.clients import CLIENTS, client_of
+from scimsrv.activity.entry import Entry
+from scimsrv.activity.reasons import DENIALS, OTHER_DENIAL, reason_of
+from scimsrv.activity.redaction import LONGEST, without_values
+from scimsrv.activity.sentences import sentence
+
+_ID: Final = "0190f0a0-0000-7000-8000-000000000001"
+
+_ENTRY: Final = Entry(
+    *(1, datetime(2026, 1, 1, tzinfo=UTC), "r", None, None, "abcdef", "okta", "PATCH", "/Users/{id}", "patch", "User", "u1", 200, "ok"),
+    *(None, None, None, 1.0, "update", 2, (), (), None, (), (), 0, 0),
+)
+_NAMES: Final = {"u1": "Ana Lima", "u2": "Ben", "u3": "Cyd", "u4": "Dee", "g1": "Sales"}
+_GROUP: Final = {"type": "Group", "resource": "g1", "route": "/Groups/{id}"}
+_REFUSED: Final = {"changed": None, "version": None, "detail": "title is readOnly", "scim_type": "mutability", "reason": "mutability"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"op": "create", "changed": "create"}, "Okta created User Ana Lima"),
+        ({"op": "create", "changed": "create", "resource": "u9"}, "Okta created User u9"),
+        ({"op": "create", "changed": "restore"}, "Okta created Ana Lima, which was brought back"),
+        ({"op": "create", "changed": None}, "Okta was told again that Ana Lima is created"),
+        ({"op": "delete", "changed": "delete"}, "Okta deleted User Ana Lima"),
+        ({"op": "delete", "changed": "delete", "resource": "u9"}, "Okta deleted User u9"),
+        ({"attributes": ("title",)}, "Okta changed title of Ana Lima"),
+        ({"attributes": ("a", "b", "c", "d", "e")}, "Okta changed a, b, c and 2 more of Ana Lima"),
+        ({"attributes": ("schemas",)}, "Okta changed schemas of Ana Lima"),
+        ({"attributes": ("urn:x:extension:hr:2.0:User", "schemas")}, "Okta changed the extension hr of Ana Lima"),
+        ({"attributes": ("active",), "active": False}, "Okta deactivated Ana Lima"),
+        ({"attributes": ("active", "title"), "active": True}, "Okta activated Ana Lima and changed title of Ana Lima"),
+        ({"attributes": ("active",)}, "Okta changed active of Ana Lima"),
+        ({"changed": None}, "Okta changed nothing of Ana Lima"),
+        ({**_GROUP, "attributes": ("members",), "added": ("u1",), "number_added": 1}, "Okta added Ana Lima to Sales"),
+        ({**_GROUP, "attributes": ("members",), "removed": ("u9",), "number_removed": 1}, "Okta removed u9 from Sales"),
+        (
+            {**_GROUP, "attributes": ("members", "displayName"), "added": ("u1", "u2", "u3", "u4"), "number_added": 40},
+            "Okta added Ana Lima, Ben, Cyd and 37 more to Sales and changed displayName of Sales",
+        ),
+        ({**_GROUP, "attributes": ("members",)}, "Okta changed members of Sales"),
+        ({"op": "read", "changed": None, "method": "GET"}, "Okta looked at Ana Lima"),
+        ({"op": "search", "changed": None, "resource": None, "method": "GET"}, "Okta looked for Users"),
+        ({"op": "search", "changed": None, "resource": None, "type": "all"}, "Okta looked for resources"),
+        ({"op": None, "changed": None, "method": "GET", "route": "/Schemas"}, "Okta asked for GET /Schemas"),
+        ({"status": 202, "changed": None}, "Okta asked for a change of Ana Lima, which is carried out later"),
+        ({**_REFUSED, "status": 400}, "Okta was refused a change of Ana Lima: title is readOnly"),
+        ({**_REFUSED, "status": 400, "op": "create", "resource": None}, "Okta was refused a new User: title is readOnly"),
+        (
+            {**_REFUSED, "status": 409, "op": "create", "scim_type": "uniqueness", "detail": "userName is already in use"},
+            "Okta was refused a new User: userName is already in use (Ana Lima)",
+        ),
+        ({**_REFUSED, "status": 405, "op": None, "method": "PUT", "detail": None}, "Okta was refused PUT /Users/{id}: mutability"),
+        ({**_REFUSED, "status": 401, "reason": "bearer_expired"}, "Okta was not let in: its token has expired"),
+        ({**_REFUSED, "status": 403, "reason": "forbidden"}, "Okta was refused a change of Ana Lima: title is readOnly"),
+        ({**_REFUSED, "status": 429, "detail": "Too many."}, "Okta was told to wait with a change of Ana Lima: Too many"),
+        (
+            {**_REFUSED, "status": 503, "detail": "The server cannot answer now"},
+            "Okta could not be answered: a change of Ana Lima failed (The server cannot answer now)",
+        ),
+        ({**_REFUSED, "status": 499, "reason": "client_gone"}, "Okta went away before a change of Ana Lima was answered"),
+    ],
+)
+def test_each_entry_is_a_sentence(given: dict[str, Any], said: str) -> None:
+    """What was done, refused or never answered, with names where they are known and ids where not."""
+    assert sentence(replace(_ENTRY, **given), "Okta", _NAMES) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Okta SCIM Client 1.0.0", "okta"),
+        ("Microsoft Azure AD SCIM provisioning 1.2.3", "entra"),
+        ("prod Entra ID", "entra"),
+        ("PingFederate/12.0", "ping"),
+        ("curl/8.5.0", "other"),
+        ("", "other"),
+        ("x" * 10_000 + "okta", "other"),
+    ],
+)
+def test_clients_are_known_by_what_they_are_called(text: str, word: str) -> None:
+    """By a word in the User-Agent or in the label of the token, of which only the beginning is looked at."""
+    assert client_of(text) == word
+
+
+@pytest.mark.parametrize(
+    ("detail", "kept"),
+    [
+        ("userName is already in use by another User", "userName is already in use by another User"),
+        ('User has no attribute "favourite"', 'User has no attribute "…"'),
+        ('User has no attribute "a" b "c"', 'User has no attribute "…"'),
+        ('emails has no sub-attribute "title"', 'emails has no sub-attribute "title"'),
+        (f"User '{_ID}' not found", f"User '{_ID}' not found"),
+        ("User 'ana@example.com' not found", 'User "…" not found'),
+        (f'User "{_ID}" has the version W/"3"', f'User "{_ID}" has the version W/"3"'),
+        ("The filter cannot be read: expected a value.\nuserName eq ana\n            ^", "The filter cannot be read: expected a value."),
+        ("x" * 1_000, "x" * (LONGEST - 1) + "…"),
+    ],
+)
+def test_what_the_client_wrote_is_left_out(detail: str, kept: str) -> None:
+    """Only names of the product's schemas, versions and ids of its own form stay in quotation marks."""
+    assert without_values(detail) == kept
+
+
+def test_reasons_of_authentication_go_first() -> None:
+    """A word of authentication is translated, also one without a translation; a missing right is told by its failure."""
+    cases: dict[tuple[str | None, str | None], str] = {
+        ("exp", "unauthorized"): "bearer_expired",
+        ("aud", None): "aud_mismatch",
+        ("overage", None): OTHER_DENIAL[0],
+    }
+    cases |= {("forbidden", "forbidden"): "forbidden", (None, "uniqueness"): "uniqueness"}
+    assert {given: reason_of(*given) for given in cases} == cases
+    assert reason_of(None, None) is None
+
+
+def test_the_documentation_has_every_client_and_reason() -> None:
+    """docs/activity.md names what the tables have."""
+    text = (Path(str(assets.ROOT)) / "docs" / "activity.md").read_text(encoding="utf-8")
+    assert [one.word for one in CLIENTS if f"| `{one.word}` | {one.name} |" not in text] == []
+    said = (*DENIALS.values(), OTHER_DENIAL)
+    assert [word for word, meaning in said if f"| `{word}` | {meaning} |" not in text] == []

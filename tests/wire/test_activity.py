@@ -1,0 +1,311 @@
+"""The log of recent requests: what Entra ID and Okta do is told in sentences, found by who it concerns, and bounded; no request waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import pytest
+
+from scimsrv import recorder
+from scimsrv.store import activity
+from tests.monitoring.test_canary import CANARY, _everything
+from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.support import ENTERPRISE, GROUP, Client, Server, Starter, patch, user
+
+ENTRA: Final = {"User-Agent": "Microsoft Azure AD provisioning"}
+OKTA: Final = {"User-Agent": "Okta SCIM Client 1.0.0"}
+
+
+@pytest.fixture
+async def admin(server: Server) -> AsyncIterator[Admin]:
+    """Yield an administrator beside the server of the tenants."""
+    async with admin_api(server.pool, server.settings) as made:
+        yield made
+
+
+async def _log(server: Server, admin: Admin, client: Client, query: str = "") -> list[dict[str, Any]]:
+    """The tenant's entries, the oldest first."""
+    await server.app.recorder.flush()
+    answer = await admin.ask("GET", f"/tenants/{client.slug}/activity{query}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["activity"]
+    return found[::-1]
+
+
+def _sentences(entries: list[dict[str, Any]]) -> list[str]:
+    return [one["sentence"] for one in entries]
+
+
+async def test_what_entra_and_okta_do_in_sentences(server: Server, client: Client, admin: Admin) -> None:
+    """Each exchange of the two leads to the sentence that an administrator would say."""
+    made: dict[str, str] = {}
+
+    async def entra(method: str, path: str, body: Any = None) -> Any:
+        return await client.request(method, path, body, headers=ENTRA)
+
+    async def okta(method: str, path: str, body: Any = None) -> Any:
+        return await client.request(method, path, body, headers=OKTA)
+
+    probe = "/Users?filter=userName+eq+%22ea0b9f37-3f1c-4b5e-9d4b-1c1f0e4a6f11%22"
+    assert (await entra("GET", probe)).json()["totalResults"] == 0
+    for name in ("Ana Lima", "Ben Oyelaran"):
+        answer = await entra("POST", "/Users", user(f"{name[:3]}@example.com".lower(), displayName=name))
+        made[name] = answer.json()["id"]
+    sales = (await entra("POST", "/Groups", {"schemas": [GROUP], "displayName": "Sales"})).json()["id"]
+    ana, ben = f"/Users/{made['Ana Lima']}", f"/Users/{made['Ben Oyelaran']}"
+    await entra("PATCH", f"/Groups/{sales}", patch({"op": "Add", "path": "members", "value": [{"value": made["Ana Lima"]}]}))
+    await entra("PATCH", ana, patch({"op": "Replace", "path": "active", "value": "False"}))
+    await entra("PATCH", ana, patch({"op": "Replace", "path": f"{ENTERPRISE}:department", "value": "R&D"}))
+    await entra("PATCH", f"/Groups/{sales}", patch({"op": "Remove", "path": "members", "value": [{"value": made["Ana Lima"]}]}))
+    await okta("GET", "/Users?startIndex=1&count=2")
+    await okta("POST", "/Users", user("ana@example.com"))
+    await okta("GET", ben)
+    await okta("PUT", ben, user("ben@example.com", displayName="Ben Oyelaran", active=False))
+    await okta("PATCH", ben, patch({"op": "replace", "value": {"active": True}}))
+    await okta("PATCH", ben, patch({"op": "replace", "value": {"active": True}}))
+    await okta("PATCH", ben, patch({"op": "replace", "value": {"password": "Sample-Passw0rd-2"}}))
+    members: list[Any] = [{"op": "remove", "path": f'members[value eq "{made["Ana Lima"]}"]'}]
+    members += [{"op": "add", "path": "members", "value": [{"value": id_} for id_ in made.values()]}]
+    await okta("PATCH", f"/Groups/{sales}", patch(*members))
+    await okta("PATCH", f"/Groups/{sales}", patch({"op": "replace", "path": "members", "value": [{"value": made["Ben Oyelaran"]}]}))
+    await okta("PATCH", f"/Groups/{sales}", patch({"op": "replace", "value": {"id": sales, "displayName": "Sales EMEA"}}))
+    await okta("DELETE", f"/Groups/{sales}")
+    await okta("GET", f"/Groups/{sales}")
+    entries = await _log(server, admin, client)
+    assert _sentences(entries) == [
+        "Entra ID looked for Users",
+        "Entra ID created User Ana Lima",
+        "Entra ID created User Ben Oyelaran",
+        "Entra ID created Group Sales EMEA",  # by what it is called now
+        "Entra ID added Ana Lima to Sales EMEA",
+        "Entra ID deactivated Ana Lima",
+        "Entra ID changed the extension enterprise of Ana Lima",
+        "Entra ID removed Ana Lima from Sales EMEA",
+        "Okta looked for Users",
+        "Okta was refused a new User: userName is already in use by another User (Ana Lima)",
+        "Okta looked at Ben Oyelaran",
+        "Okta deactivated Ben Oyelaran",
+        "Okta activated Ben Oyelaran",
+        "Okta changed nothing of Ben Oyelaran",
+        "Okta changed password of Ben Oyelaran",
+        "Okta added Ana Lima and Ben Oyelaran to Sales EMEA",
+        "Okta removed Ana Lima from Sales EMEA",
+        "Okta changed displayName of Sales EMEA",
+        "Okta deleted Group Sales EMEA",
+        f"Okta was refused a look at Sales EMEA: Group '{sales}' not found",
+    ]
+    assert {one["client"] for one in entries[:8]} == {"entra"}
+    assert entries[4]["coercions"] == ["lower_case_op"]
+    assert entries[5]["coercions"] == ["boolean_as_text", "lower_case_op"]
+    refused = entries[9]
+    assert (refused["outcome"], refused["reason"], refused["status"]) == ("conflict", "uniqueness", 409)
+    assert refused["error"] == {"status": 409, "scim_type": "uniqueness", "detail": "userName is already in use by another User"}
+    assert refused["change"] is None
+    said = {"operation": "update", "version": 2, "attributes": ["active"], "active": False}
+    assert entries[5]["change"] == said | {"added": [], "removed": [], "added_in_all": 0, "removed_in_all": 0}
+    concerned = await _log(server, admin, client, "?user=ana%40example.com")
+    assert _sentences(concerned) == [
+        *("Entra ID created User Ana Lima", "Entra ID added Ana Lima to Sales EMEA", "Entra ID deactivated Ana Lima"),
+        *("Entra ID changed the extension enterprise of Ana Lima", "Entra ID removed Ana Lima from Sales EMEA"),
+        "Okta was refused a new User: userName is already in use by another User (Ana Lima)",
+        *("Okta added Ana Lima and Ben Oyelaran to Sales EMEA", "Okta removed Ana Lima from Sales EMEA"),
+    ]
+    for query, number in (
+        (f"?group={sales}", 8),
+        ("?outcome=refused", 2),
+        ("?outcome=conflict", 1),
+        ("?outcome=unavailable", 0),
+        (f"?request={refused['request_id']}", 1),
+        (f"?user={made['Ben Oyelaran']}&outcome=ok", 7),
+        (f"?since={datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", 0),
+        (f"?until={datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", 0),
+        (f"?since={datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", 20),
+    ):
+        assert len(await _log(server, admin, client, query)) == number, query
+    first = (await admin.ask("GET", f"/tenants/{client.slug}/activity?count=15")).json()
+    second = (await admin.ask("GET", f"/tenants/{client.slug}/activity?count=15&before={first['next']}")).json()
+    assert (first["activity"] + second["activity"])[::-1] == entries
+    assert second["next"] is None
+    assert_problem(await admin.ask("GET", f"/tenants/{client.slug}/activity?outcome=none"), 400, "outcome")
+    assert_problem(await admin.ask("GET", "/tenants/nobody/activity"), 404)
+
+
+async def test_operations_of_a_bulk_request_are_entries_of_their_own(server: Server, client: Client, admin: Admin) -> None:
+    """Each operation is found by whom it concerns, with its place; those that failed say why."""
+    ada = await client.new_user("ada", displayName="Ada")
+    operations = [
+        {"method": "POST", "bulkId": "one", "path": "/Users", "data": user("ben", displayName="Ben")},
+        {
+            "method": "POST",
+            "path": "/Groups",
+            "bulkId": "g",
+            "data": {"schemas": [GROUP], "displayName": "All", "members": [{"value": "bulkId:one"}]},
+        },
+        {"method": "PATCH", "path": f"/Users/{ada['id']}", "data": patch({"op": "replace", "path": "title", "value": "Dr"})},
+        {"method": "PATCH", "path": f"/Users/{ada['id']}", "data": patch({"op": "replace", "path": "colour", "value": "red"})},
+        {"method": "POST", "bulkId": "two", "path": "/Users", "data": user("ADA")},
+    ]
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    answer = await client.request("POST", "/Bulk", bulk, headers={"X-Request-Id": "a-bulk-request-1"} | OKTA)
+    assert [one["status"] for one in answer.json()["Operations"]] == ["201", "201", "200", "400", "409"]
+    entries = await _log(server, admin, client, "?request=a-bulk-request-1")
+    assert [(one["operation"], one["sentence"]) for one in entries] == [
+        (1, "Okta created User Ben"),
+        (2, "Okta created Group All"),
+        (3, "Okta changed title of Ada"),
+        (4, 'Okta was refused a change of Ada: Operation 1: User has no attribute "…"'),
+        (5, "Okta was refused a new User: userName is already in use by another User (Ada)"),
+    ]
+
+
+async def test_who_was_not_let_in_and_why(server: Server, client: Client, admin: Admin) -> None:
+    """A token that has expired, is unknown or another tenant's; a flood of attempts leaves a few entries."""
+    expired = await server.token(client, expires=datetime.now(UTC) - timedelta(days=1))
+    other = await server.tenant()
+    for token in (expired, "scs_abcdef_" + "x" * 43 + "_000000", other.token, None):
+        await client.with_token(token).request("GET", "/Users", headers=ENTRA)
+    await client.with_token(await server.token(client, "scim:read")).request("POST", "/Users", user(), headers=ENTRA)
+    entries = await _log(server, admin, client)
+    assert [(one["reason"], one["outcome"]) for one in entries] == [
+        *(("bearer_expired", "denied"), ("bearer_unknown", "denied"), ("tenant_mismatch", "notfound"), ("bearer_missing", "denied")),
+        ("forbidden", "denied"),
+    ]
+    assert entries[0]["sentence"] == "Entra ID was not let in: its token has expired"
+    assert entries[4]["sentence"] == "Entra ID was refused a new User: The token needs the scope scim or scim:write"
+    for _ in range(2 * recorder.DENIED):
+        await client.with_token(expired).get("/Users")
+    assert len(await _log(server, admin, client)) == recorder.DENIED + 1
+
+
+async def test_nothing_that_a_client_wrote_is_stored(server: Server, client: Client, admin: Admin) -> None:
+    """Whatever a client sends, and whatever goes wrong with it: no value of it is in the rows."""
+    await _everything(client, server.http, "/admin/v1")
+    await server.app.recorder.flush()
+    rows = [dict(row) for row in await server.pool.fetch("SELECT * FROM activity WHERE tenant = $1", client.id)]
+    assert len(rows) > 40
+    assert [row for row in rows if CANARY in orjson.dumps(row, default=str).decode()] == []
+
+
+async def test_an_erased_person_leaves_nothing(server: Server, client: Client, admin: Admin) -> None:
+    """Entries about the person go, memberships lose the id, and what was on its way does not bring it back."""
+    ada, ben = await client.new_user("ada"), await client.new_user("ben")
+    group = await client.new_group(ada["id"], ben["id"], displayName="All")
+    await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": f'members[value eq "{ada["id"]}"]'})
+    await client.post("/Users", user("ADA"))
+    assert len(await _log(server, admin, client, f"?user={ada['id']}")) == 3
+    await client.delete(f"/Users/{ada['id']}")
+    assert (await admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})).status_code == 200
+    entries = await _log(server, admin, client)  # with the deletion, which was in the queue
+    assert ada["id"] not in orjson.dumps(entries).decode()
+    assert len(entries) == 3
+
+
+async def test_bounds_in_rows_and_time(server: Server, admin: Admin) -> None:
+    """What is beyond the tenant's bounds goes; reads push no change out; without rows there is no log."""
+    client = await server.tenant(activity_rows=5, activity_days=2)
+    for number in range(4):
+        await client.new_user(f"u{number}")
+    for _ in range(3):
+        for _ in range(4):
+            await client.get("/Users")
+        await server.app.recorder.flush()
+    log = (await activity.logs_of(server.app.pool.across(), [client.slug]))[client.slug]
+    await activity.trim(server.app.pool.of(client.id), log)
+    assert [one["op"] for one in await _log(server, admin, client)] == ["create"] * 4 + ["search"] * 5
+    for _ in range(3):
+        await client.new_user()
+    await server.app.recorder.flush()
+    await activity.trim(server.app.pool.of(client.id), log)
+    assert sorted(one["op"] for one in await _log(server, admin, client)) == ["create"] * 5 + ["search"] * 5
+    await server.pool.execute("UPDATE activity SET at = at - interval '3 days' WHERE tenant = $1 AND reads", client.id)
+    assert len(await _log(server, admin, client)) == 5
+    await server.app.recorder._sweep()
+    assert await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", client.id) == 5
+    off = await server.tenant(activity_rows=0)
+    await off.new_user()
+    assert await _log(server, admin, off) == []
+
+
+async def test_requests_go_on_when_nothing_can_be_written(
+    start: Starter, server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the table locked, and with the queue full, requests are answered; what is lost is counted."""
+    lost: list[Any] = []
+    monkeypatch.setattr(recorder, "observe", lost.append)
+    async with server.pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE activity IN ACCESS EXCLUSIVE MODE")
+        await client.new_user()
+        writing = asyncio.create_task(server.app.recorder.flush())
+        await asyncio.sleep(0)
+        for _ in range(3):
+            await client.new_user()
+    await writing
+    assert len(await _log(server, admin, client)) + sum(one.number for one in lost) == 4
+    monkeypatch.setattr(recorder, "MOST", 2)
+    lost.clear()
+    for _ in range(5):
+        await client.new_user()
+    assert [(one.reason, one.number) for one in lost] == [("full", 1)] * 3
+    await server.app.recorder.flush()
+    await server.pool.execute("ALTER TABLE activity RENAME TO gone")
+    try:
+        await client.new_user()
+        lost.clear()
+        await server.app.recorder.flush()
+        assert [(one.reason, one.number) for one in lost] == [("database", 1)]
+    finally:
+        await server.pool.execute("ALTER TABLE gone RENAME TO activity")
+    async with start() as other:
+        made = await other.tenant()
+        await made.new_user()
+    assert await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", made.id) == 1  # written when it stopped
+
+
+async def test_following_sees_what_another_server_wrote(start: Starter, server: Server, client: Client, admin: Admin) -> None:
+    """Events come in the order of their numbers, from any server, and a stream is taken up behind the last of them."""
+    follower = admin.app.pool
+    async with start() as other:
+        there = Client(other.http, client.slug, client.id, client.token)
+        await client.new_user("ada", displayName="Ada")
+        await there.new_user("ben", displayName="Ben")
+        await asyncio.gather(other.app.recorder.flush(), server.app.recorder.flush())
+        await there.new_user("cyd", displayName="Cyd")
+        await other.app.recorder.flush()
+    assert follower is not None
+    seen = await _events(admin, client, 3, after=0)
+    assert [int(one["id"]) for one in seen] == [1, 2, 3]
+    assert {orjson.loads(one["data"])["sentence"].rpartition(" ")[2] for one in seen} == {"Ada", "Ben", "Cyd"}
+    rest = await _events(admin, client, 1, last=seen[1]["id"])
+    assert rest == seen[2:]
+
+
+async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
+    """The first events of a stream, read from the application itself: httpx's transport waits for the end of an answer."""
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert (message["status"], dict(message["headers"])[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")
+        else:
+            sent.put_nowait(message["body"])
+
+    async def receive() -> Any:
+        await asyncio.sleep(3_600)
+
+    headers = [(b"authorization", f"Bearer {admin.token}".encode()), *([(b"last-event-id", last.encode())] if last else [])]
+    path = f"/admin/v1/tenants/{client.slug}/activity/events"
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "root_path": "", "headers": headers}
+    scope |= {"query_string": b"" if after is None else f"after={after}".encode(), "scheme": "http", "server": ("admin.test", 80)}
+    task = asyncio.create_task(admin.app(scope, receive, send))
+    text = b""
+    async with asyncio.timeout(30):
+        while text.count(b"\ndata: ") < number:
+            text += await sent.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    blocks = [block for block in text.decode().split("\n\n") if "\ndata: " in block]
+    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
