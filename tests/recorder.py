@@ -42,6 +42,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "find": "from the slug that an operator names to the tenant",
         "keys_of": "from the slugs in URLs of denied requests to the tenants",
     },
+    "trusts": {"fetched": "doctor tries the addresses from which keys are fetched, whoever's they are"},
     "tombstones": {"with_old": "the background looks for tenants with resources to be removed for good"},
     "audit": {
         "with_unsealed": "the background looks for tenants with changes to be sealed",

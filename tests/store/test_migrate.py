@@ -101,7 +101,7 @@ async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch:
     ("change", "message"),
     [
         ("UPDATE schema_migration SET checksum = 'other'", "never edited"),
-        ("DROP TABLE schema_reach; INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
+        ("DROP TABLE schema_state; INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
     ],
 )
 async def test_history_that_differs_is_refused(empty_database: str, change: str, message: str) -> None:
@@ -133,7 +133,7 @@ def _later(*statements: str) -> tuple[subject.Migration, ...]:
     return (*known, dataclasses.replace(known[0], number=len(known) + 1, name="later", statements=statements))
 
 
-@pytest.mark.parametrize(("change", "works"), [("SELECT 1", True), ("UPDATE schema_reach SET least = least + 1000", False)])
+@pytest.mark.parametrize(("change", "works"), [("SELECT 1", True), ("UPDATE schema_state SET least = least + 1000", False)])
 async def test_a_program_of_the_version_before(empty_database: str, monkeypatch: pytest.MonkeyPatch, change: str, works: bool) -> None:
     """What a newer program has migrated is worked on, and left as it is, unless that program says that it took away what this one uses."""
     with monkeypatch.context() as patched:
@@ -172,14 +172,14 @@ async def test_an_index_made_beside_its_writers(empty_database: str, monkeypatch
 
 
 def test_what_takes_away_says_so() -> None:
-    """A migration that takes away, renames or narrows what servers of the version before use raises the reach; one outside transactions
+    """A migration that takes away, renames or narrows what servers of the version before use says so; one outside transactions
     has nothing but statements that can be done again."""
-    reach = next(one.number for one in subject.migrations() if one.name == "reach")
+    begins = next(one.number for one in subject.migrations() if one.name == "state")
     for one in subject.migrations():
         for statement in one.statements:
             words = " ".join(statement.split())
             narrows = re.search(r"\b(DROP (TABLE|COLUMN)|RENAME|SET NOT NULL|ALTER COLUMN \S+ TYPE|TRUNCATE)\b", words)
-            if narrows and one.number > reach:
-                assert any("UPDATE schema_reach SET least" in other for other in one.statements), (one.name, words)
+            if narrows and one.number > begins:
+                assert any("UPDATE schema_state SET least" in other for other in one.statements), (one.name, words)
             if one.apart:
                 assert re.match(r"(DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY) ", words), (one.name, words)
