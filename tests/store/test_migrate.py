@@ -11,33 +11,7 @@ from scimsrv import assets
 from scimsrv.store import migrate as subject
 from scimsrv.store.liveness import Watcher
 from scimsrv.store.queries import statements
-
-# Everything that makes up a schema, as rows that do not depend on object numbers or on the order of creation.
-_DESCRIPTION = {
-    "columns": """
-        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, co.collname,
-               pg_get_expr(d.adbin, d.adrelid)
-        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum LEFT JOIN pg_collation co ON co.oid = a.attcollation
-        WHERE n.nspname = 'public' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY 1, 2""",
-    "constraints": """
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2, 3""",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
-    "options": """
-        SELECT relname, relkind::text, relpersistence::text, coalesce(reloptions::text, '') FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace ORDER BY 1""",
-    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
-    "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
-}
-
-
-async def _describe(dsn: str) -> dict[str, list[tuple[object, ...]]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return {name: [tuple(row) for row in await connection.fetch(query)] for name, query in _DESCRIPTION.items()}
-    finally:
-        await connection.close()
+from tests.recorded.description import describe
 
 
 async def test_migrations_equal_schema(database: str, empty_database: str) -> None:
@@ -48,7 +22,7 @@ async def test_migrations_equal_schema(database: str, empty_database: str) -> No
         for statement in statements(script):
             await connection.execute(statement)
     await connection.close()
-    migrated, written = await _describe(database), await _describe(empty_database)
+    migrated, written = await describe(database), await describe(empty_database)
     assert migrated == written
     assert {row[0] for row in migrated["columns"]} >= {"tenant", "resource", "migration_lock"}
     assert migrated["triggers"] == []
@@ -92,7 +66,7 @@ async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch:
     monkeypatch.setattr(subject, "migrations", lambda: (broken,))
     with pytest.raises(asyncpg.DivisionByZeroError):
         await subject.migrate(empty_database)
-    assert {row[0] for row in (await _describe(empty_database))["columns"]} == {"migration_lock"}
+    assert {row[0] for row in (await describe(empty_database))["columns"]} == {"migration_lock"}
     monkeypatch.undo()
     assert await subject.migrate(empty_database)
 
@@ -123,7 +97,7 @@ async def test_the_printed_script_does_the_same(database: str, empty_database: s
     for statement in statements("\n".join(line for line in text.splitlines() if not line.startswith("\\"))):
         await connection.execute(statement)
     await connection.close()
-    assert await _describe(empty_database) == await _describe(database)
+    assert await describe(empty_database) == await describe(database)
     assert (await subject.status(empty_database)).pending == ()
     assert await subject.script(empty_database) == ""
 
