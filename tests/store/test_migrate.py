@@ -3,15 +3,19 @@
 import asyncio
 import dataclasses
 import re
+from pathlib import Path
 
 import asyncpg
+import orjson
 import pytest
 
 from scimsrv import assets
 from scimsrv.store import migrate as subject
 from scimsrv.store.liveness import Watcher
 from scimsrv.store.queries import statements
+from tests.recorded import statements as statements_module
 from tests.recorded.description import describe
+from tests.recorded.statements import shape
 
 
 async def test_migrations_equal_schema(database: str, empty_database: str) -> None:
@@ -157,3 +161,13 @@ def test_what_takes_away_says_so() -> None:
                 assert any("UPDATE schema_state SET least" in other for other in one.statements), (one.name, words)
             if one.apart:
                 assert re.match(r"(DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY) ", words), (one.name, words)
+
+
+async def test_statements_of_the_version_before(database: str) -> None:
+    """What servers of the version before send, recorded with `python -m tests.recorded.statements`, is taken as before: each statement
+    prepares, takes the same types and returns the same columns. So they go on beside servers of this version."""
+    recorded = sorted(Path(statements_module.__file__).parent.glob("statements-*.json"))[-1]
+    connection = await asyncpg.connect(database)
+    for name, (text, *taken) in orjson.loads(recorded.read_bytes()).items():
+        assert await shape(connection, text) == taken, name
+    await connection.close()
