@@ -14,7 +14,9 @@ from scimsrv.cli.surroundings import examine_issuers, examine_machine
 from scimsrv.settings import Settings
 from scimsrv.store import checkup
 from scimsrv.store.checkup import Finding, examine
+from scimsrv.store.connection import DatabaseError
 from scimsrv.store.tenants import create_tenant
+from tests.postgres import as_application
 from tests.wire.support import KEY
 
 _RANDOM: Final = "1:" + "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmdoaWo"
@@ -88,6 +90,15 @@ async def test_an_empty_database(empty_database: str) -> None:
     found = {one.check: one for one in await examine(empty_database)}
     assert not found["schema"].ok
     assert "unicode" not in found
+
+
+async def test_a_role_without_rights(empty_database: str) -> None:
+    """A role that may not read the schema's history is told what it lacks."""
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE schema_migration (number integer, name text, checksum text, applied_at timestamptz)")
+    await connection.close()
+    with pytest.raises(DatabaseError, match="permission denied for table schema_migration; grant it"):
+        await examine(as_application(empty_database))
 
 
 async def test_a_pooler(pooler_url: str, database: str) -> None:
