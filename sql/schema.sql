@@ -17,11 +17,12 @@ CREATE TABLE migration_lock (
     taken   timestamptz NOT NULL
 );
 
--- The schema version that a program has to know at the least to work on this database: raised by migrations that take away what older ones
--- use. One row.
-CREATE TABLE schema_reach (
-    one    boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
-    least  integer NOT NULL
+-- One row. least is the schema version that a program has to know to work on this database: raised by migrations that take away what older
+-- ones use. unicode is the version of Unicode by whose tables search documents and keys were folded.
+CREATE TABLE schema_state (
+    one      boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+    least    integer NOT NULL,
+    unicode  text
 );
 
 -- An organisation. revision rises with every change of its policy, schemas, resource types or indexes; caches compare it. edition rises with

@@ -53,6 +53,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "waiting": "monitoring shows the requests of all tenants that wait",
         "unsigned": "monitoring shows the credentials of all tenants that wait for being signed",
     },
+    "trusts": {"fetched": "doctor tries the addresses from which keys are fetched, whoever's they are"},
     "tombstones": {"with_old": "the background looks for tenants with resources to be removed for good"},
     "audit": {
         "with_unsealed": "the background looks for tenants with changes to be sealed",

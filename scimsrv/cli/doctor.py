@@ -1,4 +1,4 @@
-"""`scimsrv doctor`: examine settings, key and database, and say for each finding how to mend it."""
+"""`scimsrv doctor`: examine settings, machine and database, and say for each finding how to mend it."""
 
 import argparse
 import asyncio
@@ -9,8 +9,9 @@ from scimsrv.badges.bake import IMPLEMENTATION, PACKAGE
 from scimsrv.badges.contexts import load
 from scimsrv.badges.integrity import Canonicalizer
 from scimsrv.cli.common import FAILED, add_command, add_common, database_url, emit, settings_of, table
-from scimsrv.keys import ServerKeys
-from scimsrv.settings import Settings, SettingsError
+from scimsrv.cli.probing import add_probe, probe
+from scimsrv.cli.surroundings import examine_issuers, examine_machine
+from scimsrv.settings import Settings
 from scimsrv.store.checkup import Finding, examine
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.isolation import check_at
@@ -18,17 +19,27 @@ from scimsrv.store.isolation import check_at
 
 def register(commands: Any) -> None:
     """Add the command."""
-    summary = "examine settings, key and database; exit code 1 when something has to be mended"
-    add_common(add_command(commands, "doctor", summary, "scimsrv doctor --database-url postgresql://scim@db.example.com/scim", _doctor))
+    summary = "examine settings, machine and database, or probe a server; exit code 1 when something has to be mended"
+    parser = add_command(
+        commands, "doctor", summary, "scimsrv doctor --probe https://scim.example.com/scim/acme/v2 --token-file entra.token", _doctor
+    )
+    add_common(parser)
+    add_probe(parser)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    if arguments.probe is not None:
+        return probe(arguments)
     settings = settings_of(arguments)
-    findings = [_key(settings), _badges(), _contexts(settings)]
+    findings = [*examine_machine(settings), _badges(), _contexts(settings)]
     try:
         with database_url(settings) as dsn:
-            findings += asyncio.run(examine(dsn))
-            findings.append(_isolation(settings, dsn))
+            # Of a database of one's own what counts is how requests are served.
+            served = settings.database_url or dsn
+            findings += asyncio.run(examine(served, statement_cache=settings.statement_cache, isolated=settings.isolated))
+            findings.append(_isolation(settings, served))
+            if all(one.ok for one in findings if one.check == "schema"):
+                findings += asyncio.run(examine_issuers(dsn, settings))
     except DatabaseError as error:
         findings.append(Finding("connection", False, str(error), "start the database, or correct database_url"))
     rows = [("ok" if one.ok else "MEND", one.check, one.found, "" if one.ok else one.fix) for one in findings]
@@ -36,19 +47,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return 0 if all(one.ok for one in findings) else FAILED
 
 
-def _key(settings: Settings) -> Finding:
-    fix = "set secret_key_file to a readable file with 32 random bytes in base64url"
-    try:
-        versions = sorted(ServerKeys.load(settings).secrets)
-    except SettingsError as error:
-        return Finding("secret key", False, str(error), fix)
-    return Finding("secret key", True, f"version {versions[-1]}", fix)
-
-
 def _isolation(settings: Settings, dsn: str) -> Finding:
     """Whether what the settings say keeps tenants apart does so for the role that requests are served as."""
     try:
-        asyncio.run(check_at(settings.database_url or dsn, isolated=settings.isolated))
+        asyncio.run(check_at(dsn, isolated=settings.isolated))
     except DatabaseError as error:
         return Finding("isolation", False, str(error), "see docs/isolation.md")
     return Finding("isolation", True, settings.isolation, "")

@@ -8,6 +8,7 @@ from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.store.connection import Connection
 from scimsrv.store.consistency.kinds import Tally
 from scimsrv.store.consistency.verifying import Result, verify_tenant
+from scimsrv.store.migrate import note_folded
 from scimsrv.store.tenants import find_tenant, list_tenants
 
 
@@ -33,6 +34,8 @@ def _verify(arguments: argparse.Namespace) -> int:
             _tell(one.slug, "repaired: ", made.repaired)
             for left in made.left_out:
                 note(f"{one.slug}: not looked at: {left}")
+        if arguments.repair and not arguments.tenant and not any(one.found.total or one.left_out for one in found.values()):
+            await note_folded(connection)
         return found
 
     found = on_database(settings, work)

@@ -22,7 +22,7 @@ class DatabaseError(Exception):
 
 @asynccontextmanager
 async def connect(dsn: str) -> AsyncIterator[Connection]:
-    """Connect for the length of a block. Raises DatabaseError when that fails, is refused, or when the schema is missing."""
+    """Connect for the length of a block. Raises DatabaseError when that fails, is refused, or when the schema or a right is missing."""
     try:
         # A command gains nothing by keeping statements, and a pooler that cannot keep them would refuse the second one of a name.
         connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, statement_cache_size=0)
@@ -34,6 +34,8 @@ async def connect(dsn: str) -> AsyncIterator[Connection]:
         yield connection
     except asyncpg.UndefinedTableError:
         raise DatabaseError(f"The database {_shown(dsn)} has no scimsrv schema: run `scimsrv db migrate`.") from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseError(f"The database {_shown(dsn)} does not let the role do this: {error}; grant it.") from None
     finally:
         await connection.close()
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import secrets
+import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,6 +118,8 @@ async def migrate(dsn: str, *, wait_seconds: float = 120, application: str | Non
                     await _apply_apart(connection, dsn, migration, holder)
                 else:
                     await _apply(connection, migration, holder)
+            if len(pending) == len(migrations()):
+                await connection.execute(sql["note_unicode"], unicodedata.unidata_version)
             await _make_optional(connection)
             await _isolate(connection, application)
             return list(pending)
@@ -142,6 +145,11 @@ async def script(dsn: str) -> str:
     return "\n\n".join(parts)
 
 
+async def note_folded(connection: Connection) -> None:
+    """Note that everything was folded by this program's version of Unicode."""
+    await connection.execute(queries.load("migration")["folded_anew"], unicodedata.unidata_version)
+
+
 async def _make_optional(connection: Connection) -> None:
     """What makes queries faster where the database permits it; without the right or the extension they are right all the same."""
     for file in assets.names("sql/optional", ".sql"):
@@ -160,7 +168,7 @@ async def _history(connection: Connection) -> list[asyncpg.Record]:
     rows = await connection.fetch(sql["history"]) if await connection.fetchval(sql["has_history"]) else []
     known = migrations()
     if len(rows) > len(known):
-        least = await connection.fetchval(sql["reach"]) if await connection.fetchval(sql["has_reach"]) else None
+        least = await connection.fetchval(sql["least"]) if await connection.fetchval(sql["has_state"]) else None
         if least is None or least > len(known):
             raise MigrationError(f"The database is at version {len(rows)}, this program knows {len(known)}: use the newer program.")
     for row, migration in zip(rows, known, strict=False):

@@ -42,7 +42,7 @@ WITH tenant_table AS (
     FROM tenant_table t WHERE NOT has_table_privilege($1::text, format('%I', t.name), 'INSERT')
     UNION ALL
     SELECT '', 10, format('GRANT SELECT ON %I TO %I', t.name, $1::text)
-    FROM (VALUES ('schema_migration'), ('schema_reach')) t (name) WHERE NOT has_table_privilege($1::text, t.name, 'SELECT')
+    FROM (VALUES ('schema_migration'), ('schema_state')) t (name) WHERE NOT has_table_privilege($1::text, t.name, 'SELECT')
 )
 SELECT statement FROM wanted ORDER BY name, place
 

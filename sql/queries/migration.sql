@@ -31,12 +31,20 @@ SELECT number, name, checksum, applied_at FROM schema_migration ORDER BY number;
 -- name: record
 INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);
 
--- name: has_reach
-SELECT to_regclass('schema_reach') IS NOT NULL;
+-- name: has_state
+SELECT to_regclass('schema_state') IS NOT NULL;
 
--- name: reach
-SELECT least FROM schema_reach;
+-- name: least
+SELECT least FROM schema_state;
 
--- Of a database that has no reach there is no table of it: it is older than any program that asks this.
+-- Where there is no such table the database is older than any program that asks this.
 -- name: version
-SELECT max(number) AS number, (SELECT least FROM schema_reach) AS least FROM schema_migration;
+SELECT max(number) AS number, (SELECT least FROM schema_state) AS least FROM schema_migration;
+
+-- $1 version of Unicode: unless one is noted
+-- name: note_unicode
+UPDATE schema_state SET unicode = $1 WHERE unicode IS NULL;
+
+-- $1 version of Unicode: everything was folded anew
+-- name: folded_anew
+UPDATE schema_state SET unicode = $1;

@@ -20,3 +20,7 @@ FROM trust WHERE tenant = $1 ORDER BY created, id
 -- $2 the trust
 -- name: remove
 DELETE FROM trust WHERE tenant = $1 AND id = $2
+
+-- Where keys are fetched from, for whom: what doctor tries. $1 how many
+-- name: fetched
+SELECT DISTINCT r.jwks_uri FROM trust r WHERE r.jwks_uri IS NOT NULL ORDER BY r.jwks_uri LIMIT $1

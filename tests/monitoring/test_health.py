@@ -85,9 +85,9 @@ async def test_a_schema_that_is_too_old(database: str, tmp_path: Path) -> None:
         await site.execute("INSERT INTO schema_migration (number, name, checksum) VALUES (9999, 'later', 'x')")
         await asyncio.sleep(1)
         assert _status(served, "/readyz") == 200
-        await site.execute("UPDATE schema_reach SET least = least + 9999")
+        await site.execute("UPDATE schema_state SET least = least + 9999")
         await until(lambda: _looked(served, "/readyz"), lambda seen: seen[0] == 503 and not seen[1]["schema"])
-        await site.execute("UPDATE schema_reach SET least = least - 9999")
+        await site.execute("UPDATE schema_state SET least = least - 9999")
         await until(lambda: _looked(served, "/readyz"), lambda seen: seen[0] == 200)
         await site.execute("DELETE FROM schema_migration WHERE number = 9999")
         await site.execute("UPDATE schema_migration SET number = number - 100")

@@ -3,41 +3,19 @@
 import asyncio
 import dataclasses
 import re
+from pathlib import Path
 
 import asyncpg
+import orjson
 import pytest
 
 from scimsrv import assets
 from scimsrv.store import migrate as subject
 from scimsrv.store.liveness import Watcher
 from scimsrv.store.queries import statements
-
-# Everything that makes up a schema, as rows that do not depend on object numbers or on the order of creation.
-_DESCRIPTION = {
-    "columns": """
-        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, co.collname,
-               pg_get_expr(d.adbin, d.adrelid)
-        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum LEFT JOIN pg_collation co ON co.oid = a.attcollation
-        WHERE n.nspname = 'public' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY 1, 2""",
-    "constraints": """
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2, 3""",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
-    "options": """
-        SELECT relname, relkind::text, relpersistence::text, coalesce(reloptions::text, '') FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace ORDER BY 1""",
-    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
-    "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
-}
-
-
-async def _describe(dsn: str) -> dict[str, list[tuple[object, ...]]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return {name: [tuple(row) for row in await connection.fetch(query)] for name, query in _DESCRIPTION.items()}
-    finally:
-        await connection.close()
+from tests.recorded import statements as statements_module
+from tests.recorded.description import describe
+from tests.recorded.statements import shape
 
 
 async def test_migrations_equal_schema(database: str, empty_database: str) -> None:
@@ -48,7 +26,7 @@ async def test_migrations_equal_schema(database: str, empty_database: str) -> No
         for statement in statements(script):
             await connection.execute(statement)
     await connection.close()
-    migrated, written = await _describe(database), await _describe(empty_database)
+    migrated, written = await describe(database), await describe(empty_database)
     assert migrated == written
     assert {row[0] for row in migrated["columns"]} >= {"tenant", "resource", "migration_lock"}
     assert migrated["triggers"] == []
@@ -92,7 +70,7 @@ async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch:
     monkeypatch.setattr(subject, "migrations", lambda: (broken,))
     with pytest.raises(asyncpg.DivisionByZeroError):
         await subject.migrate(empty_database)
-    assert {row[0] for row in (await _describe(empty_database))["columns"]} == {"migration_lock"}
+    assert {row[0] for row in (await describe(empty_database))["columns"]} == {"migration_lock"}
     monkeypatch.undo()
     assert await subject.migrate(empty_database)
 
@@ -101,7 +79,7 @@ async def test_failed_migration_leaves_nothing(empty_database: str, monkeypatch:
     ("change", "message"),
     [
         ("UPDATE schema_migration SET checksum = 'other'", "never edited"),
-        ("DROP TABLE schema_reach; INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
+        ("DROP TABLE schema_state; INSERT INTO schema_migration SELECT number + 1000, 'future', '' FROM schema_migration", "newer program"),
     ],
 )
 async def test_history_that_differs_is_refused(empty_database: str, change: str, message: str) -> None:
@@ -123,7 +101,7 @@ async def test_the_printed_script_does_the_same(database: str, empty_database: s
     for statement in statements("\n".join(line for line in text.splitlines() if not line.startswith("\\"))):
         await connection.execute(statement)
     await connection.close()
-    assert await _describe(empty_database) == await _describe(database)
+    assert await describe(empty_database) == await describe(database)
     assert (await subject.status(empty_database)).pending == ()
     assert await subject.script(empty_database) == ""
 
@@ -133,7 +111,7 @@ def _later(*statements: str) -> tuple[subject.Migration, ...]:
     return (*known, dataclasses.replace(known[0], number=len(known) + 1, name="later", statements=statements))
 
 
-@pytest.mark.parametrize(("change", "works"), [("SELECT 1", True), ("UPDATE schema_reach SET least = least + 1000", False)])
+@pytest.mark.parametrize(("change", "works"), [("SELECT 1", True), ("UPDATE schema_state SET least = least + 1000", False)])
 async def test_a_program_of_the_version_before(empty_database: str, monkeypatch: pytest.MonkeyPatch, change: str, works: bool) -> None:
     """What a newer program has migrated is worked on, and left as it is, unless that program says that it took away what this one uses."""
     with monkeypatch.context() as patched:
@@ -172,14 +150,24 @@ async def test_an_index_made_beside_its_writers(empty_database: str, monkeypatch
 
 
 def test_what_takes_away_says_so() -> None:
-    """A migration that takes away, renames or narrows what servers of the version before use raises the reach; one outside transactions
+    """A migration that takes away, renames or narrows what servers of the version before use says so; one outside transactions
     has nothing but statements that can be done again."""
-    reach = next(one.number for one in subject.migrations() if one.name == "reach")
+    begins = next(one.number for one in subject.migrations() if one.name == "state")
     for one in subject.migrations():
         for statement in one.statements:
             words = " ".join(statement.split())
             narrows = re.search(r"\b(DROP (TABLE|COLUMN)|RENAME|SET NOT NULL|ALTER COLUMN \S+ TYPE|TRUNCATE)\b", words)
-            if narrows and one.number > reach:
-                assert any("UPDATE schema_reach SET least" in other for other in one.statements), (one.name, words)
+            if narrows and one.number > begins:
+                assert any("UPDATE schema_state SET least" in other for other in one.statements), (one.name, words)
             if one.apart:
                 assert re.match(r"(DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY) ", words), (one.name, words)
+
+
+async def test_statements_of_the_version_before(database: str) -> None:
+    """What servers of the version before send, recorded with `python -m tests.recorded.statements`, is taken as before: each statement
+    prepares, takes the same types and returns the same columns. So they go on beside servers of this version."""
+    recorded = sorted(Path(statements_module.__file__).parent.glob("statements-*.json"))[-1]
+    connection = await asyncpg.connect(database)
+    for name, (text, *taken) in orjson.loads(recorded.read_bytes()).items():
+        assert await shape(connection, text) == taken, name
+    await connection.close()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _BINDING = re.compile(r"\b(\w+\.)?(tenant|id) = (\$1|\w+\.tenant)(?![\w.])")
 
 #: Tables that are no tenant's: bookkeeping of the schema, and what is administrators'.
-_NOBODYS = {"schema_migration", "schema_reach", "migration_lock", "admin_credential", "admin_change"}
+_NOBODYS = {"schema_migration", "schema_state", "migration_lock", "admin_credential", "admin_change"}
 
 
 @pytest.fixture

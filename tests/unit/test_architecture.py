@@ -60,6 +60,7 @@ BELOW: dict[str, set[str]] = {
     "system_user": set(),
     "embedded": {"system_user"},
     "keys": {"settings"},
+    "probe": set(),
     "cork": set(),
     "request_id": set(),
     "guard": {"errors", "cork", "observe", "request_id"},

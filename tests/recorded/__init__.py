@@ -1,0 +1,1 @@
+"""What former versions of the program left, recorded: a database that one of them filled, and the statements of the one before this."""
