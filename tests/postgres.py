@@ -36,7 +36,8 @@ POOLED: Final = os.environ.get("SCIMSRV_TEST_POOLER", "") == "pgbouncer"
 
 
 CITUS: Final = os.environ.get("SCIMSRV_TEST_DSN_CITUS", "")
-"""The URL of an empty database on the coordinator of a Citus cluster, as the superuser `scimsrv`; SCIMSRV_TEST_POSTGRES=citus runs tests there."""
+"""The URL of an empty database on the coordinator of a Citus cluster, as the superuser `scimsrv`; tests run there where
+SCIMSRV_TEST_POSTGRES is citus."""
 
 
 def binaries(version: str) -> Path | None:
