@@ -10,6 +10,7 @@ import pytest
 from tests.distributed.pooler import PROGRAM, pooler, through
 from tests.postgres import ISOLATION, POOLED, POSTGRES, TestServer, test_server, versions
 from tests.recorder import faults, recording
+from tests.routing import astray
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -91,5 +92,5 @@ def statements_sent() -> Iterator[set[str]]:
     """Yield the distinct statements that the program has sent so far; at the end of the run they are checked."""
     with recording() as sent:
         yield sent
-    wrong = {text: found for text in sorted(sent) if (found := faults(text))}
+    wrong = {text: found for text in sorted(sent) if (found := faults(text) + astray(text))}
     assert not wrong, "\n\n".join(f"{', '.join(found)}:\n{text}" for text, found in wrong.items())

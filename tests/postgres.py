@@ -13,8 +13,10 @@ from typing import Final
 
 import asyncpg
 
+from scimsrv import assets
 from scimsrv.embedded import USER, Cluster, start_cluster
 from scimsrv.store.migrate import migrate
+from scimsrv.store.queries import statements
 
 # Tests end with their server, so only speed counts; what a crash leaves is tested with servers that keep the real settings.
 _OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "512MB", "shared_buffers": "64MB"}
@@ -31,6 +33,11 @@ ISOLATION: Final = os.environ.get("SCIMSRV_TEST_ISOLATION", "predicate")
 
 POOLED: Final = os.environ.get("SCIMSRV_TEST_POOLER", "") == "pgbouncer"
 """Whether applications in the tests reach their database through PgBouncer."""
+
+
+CITUS: Final = os.environ.get("SCIMSRV_TEST_DSN_CITUS", "")
+"""The URL of an empty database on the coordinator of a Citus cluster, as the superuser `scimsrv`; tests run there where
+SCIMSRV_TEST_POSTGRES is citus."""
 
 
 def binaries(version: str) -> Path | None:
@@ -91,9 +98,48 @@ class TestServer:
             await connection.close()
 
 
+class CitusServer(TestServer):
+    """A cluster that is there already: its one database is emptied, migrated and distributed for each module."""
+
+    def create(self, *, migrated: bool = True) -> str:
+        """Empty the database, and make and distribute its tables."""
+        asyncio.run(self._make(migrated=migrated))
+        return self.cluster.dsn
+
+    def drop(self, dsn: str) -> None:
+        """Nothing: the next one empties it."""
+
+    async def prepare(self) -> None:
+        """Make the role behind row-level security."""
+        await self._execute(f"DROP ROLE IF EXISTS {APPLICATION}")
+        await self._execute(f"CREATE ROLE {APPLICATION} LOGIN")
+
+    async def _make(self, *, migrated: bool) -> None:
+        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC"):
+            await self._execute(statement)
+        if migrated:
+            await migrate(self.cluster.dsn, application=APPLICATION)
+            await distribute(self.cluster.dsn)
+
+
+async def distribute(dsn: str) -> None:
+    """Run sql/distribute.sql, one statement per execute."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements(assets.text("sql/distribute.sql")):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 @contextmanager
 def test_server(version: str) -> Iterator[TestServer]:
-    """Run a server of a version in a temporary folder for as long as the block lasts."""
+    """Run a server of a version in a temporary folder for as long as the block lasts; "citus" is the cluster that is there."""
+    if version == "citus":
+        there = CitusServer(Cluster(CITUS, Path(), 0))
+        asyncio.run(there.prepare())
+        yield there
+        return
     folder = Path(tempfile.mkdtemp(prefix="scimsrv-test-"))
     folder.chmod(0o755)
     try:

@@ -135,8 +135,10 @@ async def _write(
         await _change_definitions(connection, tenant, actor, change)
         for name in change.changes:
             await leave_work(connection, tenant, actor, change, name)
-        row = await connection.fetchrow(_SQL["write"], tenant, _json(change.new), actor, list(change.diff), _json(change.diff))
+        row = await connection.fetchrow(_SQL["write"], tenant, _json(change.new))
         assert row is not None, "the tenant's row is locked"
+        # A statement of its own: a distributed engine keeps policies on every node, and the trail on the tenant's.
+        await connection.execute(_SQL["log"], tenant, actor, row["version"], list(change.diff), _json(change.diff))
         if note is not None:
             await note(change.old or {}, change.new or {}, row["version"])
     version: int = row["version"]

