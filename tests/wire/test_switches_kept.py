@@ -171,10 +171,10 @@ async def test_deletion_guard_minutes_some(server: Server) -> None:
 async def test_audit_days_zero(server: Server) -> None:
     """The trail is kept for ever."""
     client = await server.tenant(audit_days=0)
-    assert client.id not in await audit.retentions(server.app.pool.across())
+    assert client.id not in await audit.retentions(server.pool)
 
 
 async def test_audit_days_some(server: Server) -> None:
     """The trail is kept for so many days."""
     client = await server.tenant(audit_days=90)
-    assert (await audit.retentions(server.app.pool.across()))[client.id] == 90
+    assert (await audit.retentions(server.pool))[client.id] == 90
