@@ -250,7 +250,8 @@ class Jobs:
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
-        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, recorder, known)
+        ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
+        await carry_out_recorded(scope, bulk, ids, authorise, recorder, known)
 
     async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
@@ -260,8 +261,9 @@ class Jobs:
 
 def _kept(entry: Entry, text: bytes) -> Result:
     """A result that is kept, as far as other operations need to know it."""
-    status = int(orjson.loads(text)["status"])
-    return Result(entry, status, None, None, ScimError(Kind.CONFLICT) if status >= 400 else None)
+    found = orjson.loads(text)
+    status = int(found["status"])
+    return Result(entry, status, found.get("location"), None, ScimError(Kind.CONFLICT) if status >= 400 else None)
 
 
 def status_document(status: jobs.Status, txn: str, base_url: str) -> dict[str, Any]:
