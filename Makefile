@@ -11,7 +11,7 @@ SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
-	tests/wire/test_generated_requests.py
+	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
 
 .PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants check format bench bench-baking bench-scale build lock clean
 
