@@ -13,7 +13,7 @@ SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
-	tests/wire/test_generated_requests.py
+	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
 
 .PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants test-citus check check-deploy check-monitoring manifests sbom \
 	format bench bench-baking bench-scale dashboards build lock clean

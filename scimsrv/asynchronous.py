@@ -255,7 +255,8 @@ class Jobs:
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
-        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, recorder, known)
+        ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
+        await carry_out_recorded(scope, bulk, ids, authorise, recorder, known)
         done = await jobs.find_status(pool, job.tenant, job.txn)
         if done is not None:
             found = (_operated(bulk.entries[number], text) for number, text in done.results.items())
@@ -269,8 +270,9 @@ class Jobs:
 
 def _kept(entry: Entry, text: bytes) -> Result:
     """A result that is kept, as far as other operations need to know it."""
-    status = int(orjson.loads(text)["status"])
-    return Result(entry, status, None, None, ScimError(Kind.CONFLICT) if status >= 400 else None)
+    found = orjson.loads(text)
+    status = int(found["status"])
+    return Result(entry, status, found.get("location"), None, ScimError(Kind.CONFLICT) if status >= 400 else None)
 
 
 def _operated(entry: Entry, text: bytes) -> Operated | None:

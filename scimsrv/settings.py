@@ -72,6 +72,8 @@ class Settings(BaseModel):
     )
     tenant_requests: int = Field(default=256, ge=1, description="most requests of a tenant in progress per process")
     tenant_searches: int = Field(default=4, ge=1, description="most searches of a tenant in progress per process; others wait for a while")
+    admin_rate: int = Field(default=100, ge=1, description="requests per second of one token of the admin API, per process")
+    admin_burst: int = Field(default=1000, ge=1, description="requests of one token of the admin API at once, after a rest")
     bad_tokens: int = Field(default=20, ge=1, description="invalid tokens from one address within a minute, after which it is told to wait")
     public_requests: int = Field(
         default=600, ge=1, description="requests without a token to public pages of badges from one address within a minute, per process"

@@ -18,6 +18,7 @@ from starlette.types import Scope as Connection
 
 from scimsrv.admin.access import READ, AdminAuthenticator, require
 from scimsrv.admin.following import EVENT_STREAM
+from scimsrv.admin.gate import Gate
 from scimsrv.admin.openapi import openapi
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import PROBLEM_JSON, Refusal, problem_document, refusal_of
@@ -60,6 +61,7 @@ class AdminApp:
         self._followers = 0
         self.pool: Pool
         self.authenticator: AdminAuthenticator
+        self.gate: Gate
         self._keys: ServerKeys
         self._routed = Starlette(
             routes=[Path(f"{PREFIX}/openapi.json", self._openapi, methods=["GET"]), *self._paths()],
@@ -82,9 +84,13 @@ class AdminApp:
         size = min(_CONNECTIONS, self.settings.pool_size)
         self.pool = await open_pool(self.settings.owner_url, size=size, statement_cache=self.settings.statement_cache, plane="admin")
         self.authenticator = AdminAuthenticator(self.pool, self._keys.derive_all(ADMIN_PEPPER))
+        settings = self.settings
+        self.gate = Gate(self.pool, attempts=settings.bad_tokens, rate=settings.admin_rate, burst=settings.admin_burst)
+        self.gate.start()
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Write down what was denied, and close the pool."""
+        await self.gate.stop()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -100,9 +106,10 @@ class AdminApp:
 
             try:
                 given = headers.all(b"authorization")
-                connection["state"]["who"] = await guarded(lambda: self.authenticator.administrator(given))
+                connection["state"]["who"] = who = await guarded(lambda: self.authenticator.administrator(given))
+                self.gate.admit(who)
             except Exception as problem:
-                response: ASGIApp = _failed(problem, request)
+                response: ASGIApp = self._failed(problem, connection)
             else:
                 response = self._routed
             await response(connection, receive, sending)
@@ -120,7 +127,7 @@ class AdminApp:
             except Disconnected:
                 return Response(status_code=400)  # nobody is there to read it
             except Exception as problem:
-                return _failed(problem, request.state.request)
+                return self._failed(problem, request.scope)
 
         return endpoint
 
@@ -179,8 +186,11 @@ class AdminApp:
         try:
             require(request.state.who, READ)
         except Refusal as refusal:
-            return _failed(refusal, request.state.request)
+            return self._failed(refusal, request.scope)
         return _response(200, orjson.dumps(openapi(ROUTES)), request.state.request)
+
+    def _failed(self, problem: Exception, connection: Mapping[str, Any]) -> Response:
+        return _failed(self.gate.judged(problem, connection), connection["state"]["request"])
 
     def _tenant_url(self, slug: str) -> str:
         return f"{self.settings.base_url}/scim/{slug}/v2"

@@ -343,6 +343,7 @@ class AdminChangePage(Page):
     """A page of what administrators did."""
 
     tenant: Text | None = Field(default=None, description="Only what concerned the tenant of this slug.")
+    denied: bool = Field(default=False, description="What was denied at the admin API instead.")
 
 
 class AuditChain(Model):

@@ -185,7 +185,7 @@ class Operations(Shaping, Granting, Keeping, RecentActivity, BadgeKeys):
 
     async def list_admin_changes(self, page: models.AdminChangePage) -> models.AdminChangeList:
         """What administrators did."""
-        found = await admin_changes(self._connection, page.tenant, before=page.before, count=page.count)
+        found = await admin_changes(self._connection, page.tenant, denied=page.denied, before=page.before, count=page.count)
         shown = [models.AdminChange.model_validate(asdict(one)) for one in found]
         return models.AdminChangeList(changes=shown, next=found[-1].seq if len(found) == page.count else None)
 

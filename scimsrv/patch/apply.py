@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
-from scimsrv.errors import ScimError, mutability
+from scimsrv.errors import ScimError, invalid_value, mutability
 from scimsrv.limits import Limits
 from scimsrv.patch import elements, extensions, linked, selected
 from scimsrv.patch.links import LinkChange, Row, direct_ids
@@ -67,6 +67,9 @@ def apply(
     linked.refuse_changed_immutable(work)
     changes = {key: ledger.change() for key, ledger in work.ledgers.items()}
     links = {key: change for key, change in changes.items() if change != _NO_CHANGE}
+    for key, change in links.items():
+        if len(change.added) > limits.links:
+            raise invalid_value(f"{schema.writable_links[key].attribute.name} may have at most {limits.links} values in one request")
     return Patched(complete(work.document, schema, limits), links, work.secrets, frozenset(work.made))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import orjson
 
@@ -341,6 +342,13 @@ class Result:
     location: str | None
     version: int | None
     error: ScimError | None = None
+
+    @property
+    def made(self) -> str | None:
+        """The id of the resource that the operation created or brought back, None for any other."""
+        if not self.entry.creates or self.error is not None or self.location is None:
+            return None
+        return unquote(self.location.rpartition("/")[2])
 
     def document(self, request_id: str) -> dict[str, Any]:
         """The operation of a BulkResponse (RFC 7644 §3.7.3); the status is text (erratum 7916)."""

@@ -89,9 +89,11 @@ async def note_change(
     await connection.execute(_SQL["note"], actor, operation, tenant, subject, text)
 
 
-async def admin_changes(connection: Connection, tenant: str | None, *, before: int | None, count: int) -> list[AdminChange]:
-    """What administrators did, the newest first: to one tenant (by slug, also one that is gone) or at all (None)."""
-    rows = await connection.fetch(_SQL["changes"], tenant, _NEWEST if before is None else before, count)
+async def admin_changes(
+    connection: Connection, tenant: str | None, *, denied: bool = False, before: int | None, count: int
+) -> list[AdminChange]:
+    """What administrators did, the newest first: to one tenant (by slug, also one that is gone) or at all (None); or what was denied."""
+    rows = await connection.fetch(_SQL["changes"], tenant, _NEWEST if before is None else before, count, denied)
     return [
         AdminChange(
             *(row["seq"], row["at"], row["actor"], row["operation"], row["slug"], row["subject"]),

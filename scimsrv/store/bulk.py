@@ -25,9 +25,12 @@ from scimsrv.store.ahead import hashes_of
 from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
+from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
 from scimsrv.store.scope import Scope, new_id
+from scimsrv.store.tombstones import matching, reprovision, reprovisions
+from scimsrv.store.write import Written
 
 log: Final = logging.getLogger("scimsrv.bulk")
 
@@ -46,7 +49,7 @@ _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 Authorise = Callable[[], Awaitable[None]]
 
 
-#: The id of the resource that each creation makes, by the operation's index.
+#: The id of the resource that each creation makes, by the operation's index; one that brings a deleted resource back has that one's.
 Ids = Mapping[int, str]
 
 
@@ -58,7 +61,7 @@ def allot(bulk: Bulk) -> dict[int, str]:
 async def carry_out(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
     """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
     the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
-    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors)
+    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors)
     await run.steps(lambda: run.is_over)
     return run.in_order()
 
@@ -70,7 +73,7 @@ async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Au
     async def unit(scope: Scope, _is_last: bool) -> list[Result]:
         try:
             async with one_transaction(scope, whole=True) as joined:
-                run = _Run(joined, bulk, ids, authorise, None)
+                run = _Run(joined, bulk, dict(ids), authorise, None)
                 await run.steps(lambda: run.errors > 0)
                 if run.errors:
                     raise _UndoneError
@@ -106,7 +109,7 @@ async def carry_out_recorded(
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
-    run = _Run(scope, bulk, ids, authorise, bulk.fail_on_errors, dict(known), errors)
+    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
         run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
@@ -122,7 +125,7 @@ async def _recorded(run: _Run, step: Creations | Single, recorder: Recorder, end
     """The state after one more step, which is kept; `ends` says that there are no more. The state before is left as it is."""
     async with one_transaction(scope, whole=True) as joined:
         await recorder.hold(joined)
-        after = replace(run, scope=joined, results=dict(run.results), patient=not is_last)
+        after = replace(run, scope=joined, ids=dict(run.ids), results=dict(run.results), patient=not is_last)
         await after.one(step)
         new = [after.results[index] for index in sorted(after.results.keys() - run.results.keys())]
         await recorder.record(joined, new, last=after.is_over or ends)
@@ -134,7 +137,7 @@ async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder
     try:
         async with one_transaction(scope, whole=True) as joined:
             await recorder.hold(joined)
-            run = _Run(joined, bulk, ids, authorise, None, patient=not is_last)
+            run = _Run(joined, bulk, dict(ids), authorise, None, patient=not is_last)
             await run.steps(lambda: run.errors > 0)
             if run.errors:
                 raise _UndoneError
@@ -187,7 +190,7 @@ class _Run:
 
     scope: Scope
     bulk: Bulk
-    ids: Ids
+    ids: dict[int, str]
     authorise: Authorise
     stop_after: int | None
     results: dict[int, Result] = field(default_factory=dict)
@@ -220,6 +223,12 @@ class _Run:
                 if isinstance(step, Single):
                     await self._single(self.bulk.entries[step.index], refusal)
                     continue
+                returning = await self._returning(step, refusal)
+                if returning:
+                    if pending is not None:
+                        await pending
+                    await self._apart(step, returning, refusal, is_over)
+                    continue
                 entries = self._entries(step)
                 prepared = await self._prepared(step, refusal)
                 if pending is not None:
@@ -236,6 +245,10 @@ class _Run:
         refusal = await self._refusal()
         if isinstance(step, Single):
             await self._single(self.bulk.entries[step.index], refusal)
+            return
+        returning = await self._returning(step, refusal)
+        if returning:
+            await self._apart(step, returning, refusal, lambda: self.is_over)
             return
         await self._create(self._entries(step), await self._prepared(step, refusal), step, refusal)
 
@@ -262,6 +275,55 @@ class _Run:
             self._failed(entry, ScimError(Kind.INTERNAL))
         else:
             self._done(entry, None if written is None else written.version)
+
+    async def _returning(self, step: Creations, refusal: ScimError | None) -> set[int]:
+        """Which creations of a step would bring a deleted resource back. Those that refer to each other in a circle do not: their ids are
+        known before they are there."""
+        if refusal is not None or not reprovisions(self.scope):
+            return set()
+        alone = [component[0] for component in step.components if len(component) == 1]
+        plans = {index: plan for index in alone if isinstance(plan := self._planned(self.bulk.entries[index]), Insert)}
+        try:
+            return await guarded(lambda: matching(self.scope, plans))
+        except ScimError as error:
+            self._leave(error)
+            return set(plans)  # whatever it is, each of them meets it for itself
+
+    async def _apart(self, step: Creations, returning: set[int], refusal: ScimError | None, is_over: Callable[[], bool]) -> None:
+        """Carry out a step component by component, some of which bring a resource back: what refers to it gets the id that it has."""
+        for component in step.components:
+            if is_over():
+                return
+            entry = self.bulk.entries[component[0]]
+            if component[0] in returning and await self._returned(entry):
+                continue
+            part = Creations((component,))
+            await self._create(self._entries(part), await self._prepared(part, refusal), part, refusal)
+
+    async def _returned(self, entry: Entry) -> bool:
+        """Bring a resource back, or note why that cannot be; False where it is to be created, since there is none any more."""
+        own = self.ids[entry.index]
+
+        async def bring() -> Written | None:
+            plan = self._planned(entry)
+            if isinstance(plan, ScimError):
+                raise plan
+            return await guarded(lambda: reprovision(self.scope, plan, self.scope.hashes.get(own)))
+
+        try:
+            written = await self._by_what_holds(bring)
+        except ScimError as error:
+            self._leave(error)
+            self._failed(entry, error)
+        except Exception:
+            log.exception("operation %s of a bulk request failed", entry.index + 1)
+            self._failed(entry, ScimError(Kind.INTERNAL))
+        else:
+            if written is None:
+                return False
+            self.ids[entry.index] = written.id
+            self._done(entry, written.version)
+        return True
 
     async def _prepared(self, step: Creations, refusal: ScimError | None) -> Prepared | ScimError:
         """The resources that a set of operations creates, or why none of them can be."""

@@ -6,7 +6,7 @@ A deletion moves the document and the rows of references beside those of what is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -112,11 +112,32 @@ async def restore(scope: Scope, id_: str) -> Written:
         raise await found.taken() from problem
 
 
-async def reprovision(scope: Scope, plan: Insert) -> Written | None:
+def reprovisions(scope: Scope) -> bool:
+    """Whether POSTs bring back what they match."""
+    return scope.catalog.policy.reprovision != "off" and scope.catalog.policy.restore_days > 0
+
+
+async def matching(scope: Scope, plans: Mapping[int, Insert]) -> set[int]:
+    """Which of these POSTs match a deleted resource that can be brought back, by their numbers."""
+    policy, found = scope.catalog.policy, set()
+    sought: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, plan in plans.items():
+        place = plan.schema.resolve(policy.reprovision)
+        for key in [] if place is None else keys(plan.draft.document, place)[:1]:
+            sought[plan.schema.name][key].append(number)
+    name = "with_user_names" if policy.reprovision == "userName" else "with_external_ids"
+    for type_, numbers in sought.items():
+        for row in await scope.pool.fetch(_SQL[name], scope.tenant, type_, list(numbers), _since(policy.restore_days)):
+            found.update(numbers[row["key"]])
+    return found
+
+
+async def reprovision(scope: Scope, plan: Insert, hashes: dict[str, str] | None = None) -> Written | None:
     """Carry out a POST by bringing back the deleted resource that it matches, as the policy says; None when there is none. It gets what
-    the request says, and the references that it had; links that the request has take the place of those. Raises ScimError as a POST."""
+    the request says, and the references that it had; links that the request has take the place of those. `hashes` are those of its
+    secrets that were made beforehand. Raises ScimError as a POST."""
     policy, schema = scope.catalog.policy, plan.schema
-    if policy.reprovision == "off" or not policy.restore_days:
+    if not reprovisions(scope):
         return None
     document = complete(plan.draft.document, schema, scope.limits)
     place = schema.resolve(policy.reprovision)
@@ -128,7 +149,7 @@ async def reprovision(scope: Scope, plan: Insert) -> Written | None:
     if match is None:
         return None
     id_, found = match["id"], None
-    secrets = await hashed(plan.draft.secrets, schema, scope.limits)
+    secrets = await hashed(plan.draft.secrets, schema, scope.limits, hashes)
     try:
         async with scope.pool.acquire() as conn, conn.transaction():
             row = await conn.fetchrow(_SQL["lock"], scope.tenant, id_, since)

@@ -30,7 +30,7 @@ DELETE FROM admin_credential WHERE expires < now() - interval '30 days'
 -- name: note
 INSERT INTO admin_change (actor, operation, slug, subject, detail) VALUES ($1, $2, $3, $4, $5::text::jsonb)
 
--- $1 slug or NULL for all, $2 the number before which to look, $3 how many; the newest first
+-- $1 slug or NULL for all, $2 the number before which to look, $3 how many, $4 what was denied, or what was done; the newest first
 -- name: changes
 SELECT seq, at, actor, operation, slug, subject, detail::text AS detail FROM admin_change
-WHERE ($1::text IS NULL OR slug = $1) AND seq < $2 ORDER BY seq DESC LIMIT $3
+WHERE ($1::text IS NULL OR slug = $1) AND seq < $2 AND (operation = 'denied') = $4 ORDER BY seq DESC LIMIT $3

@@ -19,6 +19,15 @@ ORDER BY deleted DESC, id LIMIT 1
 SELECT id FROM tombstone WHERE tenant = $1 AND type = $2 AND external_id = $3 AND deleted > $4 AND restored IS NULL
 ORDER BY deleted DESC, id LIMIT 1
 
+-- $2 type, $3 keys, $4 time after which they were deleted: which of the keys are those of something that can be brought back
+-- name: with_user_names
+SELECT DISTINCT user_name AS key FROM tombstone
+WHERE tenant = $1 AND type = $2 AND user_name = ANY ($3::text[]) AND deleted > $4 AND restored IS NULL
+
+-- name: with_external_ids
+SELECT DISTINCT external_id AS key FROM tombstone
+WHERE tenant = $1 AND type = $2 AND external_id = ANY ($3::text[]) AND deleted > $4 AND restored IS NULL
+
 -- What is being removed of it in the background stays.
 -- $2 id
 -- name: stop_erasure

@@ -155,7 +155,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "key_bytes",
     ),
     ("values of an attribute", f"{_D.values}", "400 `invalidValue`", "", "values"),
-    ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `tooMany`", "", "links"),
+    ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `invalidValue`", "", "links"),
     ("operations of a PATCH", f"{_D.patch_operations:,}", "400 `tooMany`", "", "patch_operations"),
     ("operations of a bulk request", f"{_D.bulk_operations:,}", "413", "max_operations", "bulk_operations"),
     ("time of a bulk request", f"{_D.bulk_seconds:g} s", "503 for the operations that are left", "", "bulk_seconds"),
@@ -214,8 +214,57 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "429",
         "public_requests",
     ),
+    (
+        "requests of an admin token, per process",
+        f"{Settings().admin_rate:,} per second, {Settings().admin_burst:,} at once",
+        "429",
+        "admin_rate",
+    ),
     ("requests at the same time, per process", f"{Settings().concurrency}", "503", "concurrency"),
 ]
+
+#: The test that meets each limit, at its value and one past it.
+_MET: Final = {
+    "request line and headers together": "tests/wire/test_guard.py::test_messages",
+    "a header": "tests/wire/test_authentication.py::test_the_length_of_the_header",
+    "request target": "tests/wire/test_guard.py::test_messages",
+    "time for headers": "tests/wire/test_guard.py::test_late_headers",
+    "time without a byte of the body; for all of it": "tests/wire/test_limits.py::test_bodies_that_come_too_slowly",
+    "body of a resource, a PATCH, a bulk request": "tests/wire/test_limits.py::test_bodies",
+    "body of a search": "tests/wire/test_limits.py::test_bodies_of_searches",
+    "depth of JSON": "tests/unit/protocol/test_body.py::test_depth",
+    "members of a JSON object": "tests/unit/protocol/test_body.py::test_number_of_names",
+    "objects and arrays; values in a body": "tests/unit/protocol/test_body.py::test_number_of_values",
+    "a resource as it is stored": "tests/wire/test_limits.py::test_the_size_of_a_resource",
+    "a text": "tests/wire/test_limits.py::test_other_texts",
+    "a text that is unique": "tests/wire/test_limits.py::test_unique_texts",
+    "values of an attribute": "tests/wire/test_limits.py::test_number_of_values",
+    "members in a request; in a group": "tests/wire/test_limits.py::test_number_of_members",
+    "operations of a PATCH": "tests/wire/test_limits.py::test_number_of_operations",
+    "operations of a bulk request": "tests/wire/test_bulk.py::test_limits",
+    "time of a bulk request": "tests/wire/test_bulk_time.py::test_a_bulk_request_has_its_time",
+    "a bulkId": "tests/wire/test_limits.py::test_length_of_bulk_ids",
+    "names in `attributes`, in `excludedAttributes`": "tests/wire/test_limits.py::test_number_of_names",
+    "resources in a page": "tests/wire/test_limits.py::test_a_tenants_own_limits",
+    "resources in a page without `count`": "tests/wire/test_cursor_paging.py::test_the_page_size_without_count",
+    "time between two pages by cursor": "tests/wire/test_cursor_paging.py::test_expiry",
+    "a filter, a path": "tests/wire/test_limits.py::test_filters",
+    "a password": "tests/wire/test_secrets.py::test_what_a_password_may_be",
+    "schemas of a tenant; attributes of a schema": "tests/unit/schema/test_definition.py::test_as_many_as_there_may_be",
+    "live tokens of a tenant; with one label": "tests/store/test_credentials.py::test_twenty_live_tokens_per_tenant",
+    "a statement of the database": "tests/store/test_failure.py::test_a_statement_that_takes_too_long",
+    "waiting for a connection to the database": "tests/store/test_pool.py::test_a_queue_that_moves_is_waited_in",
+    "requests of a token": "tests/wire/test_rates.py::test_a_token_has_a_rate",
+    "requests of a tenant": "tests/wire/test_rates.py::test_a_tenant_has_a_rate",
+    "waiting before 429": "tests/wire/test_rates.py::test_patience_has_an_end",
+    "requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_requests_at_the_same_time",
+    "bulk requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_bulk_requests_at_the_same_time",
+    "searches of a tenant at the same time, per process": "tests/wire/test_rates.py::test_searches_at_the_same_time",
+    "invalid tokens from an address within a minute": "tests/wire/test_rates.py::test_bad_tokens",
+    "requests to public pages of badges from an address within a minute, per process": "tests/wire/test_rates.py::test_public_pages_of_badges",
+    "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
+    "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",
+}
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
@@ -249,6 +298,14 @@ def test_every_limit_is_documented() -> None:
     named = [name for row in _LIMITS for name in row[4:]]
     assert sorted(named) == sorted(field.name for field in dataclasses.fields(Limits))
     assert {row[3] for row in _LIMITS if row[3]} <= Settings.model_fields.keys()
+
+
+def test_every_limit_is_met_by_a_test() -> None:
+    """Each row of the table of limits has a test, which exists."""
+    assert list(_MET) == [row[0] for row in _LIMITS]
+    for place in _MET.values():
+        file, name = place.split("::")
+        assert f"\nasync def {name}(" in (text := (DOCS.parent / file).read_text(encoding="utf-8")) or f"\ndef {name}(" in text, place
 
 
 def test_every_switch_has_a_reason() -> None:

@@ -233,6 +233,36 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
     assert (await client.get("/Users")).json()["totalResults"] == 3
 
 
+async def test_a_worker_that_died_having_brought_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes the request up knows the id of what the former worker brought back, which is not the one that was meant for it."""
+    client = await server.tenant(reprovision="userName")
+    ada = (await client.new_user("ada"))["id"]
+    await client.delete(f"/Users/{ada}")
+    change = patch({"op": "add", "path": "title", "value": "Dr"})
+    operations = [post("a", user("ada")), operation("DELETE", "/Users/none"), operation("PATCH", "/Users/bulkId:a", change)]
+    calls = 0
+    original = jobs.JobRecorder.record
+
+    async def dying(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("killed")
+        await original(self, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "record", dying)
+        answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": operations}, headers=ASYNC)
+        while calls < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    found = await finished(client, answer)
+    assert statuses(found["Operations"]) == ["201", "404", "200"]
+    assert (await client.get(f"/Users/{ada}")).json()["title"] == "Dr"
+
+
 async def test_a_server_that_ends(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a server has begun when it is stopped is another's at once, and is not waited for as after a death."""
     started = asyncio.Event()

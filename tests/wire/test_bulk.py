@@ -464,8 +464,10 @@ async def test_all_or_nothing_says_which_operation_failed(server: Server) -> Non
 
 async def test_counts_and_searches_know_what_bulk_made(client: Client) -> None:
     """What is created as a set is counted, found by every index, and unique from then on."""
+    secret = {"password": "correct horse"}  # for some: each is hashed for itself, which is slow
     results = await done(
-        client, *[post(str(number), user(f"u{number}", active=number % 2 == 0, password="correct horse")) for number in range(250)]
+        client,
+        *[post(str(number), user(f"u{number}", active=number % 2 == 0, **(secret if number < 5 else {}))) for number in range(250)],
     )
     assert statuses(results) == ["201"] * 250
     assert (await client.get("/Users", count=1)).json()["totalResults"] == 250

@@ -43,6 +43,29 @@ async def test_bodies_of_searches(start: Starter, path: str) -> None:
         assert_error(await client.request("POST", path, content=body + b" "), 413, None, "1024")
 
 
+async def test_the_size_of_a_resource(server: Server, client: Client) -> None:
+    """A resource has at most so many bytes as it is stored, whoever makes it that large: POST, PUT or PATCH."""
+    names = ("nickName", "displayName", "profileUrl", "title", "userType", "preferredLanguage")
+    texts = dict.fromkeys(names[:-1], _CJK * DEFAULT.string_length) | {names[-1]: "x"}
+    small = await client.new_user("ada", **texts)
+    document = await server.pool.fetchval("SELECT document FROM resource WHERE tenant = $1 AND id = $2", client.id, small["id"])
+    room = DEFAULT.document_bytes - len(document.encode()) + 1
+    path = f"/Users/{small['id']}"
+    for fits in (True, False):
+        large = texts | {names[-1]: "x" * (room if fits else room + 1)}
+        whole = user("ada", **large)
+        change = patch({"op": "add", "path": names[-1], "value": large[names[-1]]})
+        for method, where, body in (("PUT", path, whole), ("PATCH", path, change), ("POST", "/Users", whole | {"userName": "ben"})):
+            answer = await client.request(method, where, body)
+            if fits:
+                assert answer.is_success, (method, answer.text[:200])
+            else:
+                assert_error(answer, 400, "invalidValue", f"{DEFAULT.document_bytes} bytes")
+            if method == "PATCH" and fits:
+                await client.patch(path, {"op": "replace", "path": names[-1], "value": "x"})
+    assert (await client.get(path)).json()[names[-1]] == "x"
+
+
 @pytest.mark.parametrize("length", [{"Content-Length": "2049"}, {"Content-Length": "999999999999999999999"}, {}])
 async def test_a_body_that_lies_about_its_length(start: Starter, length: dict[str, str]) -> None:
     """A length that is announced is refused before the body is read; one that is not announced is counted."""
@@ -156,6 +179,34 @@ async def test_number_of_operations(client: Client) -> None:
     answer = await client.patch(f"/Users/{ada['id']}", *operations)
     assert (answer.json()["title"], answer.json()["meta"]["version"]) == (str(DEFAULT.patch_operations - 1), 'W/"2"')
     assert_error(await client.patch(f"/Users/{ada['id']}", *operations, operations[0]), 400, "tooMany", str(DEFAULT.patch_operations))
+
+
+async def test_number_of_members(server: Server) -> None:
+    """A request names at most so many members, in whatever form; a group may have more of them."""
+    client = await server.tenant(max_references=3)
+    ids = [(await client.new_user())["id"] for _ in range(4)]
+    staff = await client.new_group(*ids[:3])
+    path, four = f"/Groups/{staff['id']}", [{"value": id_} for id_ in ids]
+    for answer in (
+        await client.post("/Groups", group(*ids)),
+        await client.put(path, group(*ids, displayName=staff["displayName"])),
+        await client.patch(path, {"op": "add", "path": "members", "value": four}),
+        await client.patch(path, *({"op": "add", "path": "members", "value": [one]} for one in four)),
+    ):
+        assert_error(answer, 400, "invalidValue", "at most 3 values")
+    assert len((await client.get(path)).json()["members"]) == 3
+    assert (await client.patch(path, {"op": "add", "path": "members", "value": four[3:]})).status_code in (200, 204)
+    assert len((await client.get(path)).json()["members"]) == 4
+
+
+async def test_length_of_bulk_ids(client: Client) -> None:
+    """A bulkId has at most 256 characters."""
+    most = DEFAULT.bulk_id_length
+    operations = [{"method": "POST", "path": "/Users", "bulkId": "x" * length, "data": user()} for length in (most, most + 1)]
+    answer = await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+    first, second = answer.json()["Operations"]
+    assert (first["status"], second["status"], second["response"]["scimType"]) == ("201", "400", "invalidValue")
+    assert f"1 to {most}" in second["response"]["detail"]
 
 
 async def test_number_of_names(client: Client) -> None:

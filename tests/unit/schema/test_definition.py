@@ -261,6 +261,12 @@ def test_definitions_refer_to_each_other() -> None:
             check_references(known, types)
 
 
+def test_as_many_as_there_may_be() -> None:
+    """At the limits, definitions pass."""
+    assert checked_schema(schema(*({"name": f"a{n}"} for n in range(MOST_ATTRIBUTES))))
+    check_references({f"urn:x:{n}": {"attributes": [{"name": "a"}]} for n in range(MOST_SCHEMAS)}, [])
+
+
 def test_discovery_itself_is_protected() -> None:
     """The schemas of Schema, ResourceType and ServiceProviderConfig can be neither changed nor deleted."""
     for name in PROTOCOL:
