@@ -121,6 +121,23 @@ async def test_an_embedded_proof(server: Server) -> None:
     assert _verdicts(await _verify(made.client, orjson.dumps(document)))[:2] == ("invalid", "unproven")
 
 
+async def test_the_form_by_accept(server: Server) -> None:
+    """A credential is had by any of the names of its two forms, the token where the client does not mind, and 406 by others."""
+    made, award = await _awarded(server)
+    path = f"/Awards/{award['id']}/credential"
+
+    async def ask(accept: str) -> httpx.Response:
+        return await made.client.request("GET", path, headers={"Accept": accept})
+
+    token = await _token(made.client, award)
+    for accept, media_type in (("*/*", "text/plain"), ("application/jwt, */*;q=0.1", "application/jwt"), ("text/*", "text/plain")):
+        answer = await ask(accept)
+        assert (answer.text, answer.headers["content-type"].partition(";")[0], answer.headers["vary"][:6]) == (token, media_type, "Accept")
+    assert (await ask("application/json;q=0.9, text/plain;q=0.1")).status_code in (200, 501)  # with contexts, and without
+    for accept in ("image/png", "*/*;q=0", "text/html;q=1"):
+        assert_error(await ask(accept), 406, says="text/plain, application/vc+ld+json")
+
+
 async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
     """A server without contexts issues and verifies tokens, and says what an embedded proof lacks."""
     async with start(badge_contexts=tmp_path) as server:
