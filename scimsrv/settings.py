@@ -81,6 +81,9 @@ class Settings(BaseModel):
         default=(), description="hosts, or `*.` and a domain, from which keys of trusted issuers are fetched"
     )
     badge_contexts: Path | None = Field(default=None, description="folder with the JSON-LD contexts that embedded proofs of badges need")
+    badge_status_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts, or `*.` and a domain, from which revocation lists of other badge issuers are fetched"
+    )
     badge_consent_url: str | None = Field(
         default=None,
         pattern=r"https?://.*\{request\}",
