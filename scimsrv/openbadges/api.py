@@ -51,6 +51,8 @@ _NEEDED: Final = {
 #: Applications that may register from one address within a minute: they need no token.
 _REGISTRATIONS: Final = 10
 
+_NOT_KNOWN: Final = 'Basic realm="scim", error="invalid_client"'
+
 #: Bytes of a user's answer: a token, and the rest.
 _ANSWER_BYTES: Final = 20 * 1024
 
@@ -116,12 +118,21 @@ class Api:
             case ["authorize"]:
                 return await served.authorize(connection["query_string"])
             case ["token"]:
-                return await served.token(headers, receive)
+                return self._tried(await served.token(headers, receive), connection, headers)
             case ["revoke"]:
-                return await served.revoke(headers, receive)
+                return self._tried(await served.revoke(headers, receive), connection, headers)
             case ["requests", id_]:
                 return await self._asked(served, id_, slug, connection, headers, receive)
         raise AssertionError("every place is one of these")
+
+    def _tried(self, answer: Answer, connection: Connection, headers: Fields) -> Answer:
+        """A refusal to know an application is a denied attempt. Raises ScimError 429 where there were too many of them."""
+        if answer.reply.status == 401:
+            error = ScimError(Kind.UNAUTHORIZED, "The application is not known", headers={"WWW-Authenticate": _NOT_KNOWN})
+            judged = self._front.refused(connection, headers, error)
+            if judged.kind is not Kind.UNAUTHORIZED:
+                raise judged
+        return answer
 
     async def _asked(self, served: Applications, id_: str, slug: str, connection: Connection, headers: Fields, receive: Receive) -> Answer:
         """What a user is asked, and the user's answer, with a token that stands for the user."""
