@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from scimsrv.store.connection import Connection
+from scimsrv.store.credentials import CredentialMissing
 from scimsrv.store.identity import Credential
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -98,6 +99,34 @@ async def find_application(db: Queries, tenant: int, id_: str) -> Application | 
     """The application of this id, or None."""
     row = await db.fetchrow(_SQL["application"], tenant, id_)
     return None if row is None else Application(row["id"], orjson.loads(row["metadata"]), row["created"], bytes(row["secret"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An application as an administrator sees it: since when it is registered, when a user's code was redeemed last, and how many users
+    permit it something."""
+
+    id: str
+    client_name: str
+    client_uri: str
+    created: datetime
+    used: datetime | None
+    users: int
+
+
+async def list_applications(db: Queries | Connection, tenant: int) -> list[Registered]:
+    """The tenant's applications, the oldest first."""
+    found = []
+    for row in await db.fetch(_SQL["applications"], tenant):
+        said = orjson.loads(row["metadata"])
+        found.append(Registered(row["id"], said["client_name"], said["client_uri"], row["created"], row["used"], row["users"]))
+    return found
+
+
+async def remove_application(db: Queries | Connection, tenant: int, id_: str) -> None:
+    """Remove an application with everything that users permitted it. Raises CredentialMissing."""
+    if (await db.execute(_SQL["remove"], tenant, id_)).endswith(" 0"):
+        raise CredentialMissing(f"There is no application {id_!r}; `scimsrv badge application list` shows those there are.")
 
 
 async def ask(db: Queries, tenant: int, application: str, scopes: Sequence[str], redirect: str, state: str, challenge: str) -> str | None:

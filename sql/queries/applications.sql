@@ -89,3 +89,12 @@ WHERE g.tenant = $1 AND g.holder = $2 AND g.redeemed AND g.expires > now() ORDER
 -- $2 user, $3 application or NULL for all
 -- name: withdraw
 DELETE FROM badge_grant WHERE tenant = $1 AND holder = $2 AND application = coalesce($3::text, application)
+
+-- name: applications
+SELECT a.id, a.metadata, a.created, a.used, (SELECT count(DISTINCT g.holder) FROM badge_grant g
+    WHERE g.tenant = $1 AND g.application = a.id AND g.redeemed AND g.expires > now()) AS users
+FROM badge_application a WHERE a.tenant = $1 ORDER BY a.created, a.id
+
+-- $2 id: with everything that users permitted it
+-- name: remove
+DELETE FROM badge_application WHERE tenant = $1 AND id = $2

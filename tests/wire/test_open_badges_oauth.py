@@ -15,6 +15,7 @@ import pytest
 from scimsrv.openbadges.description import CHANGE, KEEP, PROFILE, READ
 from scimsrv.store.applications import OFFLINE
 from tests.unit.oauth.test_registration import METADATA
+from tests.wire.admin_support import admin_api
 from tests.wire.badges import Badges
 from tests.wire.support import Client, Server, Starter, assert_error
 from tests.wire.test_open_badges_api import API, _user
@@ -124,8 +125,8 @@ async def test_an_application_gets_what_the_user_permits(server: Server) -> None
 
 
 async def test_refreshed_and_ended(server: Server) -> None:
-    """A refresh token is good once and brings the next one; one that was replaced ends the grant when it is shown, as do revocation and
-    the user, who sees what is permitted."""
+    """A refresh token is good once and brings the next one; one that was replaced ends the grant when it is shown, as do revocation, the
+    user, who sees what is permitted, and an administrator who removes the application."""
     made, own, _, app = await _all(server)
 
     async def granted() -> dict[str, Any]:
@@ -152,6 +153,15 @@ async def test_refreshed_and_ended(server: Server) -> None:
     assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 204
     assert not await works(fourth["access_token"])
     assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 404
+    fifth = await granted()
+    async with admin_api(server.pool, server.settings) as admin:
+        path = f"/tenants/{made.client.slug}/badges/applications"
+        (seen,) = (await admin.ask("GET", path)).json()["applications"]
+        assert (seen["id"], seen["client_name"], seen["users"]) == (app.id, "Backpack", 1)
+        assert (await admin.ask("DELETE", f"{path}/{app.id}")).json() == {"removed": app.id}
+        assert (await admin.ask("DELETE", f"{path}/{app.id}")).status_code == 404
+    assert not await works(fifth["access_token"])
+    assert (await app.ask()).status_code == 401
 
 
 async def test_what_nobody_gets(server: Server) -> None:
