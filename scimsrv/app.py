@@ -39,7 +39,7 @@ from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
 from scimsrv.observing import Served, Visit, carried_out, counted, entered, looked_up, origin, planned
-from scimsrv.openbadges.endpoints import Front
+from scimsrv.openbadges.front import Front
 from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining

@@ -84,6 +84,16 @@ class Settings(BaseModel):
         default=(), description="hosts, or `*.` and a domain, from which keys of trusted issuers are fetched"
     )
     badge_contexts: Path | None = Field(default=None, description="folder with the JSON-LD contexts that embedded proofs of badges need")
+    badge_status_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts, or `*.` and a domain, from which revocation lists of other badge issuers are fetched"
+    )
+    badge_consent_url: str | None = Field(
+        default=None,
+        pattern=r"https?://.*\{request\}",
+        description="page where users permit applications to reach their badges; `{tenant}` and `{request}` are replaced",
+    )
+    badge_terms_url: str | None = Field(default=None, description="terms of service that the Open Badges API names")
+    badge_privacy_url: str | None = Field(default=None, description="privacy policy that the Open Badges API names")
     trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded headers are believed")
     tls_cert: Path | None = Field(default=None, description="certificate chain, if the server itself terminates TLS")
     tls_key: Path | None = Field(default=None, description="private key of the certificate")

@@ -583,6 +583,45 @@ CREATE TABLE badge_kept (
     PRIMARY KEY (tenant, holder, identity)
 );
 
+-- Applications that registered themselves for the Open Badges API, and what users permit them: asked for first, then permitted with a code,
+-- then redeemed for tokens, of which the digests are kept.
+CREATE TABLE badge_application (
+    tenant    integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    id        text        COLLATE "C" NOT NULL,
+    secret    bytea       NOT NULL,
+    metadata  text        NOT NULL,
+    created   timestamptz NOT NULL DEFAULT now(),
+    used      timestamptz,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE badge_grant (
+    tenant        integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
+    id            text        COLLATE "C" NOT NULL,
+    application   text        COLLATE "C" NOT NULL,
+    scopes        text[]      NOT NULL,
+    redirect      text        NOT NULL,
+    state         text        NOT NULL,
+    challenge     text        COLLATE "C" NOT NULL,
+    holder        text        COLLATE "C",
+    subject       text        COLLATE "C",
+    code          bytea,
+    redeemed      boolean     NOT NULL DEFAULT false,
+    access        bytea,
+    access_until  timestamptz,
+    refresh       bytea,
+    created       timestamptz NOT NULL DEFAULT now(),
+    expires       timestamptz NOT NULL,
+    PRIMARY KEY (tenant, id),
+    FOREIGN KEY (tenant, application) REFERENCES badge_application (tenant, id) ON DELETE CASCADE
+);
+
+CREATE INDEX badge_grant_by_application ON badge_grant (tenant, application);
+
+CREATE INDEX badge_grant_by_holder ON badge_grant (tenant, holder);
+
+CREATE INDEX badge_grant_by_age ON badge_grant (tenant, expires);
+
 -- How much of its rate a token, or a whole tenant (subject ''), has used: when all that it has asked for so far would be paid off. Servers
 -- count for themselves and settle here several times a second. Unlogged: a crash forgives, and no write waits for the disk.
 CREATE UNLOGGED TABLE rate (

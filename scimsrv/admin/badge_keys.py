@@ -1,4 +1,4 @@
-"""The administrator's verbs on the keys of badge issuers. A private key is made, sealed and used, and never shown."""
+"""The administrator's verbs on badges: the keys of issuers, of which a private one is never shown, what is not signed, and applications."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scimsrv.keys import BADGE_KEY
 from scimsrv.schema.badging import ISSUER
 from scimsrv.sealing import keyring_under
 from scimsrv.store import badge_keys
+from scimsrv.store.applications import list_applications, remove_application
 from scimsrv.store.badge_keys import BadgeKeyError, BadgeKeyMissing, Keyring
 from scimsrv.store.issuing import find_document
 from scimsrv.store.signatures import waiting_credentials
@@ -22,7 +23,7 @@ _SHOWN: Final = 1_000
 
 
 class BadgeKeys(Acting):
-    """Verbs about keys."""
+    """Verbs about keys, what they have not signed, and applications."""
 
     def _keyring(self) -> Keyring:
         """What seals a new key."""
@@ -76,6 +77,18 @@ class BadgeKeys(Acting):
         """The tenant's credentials that are not signed. Raises TenantMissing."""
         found = await waiting_credentials(self._connection, await self._key(slug), _SHOWN)
         return badge_models.WaitingCredentialList(credentials=[badge_models.WaitingCredential.model_validate(asdict(one)) for one in found])
+
+    async def list_badge_applications(self, slug: str) -> badge_models.BadgeApplicationList:
+        """The applications that registered themselves. Raises TenantMissing."""
+        found = await list_applications(self._connection, await self._key(slug))
+        return badge_models.BadgeApplicationList(applications=[badge_models.BadgeApplication.model_validate(asdict(one)) for one in found])
+
+    async def remove_badge_application(self, slug: str, application: str) -> badge_models.BadgeApplicationRemoval:
+        """Remove an application, which ends what users permitted it. Raises TenantMissing and CredentialMissing."""
+        async with self._connection.transaction():
+            await remove_application(self._connection, await self._key(slug), application)
+            await self._note("badge-application.remove", slug, application)
+        return badge_models.BadgeApplicationRemoval(removed=application)
 
     async def _replace(self, tenant: int, issuer: str, thumbprint: str) -> None:
         """Make a key where this one was the last that signs: status lists have to be signed for as long as there are any."""

@@ -30,6 +30,14 @@ class BadgeKeysClient(ABC):
         """Its credentials that are not signed."""
         return self._ask(badge_models.WaitingCredentialList, "GET", path(slug, "badges", "unsigned"))
 
+    async def list_badge_applications(self, slug: str) -> badge_models.BadgeApplicationList:
+        """The applications that registered themselves."""
+        return self._ask(badge_models.BadgeApplicationList, "GET", path(slug, "badges", "applications"))
+
+    async def remove_badge_application(self, slug: str, application: str) -> badge_models.BadgeApplicationRemoval:
+        """Remove an application."""
+        return self._ask(badge_models.BadgeApplicationRemoval, "DELETE", path(slug, "badges", "applications", application))
+
     async def rotate_badge_key(self, slug: str, issuer: str, asked: badge_models.BadgeKeyRotation) -> badge_models.BadgeKey:
         """Make an issuer's next key."""
         return self._ask(badge_models.BadgeKey, "POST", path(slug, "badge-keys", issuer, "rotate"), asked)

@@ -54,6 +54,29 @@ class WaitingCredentialList(Model):
     credentials: list[WaitingCredential]
 
 
+class BadgeApplication(Model):
+    """An application that registered itself for the Open Badges API, and how many users permit it something."""
+
+    id: str
+    client_name: str
+    client_uri: str
+    created: datetime
+    used: datetime | None = Field(description="When a user let it in last.")
+    users: int
+
+
+class BadgeApplicationList(Model):
+    """The applications of a tenant, the oldest first."""
+
+    applications: list[BadgeApplication]
+
+
+class BadgeApplicationRemoval(Model):
+    """The id of the application that was removed."""
+
+    removed: str
+
+
 class BadgeKeyRotation(Model):
     """A key to be made for an issuer. It is published at once, and signs after `overlap` seconds, so that caches know it by then."""
 

@@ -388,6 +388,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         lambda call: call.verbs.list_waiting_credentials(call.tenant), badge_models.WaitingCredentialList,
     ),
     Route(
+        *("GET", "/tenants/{tenant}/badges/applications", "listBadgeApplications"),
+        "Applications that registered themselves for the Open Badges API",
+        lambda call: call.verbs.list_badge_applications(call.tenant), badge_models.BadgeApplicationList,
+    ),
+    Route(
+        *("DELETE", "/tenants/{tenant}/badges/applications/{id}", "removeBadgeApplication"),
+        "Remove an application with everything that users permitted it",
+        lambda call: call.verbs.remove_badge_application(call.tenant, call.path["id"]), badge_models.BadgeApplicationRemoval,
+    ),
+    Route(
         *("POST", "/tenants/{tenant}/badge-keys/{issuer}/rotate", "rotateBadgeKey", "Make a badge issuer's next key"),
         lambda call: call.verbs.rotate_badge_key(call.tenant, call.path["issuer"], call.body), badge_models.BadgeKey,
         body=badge_models.BadgeKeyRotation, status=201,

@@ -126,6 +126,12 @@ class Verbs(Protocol):
     async def list_waiting_credentials(self, slug: str) -> badge_models.WaitingCredentialList:
         """Its credentials that are not signed, and why."""
 
+    async def list_badge_applications(self, slug: str) -> badge_models.BadgeApplicationList:
+        """The applications that registered themselves for its Open Badges API."""
+
+    async def remove_badge_application(self, slug: str, application: str) -> badge_models.BadgeApplicationRemoval:
+        """Remove an application with everything that users permitted it."""
+
     async def rotate_badge_key(self, slug: str, issuer: str, asked: badge_models.BadgeKeyRotation) -> badge_models.BadgeKey:
         """Make an issuer's next key."""
 

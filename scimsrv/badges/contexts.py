@@ -18,6 +18,7 @@ import orjson
 VC: Final = "https://www.w3.org/ns/credentials/v2"
 VC_1: Final = "https://www.w3.org/2018/credentials/v1"
 OPEN_BADGES: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+EXTENSIONS: Final = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 DID: Final = "https://www.w3.org/ns/did/v1"
 MULTIKEY: Final = "https://w3id.org/security/multikey/v1"
@@ -40,7 +41,7 @@ DIGESTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "cfc147db5fd5e3575b06bd471fe04784e92de69296f64a351b8dff0ec3372e9c",
         ),
         "https://purl.imsglobal.org/spec/ob/v3p0/context.json": ("b077fa134d909d92c1dcd1c153f2af1b244aeb415967fdc1467d7fc5dd48ac10",),
-        "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json": (
+        EXTENSIONS: (
             "146f85aa16effd7ca1da8056eb443f53ce1eca8a34186cb062832c0a97d889c3",
             "87c06c81bc2317663bf288d740d94fddd2818c4342b186270ff6371dfaa63f93",
         ),
@@ -56,7 +57,7 @@ DIGESTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 #: Contexts without which nothing can be signed.
-NEEDED: Final = (VC, OPEN_BADGES)
+NEEDED: Final = (VC, OPEN_BADGES, EXTENSIONS)
 
 #: Distributions that ship contexts as data files; none of their code is run.
 _PACKAGES: Final = ("openbadgeslib",)

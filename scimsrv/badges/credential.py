@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from scimsrv.badges.contexts import OPEN_BADGES, VC
+from scimsrv.badges.contexts import EXTENSIONS, OPEN_BADGES, VC
 from scimsrv.badges.jws import date_time
 from scimsrv.badges.places import Places
 
@@ -63,7 +63,7 @@ def credential(
     }
     # What the catalogue says is complete already, and the same for many awards: only the award's own parts are looked through.
     return {
-        "@context": [VC, OPEN_BADGES],
+        "@context": [VC, OPEN_BADGES, EXTENSIONS],
         "id": places.award(awarded.token),
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": achievement["name"],
@@ -75,9 +75,16 @@ def credential(
             "achievement": achievement,
             **_without_nothing(about),
         },
+        "credentialSchema": [dict(_SCHEMA)],
         **_without_nothing(rest),
     }
 
+
+#: The JSON Schema that the standard has for the document; its type is a term of the third context.
+_SCHEMA: Final = {
+    "id": "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json",
+    "type": "1EdTechJsonSchemaValidator2019",
+}
 
 _OF_SUBJECT: Final = ("activityStartDate", "activityEndDate", "creditsEarned", "licenseNumber", "narrative", "role", "term")
 _OF_EVIDENCE: Final = ("id", "name", "description", "narrative", "genre", "audience")

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-_STYLE: Final = """
+STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1f24; --quiet: #57606a; --paper: #ffffff; --back: #eef1f4; --line: #d5dae0;
   --good: #116329; --good-back: #dafbe1; --bad: #a40e26; --bad-back: #ffebe9; --wait: #7d4e00; --wait-back: #fff3cd; --link: #0b57c2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e9edf2; --quiet: #9ea7b3; --paper: #171b21; --back: #0d1116; --line: #313944;
@@ -47,10 +47,10 @@ code { font-size: .85em; overflow-wrap: anywhere; }
 @media print { body { background: none; padding: 0; } main { border: 0; } }
 """
 
-_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    f"default-src 'none'; style-src 'sha256-{STYLE_DIGEST}'; img-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; sandbox allow-popups allow-top-navigation-by-user-activation allow-downloads"
 )
 """The page's Content-Security-Policy: its one style, pictures of this server, and nothing else."""
@@ -89,7 +89,7 @@ def page(shown: Verified) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="robots" content="noindex">',
         '<meta name="referrer" content="no-referrer">',
-        f"<title>{name} - {escape(sentence)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
+        f"<title>{name} - {escape(sentence)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
         f'<div class="verdict {kind}" role="status"><span aria-hidden="true">{sign}</span><p>{escape(sentence)}</p></div>',
         '<div class="badge">',
         f'<img src="{escape(shown.picture)}" alt="" width="144" height="144">' if shown.picture else "",
@@ -114,7 +114,7 @@ def _facts(shown: Verified, issuer: Mapping[str, Any], achievement: Mapping[str,
     named = escape(issuer.get("name", issuer["id"]))
     link = issuer.get("url")
     rows = [
-        ("Awarded by", _link(link, named) if link else named),
+        ("Awarded by", link(link, named) if link else named),
         ("Awarded on", _day(shown.credential["validFrom"])),
         ("Valid until", _day(shown.credential["validUntil"]) if "validUntil" in shown.credential else ""),
         ("Revoked on", _day(shown.revoked.strftime("%Y-%m-%dT%H:%M:%SZ")) if shown.revoked else ""),
@@ -133,7 +133,7 @@ def _criteria(achievement: Mapping[str, Any]) -> list[str]:
     if "narrative" in criteria:
         found.append(f'<p class="text">{escape(criteria["narrative"])}</p>')
     if "id" in criteria:
-        found.append(f"<p>{_link(criteria['id'], escape(criteria['id']))}</p>")
+        found.append(f"<p>{link(criteria['id'], escape(criteria['id']))}</p>")
     return [*found, "</section>"]
 
 
@@ -142,11 +142,11 @@ def _evidence(credential: Mapping[str, Any]) -> list[str]:
     for one in credential.get("evidence", ()):
         text = escape(one.get("name") or one.get("id") or "Evidence")
         said = escape(one.get("narrative") or one.get("description") or "")
-        rows.append(f"<li>{_link(one['id'], text) if 'id' in one else text}{f': {said}' if said else ''}</li>")
+        rows.append(f"<li>{link(one['id'], text) if 'id' in one else text}{f': {said}' if said else ''}</li>")
     return ["<section><h2>Evidence</h2><ul>", *rows, "</ul></section>"] if rows else []
 
 
-def _link(url: str, text: str) -> str:
+def link(url: str, text: str) -> str:
     """A link, where the URL is one that a browser may follow; else the text alone."""
     try:
         safe = urlsplit(url).scheme in ("http", "https")
@@ -165,7 +165,7 @@ def missing_page() -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>No such badge</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>No such badge</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         '<div class="verdict bad" role="status"><span aria-hidden="true">\u2715</span><p>There is no badge at this address.</p></div>\n'
         '<div class="badge"><div><h1>No such badge</h1><p class="text">The address may be mistyped or cut short, '
         "or the badge may have been deleted.</p></div></div>\n</main>\n</body>\n</html>\n"

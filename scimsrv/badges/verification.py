@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from scimsrv.badges import integrity, jws, status_list
+from scimsrv.badges import integrity, jws, revocation_list, status_list
 from scimsrv.badges.base58 import from_multikey
 from scimsrv.badges.signing import jwk_of, verify
 from scimsrv.badges.strict import UnreadableError, read_json
@@ -241,13 +241,15 @@ def _instant(text: Any) -> datetime | None:
     return when if when is not None and when.tzinfo is not None else None
 
 
-def status_entry(credential: Mapping[str, Any]) -> status_list.StatusEntry | None:
+def status_entry(credential: Mapping[str, Any]) -> status_list.StatusEntry | revocation_list.ListEntry | None:
     """Where the credential's status is found, None where it has none. Raises StatusListError for what is not supported."""
     status = credential.get("credentialStatus")
     if status is None:
         return None
     entries = status if isinstance(status, list) else [status]
     for one in entries[:_MOST_PROOFS]:
+        if isinstance(one, dict) and one.get("type") == revocation_list.ENTRY:
+            return revocation_list.read_entry(one)
         if isinstance(one, dict) and one.get("statusPurpose", status_list.REVOCATION) == status_list.REVOCATION:
             return status_list.read_entry(one)
     raise status_list.StatusListError("the status is not about revocation")

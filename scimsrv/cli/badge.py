@@ -1,4 +1,4 @@
-"""`scimsrv badge`: what is not signed, and the keys of issuers: list, rotate, retire, compromise. No command shows a private key."""
+"""`scimsrv badge`: what is not signed, applications, and keys of issuers. No command shows a private key."""
 
 import argparse
 from datetime import UTC, datetime
@@ -20,6 +20,22 @@ def register(commands: Any) -> None:
         "scimsrv badge unsigned --tenant acme",
         _unsigned,
     )
+    applications = add_group(badge, "application", "manage applications that registered themselves for the Open Badges API")
+    registered = add_command(
+        applications,
+        "list",
+        "list the applications and how many users let them in",
+        "scimsrv badge application list --tenant acme",
+        _registered,
+    )
+    remove = add_command(
+        applications,
+        "remove",
+        "remove an application with everything that users permitted it",
+        "scimsrv badge application remove --tenant acme sba_0123456789abcdef",
+        _remove,
+    )
+    remove.add_argument("application", metavar="ID", help="the application's id, as `badge application list` shows it")
     group = add_group(badge, "key", "manage the keys of badge issuers")
     listing = add_command(group, "list", "list the keys of a tenant's badge issuers", "scimsrv badge key list --tenant acme", _list)
     listing.add_argument("--issuer", metavar="ID", help="only those of this BadgeIssuer")
@@ -52,7 +68,7 @@ def register(commands: Any) -> None:
         parser.add_argument("thumbprint", help="the key's thumbprint, as `badge key list` shows it")
     for parser in (rotate, retire, compromise):
         parser.add_argument("--issuer", required=True, metavar="ID", help="the id of the BadgeIssuer")
-    for parser in (waiting, listing, rotate, retire, compromise):
+    for parser in (waiting, registered, remove, listing, rotate, retire, compromise):
         parser.add_argument("--tenant", required=True, metavar="SLUG", help="the tenant")
         add_administration(parser)
 
@@ -68,6 +84,19 @@ def _unsigned(arguments: argparse.Namespace) -> int:
     found = administer(arguments, lambda verbs: verbs.list_waiting_credentials(arguments.tenant))
     rows = [(one.award, one.issuer, one.issued, one.failures, one.again, one.problem or "") for one in found.credentials]
     emit(arguments, found.model_dump(), table(("AWARD", "ISSUER", "ISSUED", "FAILURES", "AGAIN", "PROBLEM"), rows))
+    return 0
+
+
+def _registered(arguments: argparse.Namespace) -> int:
+    found = administer(arguments, lambda verbs: verbs.list_badge_applications(arguments.tenant))
+    rows = [(one.id, one.client_name, one.client_uri, one.created, one.used, one.users) for one in found.applications]
+    emit(arguments, found.model_dump(), table(("ID", "NAME", "URL", "REGISTERED", "USED", "USERS"), rows))
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    done = administer(arguments, lambda verbs: verbs.remove_badge_application(arguments.tenant, arguments.application))
+    emit(arguments, done.model_dump(), f"removed {done.removed}")
     return 0
 
 

@@ -135,7 +135,7 @@ def _proofs(given: Mapping[str, str], authorization: Sequence[bytes]) -> list[Pr
     if authorization:
         if len(authorization) > 1:
             raise InvalidRequestError("The Authorization header is given twice.")
-        found.append(_basic(authorization[0], given.get("client_id")))
+        found.append(basic(authorization[0], given.get("client_id")))
     if "client_secret" in given:
         found.append(Secret(given.get("client_id", ""), given["client_secret"], in_header=False))
     if "client_assertion" in given or "client_assertion_type" in given:
@@ -145,7 +145,7 @@ def _proofs(given: Mapping[str, str], authorization: Sequence[bytes]) -> list[Pr
     return found
 
 
-def _basic(header: bytes, client_id: str | None) -> Secret:
+def basic(header: bytes, client_id: str | None) -> Secret:
     """The client of a Basic header, whose parts are form-encoded (RFC 6749 §2.3.1)."""
     scheme, _, value = header.decode("latin-1").strip().partition(" ")
     try:

@@ -57,14 +57,16 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches from `hosts`: names, or `*.example.com` for all names below one; none when empty. `resolve` gives the addresses of a name,
-    `permits` judges them, `context` judges certificates, by the authorities that the machine trusts when it is None."""
+    """Fetches from `hosts`, which the setting of this name lists: names, or `*.example.com` for all names below one; none when empty.
+    `resolve` gives the addresses of a name, `permits` judges them, `context` judges certificates, by the authorities that the machine
+    trusts when it is None."""
 
     hosts: Collection[str]
     resolve: Callable[[str, int], Awaitable[list[str]]] = _resolve
     permits: Callable[[Address], bool] = is_public
     context: ssl.SSLContext | None = field(default=None, repr=False)
     timeout: float = TIMEOUT
+    setting: str = "jwks_hosts"
 
     def check(self, url: str) -> tuple[str, int, str]:
         """Host, port and path of a URL that may be fetched. Raises FetchError for any other."""
@@ -77,7 +79,7 @@ class Fetcher:
             raise FetchError("the URL is not an https one with a host, and without user and fragment")
         assert host is not None
         if not any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in self.hosts):
-            raise FetchError(f"the setting jwks_hosts does not list {host}")
+            raise FetchError(f"the setting {self.setting} does not list {host}")
         if _PRINTED.fullmatch(url) is None:
             raise FetchError("the URL is malformed")
         return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

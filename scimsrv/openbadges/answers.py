@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,10 @@ DID: Final = "application/did+json"
 #: Seconds that anybody may keep what is public; a revocation is seen within the shorter one.
 LONG: Final = 300
 SHORT: Final = 60
+
+#: Ranges of an Accept header that are looked at, and what a weight in it is (RFC 9110 §12.4.2).
+_MOST_RANGES: Final = 50
+_QUALITY: Final = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 
 #: SVG is a document that a browser runs: shown by itself it may do nothing, and it is offered as a file.
 _SVG_POLICY: Final = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -79,24 +84,12 @@ def negotiated(accept: str | None, offered: Sequence[str]) -> str:
 
 
 def _weight(accept: str, media_type: str) -> float:
-    """How much a client likes a media type, by the most specific range that covers it."""
+    """How much a client likes a media type, from 0 to 1, by the most specific range that covers it; parameters but `q` do not count."""
+    ranges = ("*/*", media_type.partition("/")[0] + "/*", media_type)
     found, specific = 0.0, -1
-    for part in accept.lower().split(",")[:50]:
+    for part in accept.lower().split(",")[:_MOST_RANGES]:
         name, *parameters = (piece.strip() for piece in part.split(";"))
-        rank = (
-            (media_type, media_type.partition("/")[0] + "/*", "*/*").index(name)
-            if name
-            in (
-                media_type,
-                media_type.partition("/")[0] + "/*",
-                "*/*",
-            )
-            else 3
-        )
-        if rank < 3 and 2 - rank > specific:
+        if name in ranges and ranges.index(name) > specific:
             quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
-            try:
-                found, specific = float(quality), 2 - rank
-            except ValueError:
-                continue
+            found, specific = float(quality) if _QUALITY.fullmatch(quality) else 0.0, ranges.index(name)
     return found

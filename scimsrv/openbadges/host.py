@@ -13,12 +13,12 @@ from urllib.parse import unquote, urlencode
 
 import orjson
 
-from scimsrv import __version__
 from scimsrv.badges import verification
 from scimsrv.badges.strict import UnreadableError
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.openbadges import answers
 from scimsrv.openbadges.answers import Answer, json
+from scimsrv.openbadges.description import Published, description
 from scimsrv.openbadges.office import Office
 from scimsrv.protocol import planning
 from scimsrv.protocol.body import read_object
@@ -31,8 +31,6 @@ from scimsrv.store import wallet
 from scimsrv.store.execute import execute
 from scimsrv.store.read import read
 from scimsrv.store.scope import Scope
-
-SCOPE: Final = "https://purl.imsglobal.org/spec/ob/v3p0/scope/"
 
 #: Credentials in a page, where nothing is said and at most; and those that a user may keep.
 _PAGE: Final = 50
@@ -53,7 +51,8 @@ class Host:
     slug: str
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """Its URL."""
         return f"{self.office.public}/scim/{self.slug}/v2/ims/ob/v3p0"
 
     async def credentials(self, scope: Scope, user: str, asked: Mapping[str, str]) -> Answer:
@@ -76,7 +75,7 @@ class Host:
             offsets["prev"] = max(0, offset - limit)
         more = {} if since is None else {"since": since}
         return ", ".join(
-            f'<{self._base}/credentials?{urlencode({"limit": limit, "offset": at} | more)}>; rel="{rel}"' for rel, at in offsets.items()
+            f'<{self.base}/credentials?{urlencode({"limit": limit, "offset": at} | more)}>; rel="{rel}"' for rel, at in offsets.items()
         )
 
     async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
@@ -155,38 +154,13 @@ class Host:
         await execute(scope, replace(plan, permitted=frozenset(map(fold_name, scope.catalog.policy.me_attributes))))
         return await self.profile(scope, users, user)
 
-    def discovery(self) -> Answer:
+    def discovery(self, published: Published) -> Answer:
         """The service description (Open Badges 3.0 §7.2.2): what it is called and what may be done with which scope."""
-        scopes = {f"{SCOPE}{name}": meaning for name, meaning in _SCOPES.items()}
-        return json(
-            {
-                "openapi": "3.0.1",
-                "info": {"title": f"Open Badges API of {self.slug}", "version": __version__},
-                "servers": [{"url": self._base}],
-                "paths": {
-                    "/credentials": {
-                        "get": {"operationId": "getCredentials", "responses": {"200": {"description": "A page of credentials."}}},
-                        "post": {"operationId": "upsertCredential", "responses": {"201": {"description": "Kept."}}},
-                    },
-                    "/profile": {
-                        "get": {"operationId": "getProfile", "responses": {"200": {"description": "The user's profile."}}},
-                        "put": {"operationId": "putProfile", "responses": {"200": {"description": "Changed."}}},
-                    },
-                },
-                "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "x-scopes": scopes}}},
-            }
-        )
+        return json(description(self.slug, self.base, published))
 
 
 #: What of a profile can be changed, and which attribute of the user it is.
 _WRITTEN: Final = {"name": "displayName", "givenName": "name.givenName", "familyName": "name.familyName", "url": "profileUrl"}
-
-_SCOPES: Final = {
-    "credential.readonly": "Read the user's credentials.",
-    "credential.upsert": "Keep credentials for the user.",
-    "profile.readonly": "Read the user's profile.",
-    "profile.update": "Change the user's profile.",
-}
 
 #: The standard's words for failures, by status.
 _MINOR: Final = {401: "unauthorisedrequest", 403: "forbidden", 404: "unknownobject", 429: "server_busy", 503: "server_busy"}

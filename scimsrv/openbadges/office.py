@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
-from scimsrv.badges import identity, integrity, jws, profile, status_list, verification
+from scimsrv.badges import endorsements, identity, integrity, jws, profile, revocation_list, status_list, verification
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.signing import multikey_of, public_jwk
+from scimsrv.badges.strict import UnreadableError
 from scimsrv.errors import Kind, ScimError
+from scimsrv.oauth.fetching import Fetcher
 from scimsrv.observe import Badged, observe
+from scimsrv.openbadges.lists import Lists
 from scimsrv.store import issuing, signatures
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
@@ -42,11 +45,15 @@ class Office:
     turns: asyncio.Semaphore
     proven: OrderedDict[tuple[int, str, str], bytes]
     known: list[tuple[float, list[dict[str, Any]]]]
+    lists: Lists
 
     @classmethod
-    def of(cls, pool: Tenants, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str) -> Office:
-        """An office that has done nothing yet."""
-        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [])
+    def of(
+        cls, pool: Tenants, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str, hosts: Collection[str] = ()
+    ) -> Office:
+        """An office that has done nothing yet; `hosts` are those from which revocation lists may be fetched."""
+        lists = Lists(Fetcher(hosts, setting="badge_status_hosts"))
+        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [], lists)
 
     def places(self, slug: str) -> Places:
         """The public URLs of a tenant."""
@@ -88,19 +95,36 @@ class Office:
         return made
 
     async def verify(self, payload: bytes, recipient: str | None = None) -> dict[str, Any]:
-        """The report on a credential, as JSON. Raises UnreadableError."""
+        """The report on a credential and the endorsements that it carries, as JSON. Raises UnreadableError."""
         presented = verification.read(payload)
-        keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
-        status = await self._status(presented)
-        async with self.turns:
-            report = await asyncio.to_thread(verification.judge, presented, keys, status, datetime.now(UTC), self.canonicalizer)
+        report = await self._judged(presented)
         observe(Badged("verified" if report.signature.verdict == "valid" else "refuted"))
+        carried = endorsements.carried(presented.credential)
         return {
             "form": presented.form,
             "credential": _summary(presented.credential),
             **report.shown(),
             **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
+            **({"endorsements": [await self._endorsed(one) for one in carried]} if carried else {}),
         }
+
+    async def _judged(self, presented: verification.Presented) -> verification.Report:
+        keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
+        status = await self._status(presented)
+        async with self.turns:
+            return await asyncio.to_thread(verification.judge, presented, keys, status, datetime.now(UTC), self.canonicalizer)
+
+    async def _endorsed(self, carried: endorsements.Endorsement) -> dict[str, Any]:
+        """The report on an endorsement. Those that it carries itself are not looked at."""
+        try:
+            presented = verification.read(carried.payload)
+        except UnreadableError as problem:
+            return {"of": carried.of, "signature": {"verdict": "invalid", "detail": str(problem)}}
+        said = endorsements.comment(presented.credential)
+        summary = {name: value for name, value in _summary(presented.credential).items() if name in ("id", "issuer", "issuerName")}
+        structure = endorsements.faults(presented.credential, carried.target)
+        judged = (await self._judged(presented)).shown() | {"structure": structure}
+        return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged}
 
     async def _key(self, method: str) -> verification.KnownKey | None:
         """The key of this id: one of an issuer here, or one that is its own name. Nothing is fetched."""
@@ -127,6 +151,8 @@ class Office:
             return str(problem)
         if entry is None:
             return None
+        if isinstance(entry, revocation_list.ListEntry):
+            return await self.lists.status(entry, presented.issuer, str(presented.credential.get("id")))
         own = owner_of(entry.url, self.public)
         number = entry.url.rsplit("/", 1)[-1]
         if own is None or not number.isascii() or not number.isdigit() or len(number) > 9:

@@ -13,7 +13,10 @@ from scimsrv.http import Fields
 from scimsrv.keys import ServerKeys
 from scimsrv.observe import CURRENT
 from scimsrv.openbadges.answers import Answer
-from scimsrv.openbadges.endpoints import Endpoints, Front, place_of
+from scimsrv.openbadges.api import Api
+from scimsrv.openbadges.description import Published
+from scimsrv.openbadges.endpoints import Endpoints, place_of
+from scimsrv.openbadges.front import Front
 from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
@@ -33,9 +36,11 @@ class Badges:
             raise SettingsError(f"Setting badge_contexts: the folder cannot be read: {error}.") from None
         keyring = keyring_of(keys)
         self.signer = Signer(pool, keyring)
-        office = Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url)
+        office = Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url, settings.badge_status_hosts)
         visits = Addresses(settings.public_requests, "public", "There were too many requests without a token from this address")
-        self._endpoints = Endpoints(office, front, visits)
+        published = Published(settings.badge_terms_url, settings.badge_privacy_url)
+        api = Api(office, front, visits, published, settings.badge_consent_url)
+        self._endpoints = Endpoints(office, front, api, visits)
         self._background = background
 
     def wake(self) -> None:

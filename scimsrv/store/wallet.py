@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from scimsrv.errors import Kind, ScimError
+from scimsrv.store.applications import withdraw
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Queries
@@ -68,5 +69,6 @@ async def list_kept(db: Queries, tenant: int, user: str) -> list[dict[str, Any]]
 
 
 async def forget(connection: Connection, tenant: int, user: str) -> None:
-    """Do away with what the user keeps here, in the transaction that forgets the person."""
+    """Do away with what the user keeps here, and permits applications, in the transaction that forgets the person."""
     await connection.execute(_SQL["drop_kept"], tenant, user)
+    await withdraw(connection, tenant, user)

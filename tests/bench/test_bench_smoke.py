@@ -27,6 +27,18 @@ def test_the_quick_bench_prints_a_table(tmp_path: Path) -> None:
     assert all(row["ours"] > 0 and row["lowest"] <= row["ratio"] <= row["highest"] for row in rows)
 
 
+def test_awards_are_counted_until_they_are_signed() -> None:
+    """`python -m bench.awards` prints awards and signatures per second of as many awards as are asked for."""
+    command = [sys.executable, "-m", "bench.awards", "--awards", "3", "--alg", "ES256"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    awarded, signed = run.stdout.splitlines()
+    assert awarded.startswith("3 awards in ")
+    assert awarded.endswith(" awards/s")
+    assert signed.startswith("3 credentials signed (ES256) in ")
+    assert signed.endswith(" signed/s")
+
+
 def test_goals_read_in_their_direction() -> None:
     """Throughput has to reach its goal, latency must not exceed it."""
     assert [Goal(0.8, Unit.PER_SECOND).met(ratio) for ratio in (0.79, 0.8, 1.2)] == [False, True, True]

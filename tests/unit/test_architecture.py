@@ -76,7 +76,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     "starlette": (
         *("scimsrv.app", "scimsrv.auth", "scimsrv.http", "scimsrv.guard", "scimsrv.protocol.request", "scimsrv.protocol.response"),
         "scimsrv.monitor",
-        *("scimsrv.openbadges.endpoints", "scimsrv.openbadges.service"),
+        *("scimsrv.openbadges.api", "scimsrv.openbadges.endpoints", "scimsrv.openbadges.front", "scimsrv.openbadges.service"),
         "scimsrv.admin.",
     ),
     "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages", "scimsrv.admin.", "scimsrv.cli.administer"),

@@ -209,7 +209,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("searches of a tenant at the same time, per process", f"{_D.searches}, others wait", "429", "tenant_searches", "searches"),
     ("invalid tokens from an address within a minute", f"{Settings().bad_tokens}", "429", "bad_tokens"),
     (
-        "requests to public pages of badges from an address within a minute, per process",
+        "requests of public pages of an address within a minute, per process",
         f"{Settings().public_requests}",
         "429",
         "public_requests",
@@ -261,7 +261,7 @@ _MET: Final = {
     "bulk requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_bulk_requests_at_the_same_time",
     "searches of a tenant at the same time, per process": "tests/wire/test_rates.py::test_searches_at_the_same_time",
     "invalid tokens from an address within a minute": "tests/wire/test_rates.py::test_bad_tokens",
-    "requests to public pages of badges from an address within a minute, per process": "tests/wire/test_rates.py::test_public_pages_of_badges",
+    "requests of public pages of an address within a minute, per process": "tests/wire/test_rates.py::test_public_pages_of_badges",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
     "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",
 }

@@ -214,11 +214,15 @@ async def test_denied_attempts_at_the_urls_of_badges_are_rows(server: Server, ad
     assert (await client.with_token("nonsense").get("/ims/ob/v3p0/profile")).status_code == 401
     assert (await client.with_token(None).put("/Achievements/x/image", {})).status_code == 401
     assert (await client.with_token(other.token).post("/badges/verify", {})).status_code == 404
+    unknown = {"Authorization": "Basic YTpi", "Content-Type": "application/x-www-form-urlencoded"}
+    form = b"grant_type=refresh_token&refresh_token=x"
+    assert (await client.with_token(None).request("POST", "/ims/ob/v3p0/oauth/token", content=form, headers=unknown)).status_code == 401
     denied = [row for row in await _rows(server, admin, client) if row["operation"] == "denied"]
     said = [(row["actor"], orjson.loads(row["diff"])) for row in denied]
     found = sorted((actor, diff["status"], diff["method"], diff["route"]) for actor, diff in said)
     assert found == [
         ("", 401, "GET", "/ims/ob/v3p0/profile"),
+        ("", 401, "POST", "/ims/ob/v3p0/oauth/token"),
         ("", 401, "PUT", "/Achievements/{id}/image"),
         ("", 404, "POST", "/badges/verify"),
         (client.token.split("_")[1], 403, "GET", "/ims/ob/v3p0/credentials"),

@@ -59,6 +59,7 @@ async def test_a_recipient_who_comes_back(server: Server) -> None:
     assert (await made.client.delete(f"/Users/{user}")).status_code == 204
     scope = await _scope(server, made)
     await restore(scope, user)
+    assert (await made.client.get(f"/Awards/{active}/credential.jwt")).status_code == 200
     after = (await made.client.get(f"/Users/{user}")).json()
     assert after[USER_EXTENSION] == before[USER_EXTENSION]
     assert (await made.client.get(f"/Awards/{active}")).json()["recipient"] == shown["recipient"]

@@ -14,8 +14,9 @@ import jsonschema
 import orjson
 import pytest
 
-from scimsrv.badges import jws, status_list
+from scimsrv.badges import jws, signing, status_list
 from scimsrv.badges.identity import is_about
+from tests.unit.badges.test_verification import CREDENTIAL
 from tests.wire.badges import URN, Badges, badges
 from tests.wire.support import PUBLIC, Client, Server, Starter, assert_error
 
@@ -119,6 +120,23 @@ async def test_an_embedded_proof(server: Server) -> None:
     assert _verdicts(await _verify(made.client, answer.content)) == ("valid", "proven", "active")
     document["credentialSubject"]["achievement"]["name"] = "Leadership"
     assert _verdicts(await _verify(made.client, orjson.dumps(document)))[:2] == ("invalid", "unproven")
+
+
+async def test_the_form_by_accept(server: Server) -> None:
+    """A credential is had by any of the names of its two forms, the token where the client does not mind, and 406 by others."""
+    made, award = await _awarded(server)
+    path = f"/Awards/{award['id']}/credential"
+
+    async def ask(accept: str) -> httpx.Response:
+        return await made.client.request("GET", path, headers={"Accept": accept})
+
+    token = await _token(made.client, award)
+    for accept, media_type in (("*/*", "text/plain"), ("application/jwt, */*;q=0.1", "application/jwt"), ("text/*", "text/plain")):
+        answer = await ask(accept)
+        assert (answer.text, answer.headers["content-type"].partition(";")[0], answer.headers["vary"][:6]) == (token, media_type, "Accept")
+    assert (await ask("application/json;q=0.9, text/plain;q=0.1")).status_code in (200, 501)  # with contexts, and without
+    for accept in ("image/png", "*/*;q=0", "text/html;q=1"):
+        assert_error(await ask(accept), 406, says="text/plain, application/vc+ld+json")
 
 
 async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
@@ -319,6 +337,34 @@ async def test_who_may(server: Server) -> None:
     assert_error(await made.client.request("PUT", "/Achievements/none/image", content=PIXEL), 404)
     plain = await server.tenant()
     assert_error(await plain.request("POST", "/badges/verify", content=b"{}"), 501, says="switched off")
+
+
+async def test_endorsements_and_foreign_lists(server: Server) -> None:
+    """What a credential carries is judged like a credential, each by itself; a list of another server is not fetched, so that the status
+    is not known."""
+    made = await badges(server)
+    key = signing.new_key("EdDSA")
+    did = "did:key:" + signing.multikey_of(signing.public_jwk(key))
+    own = signing.SigningKey("EdDSA", f"{did}#{did.removeprefix('did:key:')}", key)
+    endorsement = CREDENTIAL | {
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "issuer": {"id": did, "type": ["Profile"], "name": "Endorser"},
+        "credentialSubject": {"id": CREDENTIAL["id"], "type": ["EndorsementSubject"], "endorsementComment": "Good work"},
+    }
+    right, elsewhere = jws.sign(endorsement, own), jws.sign(endorsement | {"credentialSubject": {"id": "urn:x"}}, own)
+    carrying = CREDENTIAL | {
+        "issuer": {"id": did, "type": ["Profile"]},
+        "endorsementJwt": [right, right[:-6] + "AAAAAA", elsewhere, "x"],
+        "credentialStatus": {"id": "https://lists.example/1", "type": "1EdTechRevocationList"},
+    }
+    report = await _verify(made.client, jws.sign(carrying, own).encode())
+    assert _verdicts(report) == ("valid", "proven", "unknown")
+    assert "nothing is fetched" in report["status"]["detail"]
+    first, second, third, fourth = report["endorsements"]
+    assert (_verdicts(first), first["comment"], first["structure"]) == (("valid", "proven", "active"), "Good work", [])
+    assert (first["of"], first["issuer"], first["issuerName"]) == ("credential", did, "Endorser")
+    assert [one["signature"]["verdict"] for one in (second, third, fourth)] == ["invalid", "valid", "invalid"]
+    assert third["structure"] == ["credentialSubject.id is not what it is carried by"]
 
 
 async def test_automatic_awards_are_issued_too(server: Server) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from scimsrv.badges import contexts, jws, signing, structure
+from scimsrv.badges import contexts, jws, signing, status_list, structure
 from scimsrv.badges.integrity import Canonicalizer, prove
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.profile import PublicKey, did_document, jwk_set, profile_document
@@ -396,7 +396,7 @@ def test_where_the_status_is() -> None:
     assert status_entry(CREDENTIAL) is None
     entry = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation", "statusListIndex": "7", "statusListCredential": "urn:l"}
     found = status_entry(CREDENTIAL | {"credentialStatus": [entry | {"statusPurpose": "suspension"}, entry]})
-    assert found is not None
+    assert isinstance(found, status_list.StatusEntry)
     assert (found.url, found.index) == ("urn:l", 7)
 
 

@@ -1,0 +1,100 @@
+-- Applications of users that reach the Open Badges API, and what users permit them; $1 is the tenant. Of secrets, codes and tokens there are
+-- digests alone.
+
+-- $2 id, $3 digest of its secret, $4 metadata, $5 how many there may be: no row where there are as many. What never got a user's permission
+-- within a day is forgotten.
+-- name: register
+WITH forgotten AS (
+    DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND created < now() - interval '1 day'
+)
+INSERT INTO badge_application (tenant, id, secret, metadata) SELECT $1, $2::text, $3::bytea, $4::text
+WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) < $5::integer
+RETURNING created
+
+-- $2 id
+-- name: application
+SELECT a.id, a.secret, a.metadata, a.created FROM badge_application a WHERE a.tenant = $1 AND a.id = $2
+
+-- $2 id, $3 application, $4 scopes, $5 where to go back to, $6 state, $7 challenge, $8 seconds for a user to answer, $9 how many there may be
+-- that wait: no row where there are as many. What has expired is forgotten.
+-- name: ask
+WITH forgotten AS (
+    DELETE FROM badge_grant WHERE tenant = $1 AND expires < now()
+)
+INSERT INTO badge_grant (tenant, id, application, scopes, redirect, state, challenge, expires)
+SELECT $1, $2::text, $3::text, $4::text[], $5::text, $6::text, $7::text, now() + make_interval(secs => $8::float8)
+WHERE (SELECT count(*) FROM badge_grant g WHERE g.tenant = $1 AND g.subject IS NULL AND g.expires > now()) < $9::integer
+RETURNING id
+
+-- $2 id: what a user is asked, as long as nobody has answered
+-- name: asked
+SELECT g.id, g.scopes, g.expires, a.metadata FROM badge_grant g JOIN badge_application a ON a.tenant = $1 AND a.id = g.application
+WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
+
+-- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good
+-- name: permit
+UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
+WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING redirect, state
+
+-- $2 id
+-- name: deny
+DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING redirect, state
+
+-- $2 id, $3 application, $4 digest of the code, $5 where it went back to, $6 challenge, $7/$8 digest of the access token and its seconds,
+-- $9 digest of the refresh token or NULL, $10 seconds for which that is good: once only
+-- name: redeem
+WITH redeemed AS (
+    UPDATE badge_grant SET redeemed = true, access = $7, access_until = now() + make_interval(secs => $8::float8),
+           refresh = CASE WHEN 'offline_access' = ANY (scopes) THEN $9::bytea END,
+           expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) THEN $10::float8 ELSE $8::float8 END)
+    WHERE tenant = $1 AND id = $2 AND application = $3 AND code = $4 AND redirect = $5 AND challenge = $6 AND NOT redeemed
+      AND subject IS NOT NULL AND expires > now()
+    RETURNING application, scopes
+), used AS (
+    UPDATE badge_application a SET used = now() FROM redeemed r WHERE a.tenant = $1 AND a.id = r.application
+)
+SELECT scopes FROM redeemed
+
+-- $2 id, $3 digest of a code that was redeemed before: somebody else has it, and what it gave ends
+-- name: end_stolen_code
+DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND code = $3 AND redeemed
+
+-- $2 id, $3 application, $4 digest of the refresh token, $5/$6 digest of the access token and its seconds, $7 digest of the next refresh
+-- token, $8 seconds for which that is good
+-- name: refresh
+UPDATE badge_grant SET access = $5, access_until = now() + make_interval(secs => $6::float8), refresh = $7,
+       expires = now() + make_interval(secs => $8::float8)
+WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh = $4 AND redeemed AND expires > now() RETURNING scopes
+
+-- $2 id, $3 application: it shows a refresh token that was replaced, which somebody else may have as well
+-- name: end_stolen_refresh
+DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh IS NOT NULL
+
+-- $2 id, $3 digest of the access token: whom it stands for and what it may do
+-- name: by_access
+SELECT g.application, g.scopes, g.holder, g.subject, t.id AS tenant, t.slug, t.status, t.revision
+FROM badge_grant g JOIN tenant t ON t.id = $1
+WHERE g.tenant = $1 AND g.id = $2 AND g.access = $3 AND g.access_until > now()
+
+-- $2 id, $3 application, $4 digest of the access or the refresh token
+-- name: revoke
+DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND (access = $4 OR refresh = $4)
+
+-- $2 user: what the user permitted
+-- name: permitted
+SELECT g.application, g.scopes, g.created, g.expires, a.metadata
+FROM badge_grant g JOIN badge_application a ON a.tenant = $1 AND a.id = g.application
+WHERE g.tenant = $1 AND g.holder = $2 AND g.redeemed AND g.expires > now() ORDER BY g.created, g.id
+
+-- $2 user, $3 application or NULL for all
+-- name: withdraw
+DELETE FROM badge_grant WHERE tenant = $1 AND holder = $2 AND application = coalesce($3::text, application)
+
+-- name: applications
+SELECT a.id, a.metadata, a.created, a.used, (SELECT count(DISTINCT g.holder) FROM badge_grant g
+    WHERE g.tenant = $1 AND g.application = a.id AND g.redeemed AND g.expires > now()) AS users
+FROM badge_application a WHERE a.tenant = $1 ORDER BY a.created, a.id
+
+-- $2 id: with everything that users permitted it
+-- name: remove
+DELETE FROM badge_application WHERE tenant = $1 AND id = $2
