@@ -11,6 +11,7 @@ DEPLOYED := $(DEPLOY)/.installed
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
+IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
@@ -51,7 +52,7 @@ serve: install ## start an embedded Postgres and the server, print URL, token an
 	@exec $(BIN)/scimsrv serve $(SERVE_ARGS)
 
 test: install $(DEPLOYED) check test-rust ## lint, types, and every test against a Postgres of its own
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-rust: install ## tests and lints of the Rust package, where cargo is installed
 	@if ! command -v cargo >/dev/null 2>&1; then echo "cargo is not installed: the Rust package is not tested"; else \

@@ -18,20 +18,29 @@ if TYPE_CHECKING:
 _TESTS: Final = Path(__file__).parent
 
 
+#: Files of tests/store whose tests run on every Postgres that is found: those about SQL that versions may see differently. `make
+#: test-matrix` runs the others there, too.
+_EVERYWHERE: Final = frozenset(
+    {
+        *("test_statements.py", "test_plans.py", "test_plans_of_writes.py", "test_filter_cases.py", "test_filter_property.py"),
+        *("test_migrate.py", "test_races.py", "test_row_security.py", "test_audit_roles.py", "test_bulk_whole.py"),
+    }
+)
+
 #: Files whose tests run with and without row-level security, whatever else is asked for.
 _BOTH: Final = frozenset(
     {
-        *("wire/test_isolation.py", "wire/test_tenancy_matrix.py", "wire/test_authentication.py", "wire/test_bulk.py", "wire/test_me.py"),
-        *("wire/test_asynchronous.py", "wire/test_idempotency.py", "wire/test_definitions.py", "wire/test_admin_definitions.py"),
-        *("store/test_races.py", "store/test_bulk_whole.py", "store/test_filter_cases.py", "store/test_names.py"),
+        *("wire/test_isolation.py", "wire/test_tenancy_matrix.py", "wire/test_authentication.py", "wire/test_bulk.py"),
+        *("wire/test_asynchronous.py", "store/test_races.py", "store/test_bulk_whole.py"),
     }
 )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of tests/store on every Postgres found, all others on the embedded one; some with row-level security, too."""
+    """Run tests about SQL on every Postgres found, all others on the embedded one; some with row-level security, too."""
     if "cluster" in metafunc.fixturenames and "tests/store/" in metafunc.definition.nodeid:
-        metafunc.parametrize("cluster", versions(), indirect=True, scope="session")
+        found = versions() if metafunc.definition.path.name in _EVERYWHERE else [POSTGRES]
+        metafunc.parametrize("cluster", found, indirect=True, scope="session")
     if "isolation" in metafunc.fixturenames and metafunc.definition.path.relative_to(_TESTS).as_posix() in _BOTH:
         metafunc.parametrize("isolation", ("predicate", "rls"), indirect=True)
 
