@@ -101,7 +101,7 @@ build: install ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 lock: ## resolve the dependencies again (needs uv)
-	$(UV) pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra embedded --extra otel --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
 clean: ## remove everything that was made here, except the data directory

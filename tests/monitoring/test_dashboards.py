@@ -43,7 +43,10 @@ async def test_every_panel_shows_something(database: str, tmp_path: Path) -> Non
     folder = tmp_path / "prometheus"
     folder.mkdir()
     begun = time.time()
-    with running(database, database, tmp_path, **SETTINGS) as site, prometheus([monitor_url(site.servers[0])[7:]], folder) as asking:
+    with (
+        running(database, database, tmp_path, workers=(1,), **SETTINGS) as site,
+        prometheus([monitor_url(site.servers[0])[7:]], folder) as asking,
+    ):
         left = {expr: panel for panel, expr in _PANELS}
 
         def enough() -> bool:

@@ -54,7 +54,8 @@ async def test_what_is_found(pool: Pool, database: str, walled: bool) -> None:
     expected = [Holding("acme", "Group", 1, 0), Holding("acme", "User", 8, 3), Holding("beta", "User", 1, None)]
     assert sorted(found.holdings, key=lambda one: (one.slug, one.type)) == expected
     assert [slug for slug, *_ in found.endings] == ["beta", *["acme"] * OF_A_TENANT]
-    assert found.endings[0][1:] == ("scc_x/abcdef", pytest.approx(soon.timestamp()))
+    assert found.endings[0][1] == "scc_x/abcdef"
+    assert found.endings[0][2] == pytest.approx(soon.timestamp())
     assert found.sealed == pytest.approx(time.time(), abs=600)
     assert 70 <= found.unsealed < 600
     assert (found.waiting, 9 <= found.waited < 600, found.unsigned) == (1, True, 0)
