@@ -201,6 +201,9 @@ Projection: TypeAlias = Callable[[Observation], None]
 #: The request that the present task serves; what a request begins and leaves behind still names it, when it is over.
 CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("exchange", default=None)
 
+#: The `traceparent` (W3C Trace Context) of the span of the present request, for what is asked of others meanwhile; empty without one.
+TRACEPARENT: Final[ContextVar[str]] = ContextVar("traceparent", default="")
+
 _projections: list[Projection] = []
 _samplers: list[Callable[[], Observation]] = []
 
@@ -251,6 +254,17 @@ def queried(name: str | None, seconds: float) -> None:
         observe(Queried(name or "background", seconds))
     else:
         exchange.queries.append((name or "", seconds))
+        if _statements is not None:
+            _statements(name or "", seconds)
+
+
+_statements: Callable[[str, float], None] | None = None
+
+
+def watch_statements(watcher: Callable[[str, float], None] | None) -> None:
+    """Show each statement of a request to the watcher when it has ended: its name, empty for one that was put together, and seconds."""
+    global _statements
+    _statements = watcher
 
 
 def finish(exchange: Exchange) -> None:

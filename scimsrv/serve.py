@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from scimsrv import logs, observe, service_manager
+from scimsrv import logs, observe, service_manager, tracing
 from scimsrv.board import Board, Pulse, shared_board
 from scimsrv.exposition import exposition, metrics_of
 from scimsrv.guard import GuardedProtocol
@@ -41,6 +41,9 @@ _SUPERVISOR: Final = "supervisor"
 
 _pulse = Pulse()
 
+_TRACING: Final = threading.Lock()
+_tracing: tracing.Tracing | None = None
+
 
 def worker_app() -> Any:
     """Make the application in a server process, which finds its settings in the environment."""
@@ -61,7 +64,18 @@ def worker_app() -> Any:
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
     GuardedProtocol.concurrency = settings.concurrency
-    return create_app(settings)
+    return _traced(create_app(settings))
+
+
+def _traced(app: Any) -> Any:
+    """The application, with traces where they are asked for; both planes of a process share what sends them."""
+    global _tracing
+    if not tracing.wanted(os.environ):
+        return app
+    with _TRACING:
+        if _tracing is None:
+            _tracing = tracing.Tracing(tracing.exporting())
+    return _tracing.around(app)
 
 
 async def beat() -> None:
@@ -86,6 +100,10 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
         os.environ.pop(PREFIX + name, None)
     os.environ.update(to_environment(settings.model_copy(update={"admin_database_url": None})))
     _check_tls(settings)
+    try:
+        tracing.wanted(os.environ)
+    except tracing.TracingError as error:
+        raise ServeError(str(error)) from None
     _set_up_logging(settings)
     several = settings.workers > 1
     with contextlib.ExitStack() as stack:
@@ -188,7 +206,7 @@ def _admin(settings: Settings, listeners: Listeners, *, several: bool) -> Iterat
         plane = "admin"
 
     # Where one process does everything, its data plane looks at what is looked at each second.
-    app = create_admin_app(settings, lambda: server.should_exit)
+    app = _traced(create_admin_app(settings, lambda: server.should_exit))
     server = Announcing(_config(settings, app, AdminProtocol, 1, notify=_sample if several else None))
     with beside(server, listeners.admin, "the admin API", _START_SECONDS):
         yield

@@ -9,6 +9,7 @@ import pytest
 
 from tests.distributed.pooler import PROGRAM, pooler, through
 from tests.postgres import ISOLATION, POOLED, POSTGRES, TestServer, test_server, versions
+from tests.processes import LEAKS
 from tests.recorder import faults, recording
 from tests.routing import astray
 
@@ -94,6 +95,13 @@ async def pool(database: str) -> "AsyncIterator[Pool]":
     """Yield a pool on the module's database."""
     async with asyncpg.create_pool(database, min_size=1, max_size=10) as made:
         yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_are_clean() -> Iterator[None]:
+    """No server that was started in the run has written a secret, or an address of a person, to its log."""
+    yield
+    assert not LEAKS, "\n".join(LEAKS[:10])
 
 
 @pytest.fixture(scope="session", autouse=True)

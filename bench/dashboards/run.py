@@ -36,7 +36,7 @@ from scimsrv.store.tenants import create_tenant
 from scimsrv.store.trusts import Trust, add_trust
 
 #: Settings that the server needs for it.
-SETTINGS: Final = {"SCIMSRV_POOL_SIZE": "2", "SCIMSRV_BAD_TOKENS": "10", "SCIMSRV_JWKS_HOSTS": "keys.invalid"}
+SETTINGS: Final[dict[str, str]] = {"SCIMSRV_POOL_SIZE": "2", "SCIMSRV_BAD_TOKENS": "10", "SCIMSRV_JWKS_HOSTS": "keys.invalid"}
 
 _SCIM: Final = {"Content-Type": "application/scim+json"}
 _CORE: Final = "urn:ietf:params:scim:schemas:core:2.0:"

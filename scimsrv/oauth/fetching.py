@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from scimsrv.observe import TRACEPARENT
+
 #: Seconds that everything may take, and bytes that a document may have.
 TIMEOUT: Final = 2.0
 MAX_BYTES: Final = 256 * 1024
@@ -103,7 +105,9 @@ class Fetcher:
         reader, writer = await asyncio.open_connection(addresses[0], port, ssl=context, server_hostname=host)
         try:
             name = host if port == 443 else f"{host}:{port}"
-            head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept: application/json\r\nUser-Agent: scimsrv\r\nConnection: close\r\n\r\n"
+            head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept: application/json\r\nUser-Agent: scimsrv\r\nConnection: close\r\n"
+            traceparent = TRACEPARENT.get()
+            head += f"traceparent: {traceparent}\r\n\r\n" if traceparent else "\r\n"
             writer.write(head.encode("ascii"))
             answer = _Answer()
             parser = httptools.HttpResponseParser(answer)

@@ -1,10 +1,12 @@
-"""Nothing secret and nothing personal that a client sends is in the log or in the metrics, whatever goes wrong with it."""
+"""Nothing secret and nothing personal that a client sends is in log, metrics or traces, and no secret in an answer, whatever goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ import pytest
 from scimsrv.logs import FIELDS
 from tests.distributed.site import Site, running
 from tests.monitoring.scraping import scrape, until
-from tests.wire.support import ENTERPRISE, SCIM, USER, Client, patch
+from tests.wire.support import ENTERPRISE, KEY, SCIM, USER, Client, patch
 
 #: Part of everything that is planted; letters only, so that no encoding hides it.
 CANARY: Final = "kanarienvogel"
@@ -81,6 +83,8 @@ async def _everything(client: Client, http: httpx.AsyncClient, admin_url: str) -
         ("X-Forwarded-For", CANARY),
         ("Content-Encoding", CANARY),
         ("traceparent", CANARY),
+        ("tracestate", f"{CANARY}={CANARY}"),
+        ("baggage", f"user={CANARY}"),
     ):
         await client.request("PUT", path, _PERSON, headers={name: value})
     for given in (f"Bearer {_TOKEN}", f"Basic {CANARY}", f"{CANARY} {CANARY}", CANARY, f"Bearer eyJ{CANARY}.{CANARY}.{CANARY}"):
@@ -102,13 +106,6 @@ def _raw(port: int, *messages: bytes) -> None:
                 continue
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client."""
-    async with httpx.AsyncClient(timeout=30) as made:
-        yield made
-
-
 async def _failures(site: Site, client: Client) -> None:
     """Let the database refuse what is written, with messages that show the whole row, and lose a table."""
     connection = await asyncpg.connect(site.database)
@@ -123,9 +120,62 @@ async def _failures(site: Site, client: Client) -> None:
         await connection.close()
 
 
-async def test_nothing_leaks(database: str, tmp_path: Path, http: httpx.AsyncClient) -> None:
-    """Everything that the server wrote to its log and shows in its metrics is free of it, and each line has allowed fields only."""
-    with running(database, database, tmp_path) as site:
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the URL of what takes spans (OTLP over HTTP), and what it was sent."""
+    taken: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{served.server_port}", taken
+    finally:
+        served.shutdown()
+        served.server_close()
+        thread.join()
+
+
+async def test_nothing_leaks(database: str, tmp_path: Path, collector: tuple[str, list[bytes]]) -> None:
+    """Everything that the server wrote to its log, shows in its metrics and sent as traces is free of it; each line of the log has allowed
+    fields only; and what it answered holds neither a password nor a token."""
+    answered: list[bytes] = []
+
+    async def taken(answer: httpx.Response) -> None:
+        answered.append(str(answer.headers).encode() + await answer.aread())
+
+    endpoint, spans = collector
+    http = httpx.AsyncClient(timeout=30, event_hooks={"response": [taken]})
+    async with http:
+        lines, metrics, token = await _all_of_it(database, tmp_path, http, endpoint)
+    assert lines.count("\n") > 60
+    assert '"status":500' in lines
+    assert "CheckViolationError" in lines
+    traces = b"".join(spans).decode("latin-1")
+    assert "PATCH /Users/{id}" in traces
+    for text in (lines, metrics, traces):
+        assert CANARY not in text.lower()
+        assert token[10:50] not in text
+    for line in lines.splitlines():
+        assert set(orjson.loads(line)) <= set(FIELDS), line
+    assert len(answered) > 60
+    for secret in (_PERSON["password"], f"other-{CANARY}", _TOKEN, token, KEY[2:]):
+        assert not [one for one in answered if secret.encode() in one]
+
+
+async def _all_of_it(database: str, folder: Path, http: httpx.AsyncClient, endpoint: str) -> tuple[str, str, str]:
+    """Let a server meet all of it; its log, its metrics, and the token that it was shown."""
+    with running(database, database, folder, workers=(1,), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as site:
         (client,) = await site.tenant(http, "scim:bulk")
         served = site.servers[0]
         await _everything(client, http, served.announced["admin_url"])
@@ -142,14 +192,6 @@ async def test_nothing_leaks(database: str, tmp_path: Path, http: httpx.AsyncCli
             f"POST /scim/{where}/Users HTTP/1.1\r\n{head}Content-Length: 1000\r\n\r\n{{\"userName\": \"{_EMAIL}\"".encode(),
         )  # fmt: skip
         log = site.folders[0] / "serve.log"
-        lines = await until(log.read_text, lambda text: text.count("499") >= 1)
+        await until(log.read_text, lambda text: text.count("499") >= 1)
         metrics = scrape(served).text
-    lines = log.read_text()
-    assert lines.count("\n") > 60
-    assert '"status":500' in lines
-    assert "CheckViolationError" in lines
-    for text in (lines, metrics):
-        assert CANARY not in text.lower()
-        assert (client.token or "")[10:50] not in text
-    for line in lines.splitlines():
-        assert set(orjson.loads(line)) <= set(FIELDS), line
+    return log.read_text(), metrics, client.token or ""

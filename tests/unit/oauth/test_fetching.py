@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scimsrv.oauth.fetching import MAX_BYTES, Fetcher, FetchError, is_public
+from scimsrv.observe import TRACEPARENT
 
 HOST = "keys.example.com"
 BODY = b'{"keys": []}'
@@ -116,6 +117,19 @@ async def test_a_document_is_fetched(certificate: Path, text: bytes) -> None:
         assert await here(certificate).fetch(f"https://{HOST}:{port}/a/keys?x=1") == BODY
     assert asked[0].startswith(b"GET /a/keys?x=1 HTTP/1.1\r\nHost: keys.example.com:")
     assert b"uthorization" not in asked[0]
+
+
+async def test_what_is_fetched_is_part_of_a_trace(certificate: Path) -> None:
+    """The request for keys has the traceparent of the request that needs them, and none where there is none."""
+    asked: list[bytes] = []
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with serving(certificate, replying(_OK + b"Content-Length: 12\r\n\r\n" + BODY, asked)) as port:
+        for given in ("", traceparent):
+            token = TRACEPARENT.set(given)
+            assert await here(certificate).fetch(f"https://{HOST}:{port}/keys") == BODY
+            TRACEPARENT.reset(token)
+    assert [b"traceparent" in head for head in asked] == [False, True]
+    assert f"\r\ntraceparent: {traceparent}\r\n".encode() in asked[1]
 
 
 @pytest.mark.parametrize(
