@@ -30,6 +30,9 @@ _DEFAULT: Final = Policy()
 _NEWEST: Final = 2**63 - 1
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: Days that are more than there are.
+_FOR_EVER: Final = 100_000
+
 #: Entries that one statement removes.
 _BATCH: Final = 1_000
 
@@ -81,16 +84,17 @@ async def add(pool: Queries, tenant: int, entries: Sequence[Mapping[str, Any]]) 
 
 async def trim(pool: Queries, log: Log) -> None:
     """Remove the entries that are too many or too old."""
-    for reads in (False, True):
-        while await _removed(pool, _SQL["trim"], log.tenant, reads, log.rows, _BATCH):
+    bounds = await guarded(lambda: pool.fetchrow(_SQL["bounds"], log.tenant, log.rows, log.days or _FOR_EVER))
+    assert bounds is not None
+    old = _NEWEST if bounds["young"] is None else bounds["young"] - 1
+    for reads, many in ((True, bounds["reads"]), (False, bounds["others"])):
+        while await _dropped(pool, log.tenant, reads=reads, up_to=max(many or 0, old)):
             continue
-    while log.days and await _removed(pool, _SQL["outdated"], log.tenant, log.days, _BATCH):
-        continue
 
 
-async def _removed(pool: Queries, statement: Any, tenant: int, *args: Any) -> bool:
+async def _dropped(pool: Queries, tenant: int, *, reads: bool, up_to: int) -> bool:
     """Whether as many went as may go at once, so that there may be more."""
-    tag = await guarded(lambda: pool.execute(statement, tenant, *args))
+    tag = await guarded(lambda: pool.execute(_SQL["drop"], tenant, reads, up_to, _BATCH))
     return int(tag.rsplit(" ", 1)[1]) == _BATCH
 
 

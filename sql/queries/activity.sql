@@ -15,7 +15,8 @@ SELECT h.tenant, coalesce((c.policy ->> 'activity_rows')::integer, $1::integer) 
 FROM activity_head h JOIN tenant_config c ON c.tenant = h.tenant
 
 -- $2 how many, $3 the entries as a JSON array, each with its place, counted from 1. The change that a request led to is one of the last of
--- its resource: made by the same credential while the request was served.
+-- its resource: made by the same credential while the request was served. They are sought as a range of (id, seq), so that no other index
+-- than that of resources has their order.
 -- name: add
 WITH head AS (
     INSERT INTO activity_head (tenant, last) VALUES ($1, $2::bigint)
@@ -45,7 +46,11 @@ LEFT JOIN LATERAL (
     SELECT c.operation, c.type, c.version, c.attributes, c.coercions,
            CASE WHEN 'members' = ANY (c.attributes) THEN c.content::jsonb -> 'members' END AS members,
            CASE WHEN 'active' = ANY (c.attributes) THEN c.content::jsonb #>> '{active,1}' = 'true' END AS active
-    FROM (SELECT h.* FROM change h WHERE h.tenant = $1 AND h.id = given.resource ORDER BY h.seq DESC LIMIT 20) c
+    FROM (
+        SELECT h.* FROM change h
+        WHERE h.tenant = $1 AND h.id >= given.resource AND (h.id, h.seq) <= (given.resource, 9223372036854775807)
+        ORDER BY h.id DESC, h.seq DESC LIMIT 20
+    ) c
     WHERE given.status < 400 AND NOT given.reads AND c.operation IN ('create', 'update', 'delete', 'restore')
       AND c.at BETWEEN to_timestamp(given.at - 0.001) AND to_timestamp(given.at + given.milliseconds / 1000)
       AND split_part(c.actor, '/', 1) = given.token AND (given.version IS NULL OR c.version = given.version)
@@ -92,16 +97,21 @@ SELECT c.kid, c.label FROM credential c WHERE c.tenant = $1 AND c.kid = ANY ($2:
 UNION ALL SELECT o.id, o.label FROM oauth_client o WHERE o.tenant = $1 AND o.id = ANY ($2::text[])
 UNION ALL SELECT r.id, r.label FROM trust r WHERE r.tenant = $1 AND r.id = ANY ($2::text[])
 
--- $2 whether of those that changed nothing, $3 how many are kept, $4 how many go at most
--- name: trim
-DELETE FROM activity WHERE tenant = $1 AND number IN (
-    SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.reads = $2 ORDER BY a.number DESC OFFSET $3 LIMIT $4
-)
+-- $2 how many are kept of those that changed nothing, and of the others; $3 days for which they are: up to which number there are too many
+-- of them (NULL: of none), and the first that is not too old
+-- name: bounds
+SELECT (SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.reads ORDER BY a.number DESC OFFSET $2::integer LIMIT 1) AS reads,
+       (SELECT a.number FROM activity a WHERE a.tenant = $1 AND NOT a.reads ORDER BY a.number DESC OFFSET $2::integer LIMIT 1) AS others,
+       (SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.at >= now() - make_interval(days => $3)
+        ORDER BY a.number LIMIT 1) AS young
 
--- $2 days for which they are kept, $3 how many go at most
--- name: outdated
-DELETE FROM activity WHERE tenant = $1 AND number IN (
-    SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.at < now() - make_interval(days => $2) LIMIT $3
+-- $2 whether of those that changed nothing, $3 up to which number, $4 how many go at most: the first ones. The range that they are in is
+-- found first, so that this costs the same whatever is known of the table.
+-- name: drop
+DELETE FROM activity WHERE tenant = $1 AND reads = $2 AND number <= (
+    SELECT max(f.number) FROM (
+        SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.reads = $2 AND a.number <= $3 ORDER BY a.number LIMIT $4
+    ) f
 )
 
 -- $2 id of a resource that is erased: entries on their way leave it out
