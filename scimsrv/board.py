@@ -124,7 +124,7 @@ class Board:
 @contextlib.contextmanager
 def shared_board() -> Iterator[Board]:
     """A board for several processes, whose directory goes with the block. Directories of servers that were killed go too."""
-    place = place_of_boards()
+    place = _place()
     _sweep(place)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
@@ -137,6 +137,10 @@ def shared_board() -> Iterator[Board]:
 
 def place_of_boards() -> Path:
     """The directory in which boards are made."""
+    return _place()
+
+
+def _place() -> Path:
     memory = Path("/dev/shm")  # noqa: S108 - where it exists it is shared memory, and the directory is made safely
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 

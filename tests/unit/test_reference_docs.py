@@ -12,7 +12,7 @@ import pytest
 from scimsrv import assets, auth, guard, http
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
-from scimsrv.cli import build_parser
+from scimsrv.cli import build_parser, doctor, surroundings
 from scimsrv.exposition import OF_SERVER
 from scimsrv.filter import parse
 from scimsrv.limits import DEFAULT, Limits
@@ -26,9 +26,12 @@ from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.resource_type import MOST_SCHEMAS
 from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
-from scimsrv.store import credentials, pool
+from scimsrv.store import checkup, credentials, pool
+from scimsrv.store.consistency.kinds import Kind
 
 DOCS = Path(str(assets.ROOT)) / "docs"
+
+_EXAMINING = [Path(str(module.__file__)) for module in (checkup, doctor, surroundings)]
 
 
 def _shown(value: object) -> str:
@@ -341,3 +344,15 @@ def test_every_role_and_scope_is_documented() -> None:
 def test_every_route_is_documented() -> None:
     """docs/admin-api.md holds exactly the table of routes."""
     assert route_table() in (DOCS / "admin-api.md").read_text(encoding="utf-8"), route_table()
+
+
+def test_what_verify_finds_and_doctor_looks_at_is_documented() -> None:
+    """Each kind of difference has its line, and whether it is repaired; each check of doctor is named."""
+    text = (DOCS / "operations.md").read_text(encoding="utf-8")
+    lines = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| `")]
+    for kind in Kind:
+        (found,) = (line for line in lines if f"`{kind.value.called}`" in line[0] and len(line) == 3 and line[2].strip())
+        assert kind.value.derived is not found[2].strip().startswith("never"), kind
+    checks = re.findall(r'Finding\(\s*"([a-zA-Z ]+)"', "".join(path.read_text() for path in _EXAMINING))
+    assert len(set(checks)) > 15
+    assert {one for one in checks if f"`{one}`" not in text} == set()
