@@ -70,6 +70,7 @@ from scimsrv.store.isolation import check
 from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
+from scimsrv.store.replica import Replica, open_replica
 from scimsrv.store.scope import Scope, now
 from scimsrv.traffic import Held, Traffic
 from scimsrv.trail import Trail
@@ -98,6 +99,7 @@ class App:
         self.settings = settings
         self.limits = limits_of(settings)
         self.pool: Pool
+        self.replica: Replica | None = None
         self.authenticator: Authenticator
         self.access_tokens: AccessTokens
         self.token_endpoint: TokenEndpoint
@@ -135,6 +137,7 @@ class App:
         except DatabaseError:
             await self.pool.close()
             raise
+        self.replica = await open_replica(settings, self.pool)
         self._unsample = sampled(lambda: Load("data", self._in_progress))
         self.access_tokens = AccessTokens(keys.derive_all(labels.ACCESS_TOKEN_KEY), settings.base_url)
         shared = (keys.derive_all(labels.SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
@@ -166,6 +169,8 @@ class App:
         await self.recorder.stop()
         self._unsample()
         await self.traffic.rates.stop()
+        if self.replica is not None:
+            await self.replica.close()
         await self.pool.close()
 
     async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
@@ -317,7 +322,7 @@ class App:
                 return finished(kept, wanted, shown=shown)
         if isinstance(plan, Query):
             async with self.traffic.search(scope.tenant, scope.limits):
-                outcome = await execute(scope, plan)
+                outcome = await (execute(scope, plan) if self.replica is None else self.replica.search(scope, plan))
                 if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
                 return await self.traffic.in_turn(scope.tenant, partial(renderer.reply, outcome))

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 UNMATCHED: Final = "unmatched"
 """The word for a path that is none of ours."""
 
-Plane: TypeAlias = Literal["data", "admin"]
+Plane: TypeAlias = Literal["data", "admin", "replica"]
 
 Result: TypeAlias = Literal["ok", "conflict", "invalid", "notfound", "precondition", "denied", "throttled", "unavailable"]
 

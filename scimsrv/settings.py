@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX: Final = "SCIMSRV_"
-SECRETS: Final = frozenset({"database_url", "admin_database_url", "secret_key", "admin_token"})
+SECRETS: Final = frozenset({"database_url", "admin_database_url", "replica_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
 _LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts"})
@@ -30,6 +30,10 @@ class Settings(BaseModel):
     database_url: str | None = Field(default=None, description="Postgres to use; without it an embedded one runs in the data directory")
     admin_database_url: str | None = Field(
         default=None, description="the same database for migrations and administration, as the role that owns the tables"
+    )
+    replica_url: str | None = Field(default=None, description="a streaming replica of the database, for searches; without it the database")
+    replica_max_lag: float = Field(
+        default=5.0, ge=0.1, le=3600, description="seconds that the replica may be behind; searches go to the database beyond it"
     )
     isolation: Literal["predicate", "rls"] = Field(
         default="predicate", description="what keeps tenants apart: each statement's predicate, or row-level security as well"
@@ -142,6 +146,8 @@ class Settings(BaseModel):
         taken = [(self.host, self.port)] + ([(self.admin_host, self.admin_port)] if self.admin else [])
         if self.metrics and self.metrics_port and (self.metrics_host, self.metrics_port) in taken:
             raise ValueError("metrics_port must be neither port nor admin_port: metrics have an address of their own")
+        if self.replica_url is not None and self.embedded and self.admin_url is None:
+            raise ValueError("replica_url needs a database_url")
         if self.isolation == "rls" and self.embedded and self.admin_url is None:
             raise ValueError("isolation = rls needs a database_url: the embedded Postgres has one role, which owns everything")
         if self.default_page > self.max_page:

@@ -118,3 +118,15 @@ WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'badge_kept
 
 SELECT create_distributed_table('rate', 'tenant', colocate_with => 'resource')
 WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'rate'::regclass);
+
+SELECT create_distributed_table('badge_application', 'tenant', colocate_with => 'resource')
+WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'badge_application'::regclass);
+
+SELECT create_distributed_table('badge_grant', 'tenant', colocate_with => 'resource')
+WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'badge_grant'::regclass);
+
+SELECT create_distributed_table('activity_head', 'tenant', colocate_with => 'resource')
+WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'activity_head'::regclass);
+
+SELECT create_distributed_table('activity', 'tenant', colocate_with => 'resource')
+WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'activity'::regclass);

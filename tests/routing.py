@@ -57,10 +57,11 @@ def distribution() -> Distribution:
 
 KNOWN: Final = distribution()
 
-#: Statements that ask every node: the background looks for tenants with something to do, once every few seconds, and what the whole
-#: authority publishes. No request of a tenant waits for one.
+#: Statements that ask every node: the background looks for tenants with something to do, once every few seconds, monitoring counts what
+#: waits, once a minute, and what the whole authority publishes. No request of a tenant waits for one.
 EVERY_NODE: Final = frozenset(
     {
+        ("activity", "with_log"),
         ("audit", "with_unsealed"),
         ("audit", "without_chain"),
         ("credentialing", "all_keys"),
@@ -69,6 +70,9 @@ EVERY_NODE: Final = frozenset(
         ("jobs", "with_work"),
         ("requests", "with_jobs"),
         ("requests", "with_old"),
+        ("survey", "audit"),
+        ("survey", "unsigned"),
+        ("survey", "waiting"),
         ("tombstones", "with_old"),
     }
 )

@@ -227,11 +227,12 @@ async def _keep(_connection: Connection) -> None:
 
 async def open_pool(dsn: str, *, size: int, statement_cache: int, plane: Plane = "data", isolated: bool = False) -> Pool:
     """Open a pool of at most `size` connections. `statement_cache` is 0 behind a pooler that cannot keep prepared statements; `plane`
-    is the word for it in metrics, `isolated` says that row-level security guards the rows."""
+    is the word for it in metrics, `isolated` says that row-level security guards the rows. A replica may be away: its pool connects when
+    it is asked."""
     return Pool(
         await asyncpg.create_pool(
             dsn,
-            min_size=min(2, size),
+            min_size=0 if plane == "replica" else min(2, size),
             max_size=size,
             statement_cache_size=statement_cache,
             command_timeout=STATEMENT_TIMEOUT,

@@ -34,6 +34,11 @@ async def search(scope: Scope, plan: Query) -> Page:
     return page
 
 
+def asks_for_one(plan: Query) -> bool:
+    """Whether the query is for the one resource that has a unique value."""
+    return _unique(plan) is not None
+
+
 async def _searched(scope: Scope, plan: Query, made: Statement) -> Page:
     async with scope.pool.acquire() as conn:
         rows = await conn.fetch(made.text, *made.arguments)

@@ -70,7 +70,7 @@ def test_chart(rendered: dict[str, list[dict[str, Any]]], name: str) -> None:
     values, objects = _VALUES[name], rendered[name]
     assert render(values, "--lint") == []
     pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
-    given = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if not one["name"].endswith("_FILE")}
+    given = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if "value" in one and not one["name"].endswith("_FILE")}
     settings = load_settings({"database_url": "postgresql://x", "host": "0.0.0.0"}, given)
     check_exposure(settings)
     assert settings.drain_seconds + pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] < pod["terminationGracePeriodSeconds"]

@@ -16,7 +16,7 @@ from tests.store.support import sample_catalog, scope_on
 from tests.store.test_statements import _every_kind, _texts
 
 #: Tables that stay on the coordinator, where migrations and administrators' work are done.
-COORDINATOR: Final = frozenset({"schema_migration", "migration_lock", "admin_credential", "admin_change"})
+COORDINATOR: Final = frozenset({"schema_migration", "schema_state", "migration_lock", "admin_credential", "admin_change"})
 
 _ABOUT_THE_SERVER: Final = {"migration", "checkup", "isolation"}
 _NAMED: Final = [(file, name) for file in all_files() if file not in _ABOUT_THE_SERVER for name in load(file)]

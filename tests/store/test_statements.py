@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 #: Files whose statements are about the database as a whole, or about its administrators.
-_ABOUT_THE_DATABASE = {"migration", "checkup", "admin", "isolation"}
+_ABOUT_THE_DATABASE = {"migration", "checkup", "admin", "isolation", "replication"}
 
 _NAMED = [(file, name) for file in all_files() for name in load(file)]
 
