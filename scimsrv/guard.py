@@ -191,11 +191,11 @@ class GuardedProtocol(HttpToolsProtocol):
         for name, value in (*self.server_state.default_headers, *_headers(media_type, body, request)):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
-        if self.transport.can_write_eof():
+        try:
             # Closing while the client still sends would reset the connection, and the answer with it.
             self.transport.write_eof()
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
-        else:
+        except (OSError, NotImplementedError):  # the client is gone; TLS knows no such end
             self.transport.close()
 
     def _report(self, kind: Kind, request: str, slow: Literal["head", "body"] | None) -> None:
