@@ -26,6 +26,7 @@ from scimsrv.store.identity import (
     find_client,
     find_credential,
     find_trusts,
+    is_used,
     note_trust_used,
     takes_basic,
 )
@@ -217,13 +218,19 @@ class Authenticator:
             trusts = await find_trusts(self.pool, shown.tenant, None, grant.client)
             if not trusts or EXCHANGE not in trusts[0].trust.uses:
                 raise TokenRefused("client")
+            await self._check_revoked(trusts[0].credential, grant)
             holder = Holder(grant.holder, grant.expires, grant.subject, grant.roles)
             return _held(trusts[0], holder, grant.scopes), grant.expires
         client = await find_client(self.pool, shown.tenant, grant.client)
         if client is None or client.edition != grant.edition:
             raise TokenRefused("client")
         credential = client.credential
+        await self._check_revoked(credential, grant)
         return replace(credential, scopes=credential.scopes & grant.scopes), grant.expires
+
+    async def _check_revoked(self, credential: Credential, grant: Grant) -> None:
+        if await is_used(self.pool, credential.tenant, grant.digest):
+            raise TokenRefused("jti")
 
     async def _trusted(self, token: Unverified, shown: Shown) -> tuple[Credential, float]:
         """The trust of the tenant on which another issuer's token rests: the first whose rules it keeps."""

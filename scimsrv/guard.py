@@ -30,6 +30,7 @@ MAX_FIELD_BYTES: Final = 16 * 1024
 
 _SLICE_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
+_LEAVING_SECONDS = 0.25
 
 
 Refusal = Callable[[Kind, str, str], tuple[bytes, bytes]]
@@ -59,6 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
         self._heard = 0.0
+        self._leaving = False
 
     # Connection
 
@@ -69,6 +71,23 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server stops. A connection on which nothing is asked is closed in a moment and not at once: what its client has sent
+        already, and this process has not read yet, is answered first."""
+        self._leaving = True
+        if self._is_idle():
+            self.loop.call_later(_LEAVING_SECONDS, self._leave)
+        else:
+            self.cycle.keep_alive = False
+
+    def _leave(self) -> None:
+        if self._is_idle() and not self._in_head:
+            self.transport.close()
+
+    def _is_idle(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -130,6 +149,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._in_body = True
+        if self._leaving:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -191,11 +212,11 @@ class GuardedProtocol(HttpToolsProtocol):
         for name, value in (*self.server_state.default_headers, *_headers(media_type, body, request)):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
-        if self.transport.can_write_eof():
+        try:
             # Closing while the client still sends would reset the connection, and the answer with it.
             self.transport.write_eof()
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
-        else:
+        except (OSError, NotImplementedError):  # the client is gone; TLS knows no such end
             self.transport.close()
 
     def _report(self, kind: Kind, request: str, slow: Literal["head", "body"] | None) -> None:

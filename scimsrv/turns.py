@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+
+#: Parts into which a time of waiting is divided.
+_NAPS: Final = 4
 
 
 class Turns:
@@ -16,7 +21,7 @@ class Turns:
         self._each = each
         self._held: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}  # the tenant that is next comes first
-        self._moved = 0.0  # when, by the loop's clock, somebody who waited was given a place
+        self._given = 0  # how often somebody who waited was given a place
 
     @asynccontextmanager
     async def turn(self, tenant: int) -> AsyncIterator[None]:
@@ -45,14 +50,18 @@ class Turns:
         better told at once."""
         if self.taken_at_once(tenant):
             return
-        clock = asyncio.get_running_loop().time
-        begun, given = clock(), self._queue(tenant)
+        given, quiet = self._queue(tenant), 0
         try:
-            while not given.done():
-                left = min(max(begun, self._moved) + patience, begun + most) - clock()
-                if left <= 0:
-                    raise TimeoutError
-                await asyncio.wait({given}, timeout=left)
+            for _ in range(math.ceil(most / patience * _NAPS)):
+                before = self._given
+                # In naps, so that a process which itself stood still for long has waited for one of them only.
+                await asyncio.wait({given}, timeout=patience / _NAPS)
+                if given.done():
+                    return
+                quiet = quiet + 1 if self._given == before else 0
+                if quiet == _NAPS:
+                    break
+            raise TimeoutError
         except BaseException:
             if not given.cancel():  # it was given just now
                 self.leave(tenant)
@@ -96,5 +105,5 @@ class Turns:
             if not given.cancelled():
                 self._free -= 1
                 self._held[tenant] = self._held.get(tenant, 0) + 1
-                self._moved = given.get_loop().time()
+                self._given += 1
                 given.set_result(None)

@@ -36,6 +36,7 @@ _FIXED: Final = {
     Endpoint.REQUEST: "/.requests/{id}",
     Endpoint.PROGRESS: "/badges/progress/{id}",
     Endpoint.TOKEN: "/oauth/token",
+    Endpoint.REVOCATION: "/oauth/revoke",
     Endpoint.AUTHORIZATION_SERVER: "/.well-known/oauth-authorization-server",
 }
 _DEFINED: Final = {Endpoint.SCHEMAS: "/Schemas", Endpoint.RESOURCE_TYPES: "/ResourceTypes"}

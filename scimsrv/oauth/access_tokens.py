@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,8 @@ TYPE: Final = "at+jwt"
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What an access token says: the client or trust that it is issued to, who is behind a trust's, the edition of a client's, what it may
-    do, and of people their subject for /Me and their roles. `expires` is seconds since 1970."""
+    do, and of people their subject for /Me and their roles. `expires` is seconds since 1970; `digest` stands for the token itself, empty
+    for what is not one yet."""
 
     client: str
     holder: str
@@ -33,6 +35,7 @@ class Grant:
     expires: float
     subject: str | None = None
     roles: frozenset[str] = frozenset()
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class AccessTokens:
         expires = check_claims(claims, self.issuer(slug), (self.audience(slug),), self.clock())
         holder = "" if claims["sub"] == claims["client_id"] else claims["sub"]
         scopes, roles = frozenset(claims["scope"].split()), frozenset(claims.get("roles", ()))
-        return Grant(claims["client_id"], holder, claims["edition"], scopes, expires, claims.get("me"), roles)
+        digest = hashlib.sha256(b"access\x00" + claims["jti"].encode()).digest()
+        return Grant(claims["client_id"], holder, claims["edition"], scopes, expires, claims.get("me"), roles, digest)
 
 
 def _key(seed: bytes) -> OKPKey:

@@ -34,7 +34,7 @@ _MOST: Final = 40
 #: Characters of a value that is no token.
 _LONGEST: Final = 2_000
 
-_TOKENS: Final = frozenset({"client_assertion", "subject_token", "actor_token"})
+_TOKENS: Final = frozenset({"client_assertion", "subject_token", "actor_token", "token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +118,31 @@ def read_request(given: Mapping[str, str], authorization: Sequence[bytes]) -> As
             raise InvalidRequestError("A token to be exchanged comes without authentication of a client.")
         proof: Proof = _subject(given)
     elif grant == CLIENT_CREDENTIALS:
-        if len(proofs) > 1:
-            raise InvalidRequestError("A client authenticates in one way.")
-        if not proofs:
-            raise InvalidClientError("Client authentication is needed.", status_code=401)
-        proof = proofs[0]
+        proof = _client(proofs)
     else:
         raise OAuth2Error(f"grant_type must be {' or '.join(GRANTS)}.", error="unsupported_grant_type")
     scope = tuple(given["scope"].split()) if "scope" in given else None
     return Asked(proof, scope, tuple(given[name] for name in ("resource", "audience") if name in given))
 
 
-def _proofs(given: Mapping[str, str], authorization: Sequence[bytes]) -> list[Proof]:
+def read_revocation(given: Mapping[str, str], authorization: Sequence[bytes]) -> tuple[Secret | Assertion, str]:
+    """Who asks for the revocation of which token (RFC 7009 §2.1); hints at its kind do not count. Raises an error of RFC 6749 §5.2."""
+    if "token" not in given:
+        raise InvalidRequestError("token is needed.")
+    return _client(_proofs(given, authorization)), given["token"]
+
+
+def _client(proofs: Sequence[Secret | Assertion]) -> Secret | Assertion:
+    if len(proofs) > 1:
+        raise InvalidRequestError("A client authenticates in one way.")
+    if not proofs:
+        raise InvalidClientError("Client authentication is needed.", status_code=401)
+    return proofs[0]
+
+
+def _proofs(given: Mapping[str, str], authorization: Sequence[bytes]) -> list[Secret | Assertion]:
     """Every way in which a client authenticates itself."""
-    found: list[Proof] = []
+    found: list[Secret | Assertion] = []
     if authorization:
         if len(authorization) > 1:
             raise InvalidRequestError("The Authorization header is given twice.")

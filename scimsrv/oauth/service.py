@@ -1,4 +1,5 @@
-"""The OAuth routes of a tenant over HTTP: the token endpoint and its metadata, in JSON even where they refuse (RFC 6749 §5, RFC 8414)."""
+"""The OAuth routes of a tenant over HTTP: the token endpoint, revocation and the metadata, in JSON even where they refuse (RFC 6749 §5,
+RFC 7009, RFC 8414)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from authlib.oauth2.base import OAuth2Error
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
-from scimsrv.oauth.asking import parameters, read_request
+from scimsrv.oauth.asking import parameters, read_request, read_revocation
 from scimsrv.oauth.endpoint import TokenEndpoint
 from scimsrv.oauth.metadata import metadata
 from scimsrv.protocol.response import Reply
@@ -24,7 +25,7 @@ _BODY: Final = 48 * 1024
 
 _CHALLENGE: Final = 'Basic realm="scim"'
 
-OPEN: Final = frozenset({Endpoint.TOKEN, Endpoint.AUTHORIZATION_SERVER})
+OPEN: Final = frozenset({Endpoint.TOKEN, Endpoint.REVOCATION, Endpoint.AUTHORIZATION_SERVER})
 """The endpoints that are asked without a token."""
 
 
@@ -39,6 +40,10 @@ async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping
         return Reply(200, orjson.dumps(metadata(endpoint.access_tokens, found.tenant)), media_type=JSON)
     try:
         given = parameters(headers.get(b"content-type"), await read_body(headers, receive, _BODY))
+        if found.endpoint is Endpoint.REVOCATION:
+            proof, token = read_revocation(given, headers.all(b"authorization"))
+            await guarded(lambda: endpoint.revoke(found.tenant, proof, token))
+            return Reply(200, b"", {"Pragma": "no-cache"})
         asked = read_request(given, headers.all(b"authorization"))
         answer = await guarded(lambda: endpoint.issue(found.tenant, asked, client_address(connection)))
     except OAuth2Error as error:

@@ -25,6 +25,7 @@ class Endpoint(Enum):
     REQUEST = auto()
     PROGRESS = auto()
     TOKEN = auto()
+    REVOCATION = auto()
     AUTHORIZATION_SERVER = auto()
     COLLECTION = auto()
     SEARCH = auto()
@@ -45,6 +46,7 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.REQUEST: ("GET", "HEAD"),
     Endpoint.PROGRESS: ("GET", "HEAD"),
     Endpoint.TOKEN: ("POST",),
+    Endpoint.REVOCATION: ("POST",),
     Endpoint.AUTHORIZATION_SERVER: ("GET", "HEAD"),
     Endpoint.COLLECTION: ("GET", "HEAD", "POST"),
     Endpoint.SEARCH: ("POST",),
@@ -155,6 +157,8 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.ROOT_SEARCH, version=version)
         case ["oauth", "token"]:
             return Route(tenant, Endpoint.TOKEN, version=version)
+        case ["oauth", "revoke"]:
+            return Route(tenant, Endpoint.REVOCATION, version=version)
         case [".well-known", "oauth-authorization-server"]:
             return Route(tenant, Endpoint.AUTHORIZATION_SERVER, version=version)
         case [".requests", txn]:

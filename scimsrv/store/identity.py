@@ -121,6 +121,11 @@ async def use_assertion(pool: Tenants, tenant: int, digest: bytes, expires: date
     return await pool.of(tenant).fetchrow(_SQL["use_assertion"], tenant, digest, expires) is not None
 
 
+async def is_used(pool: Tenants, tenant: int, digest: bytes) -> bool:
+    """Whether an assertion was used, or an access token revoked."""
+    return await pool.of(tenant).fetchrow(_SQL["used"], tenant, digest) is not None
+
+
 def _credential(row: Any, kid: str, subject: str | None = None) -> Credential:
     active, scopes = row["status"] == "active", frozenset(row["scopes"])
     return Credential(row["tenant"], row["slug"], active, row["revision"], kid, scopes, subject, narrowing(row))

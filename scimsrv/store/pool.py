@@ -78,6 +78,7 @@ class Pool:
         self._unsample = sampled(self.state)
         self._free: list[Any] = []
         self._turns = Turns(size, size - size // _LEFT)
+        self._answered = 0.0  # when a statement was answered last
 
     def of(self, tenant: int) -> Database:
         """The pool for the work of one tenant, which leaves some connections to others."""
@@ -97,6 +98,18 @@ class Pool:
             finally:
                 observe(Waited(time.perf_counter() - begun))
         try:
+            return await self._connection()
+        except BaseException as problem:
+            self._turns.leave(tenant)
+            if isinstance(problem, TimeoutError):
+                raise unavailable() from problem
+            raise
+
+    async def _connection(self) -> Any:
+        """One that nobody uses, or a new one. Raises TimeoutError where making one takes too long and nothing is answered meanwhile, or
+        when it took too long in all: a database with too much to do makes them slowly."""
+        until = time.perf_counter() + QUEUE_TIMEOUT
+        while True:
             while self._free:
                 connection = self._free.pop()
                 # Of one that was lost while nobody used it, the driver's pool may have taken the place already.
@@ -104,12 +117,12 @@ class Pool:
                     if not connection.is_closed():
                         return connection
                     await self._driver.release(connection)
-            return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
-        except BaseException as problem:
-            self._turns.leave(tenant)
-            if isinstance(problem, TimeoutError):
-                raise unavailable() from problem
-            raise
+            begun = time.perf_counter()
+            try:
+                return await self._driver.acquire(timeout=ACQUIRE_TIMEOUT)
+            except TimeoutError:
+                if self._answered < begun or time.perf_counter() > until:
+                    raise
 
     async def _give_back(self, connection: Any, tenant: int) -> None:
         try:
@@ -143,7 +156,8 @@ class Pool:
         except BaseException:  # cancelled, timed out, broken: its state is not known
             await self._let_go(connection, tenant)
             raise
-        queried(name_of(query), time.perf_counter() - begun)
+        self._answered = time.perf_counter()
+        queried(name_of(query), self._answered - begun)
         self._free.append(connection)
         self._turns.leave(tenant)
         return result
@@ -175,7 +189,8 @@ class Pool:
                 connection.terminate()
             await self._let_go(connection, tenant)
             raise
-        queried("transaction", time.perf_counter() - begun)
+        self._answered = time.perf_counter()
+        queried("transaction", self._answered - begun)
         await self._give_back(connection, tenant)
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:

@@ -50,6 +50,10 @@ UPDATE trust SET last_used = now() WHERE tenant = $1 AND id = $2 AND (last_used 
 -- name: use_assertion
 INSERT INTO used_assertion (tenant, digest, expires) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING digest
 
+-- $1 is the tenant, $2 the digest of an assertion, or of an access token that was revoked
+-- name: used
+SELECT digest FROM used_assertion WHERE tenant = $1 AND digest = $2
+
 -- $1 is the tenant.
 -- name: forget_assertions
 DELETE FROM used_assertion WHERE tenant = $1 AND expires < now()

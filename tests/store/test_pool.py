@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
 import asyncpg
 import pytest
@@ -59,6 +61,42 @@ async def test_a_queue_that_moves_is_waited_in(database: str, monkeypatch: pytes
         assert not all(served)
         assert await ask()
     finally:
+        await opened.close()
+
+
+class _Slow:
+    """A driver's pool that makes no connection in time."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    async def acquire(self, **_: Any) -> Any:
+        await asyncio.sleep(0.1)
+        raise TimeoutError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+
+async def test_connections_that_are_made_slowly(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a database that has too much to do answers others, a new connection is waited for, or one of theirs; when it answers nobody,
+    it is 503 in time."""
+    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.2)
+    opened = await open_pool(database, size=2, statement_cache=0)
+    try:
+        async with opened.of(1).acquire():
+            pass
+
+        monkeypatch.setattr(opened, "_driver", _Slow(opened._driver))
+        async with opened.of(2).acquire():
+            with pytest.raises(ScimError, match="UNAVAILABLE"):
+                await opened.of(1).fetch("SELECT 1")
+            waiting = asyncio.create_task(opened.of(1).fetch("SELECT 1"))
+            await asyncio.sleep(0.05)
+            opened._answered = time.perf_counter()  # as by a statement of somebody else
+        assert await waiting
+    finally:
+        monkeypatch.undo()
         await opened.close()
 
 

@@ -31,8 +31,8 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
-    """Yield the port of a guarded server."""
+async def serving() -> AsyncIterator[uvicorn.Server]:
+    """Yield a guarded server."""
     server = uvicorn.Server(
         uvicorn.Config(_app, port=0, http=GuardedProtocol, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
     )
@@ -41,9 +41,16 @@ async def port() -> AsyncIterator[int]:
         task = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0.005)
-        yield server.servers[0].sockets[0].getsockname()[1]
+        yield server
         server.should_exit = True
         await task
+
+
+@pytest.fixture
+def port(serving: uvicorn.Server) -> int:
+    """Return its port."""
+    port: int = serving.servers[0].sockets[0].getsockname()[1]
+    return port
 
 
 async def _talk(port: int, *pieces: bytes, pause: float = 0.0) -> list[tuple[int, dict[str, str], bytes]]:
@@ -178,6 +185,31 @@ async def test_upgrades_are_not_offered(port: int) -> None:
     """A request that asks for another protocol is answered as what it is."""
     answers = await _talk(port, _GET + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n")
     assert [status for status, _, _ in answers] == [200]
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+async def test_what_is_on_its_way_when_the_server_stops(port: int, serving: uvicorn.Server, cut: int) -> None:
+    """A request that was sent, wholly or in part, on a connection that had nothing to do is answered, and the connection closed then;
+    one on which nothing comes is closed in a moment."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    idle, silent = await asyncio.open_connection("127.0.0.1", port)
+    for to, back in ((writer, reader), (silent, idle)):
+        to.write(_GET + b"\r\n")
+        assert (await back.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await back.readexactly(1)
+    message = _GET + b"\r\n"
+    writer.write(message[:cut])
+    while cut and not any(one._in_head for one in serving.server_state.connections):  # type: ignore[union-attr]
+        await asyncio.sleep(0.005)
+    for connection in list(serving.server_state.connections):
+        connection.shutdown()
+    writer.write(message[cut:])
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer
+    assert await asyncio.wait_for(idle.read(), 10) == b""
+    writer.close()
+    silent.close()
 
 
 async def test_overload(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

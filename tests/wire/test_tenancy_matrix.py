@@ -220,6 +220,7 @@ def _strange_urls() -> list[Row]:
         Endpoint.REQUEST: "/.requests/{txn}",
         Endpoint.PROGRESS: "/badges/progress/{user}",
         Endpoint.TOKEN: "/oauth/token",
+        Endpoint.REVOCATION: "/oauth/revoke",
         Endpoint.AUTHORIZATION_SERVER: "/.well-known/oauth-authorization-server",
         Endpoint.COLLECTION: "/Users",
         Endpoint.SEARCH: "/Users/.search",
@@ -248,7 +249,7 @@ def test_every_route_has_a_row() -> None:
     assert METHODS.keys() == set(Endpoint) == {row.endpoint for row in _GROUPS["urls"]}
     asked = {(row.endpoint, row.method) for name, rows in _GROUPS.items() if name != "urls" for row in rows}
     # Nothing but the tenant's URL says whose configuration, token or metadata is asked for.
-    whole = (Endpoint.CONFIG, Endpoint.TOKEN, Endpoint.AUTHORIZATION_SERVER)
+    whole = (Endpoint.CONFIG, Endpoint.TOKEN, Endpoint.REVOCATION, Endpoint.AUTHORIZATION_SERVER)
     assert served - asked == {(endpoint, method) for endpoint in whole for method in METHODS[endpoint]}
     assert served <= {(row.endpoint, row.method) for row in _GROUPS["urls"]} | {
         (row.endpoint, row.method) for row in _GROUPS["definitions"]

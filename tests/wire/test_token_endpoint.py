@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import httpx
 import orjson
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
@@ -74,6 +75,7 @@ async def test_metadata(oauth: OAuth) -> None:
         AuthorizationServerMetadata(answer.json()).validate()
         assert answer.json()["issuer"] == oauth.issuer
         assert answer.json()["token_endpoint"] == f"{oauth.issuer}/oauth/token"
+        assert answer.json()["revocation_endpoint"] == f"{oauth.issuer}/oauth/revoke"
         ghost = await oauth.client.http.get(path.replace(oauth.client.slug, "ghost"))
         assert ghost.text == answer.text.replace(oauth.client.slug, "ghost")
         assert (await oauth.client.http.post(path)).headers["allow"] == "GET, HEAD, OPTIONS"
@@ -242,6 +244,39 @@ async def test_revocation_ends_access_tokens(oauth: OAuth, what: str) -> None:
     if what == "secret":  # the client itself lives on
         again = await oauth.do("rotate_client", made.id, models.ClientRotation())
         assert (await oauth.using(await oauth.by_secret(again)).get("/Users")).status_code == 200
+
+
+async def test_an_access_token_is_revoked(oauth: OAuth) -> None:
+    """RFC 7009: the client ends one of its tokens, which is 401 within a second, however often it asks; its other tokens, and tokens of
+    others, go on. What is no token, or ended already, is as good as revoked."""
+    made, other = await oauth.new_client(), await oauth.new_client()
+    one, two = [(await oauth.by_secret(made)).json()["access_token"] for _ in range(2)]
+    clients = [oauth.client.with_token(token) for token in (one, two)]
+    assert {(await client.get("/Users")).status_code for client in clients} == {200}
+    started = asyncio.get_running_loop().time()
+    for token in (one, one, "nonsense", f"{one}x", "scs_aaaaaa_" + "A" * 43 + "_aaaaaa"):
+        answer = await _revoke(oauth, made, token, token_type_hint="refresh_token")
+        assert (answer.status_code, answer.content) == (200, b"")
+    await until_seen(started)
+    assert [(await client.get("/Users")).status_code for client in clients] == [401, 200]
+    assert_refused(await _revoke(oauth, other, two), 400, "unauthorized_client")
+    assert_refused(await _revoke(oauth, made, ""), 400, "invalid_request")
+    assert_refused(await ask(oauth.client.http, _REVOKE.format(oauth.client.slug), {"token": two}), 401, "invalid_client")
+    wrong = made.model_copy(update={"secret": other.secret})
+    assert_refused(await _revoke(oauth, wrong, two), 401, "invalid_client")
+    assert_refused(
+        await ask(oauth.client.http, _REVOKE.format("ghost"), {"token": two}, basic(made.id, made.secret or "")), 401, "invalid_client"
+    )
+    assert (await clients[1].get("/Users")).status_code == 200
+
+
+_REVOKE: Final = "/scim/{}/oauth/revoke"
+
+
+async def _revoke(oauth: OAuth, made: models.NewClient, token: str, **more: str) -> httpx.Response:
+    """Ask for the revocation of a token with a client's secret."""
+    given = {"client_id": made.id, "client_secret": made.secret or "", "token": token} | more
+    return await ask(oauth.client.http, _REVOKE.format(oauth.client.slug), given)
 
 
 async def test_suspension(oauth: OAuth) -> None:

@@ -44,7 +44,7 @@ def test_every_endpoint_and_method_is_in_it() -> None:
     """Each path is one that is routed, with the methods that it is routed for; what is switched off is not there. The endpoints of OAuth
     have their own metadata (RFC 8414)."""
     everything = _served(_document(me="userName", badges=True))
-    apart = (Endpoint.REQUEST, Endpoint.TOKEN, Endpoint.AUTHORIZATION_SERVER)
+    apart = (Endpoint.REQUEST, Endpoint.TOKEN, Endpoint.REVOCATION, Endpoint.AUTHORIZATION_SERVER)
     expected = {endpoint: set(methods) for endpoint, methods in METHODS.items() if endpoint not in apart}
     expected[Endpoint.ME] -= {"POST"}
     assert everything == expected
