@@ -79,7 +79,8 @@ class Host:
         )
 
     async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
-        """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one.
+        """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one,
+        304 where the one that is kept was issued later.
         What is found to be wrong is refused, what cannot be judged is marked, or refused too where the policy keeps proven ones only.
 
         Raises ScimError 400, 409, 413 and 415.
@@ -103,6 +104,8 @@ class Host:
             raise invalid_value("The ids of the credential and its issuer are too long")
         found = await self._found(scope, body)
         new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), _KEPT)
+        if new is None:
+            return Answer(Reply(304), media_type)
         return Answer(Reply(201 if new else 200, body), media_type)
 
     async def _found(self, scope: Scope, body: bytes) -> str:

@@ -46,12 +46,14 @@ class Kept:
     found: str
 
 
-async def keep(db: Queries, tenant: int, user: str, new: Kept, most: int) -> bool:
-    """Keep a credential of the user's; whether it is a new one. Raises ScimError 409 beyond `most` of them."""
+async def keep(db: Queries, tenant: int, user: str, new: Kept, most: int) -> bool | None:
+    """Keep a credential of the user's: whether it is a new one, None where the same one is there and was issued later, so that it stays.
+    Raises ScimError 409 beyond `most` of them."""
     kept = await db.fetchrow(_SQL["keep"], tenant, user, new.identity, new.issued, new.media_type, new.body, most, new.found)
-    if kept is None:
+    assert kept is not None
+    if kept["new"] is None and not kept["held"]:
         raise ScimError(Kind.CONFLICT, f"A user may keep {most} credentials here")
-    return bool(kept["new"])
+    return None if kept["new"] is None else bool(kept["new"])
 
 
 async def list_kept(db: Queries, tenant: int, user: str) -> list[dict[str, Any]]:

@@ -29,12 +29,15 @@ async def _post(client: Client, body: bytes, media_type: str) -> httpx.Response:
 
 
 async def test_what_is_posted_comes_back(server: Server) -> None:
-    """A token or a document is kept as it came: 201 when it is new, 200 when it replaces one that is the same."""
+    """A token or a document is kept as it came: 201 when it is new, 200 when it replaces one that is the same, 304 when it is the
+    older of both."""
     _, own, _ = await _user(server)
     token = jws.sign(CREDENTIAL, KEYS["ES256"]).encode()
     first = await _post(own, token, "text/plain")
     assert (first.status_code, first.content) == (201, token)
     assert (await _post(own, token, "text/plain")).status_code == 200
+    older = await _post(own, jws.sign(CREDENTIAL | {"validFrom": "2025-01-31T09:00:00Z"}, KEYS["ES256"]).encode(), "text/plain")
+    assert (older.status_code, older.content) == (304, b"")
     spaced = orjson.dumps(CREDENTIAL | {"id": "urn:uuid:2", "proof": {"type": "DataIntegrityProof"}}, option=orjson.OPT_INDENT_2)
     assert (await _post(own, spaced, "application/vc+ld+json")).content == spaced
     listed = await own.get(f"{API}/credentials")
