@@ -55,7 +55,7 @@ async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[s
     """
     rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(reasons), by_hand)
     if rows:
-        await revoke(connection, scope.tenant, scope.actor, [row["id"] for row in rows])
+        await revoke(connection, scope.tenant, scope.by, [row["id"] for row in rows])
         observe(Badged("revoked", len(rows)))
     return [RevokedAward(row["id"], row["recipient"], row["achievement"], row["issuer"]) for row in rows]
 

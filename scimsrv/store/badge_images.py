@@ -72,7 +72,7 @@ async def _replace(scope: Scope, schema: EffectiveSchema, id_: str, tags: tuple[
         after = None if new is None else _said(new.media_type, new.digest)
         content = orjson.dumps({"image": [None if held is None else _said(**held), after]}).decode()
         said = (["image"], scope.catalog.of_modified.get(schema.name), modified_key(row["modified"]), None, content)
-        stored = await conn.fetchrow(_RESOURCES["touch_resource"], scope.tenant, id_, schema.name, now(), scope.actor, *said)
+        stored = await conn.fetchrow(_RESOURCES["touch_resource"], scope.tenant, id_, schema.name, now(), scope.by, *said)
         assert stored is not None, "the row is locked"
         return int(stored["version"])
 

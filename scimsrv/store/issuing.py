@@ -77,9 +77,9 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
     scope.wake()
 
 
-async def revoke(connection: Connection, tenant: int, actor: str, awards: Sequence[str]) -> None:
-    """Mark awards as revoked in their status lists, inside the transaction in which the actor revokes them."""
-    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), actor)
+async def revoke(connection: Connection, tenant: int, by: Sequence[str], awards: Sequence[str]) -> None:
+    """Mark awards as revoked in their status lists, inside the transaction that revokes them; `by` is by whom, as a scope says it."""
+    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), by)
     changed = sorted({(row["issuer"], row["list"]) for row in rows})
     if changed:
         issuers, numbers = zip(*changed, strict=True)

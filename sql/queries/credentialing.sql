@@ -69,7 +69,7 @@ INSERT INTO badge_status (tenant, issuer, list, place, award)
 SELECT $1, $2::text, $3::integer, given.place, given.award FROM unnest($4::integer[], $5::text[]) given (place, award)
 ON CONFLICT DO NOTHING RETURNING place, award
 
--- $2 awards, $3 time, $4 actor: marks their places, which is in the trail, and returns the lists that changed
+-- $2 awards, $3 time, $4 by whom: marks their places, which is in the trail, and returns the lists that changed
 -- name: revoke_places
 WITH revoked AS (
     UPDATE badge_status s SET revoked = now() FROM badge_credential c
@@ -77,8 +77,8 @@ WITH revoked AS (
       AND s.revoked IS NULL
     RETURNING s.award, s.issuer, s.list, s.place
 ), logged AS (
-    INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)
-    SELECT $1, $3::timestamptz, $4::text, 'revoke', 'Credential', r.award, 1, '{}',
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+    SELECT $1, $3::timestamptz, ($4::text[])[1], nullif(($4::text[])[2:], '{}'), 'revoke', 'Credential', r.award, 1, '{}',
            json_build_object('issuer', r.issuer, 'list', r.list, 'place', r.place)::text
     FROM revoked r
 )
