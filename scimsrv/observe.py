@@ -152,6 +152,12 @@ class Badged(NamedTuple):
     number: int = 1
 
 
+class Resident(NamedTuple):
+    """The resident memory of a process, in bytes."""
+
+    size: int
+
+
 class Load(NamedTuple):
     """The requests in progress in a process."""
 
@@ -174,6 +180,7 @@ Observation: TypeAlias = (
     | Carried
     | KeysFetched
     | Badged
+    | Resident
     | Load
 )
 
