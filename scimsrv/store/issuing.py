@@ -232,8 +232,8 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     awards, texts = [award for award, _ in waiting], [text for _, text in waiting]
-    await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
-    observe(Badged("signed", len(awards)))
+    tag = await db.execute(_SQL["store_signed"], tenant, awards, tokens, thumbprints, texts)
+    observe(Badged("signed", int(tag.rsplit(" ", 1)[1])))  # without those that somebody else has signed meanwhile
 
 
 def token_kid(issuer_url: str) -> Callable[[str, Any], str]:

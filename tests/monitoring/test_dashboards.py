@@ -55,7 +55,7 @@ async def test_every_panel_shows_something(database: str, tmp_path: Path) -> Non
                     del left[expr]
             return not left
 
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=120) as http:
             await Run(http, f"http://127.0.0.1:{site.ports[0]}", parts).until(enough, _ROUNDS)
         assert {rule["health"] for group in asking.asked("rules")["groups"] for rule in group["rules"]} == {"ok"}
         recorded = {name for name in asking.asked("label/__name__/values") if ":" in name}
