@@ -29,6 +29,7 @@ from scimsrv.observe import (
     PoolState,
     Queried,
     Refused,
+    Resident,
     Retried,
     Searched,
     SigningFailed,
@@ -89,6 +90,7 @@ METRICS: Final = (
         ("plane", "method", "route"), _SECONDS, 40,
     ),
     Metric("scim_http_inflight", "gauge", "Requests in progress, looked at each second", ("plane",)),
+    Metric("scim_resident_memory_bytes", "gauge", "Resident memory of the processes that serve the data plane, looked at each second"),
     Metric("scim_request_body_bytes", "histogram", "Sizes of request bodies", (), _BYTES),
     Metric("scim_slow_client_total", "counter", "Requests refused for a head or a body that did not arrive in time", ("kind",)),
     Metric(
@@ -200,13 +202,15 @@ class Metrics:
                 self._of("scim_badges_total", event).inc(number)
             case ActivityDropped(reason, number):
                 self._of("scim_activity_dropped_total", reason).inc(number)
+            case Resident(size):
+                self._of("scim_resident_memory_bytes").set(size)
             case Load(plane, requests):
                 self._of("scim_http_inflight", plane).set(requests)
             case _:
                 assert_never(observation)
 
     def _exchange(self, done: Exchange) -> None:
-        operations = done.operations
+        operations = () if done.later else done.operations
         one = operations[0] if len(operations) == 1 else None
         key = (done.route, done.method, done.status, done.tenant, one, done.found_catalog, done.denial, done.scheme, done.plane)
         found = self._tallies.get(key)

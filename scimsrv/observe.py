@@ -169,6 +169,12 @@ class ActivityDropped(NamedTuple):
     number: int
 
 
+class Resident(NamedTuple):
+    """The resident memory of a process, in bytes."""
+
+    size: int
+
+
 class Load(NamedTuple):
     """The requests in progress in a process."""
 
@@ -193,6 +199,7 @@ Observation: TypeAlias = (
     | KeysFetched
     | Badged
     | ActivityDropped
+    | Resident
     | Load
 )
 

@@ -61,7 +61,7 @@ class Visit:
         exchange = self.exchange
         if problem is not None or not exchange.status:
             exchange.status = 500 if isinstance(problem, Exception) else GONE
-        if self._op is not None and exchange.tenant and not exchange.operations and exchange.status != GONE and not exchange.later:
+        if self._op is not None and exchange.tenant and not exchange.operations and exchange.status != GONE:
             type_, op = self._op
             conditional = op in _WRITES and self._headers.get(b"if-match") is not None
             exchange.operations.append(Operated(type_, op, result(exchange.status), exchange.failure, conditional))

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import multiprocessing.process
 import os
+import resource
 import signal
 import ssl
 import threading
@@ -39,6 +40,9 @@ _BOARD: Final = "_SCIMSRV_BOARD"
 
 _SUPERVISOR: Final = "supervisor"
 
+#: Where Linux says how many pages of memory a process has.
+_STATM: Final = Path("/proc/self/statm")
+
 _pulse = Pulse()
 
 _TRACING: Final = threading.Lock()
@@ -64,7 +68,14 @@ def worker_app() -> Any:
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
     GuardedProtocol.concurrency = settings.concurrency
+    if _STATM.exists():
+        observe.sampled(_resident)
     return _traced(create_app(settings))
+
+
+def _resident() -> observe.Resident:
+    """What this process has of memory."""
+    return observe.Resident(int(_STATM.read_text(encoding="ascii").split()[1]) * resource.getpagesize())
 
 
 def _traced(app: Any) -> Any:

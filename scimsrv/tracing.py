@@ -7,12 +7,12 @@ other such headers nothing.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +30,9 @@ log: Final = logging.getLogger("scimsrv")
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 _NANO: Final = 1_000_000_000
+
+#: Seconds that the end of a server waits for spans to be sent.
+_PATIENCE: Final = 3
 
 #: The span of the request that the present task serves.
 _SPAN: Final[ContextVar[Any]] = ContextVar("span", default=None)
@@ -49,7 +52,7 @@ def wanted(environ: Mapping[str, str]) -> bool:
 
 
 def exporting() -> TracerProvider:
-    """A provider that sends spans to the endpoint, in batches from a thread of its own; what is left is sent when the process ends."""
+    """A provider that sends spans to the endpoint, in batches from a thread of its own."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -58,16 +61,16 @@ def exporting() -> TracerProvider:
     ours = Resource.create({"service.name": "scimsrv", "service.version": __version__})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    Finalize(None, provider.shutdown, exitpriority=1)
     return provider
 
 
 class Tracing:
-    """Makes spans by a provider, from now until `stop`."""
+    """Makes spans by a provider, from now until `stop`; what is left of them is sent when an application ends."""
 
     def __init__(self, provider: TracerProvider) -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self._provider = provider
         self._tracer = provider.get_tracer("scimsrv", __version__)
         self._propagator = TraceContextTextMapPropagator()
         self._unproject = observe.project(self._finished)
@@ -82,9 +85,17 @@ class Tracing:
         """The application with a span around each request, whose id the answer has in `traceparent`."""
         from opentelemetry.trace import SpanKind, set_span_in_context
 
+        def flushed(send: Send) -> Send:
+            async def sent(message: Message) -> None:
+                if message["type"] == "lifespan.shutdown.complete":  # behind which the process may end at once
+                    await asyncio.to_thread(self._provider.force_flush, _PATIENCE * 1_000)
+                await send(message)
+
+            return sent
+
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
-                await app(scope, receive, send)
+                await app(scope, receive, flushed(send))
                 return
             given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"]
             parent = self._propagator.extract({"traceparent": given[0]}) if len(given) == 1 else None

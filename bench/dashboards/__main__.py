@@ -77,7 +77,7 @@ def _draw(folder: Path, seconds: float) -> None:
 
 
 async def _run(url: str, parts: Any, until: float) -> None:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         await Run(http, url, parts).until(lambda: time.time() >= until, 10_000)
 
 

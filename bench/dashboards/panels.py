@@ -90,8 +90,7 @@ OVERVIEW: Final = Dashboard(
             "connections that send half a head",
         ),
         Panel(
-            "Memory", "bytes", "Resident, of the process that answers scrapes, which is the whole server where there is one process.",
-            {"{{instance}}": "process_resident_memory_bytes"},
+            "Memory", "bytes", "Resident, of all processes that serve requests.", {"{{instance}}": "scim_resident_memory_bytes"},
         ),
         Panel("Workers", "short", "Processes that serve requests.", {"{{instance}}": "scim_workers"}),
         Panel(

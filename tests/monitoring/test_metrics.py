@@ -75,6 +75,7 @@ async def test_what_all_processes_did_is_summed(site: Site, http: httpx.AsyncCli
     assert seen.value("scim_operations_total", **operation) == 40
     assert seen.value("scim_last_client_request_timestamp_seconds", tenant=client.slug) >= int(before)
     assert seen.value("scim_workers") == 2
+    assert seen.kinds["scim_requests_waiting"] == "gauge"  # which the process that answers has found in the database
     assert seen.value("scim_database_up") == 1
 
 
