@@ -1,153 +1,162 @@
-"""python -m bench.activity [--seconds S] [--rounds N] [--users N]: what the log of requests costs, as ratios taken by turns.
+"""python -m bench.activity [--slices N] [--requests N]: what the log of recent requests costs, as ratios of short slices taken by turns.
 
-Two servers on one database, of which one keeps the log. Beside the throughput it says what a request takes of the processors, server and
-Postgres together, the writing of the log included: on a machine that has other work that is the more telling one.
+One application, asked in this process, has the log in every other slice. Beside the throughput it says what a request takes of the
+processors, the application and Postgres together and the writing of the log included: slices are short, so that what else the machine
+does falls on both sides. A server that speaks HTTP has more to do for each request, so that the ratio is less there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import itertools
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
 
 import asyncpg
+import orjson
 
-from bench.data import USER, user_name
-from bench.load import Generator, Load
-from bench.processes import UNHURRIED, running
+from bench.data import user_name
 from bench.servers import give_token
-from bench.world import FRESH, Target, fill
+from scimsrv.app import App
 from scimsrv.embedded import start_cluster
 from scimsrv.keys import new_key
+from scimsrv.settings import Settings
 from scimsrv.store.migrate import migrate
 from scimsrv.store.tenants import create_tenant
 
 _SLUG: Final = "bench"
-_CONNECTIONS: Final = 8
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_TASKS: Final = 8
+_MANY: Final = 1_000_000
+_USERS: Final = 1_000
 
-#: Seconds after a turn in which what is queued is written.
-_AFTER: Final = 0.8
-
-#: Seconds in which it is looked at what the processes take while nothing is asked of them.
-_IDLE: Final = 3.0
+#: A request: its method, its path below the tenant, and its body.
+_Request = tuple[str, str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    target: Target
-    pid: int
+def _processor(postgres: int) -> float:
+    """Seconds of the processors that this process and those of Postgres have taken."""
+    children = Path(f"/proc/{postgres}/task/{postgres}/children").read_text(encoding="ascii").split()
+    taken = 0
+    for pid in (str(postgres), *children):
+        try:
+            taken += int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
+        except OSError:
+            continue
+    return time.process_time() + taken / 1e9
 
 
-@contextmanager
-def _servers(users: int) -> Iterator[tuple[dict[str, _Side], int]]:
-    """The servers without and with the log, with so many users of one tenant; and the process of Postgres."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        cluster = start_cluster(folder / "postgres")
-        stack.callback(cluster.stop)
-        key = new_key()
-        token = asyncio.run(_prepare(cluster.dsn, key))
-        shared = {
-            "SCIMSRV_SECRET_KEY": key,
-            "SCIMSRV_DATA_DIR": str(folder),
-            "SCIMSRV_DATABASE_URL": cluster.dsn,
-            "SCIMSRV_METRICS_PORT": "0",
-        } | UNHURRIED
-        arguments = ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"]
-        sides = {}
-        for name, kept in (("without", "false"), ("with", "true")):
-            process = stack.enter_context(running(arguments, shared | {"SCIMSRV_ACTIVITY": kept}))
-            sides[name] = _Side(Target(process.port, f"/scim/{_SLUG}/v2", token), process.pid)
-        first = sides["without"].target
-        asyncio.run(fill(first, users // 2, users - users // 2))
-        filled = {name: replace(one, target=replace(one.target, users=first.users, others=first.others)) for name, one in sides.items()}
-        yield filled, int((folder / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+class _Asking:
+    """Sends requests to the application itself."""
+
+    def __init__(self, app: App, token: str) -> None:
+        self._app = app
+        self._headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/scim+json")]
+        self._headers.append((b"user-agent", b"Okta SCIM Client 1.0.0"))
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, request: _Request) -> None:
+        method, path, body = request
+        path, _, query = f"/scim/{_SLUG}/v2{path}".partition("?")
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
+        scope |= {"headers": self._headers, "client": ("127.0.0.1", 1), "scheme": "http"}
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Any) -> None:
+            assert message.get("status", 200) < 300, message
+            if message.get("body"):
+                self.bodies.append(message["body"])
+
+        await self._app(scope, receive, send)
+
+    async def all(self, requests: Iterator[_Request], number: int) -> None:
+        """Send so many, some at a time."""
+        self.bodies.clear()
+
+        async def several() -> None:
+            for request in itertools.islice(requests, number // _TASKS):
+                await self(request)
+
+        await asyncio.gather(*(several() for _ in range(_TASKS)))
 
 
-async def _prepare(dsn: str, key: str) -> str:
-    await migrate(dsn)
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await give_token(connection, (await create_tenant(connection, _SLUG)).id, key)
-    finally:
-        await connection.close()
+def _user(number: int) -> bytes:
+    return orjson.dumps({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": user_name(number), "active": True})
 
 
-def _questions(target: Target, users: int) -> dict[str, tuple[bytes, ...]]:
-    names = (quote(f'userName eq "{user_name(number)}"') for number in range(0, users, 7))
+def _questions(ids: list[str]) -> dict[str, Iterator[_Request]]:
+    patch = orjson.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": "title"}]})
+
+    def titled(number: int) -> bytes:
+        return patch.replace(b'"title"', b'"title","value":"%d"' % number)
+
     return {
-        "GET by id": tuple(target.request("GET", f"/Users/{id_}") for id_ in target.others[:500]),
-        "userName eq": tuple(target.request("GET", f"/Users?filter={name}") for name in names),
-        "POST": (target.request("POST", "/Users", USER),),
+        "GET by id": (("GET", f"/Users/{ids[number % _USERS]}", b"") for number in itertools.count()),
+        "POST": (("POST", "/Users", _user(number)) for number in itertools.count(_USERS)),
+        "PATCH": (("PATCH", f"/Users/{ids[number % _USERS]}", titled(number)) for number in itertools.count()),
     }
 
 
-def _processor(*pids: int) -> float:
-    """Seconds of the processors that these processes and their children have taken, those that ended included."""
-    ticks = 0
-    for pid in pids:
-        for path in (Path(f"/proc/{pid}/stat"), *(Path(f"/proc/{child}/stat") for child in _children(pid))):
-            try:
-                fields = path.read_text(encoding="ascii").rpartition(")")[2].split()
-            except OSError:
-                continue
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS
+async def _measure(app: App, ask: _Asking, postgres: int, slices: int, number: int) -> None:
+    await ask.all((("POST", "/Users", _user(one)) for one in range(_USERS)), _USERS)
+    ids = [orjson.loads(body)["id"] for body in ask.bodies]
+    print(f"{'':10} {'without':>9} {'with':>9} {'ratio':>7} {'processor':>10} {'ratio':>7}")
+    for name, requests in _questions(ids).items():
+        rates: dict[bool, list[float]] = {False: [], True: []}
+        taken: dict[bool, list[float]] = {False: [], True: []}
+        for turn in range(2 * slices):
+            kept = turn % 4 in (1, 2)
+            app.record = app.recorder.add if kept else None
+            before, begun = _processor(postgres), time.perf_counter()
+            await ask.all(requests, number)
+            await app.recorder.flush()
+            rates[kept].append(number / (time.perf_counter() - begun))
+            taken[kept].append((_processor(postgres) - before) / number)
+        speed = statistics.median(rates[True]) / statistics.median(rates[False])
+        cost = statistics.median(taken[True]) / statistics.median(taken[False])
+        shown = [f"{statistics.median(rates[kept]):7.0f}/s" for kept in (False, True)]
+        print(f"{name:10} {' '.join(shown)} {speed:7.3f} {statistics.median(taken[False]) * 1e6:7.0f} µs {cost:7.3f}", flush=True)
 
 
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+async def _run(dsn: str, postgres: int, slices: int, number: int) -> None:
+    await migrate(dsn)
+    key = new_key()
+    connection = await asyncpg.connect(dsn)
+    token = await give_token(connection, (await create_tenant(connection, _SLUG)).id, key)
+    await connection.close()
+    rates = {"token_rate": _MANY, "token_burst": _MANY, "tenant_rate": _MANY, "tenant_burst": _MANY}
+    app = App(Settings.model_validate({"database_url": dsn, "secret_key": key, "activity": False} | rates))
+    await app.open()
+    try:
+        await _measure(app, _Asking(app, token), postgres, slices, number)
+    finally:
+        await app.close()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.activity", description="What the log of recent requests costs.")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn (default 1.5)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds per question (default 5)")
-    parser.add_argument("--users", type=int, default=2_000, help="users of the tenant (default 2000)")
+    parser.add_argument("--slices", type=int, default=40, help="slices of each kind (default 40)")
+    parser.add_argument("--requests", type=int, default=200, help="requests in a slice (default 200)")
     options = parser.parse_args()
-    fresh = FRESH
-    with _servers(options.users) as (sides, postgres), Generator() as generator:
-        asked = {name: _questions(one.target, options.users) for name, one in sides.items()}
-        before = _processor(sides["with"].pid, postgres)
-        time.sleep(_IDLE)
-        idle = (_processor(sides["with"].pid, postgres) - before) / _IDLE
-        print(f"{'':14} {'without':>12} {'with':>12} {'throughput':>11} {'processor':>11} {'ratio':>7}")
-        for question in asked["with"]:
-            rates: dict[str, list[float]] = {name: [] for name in sides}
-            taken, sent = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0)
-            for turn in range(-1, options.rounds):
-                for name in (*sides,) if turn % 2 else (*reversed(sides),):
-                    target = sides[name].target
-                    seconds = options.seconds if turn >= 0 else 0.3
-                    before, begun = _processor(sides[name].pid, postgres), time.monotonic()
-                    found = generator.put(Load(target.port, asked[name][question], _CONNECTIONS, seconds, None, fresh))
-                    time.sleep(_AFTER)
-                    fresh += found.sent
-                    if turn >= 0:
-                        rates[name].append(found.per_second)
-                        taken[name] += _processor(sides[name].pid, postgres) - before - idle * (time.monotonic() - begun)
-                        sent[name] += found.sent
-            speed = statistics.median(b / a for a, b in zip(rates["without"], rates["with"], strict=True))
-            each = {name: taken[name] / sent[name] for name in sides}
-            shown = [f"{statistics.median(rates[name]):10.0f}/s" for name in ("without", "with")]
-            print(
-                f"{question:14} {' '.join(shown)} {speed:11.3f} {each['without'] * 1e6:8.0f} µs {each['with'] / each['without']:7.3f}",
-                flush=True,
-            )
+    folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
+    try:
+        folder.chmod(0o755)
+        cluster = start_cluster(folder / "postgres")
+        try:
+            postgres = int((folder / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+            asyncio.run(_run(cluster.dsn, postgres, options.slices, options.requests))
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

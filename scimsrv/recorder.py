@@ -5,25 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-from urllib.parse import unquote
+from collections.abc import Sequence
+from typing import Final
 
+from scimsrv import recording
 from scimsrv.activity.clients import client_of
-from scimsrv.activity.reasons import GONE, reason_of
-from scimsrv.activity.redaction import without_values
-from scimsrv.errors import ScimError
-from scimsrv.observe import ActivityDropped, Exchange, observe
-from scimsrv.observing import GONE as GONE_STATUS
+from scimsrv.observe import ActivityDropped, observe
 from scimsrv.observing import Served
-from scimsrv.protocol.bulk import Result
-from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.store import activity
 from scimsrv.store.pool import Tenants
-from scimsrv.words import CUSTOM, failure, own_id, result, words
 
 log: Final = logging.getLogger("scimsrv.activity")
 
@@ -45,9 +37,6 @@ _SLUGS: Final = 1_000
 #: Seconds between two looks for entries that are too old, and the least number written to a log between two looks for too many.
 _SWEEP: Final = 3_600.0
 _TRIMMED: Final = 200
-
-#: Longest id that is kept, in characters.
-_ID: Final = 300
 
 _USER_AGENTS: Final = 1_000
 
@@ -82,7 +71,7 @@ class Recorder:
     def add(self, served: Served) -> None:
         """Queue a request; it costs no more than a look at it."""
         exchange, queue = served.exchange, self._queue
-        if exchange.status < 400 and not _changes(exchange):
+        if exchange.status < 400 and not recording.changes(exchange):
             slug = exchange.tenant
             if not slug:
                 return  # what is served to everybody
@@ -144,11 +133,12 @@ class Recorder:
                 await self._write(found, served)
 
     async def _write(self, found: activity.Log, served: Sequence[Served]) -> None:
-        pool, entries = self._pool.of(found.tenant), [entry for one in served for entry in self._entries(one)][-2 * found.rows :]
+        pool = self._pool.of(found.tenant)
+        entries = [entry for one in served for entry in recording.entries(one, self._client(one))][-2 * found.rows :]
         try:
             await activity.add(pool, found.tenant, entries)
             written = self._written[found.tenant] = self._written.get(found.tenant, 0) + len(entries)
-            if written >= max(_TRIMMED, found.rows // 10):
+            if written >= max(_TRIMMED, found.rows // 2):
                 del self._written[found.tenant]
                 await activity.trim(pool, found)
         except Exception as problem:
@@ -166,102 +156,11 @@ class Recorder:
         except Exception:
             log.exception("removing old entries of the log of requests failed and is tried again")
 
-    def _entries(self, served: Served) -> Iterator[dict[str, Any]]:
-        """The entry of a request, or those of the operations of a bulk request."""
-        exchange = served.exchange
-        request = {
-            "at": served.ended - exchange.seconds,
-            "request_id": exchange.request_id,
-            "correlation": exchange.correlation,
-            "token": exchange.token,
-            "client": self._client(served.headers.get(b"user-agent") or ""),
-            "milliseconds": exchange.seconds * 1_000,
-        }
-        if exchange.kept:
-            for place, one in enumerate(exchange.kept, 1):
-                yield {**request, "operation": place, **_of_operation(one)}
-        else:
-            yield {**request, **_of_request(served)}
-
-    def _client(self, user_agent: str) -> str:
+    def _client(self, served: Served) -> str:
+        user_agent = served.headers.get(b"user-agent") or ""
         found = self._clients.get(user_agent)
         if found is None:
             found = client_of(user_agent)
             if len(self._clients) < _USER_AGENTS:
                 self._clients[user_agent] = found
         return found
-
-
-def _changes(exchange: Exchange) -> bool:
-    """Whether what the request did may have changed something."""
-    if exchange.method in ("GET", "HEAD", "OPTIONS"):
-        return False
-    return not exchange.operations or exchange.operations[0].op != "search"
-
-
-def _of_request(served: Served) -> dict[str, Any]:
-    exchange, error = served.exchange, served.error
-    _, kind, op = words(served.route, exchange.method)
-    reason = GONE if exchange.status == GONE_STATUS else reason_of(exchange.denial, exchange.failure)
-    return {
-        "method": exchange.method,
-        "route": exchange.route,
-        **_about(served.route, kind, op, exchange.status, served.answered, error),
-        "status": exchange.status,
-        "result": "ok" if exchange.status < 400 else result(exchange.status),
-        "reason": reason,
-        "reads": exchange.status < 400 and not _changes(exchange),
-        **_said(error),
-    }
-
-
-def _of_operation(one: Result) -> dict[str, Any]:
-    entry, route = one.entry, one.entry.route
-    about: dict[str, Any] = {"route": "/Bulk"}
-    if route is not None:
-        template, kind, op = words(route, entry.method)
-        answered = {} if one.location is None else {"Location": one.location}
-        if one.version is not None:
-            answered["ETag"] = f'W/"{one.version}"'
-        about = {"route": template, **_about(route, kind, op, one.status, answered, one.error)}
-    return {
-        "method": entry.method if entry.fault is None else "other",
-        **about,
-        "status": one.status,
-        "result": result(one.status),
-        "reason": None if one.error is None else failure(one.error),
-        "reads": False,
-        **_said(one.error),
-    }
-
-
-def _about(route: Route, kind: str, op: str | None, status: int, answered: Mapping[str, str], error: ScimError | None) -> dict[str, Any]:
-    """The resource that a request was about. Where it was refused, an id that does not have the form of ours may be anything; where
-    nothing was to be created for another's sake, it is about that one."""
-    id_ = own_id(route.id) if status >= 400 else route.id or None
-    if id_ is None and error is not None:
-        id_ = error.about
-    if id_ is None and status < 300 and "Location" in answered:
-        id_ = unquote(answered["Location"].rpartition("/")[2])
-    if route.endpoint in _DEFINED:
-        kind = _DEFINED[route.endpoint]
-        id_ = (route.name or id_) if status < 300 else None
-    elif kind == CUSTOM:
-        kind = route.name if status < 400 else ""
-    version = _VERSION.match(answered.get("ETag", ""))
-    return {
-        "op": op,
-        "type": kind or None,
-        "resource": id_ if id_ is not None and len(id_) <= _ID and "\x00" not in id_ else None,
-        "version": None if version is None else int(version[1]),
-    }
-
-
-def _said(error: ScimError | None) -> dict[str, Any]:
-    if error is None:
-        return {"scim_type": None, "detail": None}
-    return {"scim_type": error.kind.value.scim_type, "detail": without_values(error.sentence)}
-
-
-_DEFINED: Final = {Endpoint.SCHEMAS: "Schema", Endpoint.RESOURCE_TYPES: "ResourceType"}
-_VERSION: Final = re.compile(r'W/"(\d{1,18})')

@@ -31,10 +31,14 @@ SELECT $1, head.last - $2::bigint + given.place, given.reads, to_timestamp(given
        given.token, given.client, given.method, given.route, given.op, coalesce(made.type, given.type), given.resource,
        given.status, given.result, given.reason, given.scim_type, given.detail, given.milliseconds,
        made.operation, made.version, coalesce(made.attributes, '{}'), coalesce(made.coercions, '{}'), made.active,
-       ARRAY(SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.added[0 to 99] ? (@.type() == "string")'))
-             AS one WHERE one <> ALL (head.erased)),
-       ARRAY(SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.removed[0 to 99] ? (@.type() == "string")'))
-             AS one WHERE one <> ALL (head.erased)),
+       CASE WHEN made.members IS NULL THEN '{}' ELSE ARRAY(
+           SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.added[0 to 99] ? (@.type() == "string")')) AS one
+           WHERE one <> ALL (head.erased)
+       ) END,
+       CASE WHEN made.members IS NULL THEN '{}' ELSE ARRAY(
+           SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.removed[0 to 99] ? (@.type() == "string")')) AS one
+           WHERE one <> ALL (head.erased)
+       ) END,
        coalesce((made.members ->> 'added_in_all')::integer, jsonb_array_length(made.members -> 'added'), 0),
        coalesce((made.members ->> 'removed_in_all')::integer, jsonb_array_length(made.members -> 'removed'), 0)
 FROM head CROSS JOIN json_to_recordset($3::text::json) given (
