@@ -3,13 +3,14 @@
 import argparse
 from typing import Any
 
-from scimsrv.cli.common import FAILED, add_command, add_common, emit, note, on_database, settings_of, table
+from scimsrv.cli.common import FAILED, CommandError, add_command, add_common, emit, note, on_database, settings_of, table
+from scimsrv.errors import ScimError
 from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.store.connection import Connection
 from scimsrv.store.consistency.kinds import Tally
 from scimsrv.store.consistency.verifying import Result, verify_tenant
 from scimsrv.store.migrate import note_folded
-from scimsrv.store.tenants import find_tenant, list_tenants
+from scimsrv.store.tenants import TenantMissing, find_tenant, list_tenants
 
 
 def register(commands: Any) -> None:
@@ -29,7 +30,13 @@ def _verify(arguments: argparse.Namespace) -> int:
         named = [await find_tenant(connection, arguments.tenant)] if arguments.tenant else await list_tenants(connection)
         found = {}
         for one in named:
-            found[one.slug] = made = await verify_tenant(connection, one.id, keys, repair=arguments.repair)
+            try:
+                found[one.slug] = made = await verify_tenant(connection, one.id, keys, repair=arguments.repair)
+            except TenantMissing:
+                note(f"{one.slug}: it was deleted meanwhile")
+                continue
+            except ScimError as problem:
+                raise CommandError(f"{one.slug}: repairing was given up, begin again when it is quieter: {problem.sentence}") from None
             _tell(one.slug, "", made.found)
             _tell(one.slug, "repaired: ", made.repaired)
             for left in made.left_out:

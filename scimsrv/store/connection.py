@@ -22,7 +22,8 @@ class DatabaseError(Exception):
 
 @asynccontextmanager
 async def connect(dsn: str) -> AsyncIterator[Connection]:
-    """Connect for the length of a block. Raises DatabaseError when that fails, is refused, or when the schema or a right is missing."""
+    """Connect for the length of a block. Raises DatabaseError when that fails, is refused, the schema or a right is missing, or the
+    connection is lost."""
     try:
         # A command gains nothing by keeping statements, and a pooler that cannot keep them would refuse the second one of a name.
         connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, statement_cache_size=0)
@@ -36,6 +37,8 @@ async def connect(dsn: str) -> AsyncIterator[Connection]:
         raise DatabaseError(f"The database {_shown(dsn)} has no scimsrv schema: run `scimsrv db migrate`.") from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(f"The database {_shown(dsn)} does not let the role do this: {error}; grant it.") from None
+    except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
+        raise DatabaseError(f"The connection to the database {_shown(dsn)} was lost: {error}.") from None
     finally:
         await connection.close()
 

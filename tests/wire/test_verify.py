@@ -15,6 +15,7 @@ from scimsrv.store.consistency import verifying
 from scimsrv.store.consistency.kinds import Kind, Tally
 from scimsrv.store.consistency.resources import agrees
 from scimsrv.store.consistency.verifying import Result, verify_tenant
+from scimsrv.store.tenants import TenantMissing
 from tests.wire.badges import Badges, badges
 from tests.wire.support import ENTERPRISE, Client, Server
 
@@ -39,7 +40,9 @@ async def lived_in(server: Server) -> Badges:
     client = made.client
     boss = await client.new_user("boss", displayName="The Boss", emails=[{"value": "B@example.com", "type": "work"}])
     users = [
-        await client.new_user(f"Ada-{number}", externalId=f"x{number}", active=number % 2 == 0, password="Correct-Horse-9")
+        await client.new_user(
+            f"Ada-{number}", externalId=f"x{number}", active=number % 2 == 0, **({} if number else {"password": "Correct-Horse-9"})
+        )
         for number in range(6)
     ]
     await client.new_user("minister", **{ENTERPRISE: {"manager": {"value": boss["id"]}, "department": "Straße"}})
@@ -263,6 +266,23 @@ async def test_a_tenant_that_is_written_to(server: Server, lived_in: Badges, mon
         times += 1
     await asyncio.gather(*writers)
     assert times > 0
+
+
+async def test_two_that_want_the_same(server: Server, lived_in: Badges) -> None:
+    """Two resources with the same unique value keep it: the one that claims it is left alone, the other is found until somebody changes
+    it. A tenant that is gone is told."""
+    client = lived_in.client
+    text = f"UPDATE resource SET document = replace(document, 'Ada-1', 'Ada-0') WHERE tenant = $1 AND id = {_BEN}"
+    assert await server.pool.execute(text, client.id) == "UPDATE 1"
+    result = await _verify(server, client, repair=True)
+    assert result.repaired.kinds.keys() >= {Kind.SEARCH, Kind.UNIQUE_STRAY}
+    (second,) = await client.search('userName eq "ada-0" and externalId eq "x1"')
+    assert _named(result.found) == _named((await _verify(server, client)).found) == {"UNIQUE_MISSING": [(second, "username")]}
+    assert (await client.patch(f"/Users/{second}", {"op": "replace", "path": "userName", "value": "Ada-1"})).status_code == 200
+    assert (await _verify(server, client)).found.total == 0
+    await server.pool.execute("DELETE FROM tenant WHERE id = $1", client.id)
+    with pytest.raises(TenantMissing):
+        await _verify(server, client)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Result:
 
 async def verify_tenant(connection: Connection, tenant: int, keys: Sequence[bytes], *, repair: bool = False) -> Result:
     """Verify a tenant; `keys` are those of its audit chain. With `repair`, what follows from documents is made anew where it differs, and
-    everything is looked at again. The connection must not be in a transaction. Raises LookupError when the tenant is gone."""
+    everything is looked at again. The connection must not be in a transaction. Raises TenantMissing when the tenant is gone."""
     result = Result()
     for _ in range(_TIMES if repair else 1):
         result.found, result.resources, result.rows = Tally(), 0, 0
@@ -89,24 +89,30 @@ async def _once(connection: Connection, tenant: int, result: Result, *, repair: 
                 result.resources += batch.rows
             elif not isinstance(walk, Counts):
                 result.rows += batch.rows
-            wrong = [one for one in batch.differences if one.fix is not None] if repair else []
-            if wrong:
-                await guarded(partial(_put_right, connection, tenant, walk, after, most, {one.id for one in wrong}))
-                result.repaired.add(wrong)
-                total += len(wrong)
-            result.found.add(one for one in batch.differences if one not in wrong)
+            found = batch.differences
+            ids = {one.id for one in found if one.fix is not None} if repair else set()
+            if ids:
+                right, left = await guarded(partial(_put_right, connection, tenant, walk, after, most, ids))
+                result.repaired.add(right)
+                total += len(right)
+                found = [*(one for one in found if one.fix is None), *left]
+            result.found.add(found)
             after = batch.end
     assert view is not None
     result.left_out = sorted(view.unsettled.values())
     return total
 
 
-async def _put_right(connection: Connection, tenant: int, walk: Walk, after: Place, most: int, ids: set[str]) -> None:
-    """Look at a batch once more while nobody changes its definitions or these resources, and put right what still differs of them."""
+async def _put_right(
+    connection: Connection, tenant: int, walk: Walk, after: Place, most: int, ids: set[str]
+) -> tuple[list[Difference], list[Difference]]:
+    """Look at a batch once more while nobody changes its definitions or these resources, and put right what still differs of them; returns
+    what was, and what could not be."""
     async with connection.transaction():
         await connection.execute(_SQL["lock_tenant"], tenant)
         await connection.execute(_SQL["hold"], tenant, sorted(ids))
         batch = await walk.look(connection, await view_of(connection, tenant, None), after, most)
-        fixes = dict.fromkeys(one.fix for one in batch.differences if one.id in ids and one.fix is not None)
-        for text, arguments in fixes:
-            await connection.execute(text, tenant, *arguments)
+        wrong = [(one, one.fix) for one in batch.differences if one.id in ids and one.fix is not None]
+        tags = {fix: await connection.execute(fix[0], tenant, *fix[1]) for fix in dict.fromkeys(fix for _, fix in wrong)}
+    right = [one for one, fix in wrong if not tags[fix].endswith(" 0")]
+    return right, [one for one, fix in wrong if tags[fix].endswith(" 0")]

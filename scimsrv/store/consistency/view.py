@@ -11,6 +11,7 @@ from scimsrv.schema.indexing import Index
 from scimsrv.store.connection import Connection
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.queries import load
+from scimsrv.store.tenants import TenantMissing
 
 _SQL = load("consistency")
 
@@ -37,13 +38,13 @@ class View:
 
 
 async def view_of(conn: Connection, tenant: int, known: View | None) -> View:
-    """The view of the connection's snapshot; `known` is one of a batch before. Raises LookupError when the tenant is gone,
+    """The view of the connection's snapshot; `known` is one of a batch before. Raises TenantMissing when the tenant is gone,
     UnreadableError where its definitions are none."""
     revision = await conn.fetchval(_SQL["revision"], tenant)
     if known is not None and revision == known.revision:
         return known
     if revision is None:
-        raise LookupError(f"tenant {tenant} does not exist")
+        raise TenantMissing(f"Tenant {tenant} is gone.")
     try:
         _, catalog = await load_catalog(conn, tenant)
     except (ValueError, LookupError, TypeError, AttributeError) as problem:
