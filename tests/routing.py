@@ -91,8 +91,12 @@ def misrouted(text: str, known: Distribution) -> list[str]:
     faults: list[str] = []
     for raw in parse_sql(text):
         faults += _faults(raw.stmt, known, frozenset(), frozenset())
-        changed = {node.relation.relname for node in _nodes(raw.stmt) if isinstance(node, (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt))}
-        named = {node.relname for node in _nodes(raw.stmt) if isinstance(node, ast.RangeVar)}
+        changed, named = set(), set()
+        for node in _nodes(raw.stmt):
+            if isinstance(node, ast.RangeVar):
+                named.add(node.relname)
+            elif isinstance(node, (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)):
+                changed.add(node.relation.relname)
         if changed & set(known.references) and named & known.distributed.keys():
             faults.append(f"{', '.join(sorted(changed & set(known.references)))} is changed in a statement with distributed tables")
     return faults
