@@ -28,6 +28,9 @@ _EVERYWHERE: Final = frozenset(
     }
 )
 
+#: Connections that the matrix's pooler holds: more than one tenant's requests that are carried out later keep to themselves.
+_POOLED: Final = 6
+
 #: Files whose tests run with and without row-level security, whatever else is asked for.
 _BOTH: Final = frozenset(
     {
@@ -64,7 +67,7 @@ def pooler_url(cluster: TestServer) -> Iterator[str]:
     """Yield the URL of the run's Postgres through a pooler; without PgBouncer the tests are skipped."""
     if PROGRAM is None:
         pytest.skip("PgBouncer is not installed")
-    with pooler(cluster.cluster) as url:
+    with pooler(cluster.cluster, _POOLED) as url:
         yield url
 
 

@@ -461,7 +461,7 @@ class _Run:
 
 
 #: Plans made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 4
 
 
 def _data(entry: Entry, limits: Limits) -> dict[str, Any]:

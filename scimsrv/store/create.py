@@ -44,7 +44,7 @@ _ATTEMPTS: Final = 5
 _STORED: Final[Mapping[str, ScimError]] = MappingProxyType({})
 
 #: Renditions made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ log_disconnections = 0
 
 
 @contextmanager
-def pooler(cluster: Cluster) -> Iterator[str]:
-    """Run PgBouncer before a server for as long as the block lasts; yields the URL of the server's database through it.
+def pooler(cluster: Cluster, connections: int = CONNECTIONS) -> Iterator[str]:
+    """Run PgBouncer before a server for as long as the block lasts; yields the URL of the server's database through it. To each database
+    it holds so many `connections`.
 
     Raises RuntimeError with PgBouncer's log when it does not come up.
     """
@@ -63,7 +64,7 @@ def pooler(cluster: Cluster) -> Iterator[str]:
     users.write_text("".join(f'"{user}" ""\n' for user in (USER, APPLICATION)))
     users.chmod(0o644)
     configuration.write_text(
-        _CONFIGURATION.format(sockets=place["host"][0], server_port=place["port"][0], users=users, port=port, connections=CONNECTIONS)
+        _CONFIGURATION.format(sockets=place["host"][0], server_port=place["port"][0], users=users, port=port, connections=connections)
     )
     account = database_account(cluster.directory)
     if account is not None:

@@ -375,11 +375,11 @@ async def test_a_truncated_chain_verifies_from_where_it_begins(scope: Scope) -> 
     await _users(scope, 7)
     await _seal(scope, batch=2)
     whole = await _verified(scope)
-    gone = await audit.truncate(scope.pool, scope.tenant, now() + timedelta(seconds=5), KEY, batch=2)
+    gone = await audit.truncate(driver(scope), scope.tenant, now() + timedelta(seconds=5), KEY, batch=2)
     assert (gone.rows, gone.seals) == (4, 2)
     found = await _verified(scope, known={whole.position: whole.head})
     assert (found.problems, found.rows, len(await _seqs(scope))) == ([], 4, 4)
-    while (await audit.truncate(scope.pool, scope.tenant, now() + timedelta(seconds=5), KEY)).seals > 1:
+    while (await audit.truncate(driver(scope), scope.tenant, now() + timedelta(seconds=5), KEY)).seals > 1:
         pass
     found = await _verified(scope)
     assert (found.problems, found.unsealed) == ([], 0)
@@ -391,7 +391,7 @@ async def test_what_is_not_old_stays(scope: Scope) -> None:
     """Nothing goes that was sealed after the time that the policy names."""
     await _users(scope, 3)
     await _seal(scope, batch=1)
-    assert (await audit.truncate(scope.pool, scope.tenant, now() - timedelta(days=1), KEY)).seals == 0
+    assert (await audit.truncate(driver(scope), scope.tenant, now() - timedelta(days=1), KEY)).seals == 0
     assert len(await _seqs(scope)) == 3
 
 
