@@ -1,5 +1,7 @@
-"""The OAuth routes of a tenant over HTTP: the token endpoint, revocation and the metadata, in JSON even where they refuse (RFC 6749 §5,
-RFC 7009, RFC 8414)."""
+"""The OAuth routes of a tenant over HTTP: the token endpoint, revocation and the metadata.
+
+They answer in JSON even where they refuse (RFC 6749 §5, RFC 7009, RFC 8414).
+"""
 
 from __future__ import annotations
 
