@@ -116,8 +116,8 @@ def _one(entry: Entry, names: Mapping[str, str]) -> str:
 
 def _named(entry: Entry, names: Mapping[str, str]) -> str:
     """The resource with its type."""
-    one = _one(entry, names)
-    return one if one.startswith(f"{entry.type} ") or entry.resource is None else f"{entry.type or 'resource'} {one}"
+    name = names.get(entry.resource or "")
+    return _one(entry, names) if name is None else f"{entry.type or 'resource'} {name}"
 
 
 def _kinds(entry: Entry) -> str:

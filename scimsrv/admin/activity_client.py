@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, TypeVar
@@ -40,7 +43,7 @@ class ActivityClient(ABC):
         async def entries() -> AsyncIterator[activity_models.Activity | None]:
             wanted = asked
             while True:
-                for line in self._lines(path(slug, "activity", "events") + _query(wanted)):
+                async for line in _aside(self._lines(path(slug, "activity", "events") + _query(wanted))):
                     if line.startswith(_DATA):
                         one = activity_models.Activity.model_validate_json(line[len(_DATA) :])
                         wanted = wanted.model_copy(update={"after": one.number})
@@ -48,6 +51,27 @@ class ActivityClient(ABC):
                 yield None
 
         return entries()
+
+
+async def _aside(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines, waited for by a thread that nobody waits for: whoever is interrupted ends at once."""
+    loop, arrived = asyncio.get_running_loop(), asyncio.Queue[bytes | BaseException | None]()
+
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed by then
+            try:
+                for line in lines:
+                    loop.call_soon_threadsafe(arrived.put_nowait, line)
+            except Exception as problem:
+                loop.call_soon_threadsafe(arrived.put_nowait, problem)
+            else:
+                loop.call_soon_threadsafe(arrived.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (found := await arrived.get()) is not None:
+        if isinstance(found, BaseException):
+            raise found
+        yield found
 
 
 def _query(asked: BaseModel) -> str:

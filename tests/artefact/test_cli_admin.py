@@ -1,9 +1,13 @@
 """The admin API with real processes: its listener, its tokens, and the commands that speak to it instead of a database."""
 
 import json
+import re
 import shutil
+import signal
 import socket
+import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,9 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from scimsrv.cli.common import INTERRUPTED
 from scimsrv.embedded import running
 from scimsrv.tokens import ADMIN, looks_like_token
-from tests.processes import Served, run, serving
+from tests.processes import PROGRAM, Served, environment, run, serving
 from tests.wire.oauth_support import DIRECTORY, RSA, public_keys
 
 
@@ -124,6 +129,48 @@ def test_same_verbs(folder: Path, served: Served, token: str, away: Path) -> Non
     assert "suspended" in both("tenant", "show", "remote")
     assert ask("tenant", "resume", "remote") == "active\n"
     assert ask("tenant", "delete", "remote", "--yes") == "deleted remote with 0 resources\n"
+
+
+def test_what_clients_do_is_told_and_followed(folder: Path, served: Served, token: str, away: Path) -> None:
+    """`activity --follow` tells through the API what other processes serve; the list is the same by both ways, and exits are clean."""
+    given = {"SCIMSRV_ADMIN_URL": served.announced["admin_url"], "SCIMSRV_ADMIN_TOKEN": token}
+    run("tenant", "create", "watched", cwd=folder)
+    made = json.loads(run("token", "create", "--tenant", "watched", "--label", "Okta prod", "--json", cwd=folder).stdout)
+    headers = {"authorization": f"Bearer {made['token']}", "content-type": "application/scim+json"}
+    follower = subprocess.Popen(
+        [*PROGRAM, "activity", "watched", "--follow", "--outcome", "ok"],
+        cwd=away,
+        env=environment(**given),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stdout is not None
+    told: list[str] = []
+    reading = threading.Thread(target=lambda out: told.append(out.readline()), args=(follower.stdout,))
+    reading.start()
+    try:
+        for number in range(300):  # until it follows
+            body = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": f"u{number}", "displayName": f"User {number}"}
+            assert httpx.post(f"{made['url']}/Users", json=body, headers=headers).status_code == 201
+            reading.join(0.2)
+            if told:
+                break
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(30) == INTERRUPTED
+    finally:
+        follower.kill()
+        follower.wait()
+        reading.join()
+        follower.stdout.close()
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  Okta created User User \d+  \([\w-]+\)\n", told[0]), told
+    arguments = ("activity", "watched", "--json", "--user", "u0", "--since", "1h")
+    here, there = run(*arguments, cwd=folder), run(*arguments, cwd=away, **given)
+    assert here.stdout == there.stdout
+    assert [one["sentence"] for one in json.loads(there.stdout)["activity"]] == ["Okta created User User 0"]
+    wrong = run("activity", "watched", "--count", "0", cwd=away, **given)
+    assert (wrong.returncode, "count" in wrong.stderr, "Traceback" in wrong.stderr) == (1, True, False)
+    missing = run("activity", "nobody", "--follow", cwd=away, **given)
+    assert (missing.returncode, "Traceback" in missing.stderr) == (1, False)
 
 
 def test_clients_and_trusts(folder: Path, served: Served, token: str, away: Path) -> None:

@@ -22,7 +22,7 @@ _ENTRY: Final = Entry(
     *(1, datetime(2026, 1, 1, tzinfo=UTC), "r", None, None, "abcdef", "okta", "PATCH", "/Users/{id}", "patch", "User", "u1", 200, "ok"),
     *(None, None, None, 1.0, "update", 2, (), (), None, (), (), 0, 0),
 )
-_NAMES: Final = {"u1": "Ana Lima", "u2": "Ben", "u3": "Cyd", "u4": "Dee", "g1": "Sales"}
+_NAMES: Final = {"u1": "Ana Lima", "u2": "Ben", "u3": "Cyd", "u4": "Dee", "u5": "User 5", "g1": "Sales"}
 _GROUP: Final = {"type": "Group", "resource": "g1", "route": "/Groups/{id}"}
 _REFUSED: Final = {"changed": None, "version": None, "detail": "title is readOnly", "scim_type": "mutability", "reason": "mutability"}
 
@@ -32,6 +32,7 @@ _REFUSED: Final = {"changed": None, "version": None, "detail": "title is readOnl
     [
         ({"op": "create", "changed": "create"}, "Okta created User Ana Lima"),
         ({"op": "create", "changed": "create", "resource": "u9"}, "Okta created User u9"),
+        ({"op": "create", "changed": "create", "resource": "u5"}, "Okta created User User 5"),
         ({"op": "create", "changed": "restore"}, "Okta created Ana Lima, which was brought back"),
         ({"op": "create", "changed": None}, "Okta was told again that Ana Lima is created"),
         ({"op": "delete", "changed": "delete"}, "Okta deleted User Ana Lima"),
