@@ -1,5 +1,4 @@
-"""The OAuth routes of a tenant over HTTP: the token endpoint, revocation and the metadata, in JSON even where they refuse (RFC 6749 §5,
-RFC 7009, RFC 8414)."""
+"""The OAuth routes of a tenant over HTTP: tokens, their revocation and metadata, in JSON even where refused (RFC 6749, 7009, 8414)."""
 
 from __future__ import annotations
 

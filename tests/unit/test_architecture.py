@@ -61,7 +61,7 @@ BELOW: dict[str, set[str]] = {
     "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
         *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
-        *("badges", "sealing", "__version__"),
+        *("badges", "sealing", "__version__", "denials", "observe", "slugs", "traffic"),
     },
 }
 
