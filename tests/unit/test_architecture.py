@@ -3,6 +3,7 @@
 import ast
 import statistics
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -114,10 +115,20 @@ def _module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imports(path: Path, *, for_types: bool = True) -> Iterator[str]:
-    """Yield what a file imports; for_types False leaves out what only the type checker sees."""
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(path: Path, *, for_types: bool = True) -> tuple[str, ...]:
+    """Return what a file imports; for_types False leaves out what only the type checker sees."""
+    return tuple(_imported(path, for_types=for_types))
+
+
+def _imported(path: Path, *, for_types: bool) -> Iterator[str]:
     package = _module(path) if path.name == "__init__.py" else _module(path).rpartition(".")[0]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     unseen = {
         inner
         for node in ast.walk(tree)
@@ -163,7 +174,7 @@ def test_libraries_have_their_importers(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if _module(path).startswith(PURE)], ids=_module)
 def test_pure_packages_stay_pure(path: Path) -> None:
     """The pure packages await nothing (a stream may pass through them) and import nothing that reaches out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Await)]
     assert not {name.split(".")[0] for name in _imports(path)} & WORLD
 
@@ -192,7 +203,7 @@ def test_files_stay_small() -> None:
 @pytest.mark.parametrize("path", FILES, ids=_module)
 def test_files_say_what_they_are_for(path: Path) -> None:
     """Every file begins with a sentence on its purpose, and every public function with what it does."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     purpose = (ast.get_docstring(tree) or "").splitlines()
     assert purpose
     assert purpose[0].endswith(".")
@@ -245,7 +256,7 @@ def test_no_test_is_told_the_time_when_it_is_collected() -> None:
     early = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / "tests").rglob("*.py"))
-        for node in _at_import(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _at_import(_tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in _CLOCKS
     ]
     assert early == []
