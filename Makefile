@@ -51,7 +51,7 @@ $(WHEEL): | $(STAMP)
 serve: install ## start an embedded Postgres and the server, print URL, token and a curl line
 	@exec $(BIN)/scimsrv serve $(SERVE_ARGS)
 
-test: install $(DEPLOYED) check test-rust ## lint, types, and every test against a Postgres of its own
+test: install check test-rust ## lint, types, and every test against a Postgres of its own
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-rust: install ## tests and lints of the Rust package, where cargo is installed
