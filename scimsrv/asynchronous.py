@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -16,12 +16,14 @@ import orjson
 from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
+from scimsrv.observing import Served
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
+from scimsrv.recording import Noting
 from scimsrv.schema.policy import lowered
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
@@ -71,7 +73,7 @@ def _single(text: bytes, method: str, path: str, if_match: str | None) -> Entry:
 
 
 class Jobs:
-    """Carries out what is kept, in this process."""
+    """Carries out what is kept, in this process. `record`, where it is set, is given what became of it."""
 
     def __init__(self, pool: Tenants, safe: Safe, limits: Limits) -> None:
         self._pool = pool
@@ -81,6 +83,7 @@ class Jobs:
         self._turns = Turns(_AT_ONCE, _OF_ONE)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sought: set[int] = set()
+        self.record: Callable[[Served], None] | None = None
 
     def start(self) -> None:
         """Begin looking for requests."""
@@ -239,7 +242,12 @@ class Jobs:
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
-        await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, jobs.JobRecorder(job, bulk=not kept["single"]), known)
+        noting = Noting(jobs.JobRecorder(job, bulk=not kept["single"]))
+        try:
+            await carry_out_recorded(scope, bulk, dict(kept["ids"]), authorise, noting, known)
+        finally:
+            if self.record is not None and noting.results:
+                self.record(noting.served(kept["base"], job.txn, job.actor))
 
     async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
