@@ -153,6 +153,7 @@ class App:
         if settings.activity:
             self.recorder.start()
             self.record = self.recorder.add
+        self.jobs.record = self.record
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)

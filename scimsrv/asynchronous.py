@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -18,12 +18,14 @@ from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.observe import Carried, Operated, observe, postponed
+from scimsrv.observing import Served
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
+from scimsrv.recording import Noting
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
@@ -81,7 +83,8 @@ class Tell(Protocol):
 
 
 class Jobs:
-    """Carries out what is kept, in this process; `tell` hears of what came of operations, when it is kept."""
+    """Carries out what is kept, in this process; `tell` hears of what came of operations, when it is kept. `record`, where it is set, is
+    given what became of a request."""
 
     def __init__(self, pool: Tenants, safe: Safe, limits: Limits, tell: Tell) -> None:
         self._pool = pool
@@ -92,6 +95,7 @@ class Jobs:
         self._turns = Turns(_AT_ONCE, _OF_ONE)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sought: set[int] = set()
+        self.record: Callable[[Served], None] | None = None
 
     def start(self) -> None:
         """Begin looking for requests."""
@@ -256,7 +260,12 @@ class Jobs:
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
         ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
-        await carry_out_recorded(scope, bulk, ids, authorise, recorder, known)
+        noting = Noting(recorder)
+        try:
+            await carry_out_recorded(scope, bulk, ids, authorise, noting, known)
+        finally:
+            if self.record is not None and noting.results:
+                self.record(noting.served(kept["base"], job.txn, job.actor))
         done = await jobs.find_status(pool, job.tenant, job.txn)
         if done is not None:
             found = (_operated(bulk.entries[number], text) for number, text in done.results.items())

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
 from scimsrv.activity.reasons import GONE, reason_of
 from scimsrv.activity.redaction import without_values
 from scimsrv.errors import ScimError
+from scimsrv.http import Fields
 from scimsrv.observe import Exchange
 from scimsrv.observing import GONE as GONE_STATUS
 from scimsrv.observing import Served
 from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.route import Endpoint, Route
+from scimsrv.store.bulk import Recorder
+from scimsrv.store.scope import Scope
 from scimsrv.words import CUSTOM, failure, own_id, result, words
 
 #: Longest id that is kept, in characters.
@@ -28,6 +33,35 @@ _LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 def changes(exchange: Exchange) -> bool:
     """Whether what the request did may have changed something."""
     return exchange.method not in _LOOKS and not (exchange.operations and exchange.operations[0].op == "search")
+
+
+@dataclass(slots=True)
+class Noting:
+    """Keeps the results of a request that is carried out later, as `recorder` does in the database, to tell of them in the end."""
+
+    recorder: Recorder
+    results: dict[int, Result] = field(default_factory=dict)
+    _began: float = field(default_factory=time.time)
+
+    async def hold(self, scope: Scope) -> None:
+        """Keep the request from others."""
+        await self.recorder.hold(scope)
+
+    async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
+        """Keep results."""
+        await self.recorder.record(scope, results, last=last)
+
+    def committed(self, results: Sequence[Result]) -> None:
+        """The transaction with these results is committed."""
+        self.recorder.committed(results)
+        self.results |= {one.entry.index: one for one in results}
+
+    def served(self, base_url: str, txn: str, actor: str) -> Served:
+        """The request as the log has it: by its txn, with its operations."""
+        tenant, ended = base_url.rsplit("/", 2)[1], time.time()
+        exchange = Exchange("data", txn, "POST", "/Bulk", tenant=tenant, token=actor.partition("/")[0], status=200)
+        exchange.seconds, exchange.kept = ended - self._began, [self.results[index] for index in sorted(self.results)]
+        return Served(ended, exchange, Route(tenant, Endpoint.BULK), Fields([]), {}, None)
 
 
 def entries(served: Served, client: str) -> Iterator[dict[str, Any]]:
@@ -45,8 +79,8 @@ def entries(served: Served, client: str) -> Iterator[dict[str, Any]]:
     if exchange.correlation is not None:
         made["correlation"] = exchange.correlation
     if exchange.kept:
-        for place, one in enumerate(exchange.kept, 1):
-            yield _of_operation({**made, "operation": place}, one)
+        for one in exchange.kept:
+            yield _of_operation({**made, "operation": one.entry.index + 1}, one)
     else:
         yield _of_request(made, served)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from scimsrv import __version__
+from scimsrv.admin.following import EVENT_STREAM
 from scimsrv.admin.models import Problem
 from scimsrv.admin.problems import PROBLEM_JSON
 from scimsrv.admin.routes import PREFIX, Route
@@ -88,6 +89,9 @@ def _parameters(route: Route) -> Iterable[dict[str, Any]]:
         for name, schema in route.query.model_json_schema()["properties"].items():
             about = schema.pop("description", "")
             yield {"name": name, "in": "query", "required": False, "description": about, "schema": schema}
+    if route.media_type == EVENT_STREAM:
+        about = "The id of the last event that arrived: the stream goes on behind it."
+        yield {"name": "Last-Event-ID", "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
     if route.versioned and route.method != "GET":
         about = "Versions, as ETag gave them, of which it must have one."
         yield {"name": "If-Match", "in": "header", "required": False, "description": about, "schema": {"type": "string"}}

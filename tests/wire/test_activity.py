@@ -12,6 +12,7 @@ import pytest
 
 from scimsrv import recorder
 from scimsrv.store import activity
+from scimsrv.store.single import Single
 from tests.monitoring.test_canary import CANARY, _everything
 from tests.wire.admin_support import Admin, admin_api, assert_problem
 from tests.wire.support import ENTERPRISE, GROUP, Client, Server, Starter, patch, user
@@ -160,6 +161,36 @@ async def test_operations_of_a_bulk_request_are_entries_of_their_own(server: Ser
         (4, 'Okta was refused a change of Ada: Operation 1: User has no attribute "…"'),
         (5, "Okta was refused a new User: userName is already in use by another User (Ada)"),
     ]
+
+
+async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server, client: Client, admin: Admin) -> None:
+    """An entry says that it was accepted, others by its txn what became of it."""
+    asked = {"Prefer": "respond-async"} | OKTA
+    accepted = await client.request("POST", "/Users", user("ada", displayName="Ada"), headers=asked)
+    assert accepted.status_code == 202
+    txn = accepted.headers["location"].rpartition("/")[2]
+    async with asyncio.timeout(60):
+        while not (found := await _log(server, admin, client, f"?request={txn}")):
+            await asyncio.sleep(0.05)
+    assert [(one["sentence"], one["change"]["operation"]) for one in found] == [("test 1 created User Ada", "create")]
+    assert _sentences(await _log(server, admin, client))[0] == "Okta asked for a new User, which is carried out later"
+
+
+async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, client: Client) -> None:
+    """While somebody's entries are being written nobody else's get a number, so that whoever follows misses none."""
+    entry = {"request_id": "r", "at": 0.0, "client": "other", "method": "GET", "route": "/", "status": 200, "result": "ok", "reads": True}
+    entry |= {"milliseconds": 1.0}
+    async with server.pool.acquire() as connection, connection.transaction():
+        await activity.add(Single(connection), client.id, [entry | {"request_id": "first"}])
+        second = asyncio.create_task(activity.add(server.app.pool.of(client.id), client.id, [entry | {"request_id": "second"}]))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(30):
+            while not await server.pool.fetchval(waiting):
+                assert not second.done()
+                await asyncio.sleep(0.02)
+    await second
+    rows = await server.pool.fetch("SELECT number, request_id FROM activity WHERE tenant = $1 ORDER BY number", client.id)
+    assert [tuple(row) for row in rows] == [(1, "first"), (2, "second")]
 
 
 async def test_who_was_not_let_in_and_why(server: Server, client: Client, admin: Admin) -> None:

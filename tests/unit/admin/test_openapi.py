@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from scimsrv.admin import badge_models, granting_models, models
+from scimsrv.admin import activity_models, badge_models, granting_models, models
 from scimsrv.admin.openapi import openapi
 from scimsrv.admin.routes import PREFIX, ROUTES, Route
 from scimsrv.schema.policy import policy_schema
@@ -19,7 +19,13 @@ from scimsrv.schema.policy import policy_schema
 DOCUMENT = openapi(ROUTES)
 
 #: Models that others are made of, or that stand for the parameters of a query.
-_NOT_BODIES = {models.Model, models.Page} | {route.query for route in ROUTES if route.query is not None}
+_NOT_BODIES = {
+    models.Model,
+    models.Page,
+    activity_models.ActivityFilter,
+    activity_models.ActivityPage,
+    activity_models.ActivityFollow,
+} | {route.query for route in ROUTES if route.query is not None}
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -49,8 +55,8 @@ def test_every_route_is_in_it(route: Route) -> None:
     operation = _operation(route)
     assert operation["operationId"] == route.name
     answer = operation["responses"][str(route.status)]
-    media_type = "application/json" if route.lines is None else "application/x-ndjson"
-    assert answer["content"][media_type]["schema"] == {"$ref": f"#/components/schemas/{route.answer.__name__}"}
+    assert (route.media_type == "application/json") is (route.lines is None)
+    assert answer["content"][route.media_type]["schema"] == {"$ref": f"#/components/schemas/{route.answer.__name__}"}
     assert ("ETag" in answer.get("headers", {})) is route.versioned
     body: dict[str, Any] = operation.get("requestBody", {})
     if route.body is None:
@@ -72,7 +78,7 @@ def test_nothing_else_is_in_it() -> None:
 
 def test_every_model_is_in_it() -> None:
     """Each model of the API is a component with its members; the parameters of queries are described where they are used."""
-    modules = (models, granting_models, badge_models)
+    modules = (models, activity_models, granting_models, badge_models)
     made = {one for module in modules for _, one in inspect.getmembers(module, inspect.isclass) if issubclass(one, BaseModel)}
     made = {one for one in made if one.__module__ in {module.__name__ for module in modules} and "[" not in one.__name__}
     components = DOCUMENT["components"]["schemas"]
