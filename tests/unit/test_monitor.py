@@ -7,9 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from scimsrv import serve
 from scimsrv.board import Board
+from scimsrv.guard import GuardedProtocol
 from scimsrv.monitor import SLUGGISH, STUCK, Condition, MonitorApp
+from scimsrv.settings import load_settings
 from scimsrv.store.liveness import Seen, Watcher
+from scimsrv.supervisor import Announcing
 
 
 class _OneAtATime:
@@ -55,3 +59,19 @@ def test_a_server_without_processes_is_quiet(monkeypatch: pytest.MonkeyPatch) ->
     assert condition.quiet() == STUCK
     beats = [now]
     assert condition.quiet() == 0.0
+
+
+async def test_a_clock_that_is_set_back_stops_no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop shows that it turns, whatever the clock on the wall says."""
+    beats = []
+
+    async def beat() -> None:
+        beats.append(1)
+
+    config = serve._config(load_settings({}, {}), None, GuardedProtocol, 1, notify=beat)
+    monkeypatch.setattr(config, "encoded_headers", [], raising=False)
+    server = Announcing(config)
+    await server.on_tick(0)
+    server.last_notified += 3_600.0  # as after a step of the clock by an hour
+    await server.on_tick(0)
+    assert len(beats) == 2
