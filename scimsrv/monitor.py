@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,19 +37,21 @@ class Condition:
     started: bool = False
     leaving: bool = False
     _clock: Callable[[], float] = field(default=time.monotonic)
+    _turned: float = 0.0
 
     def start(self) -> None:
         """Say that requests are answered."""
         self.started = True
+        self._turned = self._clock()
 
     def leave(self) -> None:
         """Say that the server is about to end."""
         self.leaving = True
 
     def quiet(self) -> float:
-        """Seconds since any of the event loops that serve requests last turned; 0 before they begin."""
-        beats = self.board.beats()
-        return self._clock() - max(beats) if beats else 0.0
+        """Seconds since any of the event loops that serve requests last turned, or was last seen to; 0 before they begin."""
+        self._turned = max(self._turned, *self.board.beats(), 0.0)
+        return self._clock() - self._turned if self._turned else 0.0
 
 
 class MonitorApp:
@@ -62,6 +65,7 @@ class MonitorApp:
         self._exposition = exposition
         self._seen: Seen | None = None
         self._until = 0.0
+        self._looking = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
@@ -113,10 +117,11 @@ class MonitorApp:
 
     async def _look(self) -> Seen:
         """What is known of the database, asked again when that is old."""
-        if self._seen is None or time.monotonic() >= self._until:
-            self._seen = await self._watcher.look()
-            self._until = time.monotonic() + BELIEVED
-        return self._seen
+        async with self._looking:  # the watcher has one connection, which bears one question at a time
+            if self._seen is None or time.monotonic() >= self._until:
+                self._seen = await self._watcher.look()
+                self._until = time.monotonic() + BELIEVED
+            return self._seen
 
 
 def _checked(checks: dict[str, Any]) -> tuple[int, bytes, bytes]:

@@ -33,6 +33,7 @@ _ADMIN_CONCURRENCY: Final = 64
 _MONITOR_CONCURRENCY: Final = 32
 _START_SECONDS: Final = 60.0
 _KEEP_ALIVE_SECONDS: Final = 75  # longer than the idle time of common proxies and IdP clients, so that they close first
+_AT_EACH_LOOK: Final = -(10**12)  # uvicorn asks the clock on the wall, which may be set back: then nothing would beat for as long
 _COLLECT_AFTER: Final = 10_000  # new objects after which cycles among the young are looked for
 
 _BOARD: Final = "_SCIMSRV_BOARD"
@@ -171,7 +172,7 @@ def _config(
         forwarded_allow_ips=list(settings.trusted_proxies) or None,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,
-        timeout_notify=0,
+        timeout_notify=_AT_EACH_LOOK,
         callback_notify=notify,
         ssl_certfile=settings.tls_cert if tls else None,
         ssl_keyfile=settings.tls_key if tls else None,

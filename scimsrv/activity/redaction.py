@@ -18,7 +18,10 @@ _HIDDEN: Final = '"…"'
 def without_values(detail: str) -> str:
     """The first line of the detail; the ones behind it show the client's text. What it has in quotation marks is hidden unless it is
     known to be harmless, together with all between the first and the last mark, as a text may have marks of its own."""
-    line = detail.partition("\n")[0]
+    line, broken, _ = detail.partition("\n")
+    first = line.find('"')
+    if broken and first >= 0:  # the text in the marks may be what goes on behind the line
+        line = line[:first] + _HIDDEN
     if any(not _harmless(found) for found in _QUOTED.finditer(line)):
         for mark in ('"', "'"):
             first, last = line.find(mark), line.rfind(mark)

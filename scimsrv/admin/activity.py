@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -25,6 +26,9 @@ _BATCH: Final = 200
 
 _NOBODY: Final = "Somebody"
 
+#: What an entry's number looks like.
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
 
 class RecentActivity(Acting):
     """Verbs about what clients did."""
@@ -45,7 +49,7 @@ class RecentActivity(Acting):
         key = await self._key(slug)
         wanted, days = await self._wanted(key, slug, asked)
         queries: Queries = Single(self._connection) if pool is None else pool
-        after = int(last_event) if last_event is not None and last_event.isascii() and last_event.isdigit() else asked.after
+        after = int(last_event) if last_event is not None and _NUMBER.fullmatch(last_event) else asked.after
         start = await activity.last(queries, key) if after is None else after
 
         async def entries() -> AsyncIterator[activity_models.Activity | None]:

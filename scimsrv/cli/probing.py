@@ -26,7 +26,10 @@ def add_probe(parser: argparse.ArgumentParser) -> None:
 
 def probe(arguments: argparse.Namespace) -> int:
     """Probe and print what was found; 1 where an identity provider would fail."""
-    parts = urlsplit(arguments.probe)
+    try:
+        parts = urlsplit(arguments.probe)
+    except ValueError as problem:
+        raise CommandError(f"The URL cannot be read: {problem}.") from None
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not arguments.allow_plain_http:
         raise CommandError(
             "Entra ID and Okta demand https, and the token would cross the network in clear text: give an https URL, or --allow-plain-http."

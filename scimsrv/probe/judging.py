@@ -71,12 +71,18 @@ def _has(answer: Answer, name: str) -> Any:
     return answer.body.get(name) if isinstance(answer.body, dict) else None
 
 
+def listed(answer: Answer, name: str) -> list[Any]:
+    """The values of a list in the answer; nothing where there is none, or something else."""
+    value = _has(answer, name)
+    return value if isinstance(value, list) else []
+
+
 def _number(name: str) -> Callable[[Answer], bool]:
     return lambda answer: not isinstance(_has(answer, name), int) or isinstance(_has(answer, name), bool)
 
 
 def _is_scim_error(answer: Answer) -> bool:
-    return ERROR in (_has(answer, "schemas") or ())
+    return ERROR in listed(answer, "schemas")
 
 
 #: What any answer may be instead of what was asked for.
@@ -127,8 +133,9 @@ _LISTS: Final = (
         "let the server filter by this attribute with eq",
     ),
     _Rule(
-        *("not-empty-list", lambda answer: answer.status == 404 and _is_scim_error(answer), "404 where nothing was found"),
-        "answer 200 with totalResults 0: identity providers take a 404 for a server that is not there",
+        *("not-empty-list", lambda answer: answer.status == 404 and _is_scim_error(answer), "404 where nothing was found. {detail}"),
+        "see whether the URL is the tenant's, and the token that tenant's; if so, answer 200 with totalResults 0: identity providers take "
+        "a 404 for a server that is not there",
     ),
     _Rule("not-found", lambda answer: answer.status == 404, "404: there is no such path on this server", _URL),
     _Rule("status", lambda answer: answer.status != 200, "{status} instead of 200. {detail}", "answer a list with 200"),
@@ -144,7 +151,7 @@ _LISTS: Final = (
     ),
     _Rule("total", _number("totalResults"), "totalResults is no number", "write it as a JSON number, without quotes"),
     _Rule(
-        *("no-schemas", lambda answer: LIST not in (_has(answer, "schemas") or ()), "schemas does not name ListResponse"),
+        *("no-schemas", lambda answer: LIST not in listed(answer, "schemas"), "schemas does not name ListResponse"),
         f"add {LIST} to schemas",
     ),
     _Rule(
@@ -166,7 +173,7 @@ _PAGES: Final = (
         "items", _number("itemsPerPage"), "itemsPerPage is missing, or no number", "Okta reads itemsPerPage as a number: always answer it"
     ),
     _Rule(
-        *("ids", lambda answer: not all(isinstance(one, dict) and one.get("id") for one in _has(answer, "Resources") or ())),
+        *("ids", lambda answer: not all(isinstance(one, dict) and one.get("id") for one in listed(answer, "Resources"))),
         *("a resource of the list has no id", "give every resource its id"),
     ),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scimsrv.probe.exchange import Answer, Prober, Silence
-from scimsrv.probe.judging import Expected, Problem, judge
+from scimsrv.probe.judging import Expected, Problem, judge, listed
 
 ENTRA: Final = "Entra ID"
 OKTA: Final = "Okta"
@@ -76,7 +76,7 @@ def _step(
 ) -> Step:
     answer = prober.ask("GET", path, query, token=token)
     problem = judge(expected, answer)
-    if problem is None and most is not None and isinstance(answer, Answer) and len(answer.body.get("Resources", ())) > most:
+    if problem is None and most is not None and isinstance(answer, Answer) and len(listed(answer, "Resources")) > most:
         problem = Problem("count", f"there are more than the {most} resources that were asked for", "honour count (RFC 7644 §3.4.2.4)")
     if problem is not None and path == "/Groups" and problem.name in ("not-found", "not-empty-list", "page-missing", "method"):
         problem = problem._replace(
@@ -151,7 +151,8 @@ def _patched(prober: Prober, who: str, what: str, path: str, operation: dict[str
     if problem is None and member != _ANY:
         shown = prober.ask("GET", path)
         problem = judge(Expected.ONE, shown)
-        members = [one.get("value") for one in shown.body.get("members") or ()] if problem is None and isinstance(shown, Answer) else []
+        found = listed(shown, "members") if problem is None and isinstance(shown, Answer) else []
+        members = [one.get("value") if isinstance(one, dict) else one for one in found]
         if problem is None and members != ([] if member is None else [member]):
             fix = "apply the operation to the members that it names (RFC 7644 §3.5.2)"
             problem = Problem("unchanged", f"the PATCH succeeded, and the group has {len(members)} members", fix)

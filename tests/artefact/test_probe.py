@@ -24,8 +24,8 @@ from cryptography.x509.oid import NameOID
 
 from scimsrv.cli import main
 from scimsrv.probe import exchange
-from scimsrv.probe.exchange import Prober
-from scimsrv.probe.judging import _RULES, ERROR, LIST, SILENCES
+from scimsrv.probe.exchange import Answer, Prober
+from scimsrv.probe.judging import _RULES, ERROR, LIST, SILENCES, Expected, judge
 from scimsrv.probe.playing import play
 from tests.processes import serving
 
@@ -280,6 +280,29 @@ def _asked_of(said: bytes) -> set[str]:
         return set(_problems(f"http://127.0.0.1:{listening.getsockname()[1]}").values())
 
 
+@pytest.mark.parametrize("odd", [None, 5, True, "x", [None], [5], {"a": 1}], ids=repr)
+def test_answers_whose_lists_are_none(odd: Any) -> None:
+    """Where a list ought to be a server may have anything, as some have null where nothing was found: a finding at most, no failure."""
+
+    class Odd(Prober):
+        def ask(self, method: str, path: str, *_: Any, token: str | None = None, **__: Any) -> Answer:
+            body: Any = {
+                "id": "1",
+                "members": odd,
+                "schemas": [LIST],
+                "Resources": odd,
+                "totalResults": 0,
+                "startIndex": 1,
+                "itemsPerPage": 0,
+            }
+            return Answer(401 if token else 200, _SCIM, "", body)
+
+    assert len(list(play(Odd("http://127.0.0.1", "t"), writes=True))) == 17
+    for expected in Expected:
+        for status in (200, 404):
+            judge(expected, Answer(status, _SCIM, "", {"schemas": odd, "totalResults": 0}))
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +319,7 @@ def test_the_command(tmp_path: Path, made_up: str, capsys: pytest.CaptureFixture
         (["--probe", f"{made_up}/good"], "--token-file"),
         (["--probe", f"{made_up}/good", "--token", "two words"], "line breaks"),
         (["--probe", "ftp://127.0.0.1", *given], "must look like"),
+        (["--probe", "https://[::1", *given], "cannot be read"),
         (["--probe", f"{made_up}/good", "--token-file", str(tmp_path / "none")], "cannot be read"),
     ):
         assert main(["doctor", *arguments]) == 1

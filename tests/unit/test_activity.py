@@ -107,6 +107,9 @@ def test_clients_are_known_by_what_they_are_called(text: str, word: str) -> None
         ("User 'ana@example.com' not found", 'User "…" not found'),
         (f'User "{_ID}" has the version W/"3"', f'User "{_ID}" has the version W/"3"'),
         ("The filter cannot be read: expected a value.\nuserName eq ana\n            ^", "The filter cannot be read: expected a value."),
+        ('members: there is no resource with the id "ana\nlima"', 'members: there is no resource with the id "…"'),
+        ('members: there is no resource with the id "a" ana\nlima"', 'members: there is no resource with the id "…"'),
+        ('members: there is no resource with the id "title"ana\nlima"', 'members: there is no resource with the id "…"'),
         ("x" * 1_000, "x" * (LONGEST - 1) + "…"),
     ],
 )

@@ -356,3 +356,21 @@ def test_what_verify_finds_and_doctor_looks_at_is_documented() -> None:
     checks = re.findall(r'Finding\(\s*"([a-zA-Z ]+)"', "".join(path.read_text() for path in _EXAMINING))
     assert len(set(checks)) > 15
     assert {one for one in checks if f"`{one}`" not in text} == set()
+
+
+def test_links_lead_somewhere() -> None:
+    """Every link of the documentation to a page leads to one, and to a section that it has."""
+    broken = []
+    for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md", DOCS.parent / "SECURITY.md"):
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            place, _, anchor = link.partition("#")
+            target = page.parent / place if place else page
+            if ":" not in place and (not target.exists() or (anchor and anchor not in _anchors(target.read_text(encoding="utf-8")))):
+                broken.append((page.name, link))
+    assert broken == []
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}

@@ -314,6 +314,13 @@ async def test_following_sees_what_another_server_wrote(start: Starter, server: 
     assert rest == seen[2:]
 
 
+@pytest.mark.parametrize("last", ["99999999999999999999", "9" * 5_000])
+async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin: Admin, last: str) -> None:
+    """A client that comes back with what no entry has begins with what was asked for."""
+    await client.new_user("ada", displayName="Ada")
+    assert len(await _events(admin, client, 1, after=0, last=last)) == 1
+
+
 async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
     """The first events of a stream, read from the application itself: httpx's transport waits for the end of an answer."""
     sent: asyncio.Queue[bytes] = asyncio.Queue()
