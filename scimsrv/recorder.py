@@ -24,7 +24,7 @@ INTERVAL: Final = 0.5
 
 #: Requests that wait to be written; more are dropped. And requests after which a batch is written at once.
 MOST: Final = 5_000
-FULL: Final = 200
+FULL: Final = 500
 
 #: Of each batch, requests of a tenant that succeeded and changed nothing: a client that reads thousands of times a second is seen to.
 READS: Final = 25

@@ -159,6 +159,8 @@ class AdminApp:
                 )
                 if route.lines is not None:
                     lines = await route.lines(call)
+                    if request.method == "HEAD":
+                        return _response(route.status, b"", request.state.request, media_type=route.media_type)
                     if route.media_type == EVENT_STREAM:
                         lines = self._counted(lines)
                     return StreamingResponse(lines, route.status, _fixed(request.state.request), route.media_type)

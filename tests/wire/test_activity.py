@@ -14,7 +14,7 @@ from scimsrv import recorder
 from scimsrv.store import activity
 from scimsrv.store.single import Single
 from tests.monitoring.test_canary import CANARY, _everything
-from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.admin_support import Admin, admin_api, admin_token, assert_problem
 from tests.wire.support import ENTERPRISE, GROUP, Client, Server, Starter, patch, user
 
 ENTRA: Final = {"User-Agent": "Microsoft Azure AD provisioning"}
@@ -319,6 +319,21 @@ async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin:
     """A client that comes back with what no entry has begins with what was asked for."""
     await client.new_user("ada", displayName="Ada")
     assert len(await _events(admin, client, 1, after=0, last=last)) == 1
+
+
+async def test_a_stream_ends_with_the_token(server: Server, client: Client, admin: Admin) -> None:
+    """Whoever follows is asked for the token again and again; HEAD is answered at once."""
+    path = f"/tenants/{client.slug}/activity/events"
+    assert (await admin.ask("HEAD", path)).headers["content-type"] == "text/event-stream; charset=utf-8"
+    other = admin.with_token(await admin_token(server.pool, server.settings, ["admin:read"]))
+    following = asyncio.create_task(other.ask("GET", path))
+    async with asyncio.timeout(60):
+        while not admin.app._followers:
+            await asyncio.sleep(0.01)
+        await server.pool.execute("DELETE FROM admin_credential WHERE kid = $1", str(other.token).split("_")[1])
+        answer = await following
+    assert (answer.status_code, answer.content) == (200, b"retry: 2000\n\n")
+    assert admin.app._followers == 0
 
 
 async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
