@@ -285,6 +285,17 @@ async def test_two_that_want_the_same(server: Server, lived_in: Badges) -> None:
         await _verify(server, client)
 
 
+@pytest.mark.parametrize("policy", ["keep", "pseudonymise", "delete"])
+async def test_recipients_who_are_gone(server: Server, policy: str) -> None:
+    """Whatever becomes of the awards of a deleted user agrees with itself."""
+    made = await badges(server, restore_days=7, badge_recipient_deletion=policy)
+    ada = await made.client.new_user("ada", displayName="Ada")
+    await made.award(ada["id"], await made.achievement())
+    assert (await made.client.delete(f"/Users/{ada['id']}")).status_code == 204
+    result = await _verify(server, made.client, repair=True)
+    assert (_named(result.found), _named(result.repaired)) == ({}, {})
+
+
 @pytest.mark.parametrize(
     ("stored", "made", "same"),
     [

@@ -92,9 +92,11 @@ def _folded(view: View, schema: EffectiveSchema, row: Any, due: _Due, at: dateti
     due.unique[id_] = unique
     due.keys += [(key, id_) for key in keys]
     due.references |= {(id_, attribute): targets for attribute, targets in references.items()}
-    if schema.name == AWARD and view.catalog.policy.badges:
-        due.awards[id_] = document
-        if is_expired(document, at):
+    if schema.name == AWARD:
+        if view.catalog.policy.badges:
+            due.awards[id_] = document
+        # One that has expired holds up no other; a recipient who is gone, whatever it is called by now, gets no other.
+        if is_expired(document, at) or "$ref" not in document["recipient"]:
             due.released |= {(*claim, id_) for claim in unique if claim[1].startswith("$")}
 
 
