@@ -28,7 +28,7 @@ async def test_conditional_writes_form_one_chain(postgres: Machine, http: httpx.
             load.events.append(Event(0, "create", paths[-1], 0.0, 0.0, 201, "new", None, 1))
         number = CLIENTS * 4 if LONG else 8
         tasks = [asyncio.create_task(load.shared(clients[one % 2], one, paths)) for one in range(number)]
-        await asyncio.sleep(seconds(2))
+        await asyncio.sleep(seconds(1.5))
         load.stopped = True
         await asyncio.gather(*tasks)
     save(kept(tmp_path, "versions"), load.events, seed=SEED)
