@@ -305,6 +305,17 @@ async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin:
     assert len(await _events(admin, client, 1, after=0, last=last)) == 1
 
 
+async def test_many_that_begin_to_follow_at_once(server: Server, client: Client, admin: Admin) -> None:
+    """More than the API has connections: none of them waits for another's, so that nobody else is kept waiting."""
+    streams = [asyncio.create_task(_events(admin, client, 1)) for _ in range(12)]
+    async with asyncio.timeout(15):
+        while not all(one.done() for one in streams):
+            await client.new_user()
+            await server.app.recorder.flush()
+            await asyncio.sleep(0.1)
+    assert {len(one.result()) >= 1 for one in streams} == {True}
+
+
 async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
     """The first events of a stream, read from the application itself: httpx's transport waits for the end of an answer."""
     sent: asyncio.Queue[bytes] = asyncio.Queue()
