@@ -133,16 +133,16 @@ class Recorder:
                 await self._write(found, served)
 
     async def _write(self, found: activity.Log, served: Sequence[Served]) -> None:
-        pool = self._pool.of(found.tenant)
-        entries = [entry for one in served for entry in recording.entries(one, self._client(one))][-2 * found.rows :]
+        pool, entries = self._pool.of(found.tenant), []
         try:
+            entries = [entry for one in served for entry in recording.entries(one, self._client(one))][-2 * found.rows :]
             await activity.add(pool, found.tenant, entries)
             written = self._written[found.tenant] = self._written.get(found.tenant, 0) + len(entries)
             if written >= max(_TRIMMED, found.rows // 2):
                 del self._written[found.tenant]
                 await activity.trim(pool, found)
         except Exception as problem:
-            self._lost(len(entries), problem)
+            self._lost(len(entries) or len(served), problem)
 
     def _lost(self, number: int, problem: Exception) -> None:
         observe(ActivityDropped("database", number))

@@ -50,7 +50,8 @@ class RecentActivity(Acting):
         wanted, days = await self._wanted(key, slug, asked)
         queries: Queries = Single(self._connection) if pool is None else pool
         after = int(last_event) if last_event is not None and _NUMBER.fullmatch(last_event) else asked.after
-        start = await activity.last(queries, key) if after is None else after
+        # On the connection that is held: whoever holds one and waits for another keeps all others waiting.
+        start = await activity.last(Single(self._connection), key) if after is None else after
 
         async def entries() -> AsyncIterator[activity_models.Activity | None]:
             place = start

@@ -50,6 +50,17 @@ SELECT given.id, c.version FROM unnest($2::text[]) given (id) CROSS JOIN LATERAL
     ORDER BY h.seq DESC LIMIT 1
 ) c
 
+-- $2 id after which to go on, $3 types, $4 how many: what the trail has changes of, and whether it says that it is there, and it is
+-- name: trail_rows
+SELECT h.id, h.operation <> 'delete' AS lives, EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = h.id OFFSET 0) AS held
+FROM change h
+WHERE h.tenant = $1 AND h.id > $2 AND h.type = ANY ($3::text[]) AND h.operation IN ('create', 'update', 'delete', 'restore')
+  AND NOT EXISTS (
+      SELECT FROM change later WHERE later.tenant = $1 AND later.id = h.id AND later.seq > h.seq
+      AND later.operation IN ('create', 'update', 'delete', 'restore') OFFSET 0
+  )
+ORDER BY h.id LIMIT $4
+
 -- $2 ids of awards
 -- name: awards_of
 SELECT w.id, w.recipient, w.achievement, w.issuer, w.state, w.automatic, w.awarded, w.valid_until FROM unnest($2::text[]) given (id)

@@ -39,3 +39,9 @@ def test_settings(unit: str, tmp_path: Path) -> None:
     if unit == "scimsrv.service":
         assert "Type=notify" in text
         assert settings.drain_seconds < int(re.findall(r"TimeoutStopSec=(\d+)", text)[0])
+
+
+def test_the_metrics_of_the_process_are_there() -> None:
+    """They are made from /proc/stat, among others, which ProcSubset=pid hides."""
+    text = (DEPLOY / "systemd" / "scimsrv.service").read_text()
+    assert "pid" not in re.findall(r"^ProcSubset=(\w+)", text, re.MULTILINE)

@@ -296,6 +296,21 @@ async def test_requests_go_on_when_nothing_can_be_written(
     assert await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", made.id) == 1  # written when it stopped
 
 
+async def test_an_entry_that_cannot_be_made_does_not_end_the_log(
+    server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with one request is counted and costs its batch, not the entries of all that come later."""
+    lost: list[Any] = []
+    monkeypatch.setattr(recorder, "observe", lost.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(recorder, "client_of", lambda _: 1 / 0)
+        await client.request("POST", "/Users", user(), headers={"User-Agent": "never seen before"})
+        await server.app.recorder.flush()
+    assert [(one.reason, one.number) for one in lost] == [("database", 1)]
+    await client.new_user()
+    assert len(await _log(server, admin, client)) == 1
+
+
 async def test_following_sees_what_another_server_wrote(start: Starter, server: Server, client: Client, admin: Admin) -> None:
     """Events come in the order of their numbers, from any server, and a stream is taken up behind the last of them."""
     follower = admin.app.pool
@@ -334,6 +349,17 @@ async def test_a_stream_ends_with_the_token(server: Server, client: Client, admi
         answer = await following
     assert (answer.status_code, answer.content) == (200, b"retry: 2000\n\n")
     assert admin.app._followers == 0
+
+
+async def test_many_that_begin_to_follow_at_once(server: Server, client: Client, admin: Admin) -> None:
+    """More than the API has connections: none of them waits for another's, so that nobody else is kept waiting."""
+    streams = [asyncio.create_task(_events(admin, client, 1)) for _ in range(12)]
+    async with asyncio.timeout(15):
+        while not all(one.done() for one in streams):
+            await client.new_user()
+            await server.app.recorder.flush()
+            await asyncio.sleep(0.1)
+    assert {len(one.result()) >= 1 for one in streams} == {True}
 
 
 async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:

@@ -99,6 +99,19 @@ def _has(index: Index, number: int, row: Any) -> bool:
     return any((key.number, key.key) == (number, row["key"]) for key in index.keys(search))
 
 
+class Trail:
+    """The walk over what the audit trail has changes of, by id: what it does not say was deleted has to be there. Nothing else tells of a
+    resource that was lost as a whole."""
+
+    first: Final[Place] = ("",)
+
+    async def look(self, conn: Connection, view: View, after: Place, most: int) -> Batch:
+        """Those of the next that are gone."""
+        rows = await conn.fetch(_SQL["trail_rows"], view.tenant, *after, sorted(view.catalog.by_name), most)
+        found = [Difference(Kind.MISSING, row["id"]) for row in rows if row["lives"] and not row["held"]]
+        return Batch((rows[-1]["id"],) if len(rows) == most else None, 0, found)
+
+
 @dataclass
 class References:
     """The walk over references, by source, attribute and target: both ends have to be there, and reads have to know of nested ones."""

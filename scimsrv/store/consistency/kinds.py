@@ -25,6 +25,7 @@ class Kind(Enum):
     DEFINITIONS = _Row("definitions", "the tenant's policy, schemas and resource types cannot be read", False)
     TYPE = _Row("type", "the resource is of a type that the tenant does not have", False)
     DOCUMENT = _Row("document", "the document cannot be read, or is another resource's", False)
+    MISSING = _Row("missing", "the audit trail says that the resource is there, and it is not", False)
     HISTORY = _Row("history", "the newest change in the audit trail left another version than the resource has", False)
     SEARCH = _Row("search", "the search document, or the name that others show, does not follow from the document", True)
     UNIQUE_MISSING = _Row("unique-missing", "a value that must be unique is claimed by nobody, or by another resource", True)

@@ -14,7 +14,7 @@ from typing import Final
 from scimsrv.store.audit import Verification
 from scimsrv.store.audit import verify as verify_chain
 from scimsrv.store.connection import Connection
-from scimsrv.store.consistency.beside import OWNED, Counts, Keys, References, Tombstones
+from scimsrv.store.consistency.beside import OWNED, Counts, Keys, References, Tombstones, Trail
 from scimsrv.store.consistency.kinds import Difference, Kind, Tally
 from scimsrv.store.consistency.resources import Resources
 from scimsrv.store.consistency.view import UnreadableError, View, view_of
@@ -35,6 +35,7 @@ _TIMES: Final = 3
 _NEVER_LATE: Final = 1e9
 
 _WALKS: Final[tuple[tuple[Walk, int], ...]] = (
+    (Trail(), ROWS),
     (Resources(), RESOURCES),
     *((walk, ROWS) for walk in OWNED),
     (Keys(), ROWS),
@@ -90,6 +91,8 @@ async def _once(connection: Connection, tenant: int, result: Result, *, repair: 
             elif not isinstance(walk, Counts):
                 result.rows += batch.rows
             found = batch.differences
+            # Of a resource that was lost nothing is removed: what is left shows what it was, and it may be restored.
+            repair = repair and not any(one.kind is Kind.MISSING for one in found)
             ids = {one.id for one in found if one.fix is not None} if repair else set()
             if ids:
                 right, left = await guarded(partial(_put_right, connection, tenant, walk, after, most, ids))
