@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests import forking
 
 _START_SECONDS = 60
 
@@ -32,10 +35,20 @@ PROGRAM = (sys.executable, "-m", "scimsrv")
 
 
 def run(*arguments: str, cwd: Path, **extra: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end and return it with its output."""
-    return subprocess.run(
-        [*PROGRAM, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False, timeout=60
-    )
+    """Run a command to its end and return it with its output. It is a copy of a process that has the program loaded; another program is
+    run as it is."""
+    if "PYTHONPATH" in extra:
+        return subprocess.run(
+            [*PROGRAM, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False, timeout=60
+        )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), out.fileno(), err.fileno())
+        code = forking.ask(forking.started(), arguments, str(cwd), environment(**extra), streams)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return subprocess.CompletedProcess([*PROGRAM, *arguments], code, *texts)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scimsrv import assets
+from tests import forking
 from tests.processes import Served, environment, serving
 
 ROOT = Path(str(assets.ROOT))
@@ -66,7 +67,7 @@ def test_commands_run(document: Path, folder: Path, served: Served) -> None:
     base = served.announced["base_url"]
     text = "\n".join(script).replace("http://127.0.0.1:8080", base)
     text = text.replace("http://127.0.0.1:8081/admin/v1", served.announced["admin_url"])
-    path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
+    path = f"{forking.shim()}:{Path(sys.executable).parent}:{environment()['PATH']}"
     # -e stops at the first command that fails, pipefail sees one inside a pipe, and curl fails on a status of 400 or more.
     prelude = (
         f'set -euo pipefail\ncurl() {{ command curl --silent --show-error --fail-with-body "$@"; }}\nTOKEN={served.announced["token"]}\n'
