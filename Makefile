@@ -130,7 +130,7 @@ build: install ## build the wheel into dist/
 RESOLVE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet
 lock: ## resolve the dependencies again (needs uv)
 	$(UV) pip compile pyproject.toml --extra embedded --extra otel --extra dev $(RESOLVE) -o requirements.lock
-	$(UV) pip compile pyproject.toml --extra data-integrity $(RESOLVE) -c requirements.lock -o deploy/locks/server.lock
+	$(UV) pip compile pyproject.toml --extra data-integrity --extra otel $(RESOLVE) -c requirements.lock -o deploy/locks/server.lock
 	$(UV) pip compile deploy/locks/build.in $(RESOLVE) -c requirements.lock -o deploy/locks/build.lock
 	$(UV) pip compile deploy/locks/tools.in $(RESOLVE) -o deploy/locks/tools.lock
 

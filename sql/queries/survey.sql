@@ -20,7 +20,9 @@ FROM resource_count c WHERE c.tenant = $1 GROUP BY c.type
 SELECT e.slug, e.id, extract(epoch FROM e.expires)::float8 AS expires FROM (
     SELECT t.slug, soon.id, soon.expires, row_number() OVER (PARTITION BY soon.tenant ORDER BY soon.expires, soon.id) AS place FROM (
         SELECT c.tenant, c.kid AS id, c.expires FROM credential c
+        WHERE NOT EXISTS (SELECT 1 FROM credential n WHERE n.tenant = c.tenant AND n.label = c.label AND n.created > c.created)
         UNION ALL SELECT s.tenant, s.client || '/' || s.kid, s.expires FROM oauth_secret s
+        WHERE NOT EXISTS (SELECT 1 FROM oauth_secret n WHERE n.tenant = s.tenant AND n.client = s.client AND n.created > s.created)
     ) soon JOIN tenant t ON t.id = soon.tenant WHERE soon.expires > now()
 ) e WHERE e.place <= $1 ORDER BY e.expires, e.slug, e.id LIMIT $2
 

@@ -29,6 +29,7 @@ _VALUES: Final[dict[str, dict[str, Any]]] = {
             "database": {"port": 6432, "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]},
         },
         "monitoring": {"serviceMonitor": True, "prometheusRule": True, "labels": {"release": "prometheus"}},
+        "tracing": {"endpoint": "http://collector.traces:4318"},
         "nodeSelector": {"a": "b"},
         "tolerations": [{"key": "a", "operator": "Exists"}],
         "podAnnotations": {"a": "b"},
@@ -54,6 +55,15 @@ def plain() -> list[dict[str, Any]]:
 def _one(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     (found,) = [one for one in objects if one["kind"] == kind]
     return found
+
+
+def test_traces_find_their_way(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    """Where traces are sent is told to the servers and permitted; without such a place neither is there."""
+    for name, endpoint in (("everything", "http://collector.traces:4318"), ("nothing that can be left out", None)):
+        (container,) = _one(rendered[name], "Deployment")["spec"]["template"]["spec"]["containers"]
+        assert {one["name"]: one.get("value") for one in container["env"]}.get("OTEL_EXPORTER_OTLP_ENDPOINT") == endpoint
+    policy = _one(rendered["everything"], "NetworkPolicy")
+    assert [4318] in [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]]
 
 
 def test_manifests_are_valid(rendered: dict[str, list[dict[str, Any]]], plain: list[dict[str, Any]]) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("walled", [False, True])
 async def test_what_is_found(pool: Pool, database: str, walled: bool) -> None:
-    """Numbers by type and users by whether they are active; of each tenant the credentials that end first; what waits, and for how long."""
+    """Numbers by type and users by whether they are active; of each tenant the credentials that end first, without those that have a
+    successor; what waits, and for how long."""
     await pool.execute("TRUNCATE tenant, resource, resource_count, resource_key, change CASCADE")
     async with pool.acquire() as connection:
         tenant, other = [(await create_tenant(connection, slug)).id for slug in ("acme", "beta")]
@@ -36,6 +37,10 @@ async def test_what_is_found(pool: Pool, database: str, walled: bool) -> None:
             digest = tokens.digest(b"", token.text)
             await create_credential(connection, tenant, digest=digest, kid=token.kid, label=token.kid, scopes=(), expires=expires)
         await create_client(connection, other, id_="scc_x", label="x", scopes=(), types=None, networks=None, lifetime=60, jwks=None)
+        replaced = tokens.new_token()
+        digest, ending = tokens.digest(b"", replaced.text), datetime.now(UTC) + timedelta(days=1)
+        await create_credential(connection, tenant, digest=digest, kid=replaced.kid, label=token.kid, scopes=(), expires=ending)
+        await connection.execute("UPDATE credential SET created = created - interval '1 hour' WHERE kid = $1", replaced.kid)
         soon = datetime.now(UTC) + timedelta(days=5)
         await add_secret(connection, other, "scc_x", kid="abcdef", digest=b"x", expires=soon)
     scope = scope_on(pool, core_catalog(), tenant)
