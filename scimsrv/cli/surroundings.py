@@ -14,6 +14,7 @@ from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.probe.exchange import Prober, Silence
 from scimsrv.probe.judging import SILENCES
 from scimsrv.settings import Settings, SettingsError, is_loopback
+from scimsrv.store.bound import Bound, begin_across
 from scimsrv.store.checkup import Finding
 from scimsrv.store.connection import connect
 from scimsrv.store.queries import load
@@ -95,7 +96,8 @@ def _public(url: str) -> Finding:
 async def examine_issuers(dsn: str, settings: Settings) -> list[Finding]:
     """A finding for each address from which keys of trusted issuers are fetched. Raises DatabaseError."""
     async with connect(dsn) as connection:
-        rows = await connection.fetch(load("trusts")["fetched"], _FETCHED)
+        asking = Bound(connection, begin_across()) if settings.isolated else connection
+        rows = await asking.fetch(load("trusts")["fetched"], _FETCHED)
     fetcher = Fetcher(settings.jwks_hosts)
 
     async def tried(url: str) -> Finding:

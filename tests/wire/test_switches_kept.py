@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 
 from scimsrv.admin.keeping import Keeping
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store import activity, audit
-from tests.wire.support import ENTERPRISE, Client, Server, assert_error, group, patch, user
-from tests.wire.test_bulk import REQUEST as BULK
+from tests.wire.support import Client, Server, assert_error, patch, user
 
 _KEY = b"k" * 32
 
@@ -95,64 +93,6 @@ async def test_reprovision_externalId(server: Server) -> None:
     group = await client.new_group(ada, externalId="G1")
     await client.delete(f"/Groups/{group['id']}")
     assert (await client.new_group(externalId="G1"))["members"][0]["value"] == ada
-
-
-_FORMS: list[tuple[dict[str, Any], dict[str, str]]] = [
-    ({}, {}),
-    ({"bulk_atomic": True}, {}),
-    ({}, {"Prefer": "respond-async, wait=20"}),
-    ({"bulk_atomic": True}, {"Prefer": "respond-async, wait=20"}),
-    ({}, {"Idempotency-Key": "k"}),
-    ({}, {"Idempotency-Key": "k", "Prefer": "respond-async, wait=20"}),
-]
-
-
-@pytest.mark.parametrize(("policy", "sent"), _FORMS, ids=str)
-async def test_reprovision_in_every_form_of_request(server: Server, policy: dict[str, Any], sent: dict[str, str]) -> None:
-    """In a bulk request, later, and under a key, a POST brings back what it matches as it does alone; what refers to it by its bulkId
-    refers to the resource that came back."""
-    client = await server.tenant(reprovision="userName", **policy)
-    ada, eve = await _deleted(client, userName="ada"), await _deleted(client, userName="eve")
-    operations = [
-        {"method": "POST", "path": "/Groups", "bulkId": "g", "data": group("bulkId:a", "bulkId:b")},
-        {"method": "POST", "path": "/Users", "bulkId": "a", "data": user("ADA", title="Dr", password="correct horse")},
-        {"method": "POST", "path": "/Users", "bulkId": "b", "data": user("ben")},
-        {"method": "PATCH", "path": "/Users/bulkId:a", "data": patch({"op": "add", "path": "nickName", "value": "A"})},
-    ]
-    answer = await client.request("POST", "/Bulk", {"schemas": [BULK], "Operations": operations}, headers=sent)
-    found = answer.json()["Operations"]
-    assert [one["status"] for one in found] == ["201", "201", "201", "200"], found
-    team, first, ben = (one["location"].rpartition("/")[2] for one in found[:3])
-    assert (first, found[3]["location"]) == (ada, found[1]["location"])
-    members = (await client.get(f"/Groups/{team}")).json()["members"]
-    assert {one["value"] for one in members} == {ada, ben}
-    shown = (await client.get(f"/Users/{ada}")).json()
-    assert (shown["title"], shown["nickName"], shown["userName"]) == ("Dr", "A", "ADA")
-    again = {name: "single" if name == "Idempotency-Key" else value for name, value in sent.items()}
-    single = await client.request("POST", "/Users", user("eve"), headers=again)
-    assert (single.status_code, single.json()["id"]) == (201, eve)
-    assert single.headers["location"].endswith(eve)
-
-
-async def test_reprovision_twice_in_one_request(server: Server) -> None:
-    """Of two operations that match the same deleted user the first brings it back, and the other meets the userName; a circle of
-    resources that refer to each other is created anew."""
-    client = await server.tenant(reprovision="userName")
-    ada = await _deleted(client, userName="ada")
-    operations = [{"method": "POST", "path": "/Users", "bulkId": str(number), "data": user("ada")} for number in range(2)]
-    answer = await client.post("/Bulk", {"schemas": [BULK], "Operations": operations})
-    first, second = answer.json()["Operations"]
-    assert (first["status"], first["location"].rpartition("/")[2], second["status"]) == ("201", ada, "409")
-    await client.delete(f"/Users/{ada}")
-    circle = [
-        {"method": "POST", "path": "/Users", "bulkId": name, "data": user(name, **{ENTERPRISE: {"manager": {"value": f"bulkId:{other}"}}})}
-        for name, other in (("ada", "ben"), ("ben", "ada"))
-    ]
-    for one in circle:
-        one["data"]["schemas"].append(ENTERPRISE)  # type: ignore[index]
-    answer = await client.post("/Bulk", {"schemas": [BULK], "Operations": circle})
-    assert [one["status"] for one in answer.json()["Operations"]] == ["201", "201"], answer.text
-    assert answer.json()["Operations"][0]["location"].rpartition("/")[2] != ada
 
 
 async def test_deletion_guard_off(server: Server) -> None:

@@ -286,10 +286,11 @@ class World:
         return await self.asker.http.request(row.method, url, content=body, headers=headers)
 
     async def rows(self) -> dict[str, list[str]]:
-        """Everything that the other tenant has, but for when its tokens were used, and what is written down of who was denied."""
+        """Everything that the other tenant has, but for when its tokens were used, and what is written down of who was denied; its own
+        requests come into the log of requests later."""
         unnoted = {"change": "AND operation <> 'denied'"}
         found = {}
-        for table in TENANT_TABLES.keys() - {"credential", "rate", "change_seal", "audit_chain"}:
+        for table in TENANT_TABLES.keys() - {"credential", "rate", "change_seal", "audit_chain", "activity", "activity_head"}:
             query = f"SELECT t::text FROM {table} t WHERE {TENANT_TABLES[table]} = $1 {unnoted.get(table, '')} ORDER BY 1"
             found[table] = [row[0] for row in await self.server.pool.fetch(query, self.owner.id)]
         return found
