@@ -11,7 +11,7 @@ DEPLOYED := $(DEPLOY)/.installed
 SERVE_ARGS ?=
 SCALE_ARGS ?=
 MATRIX ?= tests/store tests/wire
-IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile
+IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
