@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import pytest
 
-from tests.distributed.pooler import PROGRAM, pooler, through
+from tests.distributed.pooler import CONNECTIONS, PROGRAM, pooler, through
 from tests.postgres import ISOLATION, POOLED, POSTGRES, TestServer, test_server, versions
 from tests.processes import LEAKS
 from tests.recorder import faults, recording
@@ -67,7 +67,7 @@ def pooler_url(cluster: TestServer) -> Iterator[str]:
     """Yield the URL of the run's Postgres through a pooler; without PgBouncer the tests are skipped."""
     if PROGRAM is None:
         pytest.skip("PgBouncer is not installed")
-    with pooler(cluster.cluster, _POOLED) as url:
+    with pooler(cluster.cluster, _POOLED if POOLED else CONNECTIONS) as url:
         yield url
 
 

@@ -118,7 +118,7 @@ async def migrate(dsn: str, *, wait_seconds: float = 120, application: str | Non
                     await _apply_apart(connection, dsn, migration, holder)
                 else:
                     await _apply(connection, migration, holder)
-            if len(pending) == len(migrations()):
+            if len(pending) == len(migrations()) and any(one.name == "state" for one in pending):
                 await connection.execute(sql["note_unicode"], unicodedata.unidata_version)
             await _make_optional(connection)
             await _isolate(connection, application)

@@ -93,4 +93,4 @@ def test_metrics_that_are_asked_for_exist() -> None:
 
 
 #: Metrics that no panel shows.
-_NOWHERE: Final = {"scim_request_body_bytes"}
+_NOWHERE: Final = {"scim_request_body_bytes", "scim_activity_dropped_total", "scim_badge_signing_failures_total"}

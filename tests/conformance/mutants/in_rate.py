@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from typing import Any
 
-from scimsrv import traffic
+from scimsrv import rates, traffic
 from tests.conformance.mutants.registry import mutant
 from tests.conformance.mutants.tools import replace
 
@@ -22,4 +22,5 @@ def retry_after_is_a_date() -> None:
 
         return refused
 
-    replace(traffic, "refused", dated)
+    for module in (rates, traffic):
+        replace(module, "refused", dated)
