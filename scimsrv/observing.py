@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from scimsrv.errors import Kind, ScimError
@@ -86,7 +85,8 @@ class Visit:
 
     def failed(self, error: ScimError) -> None:
         """The request is answered with an error."""
-        self._error = replace(error)  # without the frames that it passed, which would keep each other in memory
+        # Without the frames that it passed, which would keep each other in memory.
+        self._error = ScimError(error.kind, error.detail, error.operation, error.headers, error.about)
         exchange = self.exchange
         exchange.failure, exchange.scim_type = failure(error), error.kind.value.scim_type
         outside = not exchange.tenant and exchange.route != UNMATCHED
