@@ -104,6 +104,8 @@ def _form(body: bytes) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise InvalidRequestError("A parameter is given twice.")
+    if any("\x00" in value for value in found.values()):
+        raise InvalidRequestError("A parameter has the character U+0000.")
     return found
 
 
@@ -168,6 +170,8 @@ def basic(header: bytes, client_id: str | None) -> Secret:
     except (ValueError, binascii.Error):
         raise InvalidClientError("The Authorization header must have the scheme Basic.", status_code=401) from None
     client = unquote_plus(name)
+    if "\x00" in client:
+        raise InvalidClientError("The Authorization header names no client.", status_code=401)
     if client_id is not None and client_id != client:
         raise InvalidRequestError("client_id is not that of the Authorization header.")
     return Secret(client, unquote_plus(secret), in_header=True)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import (
     InvalidClientError,
@@ -64,8 +63,8 @@ def query_of(query: bytes) -> dict[str, str]:
     except ValueError:
         raise InvalidRequestError("The query cannot be read.") from None
     found = dict(pairs)
-    if len(found) != len(pairs) or any(len(value) > _LONGEST for value in found.values()):
-        raise InvalidRequestError("A parameter is given twice, or is too long.")
+    if len(found) != len(pairs) or any(len(value) > _LONGEST or "\x00" in value for value in found.values()):
+        raise InvalidRequestError("A parameter is given twice, is too long, or has the character U+0000.")
     return {name: value for name, value in found.items() if value}
 
 
@@ -140,7 +139,7 @@ def refused_by_user() -> OAuth2Error:
 
 
 def back(redirect: str, state: str, answer: OAuth2Error | str) -> str:
-    """Where a browser goes back to with a code, or with an error."""
+    """Where a browser goes back to with a code, or with an error; a query that the address has stays as it is (RFC 6749 §3.1.2)."""
     said = [("code", answer)] if isinstance(answer, str) else list(answer.get_body())
-    located: str = add_params_to_uri(redirect, [*said, ("state", state)] if state else said)
-    return located
+    joint = "?" if "?" not in redirect else "" if redirect[-1] in "?&" else "&"
+    return redirect + joint + urlencode([*said, ("state", state)] if state else said)

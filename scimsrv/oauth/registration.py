@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,6 +27,11 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 }
 _MOST: Final = 10
 _LONGEST: Final = 500
+
+#: The characters of a URL (RFC 3986 §2), and of a host, which stands in a header that the browser acts on: it has none that means something
+#: there, and none that browsers read as the end of a host.
+_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_HOSTNAME: Final = re.compile(r"[a-z0-9.-]{1,253}")
 
 
 def read_registration(body: Mapping[str, Any], scopes: Collection[str]) -> dict[str, Any]:
@@ -70,10 +76,13 @@ def _fits(text: Any) -> bool:
 
 def _host(url: str) -> str | None:
     """The host of an https URL; None for every other kind."""
+    if _CHARACTERS.fullmatch(url) is None:
+        return None
     try:
         parts = urlsplit(url)
         if parts.scheme != "https" or parts.username is not None or parts.port == 0:
             return None
     except ValueError:
         return None
-    return parts.hostname
+    host = parts.hostname
+    return host if host is not None and _HOSTNAME.fullmatch(host) is not None else None

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from authlib.oauth2.base import OAuth2Error
 
-from scimsrv.oauth.authorization import back, read_authorization, read_exchange, refused_by_user
+from scimsrv.oauth.asking import parameters
+from scimsrv.oauth.authorization import back, query_of, read_authorization, read_exchange, refused_by_user
 from scimsrv.oauth.registration import read_registration
 from scimsrv.openbadges.description import ALL_SCOPES, KEEP, READ
 from scimsrv.store.applications import OFFLINE
@@ -23,6 +24,13 @@ METADATA: dict[str, Any] = {
     "redirect_uris": ["https://app.example/back?x=1"],
     "scope": f"{READ} {OFFLINE}",
 }
+
+
+def _at(host: str) -> dict[str, Any]:
+    """Metadata whose URLs are all of this host."""
+    names = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
+    return dict.fromkeys(names, f"https://{host}/") | {"redirect_uris": [f"https://{host}/back"]}
+
 
 ASKED = {
     "response_type": "code",
@@ -55,6 +63,13 @@ def test_what_is_registered() -> None:
         ({"redirect_uris": ["http://app.example/back"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["https://app.example/back#x"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["https://eve@app.example/back"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://app.example/a b"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://app.example/zur\u00fcck"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://app.example/a\\b"]}, "invalid_redirect_uri"),
+        *(
+            (_at(host), "invalid_client_metadata")
+            for host in ("app.example; frame-ancestors *", "eve.example\\.app.example", "b\u00fccher.example")
+        ),
         ({"logo_uri": "https://other.example/logo.png"}, "invalid_client_metadata"),
         ({"tos_uri": "http://app.example/terms"}, "invalid_client_metadata"),
         ({"policy_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
@@ -115,4 +130,17 @@ def test_what_is_not_exchanged(given: dict[str, str], header: list[bytes], error
 def test_the_way_back() -> None:
     """Code or error go to the redirect_uri beside what that has already, with the state as it came."""
     assert back("https://app.example/back?x=1", "a b&c", "soc_1") == "https://app.example/back?x=1&code=soc_1&state=a+b%26c"
+    assert back("https://app.example/back?a=b/c;d&e=%20", "s", "c") == "https://app.example/back?a=b/c;d&e=%20&code=c&state=s"
     assert back("https://app.example/back", "s", refused_by_user()).startswith("https://app.example/back?error=access_denied&")
+
+
+def test_what_no_column_takes() -> None:
+    """The character U+0000, which the database has no place for, is refused wherever it may come."""
+    form = "application/x-www-form-urlencoded"
+    for read in (
+        lambda: query_of(b"client_id=a%00"),
+        lambda: parameters(form, b"code=a%00"),
+        lambda: read_exchange({"grant_type": "refresh_token", "refresh_token": "r"}, [b"Basic YSUwMDpi"]),
+    ):
+        with pytest.raises(OAuth2Error):
+            read()
