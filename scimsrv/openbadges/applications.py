@@ -94,8 +94,8 @@ class Applications:
         try:
             given = query_of(query)
             found = await store.find_application(self.pool, self.tenant, given.get("client_id", ""))
-            if found is None:
-                raise not_known()
+            if found is None:  # no challenge, at which a browser would ask its user for a password
+                raise Refused("client_id is not that of an application.", error="invalid_request")
             redirect = redirect_of(given, found.metadata)
         except Refused as error:  # nobody is sent to an address that no application has registered
             return refusal(error)
