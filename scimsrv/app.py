@@ -353,6 +353,7 @@ class App:
         if subject is None:
             raise ScimError(Kind.NOT_FOUND, "The token stands for a service and not for a user")
         principal.require(Right.ME)
+        principal.credential.narrowing.require(schema.name)
         if method == "DELETE" and not policy.me_deletion:
             raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
         id_ = await find_me(self._scope(principal, catalog, self._base_url(found.tenant)), schema, subject)

@@ -22,6 +22,7 @@ from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.owned import FOREIGN_BYTES
 from scimsrv.protocol.request import parameters
 from scimsrv.protocol.route import allow
+from scimsrv.schema.badging import AWARD
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.store.applications import ACCESS, Access, find_access
@@ -46,6 +47,9 @@ _NEEDED: Final = {
     ("profile", "HEAD"): PROFILE,
     ("profile", "PUT"): CHANGE,
 }
+
+#: The resource types that a user's own token has to be good for, where it is narrowed to some, by the last segment of the path.
+_TYPES: Final = {"credentials": (AWARD,), "kept": (AWARD,), "profile": ("User",)}
 
 #: Applications that may register from one address within a minute: they need no token.
 _REGISTRATIONS: Final = 10
@@ -141,15 +145,18 @@ class Api:
             if token is not None:
                 shown, sent = [b"Bearer " + token.encode("utf-8", "replace")], True
         principal, catalog = await self._front.admitted(Shown(shown, slug, client_address(connection)))
-        user, _ = await self._user(principal, catalog)
+        user, _ = await self._user(principal, catalog, (AWARD, "User"))  # an application may get at both
         if connection["method"] == "POST":
             return await served.answered(id_, user, principal.credential.subject if permit else None, sent=sent)
         return await served.asked(id_)
 
-    async def _user(self, principal: Principal, catalog: Catalog) -> tuple[str, EffectiveSchema]:
-        """The user whom a token of the tenant's stands for, at the Open Badges API. Raises ScimError 403, 404 and 501."""
+    async def _user(self, principal: Principal, catalog: Catalog, types: Sequence[str]) -> tuple[str, EffectiveSchema]:
+        """The user whom a token of the tenant's stands for, which has to be good for these resource types. Raises ScimError 403, 404 and
+        501."""
         _check_on(catalog)
         principal.require(Right.ME)
+        for one in types:
+            principal.credential.narrowing.require(one)
         return await self._stands_for(principal, catalog)
 
     async def _stands_for(self, principal: Principal, catalog: Catalog) -> tuple[str, EffectiveSchema]:
@@ -169,7 +176,7 @@ class Api:
         principal, catalog, permitted = await self.bearer(connection, headers, slug)
         await self._front.enter(places, principal, catalog, _COSTLY if connection["method"] == "POST" else 1)
         if permitted is None:
-            user, users = await self._user(principal, catalog)
+            user, users = await self._user(principal, catalog, _TYPES.get(segments[-1], ()))
         else:
             user, users = await self._user_of_application(principal, catalog, permitted, (segments[-1], connection["method"]))
         scope = self._front.scope_of(principal, catalog)

@@ -212,3 +212,15 @@ async def test_the_operators_page_and_registrations(start: Starter) -> None:
         assert (await own.get(f"{OAUTH}/requests/{request}")).status_code == 200
         statuses = [(await made.client.request("POST", f"{OAUTH}/register", METADATA)).status_code for _ in range(10)]
         assert statuses == [201] * 9 + [429]
+
+
+@pytest.mark.parametrize(("type_", "profile", "credentials"), [("User", 200, 403), ("Award", 403, 200), ("Achievement", 403, 403)])
+async def test_a_credential_for_other_types(server: Server, type_: str, profile: int, credentials: int) -> None:
+    """A user's token that is good for some resource types reaches those alone, and hands no application the others."""
+    made, own, _, app = await _all(server)
+    request, kid = await app.request(), (own.token or "").split("_")[1]
+    await server.pool.execute("UPDATE credential SET types = $3 WHERE tenant = $1 AND kid = $2", made.client.id, kid, [type_])
+    asked = {"/Me": profile, f"{API}/profile": profile, f"{API}/credentials": credentials, "/badges/kept": credentials}
+    assert {path: (await own.get(path)).status_code for path in asked} == asked
+    assert (await own.put(f"{API}/profile", {"official": "x"})).status_code == (400 if profile == 200 else 403)
+    assert_error(await own.post(f"{OAUTH}/requests/{request}", {"permit": True}), 403)
