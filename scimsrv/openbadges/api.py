@@ -27,7 +27,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.store.applications import ACCESS, Access, find_access
 from scimsrv.store.identity import load_catalog
-from scimsrv.store.issuing import find_tenant_key
+from scimsrv.store.issuing import find_tenant_key, is_suspended
 from scimsrv.store.me import find_me
 from scimsrv.traffic import Addresses, Held
 
@@ -107,12 +107,14 @@ class Api:
     async def authorization(
         self, slug: str, segments: list[str], methods: Sequence[str], connection: Connection, headers: Fields, receive: Receive
     ) -> Answer:
-        """The authorization server of the Open Badges API. Raises ScimError 404, 405 and 429; its other errors have their own form."""
+        """The authorization server of the Open Badges API. Raises ScimError 403, 404, 405 and 429; its other errors have their own form."""
         address, method = client_address(connection) or "", connection["method"]
         self._visits.count(address)
         if method not in methods:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(methods)})
         tenant, _ = await self._served(slug)
+        if await is_suspended(self._office.pool.of(tenant), tenant):
+            raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
         served = self._applications(tenant, slug)
         match segments:
             case ["register"]:

@@ -230,6 +230,11 @@ async def find_tenant_key(db: Queries, slug: str) -> int | None:
     return None if row is None else int(row["id"])
 
 
+async def is_suspended(db: Queries, tenant: int) -> bool:
+    """Whether a tenant gives nobody anything at present."""
+    return await db.fetchrow(_SQL["suspended"], tenant) is not None
+
+
 async def find_document(db: Queries, tenant: int, type_: str, id_: str) -> tuple[dict[str, Any], bool] | None:
     """An achievement or an issuer, and whether its picture is kept here; None where there is none."""
     row = await db.fetchrow(_SQL["document"], tenant, type_, id_)

@@ -6,6 +6,9 @@
 -- name: tenant_of
 SELECT t.id FROM tenant t WHERE t.slug = $1
 
+-- name: suspended
+SELECT 1 FROM tenant t WHERE t.id = $1 AND t.status <> 'active'
+
 -- Every issuer's keys that are published, for the authority as a whole.
 -- name: all_keys
 SELECT t.slug, k.issuer, k.thumbprint, k.public::text AS public FROM badge_key k JOIN tenant t ON t.id = k.tenant

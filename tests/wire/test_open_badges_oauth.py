@@ -164,6 +164,17 @@ async def test_refreshed_and_ended(server: Server) -> None:
     assert (await app.ask()).status_code == 400
 
 
+async def test_a_suspended_tenant_gives_nothing(server: Server) -> None:
+    """While a tenant is suspended its authorization server asks nobody, and no grant is renewed; what was granted goes on afterwards."""
+    made, own, _, app = await _all(server)
+    token = (await app.redeem(await app.code(own, scope=f"{PROFILE} {OFFLINE}"))).json()
+    refreshing = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    for status, expected in (("suspended", 403), ("active", 200)):
+        await server.pool.execute("UPDATE tenant SET status = $2 WHERE id = $1", made.client.id, status)
+        assert (await app.post("token", **refreshing)).status_code == expected
+        assert ((await app.ask()).status_code == 403) == (status == "suspended")
+
+
 async def test_what_nobody_gets(server: Server) -> None:
     """Without a registered application and address nobody is sent anywhere; what else is wrong goes back with the state; another
     application, another tenant, another user's name and a user who says no give nothing."""
