@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from scimsrv.behind import Behind
 from scimsrv.observe import CredentialExpiring, observe
 from scimsrv.store import answers, asynchronous, background, rates, rework, tombstones
 from scimsrv.store.expiry import find_endings
@@ -37,24 +38,12 @@ _WORK: Final[tuple[Callable[[Database, int], Awaitable[bool]], ...]] = (
 _FORGET: Final = (asynchronous.prune_jobs, answers.prune_answers, rates.prune_rates)
 
 
-class Maintenance:
+class Maintenance(Behind):
     """One task that does the background work of all tenants."""
 
     def __init__(self, pool: Tenants) -> None:
         self._pool = pool
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin looking for work."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End within the present statement, whose transaction is undone; what is left is found again by whoever looks next."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def wake(self) -> None:
         """Look for work now."""

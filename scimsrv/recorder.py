@@ -12,6 +12,7 @@ from typing import Final
 
 from scimsrv import recording
 from scimsrv.activity.clients import client_of
+from scimsrv.behind import Behind
 from scimsrv.observe import ActivityDropped, observe
 from scimsrv.observing import Served
 from scimsrv.store import activity
@@ -41,7 +42,7 @@ _TRIMMED: Final = 200
 _USER_AGENTS: Final = 1_000
 
 
-class Recorder:
+class Recorder(Behind):
     """Queues what was served and writes it; one for a process."""
 
     def __init__(self, pool: Tenants) -> None:
@@ -51,21 +52,13 @@ class Recorder:
         self._denied: dict[str, int] = {}
         self._since = time.monotonic()
         self._full = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._clients: dict[str, str] = {}
         self._written: dict[int, int] = {}
         self._swept = time.monotonic()
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._task = asyncio.create_task(self._run())
-
     async def stop(self) -> None:
         """Write what is queued, and end."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
         await self.flush()
 
     def add(self, served: Served) -> None:

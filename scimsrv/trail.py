@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from datetime import timedelta
 from typing import Final
 
+from scimsrv.behind import Behind
 from scimsrv.denials import DenialCounter
 from scimsrv.store import audit, seals
 from scimsrv.store.pool import Tenants
@@ -32,27 +32,19 @@ _ANNOUNCED: Final = 3_600.0
 _RETENTION: Final = 3_600.0
 
 
-class Trail:
+class Trail(Behind):
     """One task that seals; `key` is the server's for it. `denials` are counted by whoever denies."""
 
     def __init__(self, pool: Tenants, key: bytes) -> None:
         self.denials = DenialCounter(time.monotonic)
         self._pool = pool
         self._key = key
-        self._task: asyncio.Task[None] | None = None
         self._announced: dict[int, float] = {}
         self._kept = time.monotonic()
 
-    def start(self) -> None:
-        """Begin to seal."""
-        self._task = asyncio.create_task(self._run())
-
     async def stop(self) -> None:
         """Write down what was counted, and end within the present statement; what is not sealed is found by whoever looks next."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
         try:
             await self.write_denials(everything=True)
         except Exception:

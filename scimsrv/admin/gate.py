@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 import time
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from scimsrv.admin.problems import Refusal, refusal_of
 from scimsrv.admin.routes import PREFIX
+from scimsrv.behind import Behind
 from scimsrv.denials import DenialCounter, Denials
 from scimsrv.oauth.service import client_address
 from scimsrv.observe import CURRENT
@@ -60,7 +60,7 @@ class Paces:
             self._paid.popitem(last=False)
 
 
-class Gate:
+class Gate(Behind):
     """In front of every request; behind them it writes down what was denied: in administrators' own record, and in the trail of the
     tenant that the URL names, where there is one."""
 
@@ -69,18 +69,10 @@ class Gate:
         self._attempts = Attempts(attempts)
         self._paces = Paces(rate, burst)
         self._denials = DenialCounter(time.monotonic)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to write down."""
-        self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """Write down what is left."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
         try:
             await self.write(everything=True)
         except Exception:

@@ -8,6 +8,7 @@ import logging
 import random
 from typing import Final
 
+from scimsrv.behind import Behind
 from scimsrv.store.badge_keys import Keyring
 from scimsrv.store.pool import Tenants
 from scimsrv.store.signatures import issuers_with_unsigned, sign_waiting
@@ -20,7 +21,7 @@ _SOON: Final = 0.1
 _WHILE: Final = 2.0
 
 
-class Signer:
+class Signer(Behind):
     """One task that signs what waits, of all issuers in turn. Several processes may do the same: the first signature counts."""
 
     def __init__(self, pool: Tenants, keyring: Keyring) -> None:
@@ -28,18 +29,6 @@ class Signer:
         self._keyring = keyring
         self._woken = asyncio.Event()
         self._until = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin looking for work."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End within the present statement; what is left is signed by whoever looks next."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def wake(self) -> None:
         """Look for work soon, again and again for a while: what is being issued is seen when its transaction has ended."""

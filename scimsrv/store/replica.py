@@ -13,7 +13,6 @@ A search for the one resource with a unique value costs less than these question
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -21,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from scimsrv.behind import Behind
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.plan import Page, Query
 from scimsrv.settings import Settings
@@ -43,7 +43,7 @@ _SQL = load("replicas")
 _LOG = load("replication")
 
 
-class Replica:
+class Replica(Behind):
     """The pool of a replica beside that of the primary. `most` is how old in seconds answers may be."""
 
     def __init__(self, primary: Pool, pool: Pool, most: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,18 +53,10 @@ class Replica:
         self._clock = clock
         self._asked: deque[tuple[float, int]] = deque()
         self._had = float("-inf")
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look how far the replica is."""
-        self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """Stop looking, and close the replica's pool."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self.stop()
         await self._pool.close()
 
     @property
@@ -108,7 +100,7 @@ class Replica:
             return False  # a replica that does not answer is no reason for a search to fail
         return row is not None and bool(row["holds"])
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         said = True
         while True:
             try:

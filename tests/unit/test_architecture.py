@@ -39,7 +39,7 @@ BELOW: dict[str, set[str]] = {
             "settings",
             "embedded",
         ),
-        *("observe", "words", "turns"),
+        *("behind", "observe", "words", "turns"),
     },
     "audit": set(),
     "activity": {"schema", "words"},
@@ -52,6 +52,7 @@ BELOW: dict[str, set[str]] = {
     "metrics": {"allowance", "observe", "words"},
     "board": set(),
     "logs": {"observe"},
+    "behind": set(),
     "turns": set(),
     "service_manager": set(),
     "tokens": set(),
@@ -68,7 +69,7 @@ BELOW: dict[str, set[str]] = {
     "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
         *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
-        *("activity", "badges", "sealing", "__version__", "observe", "slugs", "rates", "traffic", "denials"),
+        *("activity", "badges", "sealing", "__version__", "observe", "slugs", "rates", "traffic", "denials", "behind"),
     },
 }
 
