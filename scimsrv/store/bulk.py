@@ -263,18 +263,27 @@ class _Run:
         return None
 
     async def _single(self, entry: Entry, refusal: ScimError | None) -> None:
+        if refusal is not None:
+            self._refused(entry, refusal)
+            return
+        done, written = await self._tried(entry, lambda: write(self.scope, self._plan(entry)))
+        if done:
+            self._done(entry, None if written is None else written.version)
+
+    async def _tried(self, entry: Entry, unit: Callable[[], Awaitable[Written | None]]) -> tuple[bool, Written | None]:
+        """Whether an operation is done by the definitions that hold, and what it wrote; where it is not, why is its result."""
         try:
-            if refusal is not None:
-                raise refusal
-            written = await self._by_what_holds(lambda: write(self.scope, self._plan(entry)))
+            return True, await self._by_what_holds(unit)
         except ScimError as error:
-            self._leave(error)
-            self._failed(entry, error)
+            self._refused(entry, error)
         except Exception:
             log.exception("operation %s of a bulk request failed", entry.index + 1)
             self._failed(entry, ScimError(Kind.INTERNAL))
-        else:
-            self._done(entry, None if written is None else written.version)
+        return False, None
+
+    def _refused(self, entry: Entry, error: ScimError) -> None:
+        self._leave(error)
+        self._failed(entry, error)
 
     async def _returning(self, step: Creations, refusal: ScimError | None) -> set[int]:
         """Which creations of a step would bring a deleted resource back. Those that refer to each other in a circle do not: their ids are
@@ -310,15 +319,8 @@ class _Run:
                 raise plan
             return await guarded(lambda: reprovision(self.scope, plan, self.scope.hashes.get(own)))
 
-        try:
-            written = await self._by_what_holds(bring)
-        except ScimError as error:
-            self._leave(error)
-            self._failed(entry, error)
-        except Exception:
-            log.exception("operation %s of a bulk request failed", entry.index + 1)
-            self._failed(entry, ScimError(Kind.INTERNAL))
-        else:
+        done, written = await self._tried(entry, bring)
+        if done:
             if written is None:
                 return False
             self.ids[entry.index] = written.id
