@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +21,8 @@ import asyncpg
 import orjson
 
 from bench.data import user_name
-from bench.servers import give_token
+from bench.servers import database, give_token
 from scimsrv.app import App
-from scimsrv.embedded import start_cluster
 from scimsrv.keys import new_key
 from scimsrv.settings import Settings
 from scimsrv.store.migrate import migrate
@@ -148,17 +145,9 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=40, help="slices of each kind (default 40)")
     parser.add_argument("--requests", type=int, default=200, help="requests in a slice (default 200)")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
-    try:
-        folder.chmod(0o755)
-        cluster = start_cluster(folder / "postgres")
-        try:
-            postgres = int((folder / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-            asyncio.run(_run(cluster.dsn, postgres, options.slices, options.requests))
-        finally:
-            cluster.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with database() as (folder, cluster):
+        postgres = int((folder / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+        asyncio.run(_run(cluster.dsn, postgres, options.slices, options.requests))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -23,10 +20,9 @@ import asyncpg
 from bench.client import numbered
 from bench.data import bulk, numbered_user
 from bench.processes import UNHURRIED, running
-from bench.servers import give_token
+from bench.servers import database, give_token
 from bench.world import Target, ask_now, created
 from scimsrv.badges.signing import ALGORITHMS
-from scimsrv.embedded import start_cluster
 from scimsrv.keys import ServerKeys, new_key
 from scimsrv.sealing import keyring_of
 from scimsrv.settings import Settings
@@ -44,11 +40,7 @@ _MOST: Final = 1_000
 def _server() -> Iterator[tuple[Target, str, str]]:
     """A server with a tenant that has badges, the database and the secret key."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        cluster = start_cluster(folder / "postgres")
-        stack.callback(cluster.stop)
+        folder, cluster = stack.enter_context(database())
         key = new_key()
         token = asyncio.run(_prepare(cluster.dsn, key))
         environment = {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)} | UNHURRIED

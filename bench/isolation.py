@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import statistics
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -22,10 +19,9 @@ import asyncpg
 from bench.data import USER, user_name
 from bench.load import Generator, Load
 from bench.processes import UNHURRIED, running
-from bench.servers import give_token
+from bench.servers import database, give_token
 from bench.world import FRESH, Target, fill
 from scimsrv.embedded import USER as OWNER
-from scimsrv.embedded import start_cluster
 from scimsrv.keys import new_key
 from scimsrv.store.migrate import migrate
 from scimsrv.store.tenants import create_tenant
@@ -39,11 +35,7 @@ _CONNECTIONS: Final = 8
 def _servers(users: int) -> Iterator[dict[str, Target]]:
     """The servers by their isolation, with so many users of one tenant."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        cluster = start_cluster(folder / "postgres")
-        stack.callback(cluster.stop)
+        folder, cluster = stack.enter_context(database())
         key = new_key()
         token = asyncio.run(_prepare(cluster.dsn, key))
         shared = {"SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(folder)} | UNHURRIED

@@ -20,7 +20,7 @@ from bench import ceiling
 from bench.processes import UNHURRIED, running
 from bench.world import Target, World, fill
 from scimsrv import tokens
-from scimsrv.embedded import start_cluster
+from scimsrv.embedded import Cluster, start_cluster
 from scimsrv.keys import SECRET_PEPPER, TOKEN_PEPPER, ServerKeys, new_key
 from scimsrv.scopes import SCOPES
 from scimsrv.settings import Settings
@@ -36,14 +36,25 @@ _BADGES: Final = "badges"
 
 
 @contextmanager
+def database() -> Iterator[tuple[Path, Cluster]]:
+    """An embedded Postgres with its durable settings, in a folder of its own, for as long as the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
+    try:
+        folder.chmod(0o755)
+        cluster = start_cluster(folder / "postgres")
+        try:
+            yield folder, cluster
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def servers(size: int, others: int, *, peer: bool) -> Iterator[World]:
     """Run the servers with their data for as long as the block lasts; the database keeps its durable settings."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="scimsrv-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        cluster = start_cluster(folder / "postgres")
-        stack.callback(cluster.stop)
+        folder, cluster = stack.enter_context(database())
         key = new_key()
         (tenant, token), (_, wide), (_, badges) = asyncio.run(_prepare(cluster.dsn, key))
         client = asyncio.run(_give_client(cluster.dsn, tenant, key))
