@@ -156,6 +156,21 @@ def test_a_type_that_is_no_text(type_: Any) -> None:
     assert report.signature.verdict == "unsupported"
 
 
+def _a_proof() -> tuple[str, dict[str, Any], KnownKey]:
+    """A proof in the right form that proves nothing, by the method of a key that is its own name, and that key."""
+    method = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+    proof: dict[str, Any] = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-rdfc-2022",
+        "proofPurpose": "assertionMethod",
+        "verificationMethod": method,
+    }
+    proof |= {"created": "2026-01-31T09:00:00Z", "proofValue": "z" + "2" * 80}
+    known = self_described(method)
+    assert known is not None
+    return method, proof, known
+
+
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
@@ -169,16 +184,7 @@ def test_a_type_that_is_no_text(type_: Any) -> None:
 )
 def test_suites_in_other_forms(change: dict[str, Any], verdict: str) -> None:
     """A type may be a list of one; what is no text is not supported, and fails nothing."""
-    method = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
-    proof = {
-        "type": "DataIntegrityProof",
-        "cryptosuite": "eddsa-rdfc-2022",
-        "proofPurpose": "assertionMethod",
-        "verificationMethod": method,
-    }
-    proof |= {"created": "2026-01-31T09:00:00Z", "proofValue": "z" + "2" * 80}
-    known = self_described(method)
-    assert known is not None
+    method, proof, known = _a_proof()
     report = _judged(orjson.dumps(CREDENTIAL | {"proof": proof | change}), {method: known})
     assert report.signature.verdict == verdict
     assert _judged(orjson.dumps(CREDENTIAL | {"id": {}, "proof": proof}), {method: known}).signature.verdict in ("invalid", "cannot verify")
@@ -186,16 +192,7 @@ def test_suites_in_other_forms(change: dict[str, Any], verdict: str) -> None:
 
 def test_what_proofs_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight proofs of a document cost as much as one: the document is canonicalised once, or refused once."""
-    method = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
-    proof = {
-        "type": "DataIntegrityProof",
-        "cryptosuite": "eddsa-rdfc-2022",
-        "proofPurpose": "assertionMethod",
-        "verificationMethod": method,
-    }
-    proof |= {"created": "2026-01-31T09:00:00Z", "proofValue": "z" + "2" * 80}
-    known = self_described(method)
-    assert known is not None
+    method, proof, known = _a_proof()
     asked: list[Any] = []
     own = CANONICALIZER.canonical
 
