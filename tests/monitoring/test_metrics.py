@@ -170,6 +170,7 @@ async def test_a_process_that_was_killed(database: str, tmp_path: Path, http: ht
 
         await asyncio.gather(*(_ask(client, 10) for _ in range(4)))
         await until(lambda: scrape(served), lambda one: sized(one) >= 4 and one.value("scim_workers") == 2)
+        await _settled(site, client, 40)
         for round_ in range(1, 4):
             old = _workers(site)
             os.kill(old[0], signal.SIGKILL)
