@@ -30,6 +30,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
 from scimsrv.store.scope import Scope, new_id
 from scimsrv.store.tombstones import matching, reprovision, reprovisions
+from scimsrv.store.ways import WAYS, Ways
 from scimsrv.store.write import Written
 
 log: Final = logging.getLogger("scimsrv.bulk")
@@ -212,11 +213,11 @@ class _Run:
 
         Creations are prepared while those before them are on their way into the database, unless these may be the last.
         """
-        pending: asyncio.Task[None] | None = None
+        ways = Ways(1 if isinstance(self.scope.pool, Joined) else WAYS)
         try:
             for step in steps(self.bulk):
-                if pending is not None and (isinstance(step, Single) or self.stop_after is not None):
-                    await pending
+                if isinstance(step, Single) or self.stop_after is not None:
+                    await ways.end()
                 if is_over():
                     break
                 refusal = await self._refusal()
@@ -225,20 +226,20 @@ class _Run:
                     continue
                 returning = await self._returning(step, refusal)
                 if returning:
-                    if pending is not None:
-                        await pending
+                    await ways.end()
                     await self._apart(step, returning, refusal, is_over)
                     continue
                 entries = self._entries(step)
                 prepared = await self._prepared(step, refusal)
-                if pending is not None:
-                    await pending
+                made = frozenset(self.ids[entry.index] for entry in entries)
+                needed = frozenset[str]().union(*(self._needed(entry) for entry in entries)) - made
+                claims = frozenset() if isinstance(prepared, ScimError) else prepared.claims
+                await ways.place(needed, claims)
                 if is_over():
                     break
-                pending = asyncio.create_task(self._create(entries, prepared, step, refusal))
+                ways.add(asyncio.create_task(self._create(entries, prepared, step, refusal)), made, claims)
         finally:
-            if pending is not None:
-                await pending
+            await ways.end()
 
     async def one(self, step: Creations | Single) -> None:
         """Carry out one step."""

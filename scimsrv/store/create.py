@@ -33,12 +33,16 @@ from scimsrv.store.queries import load
 from scimsrv.store.rendition import Rendition
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
+from scimsrv.store.ways import Claim
 from scimsrv.store.write import Written, refuse_unclaimed
 
 _SQL = load("resources")
 
 #: Attempts that may end without a result and without showing what is in the way, as where others were quicker and gave up again.
 _ATTEMPTS: Final = 5
+
+#: What sets with badge resources have in common, since more than what they say may follow from each.
+_BADGES: Final[Claim] = ("", "badges", "")
 
 #: What an attempt says that stored everything.
 _STORED: Final[Mapping[str, ScimError]] = MappingProxyType({})
@@ -94,12 +98,19 @@ class Prepared:
     drafts: Mapping[str, _Draft]
     failed: Mapping[str, ScimError]
 
+    #: What they claim; sets that have none of it in common may be stored at the same time.
+    claims: frozenset[Claim]
+
 
 async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
     """Everything that can be done for the creations without the database."""
     created = now()
     failed = {creation.id: creation.plan for creation in creations if isinstance(creation.plan, ScimError)}
-    return Prepared(creations, created, await _drafts(scope, creations, failed, created), failed)
+    drafts = await _drafts(scope, creations, failed, created)
+    claims = {claim for draft in drafts.values() for claim in _claims(draft)}
+    if any(badging.concerns(scope, draft.plan.schema) for draft in drafts.values()):
+        claims.add(_BADGES)
+    return Prepared(creations, created, drafts, failed, frozenset(claims))
 
 
 async def create_all(
@@ -167,10 +178,10 @@ def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: 
     """The failures with those that follow: of what needs something that failed, and of what claims a key that one before it claims.
     What fails claims nothing, and nor do the others of its circle."""
     failed = dict(known)
-    claimed: set[tuple[str, str, str]] = set()
+    claimed: set[Claim] = set()
     for _, group in groupby(creations, key=lambda creation: creation.circle):
         circle = list(group)
-        own: set[tuple[str, str, str]] = set()
+        own: set[Claim] = set()
         for creation in circle:
             if creation.id in failed:
                 continue
@@ -189,12 +200,12 @@ def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: 
     return failed
 
 
-def _claims(draft: _Draft) -> list[tuple[str, str, str]]:
+def _claims(draft: _Draft) -> list[Claim]:
     """Type, attribute and key of each value of the resource that must be unique."""
     return [(draft.plan.schema.name, attribute, key) for attribute, key in draft.rendition.unique]
 
 
-def _in_use(draft: _Draft, claim: tuple[str, str, str], holder: str | None = None) -> ScimError:
+def _in_use(draft: _Draft, claim: Claim, holder: str | None = None) -> ScimError:
     return ScimError(Kind.UNIQUENESS, held_already(draft.plan.schema, claim[1]), about=holder)
 
 
@@ -212,7 +223,7 @@ def _until(creations: Sequence[Creation], failed: Mapping[str, ScimError], stop_
 
 async def _taken(scope: Scope, drafts: Sequence[_Draft]) -> dict[str, ScimError]:
     """Those that claim a key that a stored resource holds: all of them, so that one look is enough however many claim the same one."""
-    claims: dict[tuple[str, str, str], list[_Draft]] = defaultdict(list)
+    claims: dict[Claim, list[_Draft]] = defaultdict(list)
     for draft in drafts:
         for claim in _claims(draft):
             claims[claim].append(draft)

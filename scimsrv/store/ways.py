@@ -1,0 +1,47 @@
+"""Sets of creations on their way into the database side by side, as long as none of them has to know what became of another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+#: Sets that one request has on their way at the same time, each by a connection of its own.
+WAYS: Final = 2
+
+#: Type, attribute and key of a value that must be unique.
+Claim = tuple[str, str, str]
+
+
+class Ways:
+    """Tasks that store sets, so many at most; they end in the order in which they began wherever that can be seen in what they store."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._tasks: deque[tuple[asyncio.Task[None], frozenset[str], frozenset[Claim]]] = deque()
+
+    async def place(self, needed: frozenset[str], claims: frozenset[Claim]) -> None:
+        """Wait until there is a place for one more, behind those that make the resources that it needs, by their ids, and behind those
+        that claim what it claims, since the first that claims a key gets it. Raises what went wrong with one that was waited for."""
+        while self._tasks and (len(self._tasks) == self._number or self._waits(needed, claims)):
+            await self._first()
+
+    def add(self, task: asyncio.Task[None], made: frozenset[str], claims: frozenset[Claim]) -> None:
+        """One more is on its way: the ids of what it makes, and what it claims."""
+        self._tasks.append((task, made, claims))
+
+    async def end(self) -> None:
+        """Wait until none is on its way. Raises what went wrong with one, once all have ended."""
+        try:
+            while self._tasks:
+                await self._first()
+        finally:
+            if self._tasks:
+                await self.end()
+
+    def _waits(self, needed: frozenset[str], claims: frozenset[Claim]) -> bool:
+        return any(not (made.isdisjoint(needed) and claimed.isdisjoint(claims)) for _, made, claimed in self._tasks)
+
+    async def _first(self) -> None:
+        task, _, _ = self._tasks.popleft()
+        await task
