@@ -81,10 +81,14 @@ class Index:
     def keys(self, search: dict[str, Any]) -> list[IndexKey]:
         """The keys of a resource with this search document."""
         extension, name, sub = self._member
-        held: Any = search if extension is None else search.get(extension, {})
+        held: Any = search if extension is None else search.get(extension, _NOTHING)
         only = held.get(name)
+        if only is None:
+            return [self._no_value]
+        if type(only) is list and len(only) == 1:
+            only = only[0]
         if sub is not None:
-            only = only.get(sub) if isinstance(only, dict) else None
+            only = only.get(sub) if type(only) is dict else None
         if type(only) is str and len(only) < LONGEST:
             return [IndexKey(self.number, self.substring, VALUE + only)]
         if only is True or only is False:
@@ -92,11 +96,19 @@ class Index:
         found: dict[str, None] = {}
         cut = False
         for value in _values(search, self.place):
-            text = sortable(self.place.leaf, value)
+            text = value if type(value) is str else sortable(self.place.leaf, value)
             cut = cut or len(text) >= LONGEST
             found[VALUE + text[:LONGEST]] = None
-        keys = [IndexKey(self.number, self.substring, key) for key in found] or [IndexKey(self.number, False, NO_VALUE)]
+        keys = [IndexKey(self.number, self.substring, key) for key in found] or [self._no_value]
         return [*keys, IndexKey(-self.number, False, "")] if cut else keys
+
+    @cached_property
+    def _no_value(self) -> IndexKey:
+        return IndexKey(self.number, False, NO_VALUE)
+
+
+#: The members of an extension that is not there.
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 def is_modified(place: Resolved) -> bool:

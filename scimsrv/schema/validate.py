@@ -308,7 +308,7 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
         for sub in attribute.required_parts:
             if element.get(sub.name) in (None, "", []):
                 raise invalid_value(f"{name}.{sub.name} is required")
-    if attribute.primary_part is not None and sum(element.get("primary") is True for element in elements) > 1:
+    if len(elements) > 1 and attribute.primary_part is not None and sum(element.get("primary") is True for element in elements) > 1:
         raise invalid_value(f"{name} may have only one primary value")
 
 

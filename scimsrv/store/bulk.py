@@ -38,6 +38,8 @@ log: Final = logging.getLogger("scimsrv.bulk")
 #: Resources that are created by one statement, unless more refer to each other in a circle.
 SET: Final = 50
 
+_NOBODY: Final[frozenset[str]] = frozenset()
+
 #: Seconds that an operation waits for a change of the definitions that is being taken, and between two looks.
 _CHANGING: Final = 7.0
 _PAUSE: Final = 0.02
@@ -401,6 +403,8 @@ class _Run:
 
     def _needed(self, entry: Entry) -> frozenset[str]:
         """The ids of the resources of this request that the operation refers to, but for its own."""
+        if not entry.refers:
+            return _NOBODY
         indexes = {self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers} - {entry.index}
         return frozenset(self.ids[index] for index in indexes)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -22,6 +22,10 @@ from scimsrv.store.rendition import Rendition, render
 from scimsrv.store.scope import Scope
 
 _SQL = load("resources")
+
+
+#: Stands between JSON texts, and in none (RFC 7464 §2).
+_SEPARATOR: Final = "\x1e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ async def insert_all(scope: Scope, conn: Queries, resources: Sequence[NewResourc
     tag = await conn.execute(
         _SQL["insert_resources"],
         *(scope.tenant, _json([one.id for one in resources]), _json([one.schema.name for one in resources]), created),
-        *(_json([one.display for one in made]), [one.document for one in made], [one.search for one in made]),
+        *(_json([one.display for one in made]), _SEPARATOR.join(one.document for one in made), _SEPARATOR.join(one.search for one in made)),
         *map(_json, _columns(claims, 4)),
         *_columns(secrets, 3),
         scope.by,
