@@ -54,6 +54,7 @@ from scimsrv.protocol.request import check_content_type
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.recorder import Recorder
+from scimsrv.redefining import redefined
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy
@@ -154,6 +155,7 @@ class App:
             self.recorder.start()
             self.record = self.recorder.add
         self.jobs.record = self.record
+        self.jobs.redefined = self._renew
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
@@ -279,28 +281,14 @@ class App:
         """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
         OutdatedError when others hold by now."""
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        described = found.endpoint in SUBJECTS
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         user = await own_badges.user_of(scope, principal) if keeps else None
         if user is not None:
             scope = replace(scope, own=user)
             body = own_badges.with_requester(body or {}, user) if method == "POST" and not reads else body
         at = now()
-        plan = plan_of(
-            *(
-                found,
-                method,
-                principal,
-                catalog,
-                body or {},
-                connection["query_string"],
-                headers,
-                at,
-                scope.limits,
-                scope.base_url,
-                self.sealer,
-            )
-        )
+        asked = (connection["query_string"], headers, at, scope.limits, scope.base_url, self.sealer)
+        plan = plan_of(found, method, principal, catalog, body or {}, *asked)
         if user is not None:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
@@ -309,6 +297,11 @@ class App:
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)
+        if isinstance(plan, Define):
+            given = (connection["query_string"], headers, self.digest_keys)
+            reply = await redefined(self.jobs, renderer, scope, plan, method, body or {}, *given)
+            await self._renew(scope.tenant)
+            return reply
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
@@ -330,10 +323,8 @@ class App:
         outcome = await execute(scope, plan)
         if user is not None:
             own_badges.check_shown(outcome, user)
-        if isinstance(plan, Define):
-            await self._renew(scope.tenant)
         reply = renderer.reply(outcome)
-        return reply if reads or described else finished(reply, wanted, shown=shown)
+        return reply if reads else finished(reply, wanted, shown=shown)
 
     async def _request(self, found: Route, principal: Principal) -> Reply:
         """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -14,15 +14,19 @@ from urllib.parse import quote, unquote
 
 import orjson
 
+from scimsrv.asking import SUBJECTS
 from scimsrv.auth import Right, require
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.observe import Carried, Operated, observe, postponed
 from scimsrv.observing import Served
+from scimsrv.protocol import defining
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
+from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
-from scimsrv.protocol.plan import Insert, Modify, Overwrite, Plan, Read, Remove
+from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Plan, Read, Remove
 from scimsrv.protocol.prefer import Preferences
+from scimsrv.protocol.request import if_match
 from scimsrv.protocol.response import Renderer, Reply
 from scimsrv.protocol.route import relative
 from scimsrv.recording import Noting
@@ -35,6 +39,7 @@ from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
+from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
 from scimsrv.turns import Turns
 from scimsrv.words import operated_as
@@ -66,13 +71,13 @@ def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
     return orjson.dumps(may | kept | {"entries": entries})
 
 
-def single_request(method: str, path: str, body: dict[str, Any], if_match: str | None) -> Bulk:
+def single_request(method: str, path: str, body: dict[str, Any], condition: str | None) -> Bulk:
     """One request that writes as a request with one operation; texts in it that look like references by bulkId are just texts."""
-    return arranged([_single(orjson.dumps({"data": body}), method, path, if_match)])
+    return arranged([_single(orjson.dumps({"data": body}), method, path, condition)])
 
 
-def _single(text: bytes, method: str, path: str, if_match: str | None) -> Entry:
-    return Entry(0, text, method, path, relative("", path), version=if_match)
+def _single(text: bytes, method: str, path: str, condition: str | None) -> Entry:
+    return Entry(0, text, method, path, relative("", path), version=condition)
 
 
 class Tell(Protocol):
@@ -96,6 +101,8 @@ class Jobs:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sought: set[int] = set()
         self.record: Callable[[Served], None] | None = None
+        #: Hears of a tenant whose definitions may have changed.
+        self.redefined: Callable[[int], Awaitable[object]] | None = None
 
     def start(self) -> None:
         """Begin looking for requests."""
@@ -251,9 +258,11 @@ class Jobs:
             entries = (read_entry(index, text.encode(), "", self._limits, routes) for index, (text, *_) in enumerate(kept["entries"]))
             bulk = arranged(entries, kept["failOnErrors"])
 
+        defines = kept["single"] and bulk.entries[0].route is not None and bulk.entries[0].route.endpoint in SUBJECTS
+
         async def authorise() -> None:
             scopes = await self._scopes(job, kept)
-            for right in (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
+            for right in (Right.DEFINE,) if defines else (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
                 require(right, scopes)
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
@@ -262,7 +271,12 @@ class Jobs:
         ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
         noting = Noting(recorder)
         try:
-            await carry_out_recorded(scope, bulk, ids, authorise, noting, known)
+            if defines:
+                await define_recorded(scope, bulk.entries[0], partial(_definition, bulk.entries[0]), authorise, noting)
+                if self.redefined is not None:
+                    await self.redefined(job.tenant)
+            else:
+                await carry_out_recorded(scope, bulk, ids, authorise, noting, known)
         finally:
             if self.record is not None and noting.results:
                 self.record(noting.served(kept["base"], job.txn, job.actor))
@@ -275,6 +289,17 @@ class Jobs:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
         scopes = await jobs.scopes_of(self._pool.of(job.tenant), job.tenant, job.actor)
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes
+
+
+def _definition(entry: Entry, scope: Scope) -> Define:
+    """The change of a definition that an operation is. Raises ScimError, 405 where the tenant's policy lets nobody define."""
+    policy = scope.catalog.policy
+    if entry.route is None or not policy.schema_api:
+        raise ScimError(Kind.METHOD_NOT_ALLOWED, "The definitions of the tenant cannot be changed here")
+    check_feature(entry.route, entry.method, policy)
+    subject, condition = SUBJECTS[entry.route.endpoint], if_match(entry.version)
+    body = orjson.loads(entry.text)["data"]
+    return defining.plan(subject, entry.method, entry.route.name, body, {}, condition, policy, scope.limits)
 
 
 def _kept(entry: Entry, text: bytes) -> Result:
@@ -314,7 +339,7 @@ async def write_later(
     plan: Plan,
     method: str,
     body: dict[str, Any],
-    if_match: str | None,
+    condition: str | None,
     wanted: Preferences,
     *,
     reads: bool,
@@ -329,7 +354,7 @@ async def write_later(
     if isinstance(plan, Insert):
         complete(plan.draft.document, plan.schema, scope.limits)
     id_ = "" if isinstance(plan, Insert) else f"/{quote(plan.id, safe='')}"
-    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, if_match), wanted, single=True)
+    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, condition), wanted, single=True)
     if not isinstance(kept, Finished):
         return kept
     return await written_reply(renderer, scope, plan, kept, shown=reads and not wanted.minimal)

@@ -6,7 +6,7 @@ changed since what it was checked against; else it is decided anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -54,6 +54,10 @@ class Defined:
     jobs: tuple[int, ...] = ()
 
 
+#: Does in the transaction of a change what has to be there if and only if the change is.
+Noted = Callable[[Connection, Defined], Awaitable[None]]
+
+
 async def define(
     pool: Database,
     tenant: int,
@@ -65,13 +69,15 @@ async def define(
     if_match: IfMatch | None = None,
     dry_run: bool = False,
     limits: Limits = DEFAULT,
+    noted: Noted | None = None,
 ) -> Defined:
-    """Create (`name` None), change or delete a definition. With `dry_run` everything is checked and nothing done.
+    """Create (`name` None), change or delete a definition. With `dry_run` everything is checked and nothing done. `noted` belongs to the
+    transaction that takes the change; what changes nothing has none.
 
     Raises ScimError 404, 412, 400 for a fault of the definition, 409 for what other definitions or stored resources do not permit.
     """
     for _ in range(_ATTEMPTS):
-        done = await guarded(lambda: _attempt(pool, tenant, actor, subject, name, edit, if_match, dry_run, limits))
+        done = await guarded(lambda: _attempt(pool, tenant, actor, subject, name, edit, if_match, dry_run, limits, noted))
         if done is not None:
             return done
     raise unavailable()
@@ -87,6 +93,7 @@ async def _attempt(
     if_match: IfMatch | None,
     dry_run: bool,
     limits: Limits,
+    noted: Noted | None,
 ) -> Defined | None:
     """The change decided and taken; None when another came between."""
     revision, catalog = await load_catalog(pool, tenant)
@@ -106,13 +113,10 @@ async def _attempt(
     if change.old is not None and change.new is not None and not change.diff and {*rekeyings} <= {*catalog.rekeyings}:
         return Defined(change, change.old, change.version, examined, taken=False, rekeyings=rekeyings)
     examined.refuse()
-    jobs = await take(
-        pool, tenant, revision, lambda at: _take(pool, tenant, actor, at, change, examined, rekeyings, limits), announced=change.demands
-    )
-    if jobs is None:
-        return None
     version = change.version + (change.diff != {} or change.old is None)
-    return Defined(change, change.new, version, examined, taken=True, rekeyings=rekeyings, jobs=jobs)
+    done = Defined(change, change.new, version, examined, taken=True, rekeyings=rekeyings)
+    jobs = await take(pool, tenant, revision, lambda at: _take(pool, tenant, actor, at, done, limits, noted), announced=change.demands)
+    return None if jobs is None else replace(done, jobs=jobs)
 
 
 async def _continued(conn: Queries, tenant: int, change: Redefinition) -> Redefinition:
@@ -226,12 +230,12 @@ async def _take(
     tenant: int,
     actor: str,
     revision: int,
-    change: Redefinition,
-    examined: Examination,
-    rekeyings: Sequence[Rekeying],
+    done: Defined,
     limits: Limits,
+    noted: Noted | None,
 ) -> tuple[int, ...] | None:
     """Write the change with all that belongs to it; None when the tenant has changed since `revision`."""
+    change, examined = done.redefinition, done.examination
     async with pool.acquire() as conn, conn.transaction():
         if await conn.fetchval(_SQL["lock"], tenant, revision) is None:
             return None
@@ -250,7 +254,9 @@ async def _take(
                 await conn.execute(load("resources")["note_unusual_reference"], tenant)
         await conn.execute(_SQL["prune_jobs"], tenant)
         jobs = [await leave_work(conn, tenant, actor, change, name) for name in change.changes]
-        jobs += [await _rekey(conn, tenant, actor, change, one) for one in rekeyings if one not in change.before.rekeyings]
+        jobs += [await _rekey(conn, tenant, actor, change, one) for one in done.rekeyings if one not in change.before.rekeyings]
+        if noted is not None:
+            await noted(conn, done)
     return tuple(number for number in jobs if number is not None)
 
 

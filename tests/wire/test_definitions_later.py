@@ -1,0 +1,152 @@
+"""Changes of definitions that are asked for asynchronously or with a key: carried out once, and their answers there to be had."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from scimsrv.store import asynchronous as jobs
+from tests.wire.support import Client, Server, assert_error, patch
+from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
+from tests.wire.test_bulk import statuses
+from tests.wire.test_definitions import BADGE, DEVICE, DEVICE_SCHEMA, admin, resource_type, schema
+
+__all__ = ["admin"]
+
+WAIT = {"Prefer": "respond-async, wait=20"}
+
+
+async def test_every_change(admin: Client) -> None:
+    """POST, PUT, PATCH and DELETE of schemas and types are accepted, carried out, and each has one result."""
+    made = await finished(admin, await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC))
+    (result,) = made["Operations"]
+    location = f"{admin.base}/Schemas/{DEVICE}"
+    assert (result["status"], result["method"], result["version"], result["txn"]) == ("201", "POST", 'W/"1"', made["txn"])
+    assert result["location"].endswith(location)
+    type_ = resource_type("Device", "/Devices", DEVICE)
+    typed = await finished(admin, await admin.request("POST", "/ResourceTypes", type_, headers=ASYNC))
+    assert statuses(typed["Operations"]) == ["201"]
+    changed = patch({"op": "add", "path": "attributes", "value": [{"name": "colour", "type": "string"}]})
+    found = await finished(admin, await admin.request("PATCH", f"/Schemas/{DEVICE}", changed, headers=ASYNC))
+    assert (statuses(found["Operations"]), found["Operations"][0]["version"]) == (["200"], 'W/"2"')
+    put = await finished(admin, await admin.request("PUT", "/ResourceTypes/Device", type_ | {"description": "x"}, headers=ASYNC))
+    assert statuses(put["Operations"]) == ["200"]
+    assert (await admin.get("/ResourceTypes/Device")).json()["description"] == "x"
+    same = await finished(admin, await admin.request("PUT", "/ResourceTypes/Device", type_ | {"description": "x"}, headers=ASYNC))
+    assert (statuses(same["Operations"]), same["Operations"][0]["version"]) == (["200"], put["Operations"][0]["version"])
+    gone = await finished(admin, await admin.request("DELETE", "/ResourceTypes/Device", headers=ASYNC))
+    assert statuses(gone["Operations"]) == ["204"]
+
+
+async def test_what_is_wrong(admin: Client) -> None:
+    """What is wrong with a definition by itself is said at once; what others or resources do not permit is in the result."""
+    assert_error(await admin.request("POST", "/Schemas", schema("no urn"), headers=ASYNC), 400, "invalidValue")
+    assert_error(await admin.request("PATCH", f"/Schemas/{BADGE}", patch({"op": "x"}), headers=ASYNC), 400, "invalidSyntax")
+    await admin.post("/Schemas", DEVICE_SCHEMA)
+    twice = await finished(admin, await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC))
+    assert statuses(twice["Operations"]) == ["409"]
+    gone = await finished(admin, await admin.request("DELETE", f"/Schemas/{BADGE}", headers=ASYNC))
+    assert statuses(gone["Operations"]) == ["404"]
+    stale = await finished(admin, await admin.request("DELETE", f"/Schemas/{DEVICE}", headers=ASYNC | {"If-Match": 'W/"7"'}))
+    assert statuses(stale["Operations"]) == ["412"]
+
+
+async def test_a_trial_is_no_change(admin: Client) -> None:
+    """A dry run is answered at once, with its report."""
+    answer = await admin.request("POST", "/Schemas?dryRun=true", DEVICE_SCHEMA, headers=ASYNC | {"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["possible"]) == (200, True)
+
+
+async def test_waiting(admin: Client) -> None:
+    """A client that would wait gets the normal answer when it is there in time, and the next request knows of the change."""
+    answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=WAIT)
+    assert (answer.status_code, answer.json()["id"], answer.headers["etag"]) == (201, DEVICE, 'W/"1"')
+    assert answer.json() == (await admin.get(f"/Schemas/{DEVICE}")).json()
+    answer = await admin.request("POST", "/ResourceTypes", resource_type("Device", "/Devices", DEVICE), headers=WAIT)
+    assert answer.status_code == 201
+    assert (await admin.post("/Devices", {"serial": "1"})).status_code == 201
+    assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=WAIT), 409)
+    minimal = {"Prefer": "respond-async, wait=20, return=minimal"}
+    answer = await admin.request("PUT", f"/Schemas/{DEVICE}", DEVICE_SCHEMA | {"name": "Other"}, headers=minimal)
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (204, b"", 'W/"2"')
+
+
+async def test_minimal_answers(admin: Client) -> None:
+    """Definitions too are answered without a body to who wants none."""
+    answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Prefer": "return=minimal"})
+    assert (answer.status_code, answer.content, answer.headers["preference-applied"]) == (201, b"", "return=minimal")
+
+
+async def test_a_key(admin: Client) -> None:
+    """The same creation with the same key gets the same answer, an error too; with another body it is 422."""
+    key = {"Idempotency-Key": "k-1"}
+    first = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=key)
+    again = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=key)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    assert_error(await admin.request("POST", "/Schemas", DEVICE_SCHEMA | {"name": "x"}, headers=key), 422)
+    for _ in range(2):
+        assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Idempotency-Key": "k-2"}), 409)
+
+
+@pytest.mark.parametrize("moment", ["hold", "record"])
+async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """What a worker left within the transaction is done by another one, from the beginning, and once."""
+    died = asyncio.Event()
+    original = getattr(jobs.JobRecorder, moment)
+
+    async def dying(self: Any, *args: Any, **more: Any) -> None:
+        died.set()
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, moment, dying)
+        answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC)
+        await asyncio.wait_for(died.wait(), 20)
+        await asyncio.sleep(0.1)
+    assert original is getattr(jobs.JobRecorder, moment)
+    assert_error(await admin.get(f"/Schemas/{DEVICE}"), 404)
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", admin.id)
+    server.app.jobs.begin(admin.id, answer.headers["set-txn"])
+    assert statuses((await finished(admin, answer))["Operations"]) == ["201"]
+    versions = await server.pool.fetch("SELECT version FROM change WHERE tenant = $1 AND type = 'Schema'", admin.id)
+    assert [row["version"] for row in versions] == [1]
+
+
+async def test_a_worker_that_was_taken_for_dead(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who lost the request to another worker changes nothing."""
+    original, lost = jobs.JobRecorder.hold, asyncio.Event()
+
+    async def late(self: Any, scope: Any) -> None:
+        await server.pool.execute("UPDATE request_job SET holder = 'another' WHERE tenant = $1", admin.id)
+        lost.set()
+        await original(self, scope)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "hold", late)
+        answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC)
+        await asyncio.wait_for(lost.wait(), 20)
+        await asyncio.sleep(0.1)
+    assert_error(await admin.get(f"/Schemas/{DEVICE}"), 404)
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", admin.id)
+    server.app.jobs.begin(admin.id, answer.headers["set-txn"])
+    assert statuses((await finished(admin, answer))["Operations"]) == ["201"]
+
+
+async def test_rights_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change is made with the rights that the token has by then, and while the tenant may change its definitions."""
+    admin = client.with_token(await server.token(client, "scim:read", "scim:write", "tenant:admin"))
+    with monkeypatch.context() as patched:
+        patched.setattr(server.app.jobs, "begin", lambda *_: asyncio.create_task(asyncio.sleep(0)))
+        answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC)
+        other = await admin.request("POST", "/Schemas", schema(BADGE, {"name": "number"}), headers=ASYNC)
+    await server.pool.execute("UPDATE tenant_config SET policy = '{\"schema_api\": false}' WHERE tenant = $1", client.id)
+    await server.pool.execute("UPDATE tenant SET revision = revision + 1 WHERE id = $1", client.id)
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    assert statuses((await finished(admin, answer))["Operations"]) == ["405"]
+    await server.pool.execute("UPDATE tenant_config SET policy = '{}' WHERE tenant = $1", client.id)
+    await server.pool.execute("UPDATE tenant SET revision = revision + 1 WHERE id = $1", client.id)
+    await server.pool.execute("UPDATE credential SET scopes = '{scim:read}' WHERE tenant = $1", client.id)
+    server.app.jobs.begin(client.id, other.headers["set-txn"])
+    assert statuses((await finished(admin, other))["Operations"]) == ["403"]
