@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.load import Generator, Load, Measure
 from bench.question import Comparison, Question, Side, Unit
-from bench.world import FRESH, Target, World, ask_now
+from bench.world import Target, World, ask_now
 
 _WARM_UP: float = 0.3
 
@@ -36,15 +36,14 @@ def measure(question: Question, world: World, generator: Generator, rounds: int,
     for name, side in sides.items():
         _prove(name, side)
     taken: dict[str, list[Measure]] = {name: [] for name in sides}
-    fresh = FRESH
     for turn in range(-1, rounds):
         for name, side in sides.items():
             duration = seconds if turn >= 0 else min(seconds, _WARM_UP)
             limit = question.limit if turn >= 0 or question.limit is None else 1
-            outcome = generator.put(Load(side.port, side.requests, side.connections or question.connections, duration, limit, fresh))
-            fresh += outcome.sent
+            outcome = generator.put(Load(side.port, side.requests, side.connections or question.connections, duration, limit, world.fresh))
+            world.fresh += outcome.sent
             if side.undo:
-                generator.put(Load(side.port, side.undo[: outcome.sent], 1, 600.0, outcome.sent, fresh))
+                generator.put(Load(side.port, side.undo[: outcome.sent], 1, 600.0, outcome.sent, world.fresh))
             if turn >= 0:
                 taken[name].append(outcome)
     return [

@@ -47,10 +47,11 @@ class Target:
         return random.Random(7).sample(self.others, len(self.others))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class World:
     """`size` users are in the group. `wide` and `badges` are other tenants of our server, without data; the latter has
-    badges. `jwt` is our server, asked with an access token instead of a secret token. `peer` is there when a question needs it."""
+    badges. `jwt` is our server, asked with an access token instead of a secret token. `peer` is there when a question needs it. `fresh` is
+    the number of the next request, so that none has that of another one, whatever questions are asked."""
 
     size: int
     ours: Target
@@ -59,6 +60,7 @@ class World:
     ceiling: Target
     jwt: Target
     peer: Target | None = None
+    fresh: int = FRESH
 
     def scim(self) -> Iterator[tuple[str, Target]]:
         """The SCIM servers by the name of their side."""
