@@ -26,12 +26,20 @@ from bench.servers import give_token
 from bench.world import Target
 from scimsrv.embedded import start_cluster
 from scimsrv.keys import new_key
+from scimsrv.store.migrate import migrate
 
 #: Defaults doubled; everything else is as Postgres and the embedded mode have it.
 POSTGRES: Final = {"shared_buffers": "256MB", "work_mem": "8MB"}
 
 #: Seconds after which a connection is opened anew: the server closes those that it thinks forgotten.
 _IDLE: Final = 30.0
+
+
+#: Whether a tenant has changes behind the last sealed one; and how many seconds sealing them may take.
+_UNSEALED: Final = """
+SELECT EXISTS (SELECT FROM tenant t LEFT JOIN audit_chain a ON a.tenant = t.id
+CROSS JOIN LATERAL (SELECT c.seq FROM change c WHERE c.tenant = t.id AND c.seq > coalesce(a.highest, 0) ORDER BY c.seq LIMIT 1) c)"""
+_SEALING: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,7 @@ def site(sizes: Sizes, effort: Effort, data: Path | None) -> Iterator[Site]:
         tokens, keys = asyncio.run(_admit(cluster.dsn, key, manifest))
         settings = {"SCIMSRV_DATABASE_URL": cluster.dsn, "SCIMSRV_SECRET_KEY": key, "SCIMSRV_DATA_DIR": str(data)} | UNHURRIED
         server = stack.enter_context(running(["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"], settings))
+        asyncio.run(_sealed(cluster.dsn))
         environment = {ceiling.DATABASE: cluster.dsn, ceiling.TENANT: str(keys[manifest.big.slug])}
         bare = stack.enter_context(running(["-m", "bench.ceiling", "{port}"], environment))
         generator = stack.enter_context(Generator())
@@ -162,10 +171,25 @@ def _filled(dsn: str, sizes: Sizes, file: Path) -> Manifest:
         if file.read_bytes() != text:
             raise RuntimeError(f"{file.parent} was filled with other sizes or by another version: remove it, or choose another folder")
         print(f"using the database in {file.parent}", file=sys.stderr)
+        asyncio.run(migrate(dsn))
     else:
         seed(dsn, sizes)
         file.write_bytes(text)
     return manifest
+
+
+async def _sealed(dsn: str) -> None:
+    """Wait until the server has taken what the database was filled with into the audit trail, which it does beside its requests. Raises
+    RuntimeError when that takes too long."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        until = time.monotonic() + _SEALING
+        while await connection.fetchval(_UNSEALED):
+            if time.monotonic() > until:
+                raise RuntimeError(f"after {_SEALING:.0f} seconds the audit trail is not sealed")
+            await asyncio.sleep(1)
+    finally:
+        await connection.close()
 
 
 async def _admit(dsn: str, key: str, manifest: Manifest) -> tuple[dict[str, str], dict[str, int]]:

@@ -113,8 +113,9 @@ class _Build:
 
     def _rows_in_order_of_ids(self) -> LiteralString:
         """Whole rows, read as they lie behind the index. The type is compared together with the id, so that no other index gives their
-        order: walking the primary key would pass over the resources of all other types."""
-        kind = self.args.add(self.plan.targets[0].schema.name) + "::text"
+        order: walking the primary key would pass over the resources of all other types. It stands in a query of its own, and the number
+        of rows is written out: what Postgres does not know when it plans, it need not plan anew for each execution."""
+        kind = "(SELECT " + self.args.add(self.plan.targets[0].schema.name) + "::text)"
         position = "''" if self.cursor.position is None else self.args.add(self.cursor.position.id)
         down: LiteralString = " DESC" if self.walks_down else ""
         within: LiteralString = (
@@ -124,7 +125,7 @@ class _Build:
         )
         return (
             "SELECT " + _ROW + ", NULL::text AS k FROM resource r WHERE r.tenant = $1" + within
-            + " ORDER BY r.type" + down + ", r.id" + down + self._limit()
+            + " ORDER BY r.type" + down + ", r.id" + down + " LIMIT " + limit(self._taken, self.args)
         )  # fmt: skip
 
     def _in_order_of_ids(self) -> LiteralString:
