@@ -65,7 +65,7 @@ test-matrix: install ## the tests of store and wire on Postgres 15 and 18, direc
 	@for postgres in embedded 15; do for pooler in direct pgbouncer; do for isolation in predicate rls; do \
 		echo "== Postgres $$postgres, $$pooler, $$isolation"; \
 		SCIMSRV_TEST_POSTGRES=$$postgres SCIMSRV_TEST_POOLER=$$pooler SCIMSRV_TEST_ISOLATION=$$isolation \
-			$(BIN)/python -m pytest -q $(MATRIX) || exit 1; \
+			$(BIN)/python -m pytest -q $(IN_PARALLEL) $(MATRIX) || exit 1; \
 	done; done; done
 
 test-faults: install ## the experiments of docs/reliability.md at length (an hour as root, for the disk and the clock); FAULT_SECONDS=20 for less
