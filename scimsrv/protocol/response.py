@@ -149,8 +149,6 @@ class Renderer:
         meta = self._meta(stored, tag)
         if not view.as_stored:
             return orjson.dumps(self._projected(stored, view, linked, meta))
-        if not linked:
-            return f'{stored.document[:-1]},"meta":{meta}}}'.encode()
         text, parts = stored.document[:-1], list[bytes]()
         for place, elements in linked:
             name = orjson.dumps(place.attribute.name)
@@ -178,10 +176,12 @@ class Renderer:
     def _represented(self, stored: Stored, view: View) -> tuple[str, bytes]:
         """The tag and the representation."""
         stored = self._at_moment(stored)
-        ready = stored.ready
-        simple = view.as_stored and not stored.linked and not stored.derived and len(view.backlinks) == 1 == len(ready)
-        if simple and view.backlinks[0].extension is None:
-            # What most answers consist of: users with their groups, which only have to be put together.
+        ready, simple = stored.ready, view.as_stored and not stored.linked and not stored.derived
+        # What most answers consist of: resources without links, and users with their groups, which only have to be put together.
+        if simple and not ready:
+            tag = f'W/"{stored.version}"'
+            return tag, f'{stored.document[:-1]},"meta":{self._meta(stored, tag)}}}'.encode()
+        if simple and len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
             place = view.backlinks[0]
             elements = ready[place.key]
             tag = f'W/"{stored.version}-{zlib.crc32(elements):08x}"'
