@@ -15,14 +15,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import orjson
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv import keys as labels
 from scimsrv import own as own_badges
+from scimsrv import own_trail
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
-from scimsrv.asynchronous import Finished, Jobs, bulk_response, status_document, write_later
+from scimsrv.asynchronous import Finished, Jobs, bulk_response, request_reply, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
 from scimsrv.denying import note_denial, note_denied
 from scimsrv.enforced import limits_of
@@ -60,7 +60,6 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
-from scimsrv.store.asynchronous import find_status
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
@@ -188,7 +187,7 @@ class App:
                     if answer is not None:
                         reply, media_type = answer.reply, answer.media_type
                     else:
-                        media_type = media_type_of(headers)
+                        media_type = media_type_of(headers, connection["raw_path"])
                         reply = await self.respond(visit, places, connection, headers, receive)
                 except ScimError as error:
                     error = self._refused(connection, headers, error)
@@ -236,7 +235,10 @@ class App:
         if found.endpoint is Endpoint.BULK:
             return await self._bulk(found, given, headers, receive, limits)
         if found.endpoint is Endpoint.REQUEST:
-            return await self._request(found, principal)
+            return await request_reply(self.pool, principal.credential, found.id, self._base_url(found.tenant))
+        if found.endpoint in own_trail.ENDPOINTS:
+            asked, again = own_trail.Asked(found, connection["query_string"], principal), partial(self._principal, given, found)
+            return await own_trail.reply(self.pool.of(credential.tenant), self.traffic, limits, asked, again)
         if found.endpoint is Endpoint.PROGRESS:
             return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
@@ -325,13 +327,6 @@ class App:
             own_badges.check_shown(outcome, user)
         reply = renderer.reply(outcome)
         return reply if reads else finished(reply, wanted, shown=shown)
-
-    async def _request(self, found: Route, principal: Principal) -> Reply:
-        """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5)."""
-        status = await find_status(self.pool.of(principal.credential.tenant), principal.credential.tenant, found.id)
-        if status is None or status.actor != principal.credential.actor:
-            raise ScimError(Kind.NOT_FOUND, "There is no such request")
-        return Reply(200, orjson.dumps(status_document(status, found.id, self._base_url(found.tenant))))
 
     async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
         """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""

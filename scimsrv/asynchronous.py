@@ -36,7 +36,7 @@ from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
 from scimsrv.store.execute import execute, outcome_of
-from scimsrv.store.identity import load_catalog
+from scimsrv.store.identity import Credential, load_catalog
 from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.redefining import define_recorded
@@ -325,6 +325,14 @@ def status_document(status: jobs.Status, txn: str, base_url: str) -> dict[str, A
     results = [orjson.Fragment(status.results[number]) for number in sorted(status.results)]
     meta = {"resourceType": "Request", "location": f"{base_url}/.requests/{txn}"}
     return document | {"totalOperations": status.operations, "Operations": results, "meta": meta}
+
+
+async def request_reply(pool: Tenants, credential: Credential, txn: str, base_url: str) -> Reply:
+    """What is known of an asynchronous request, to the token that sent it (RFC 9967 §5). Raises ScimError 404 for everybody else."""
+    status = await jobs.find_status(pool.of(credential.tenant), credential.tenant, txn)
+    if status is None or status.actor != credential.actor:
+        raise ScimError(Kind.NOT_FOUND, "There is no such request")
+    return Reply(200, orjson.dumps(status_document(status, txn, base_url)))
 
 
 def bulk_response(results: list[dict[str, Any]]) -> bytes:

@@ -58,6 +58,7 @@ class Right(Enum):
     DEFINE = frozenset({"tenant:admin"})
     BULK = frozenset({"scim", "scim:bulk"})
     ME = frozenset({"scim:me"})
+    AUDIT = frozenset({"audit:read"})
     #: Any of those that let write something; what exactly is asked for each operation.
     CHANGE = frozenset({"scim", "scim:write", "badges:issue", "badges:approve"})
 

@@ -41,7 +41,7 @@ SERIES: Final = 5_000
 """The most time series of a process, at up to 200 tenants that have a label."""
 
 #: Series with a tenant's label, of all tenants together, at 200 tenants; and for each tenant more. What goes beyond counts as `other`.
-_TENANT_SERIES: Final = 1_900
+_TENANT_SERIES: Final = 1_850
 _TENANT_SERIES_EACH: Final = 9
 
 #: Ways from labels to series that are remembered: of those beyond a bound there may be any number.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from scimsrv.audit.export import LINES
 from scimsrv.errors import ScimError
 from scimsrv.http import Fields
 from scimsrv.protocol.prefer import Preferences, preferences
@@ -13,16 +14,21 @@ from scimsrv.protocol.response import Reply
 
 SCIM_JSON: Final = "application/scim+json"
 
+#: How a path ends that leads to lines.
+_ROWS: Final = b"/.audit/rows"
 
-def media_type_of(headers: Fields) -> str:
-    """The media type of the answer; what a client accepts does not keep an asynchronous request from being taken (RFC 9967 §2.5.1.1).
+
+def media_type_of(headers: Fields, path: bytes = b"") -> str:
+    """The media type of the answer, or of an error in its place; what a client accepts does not keep an asynchronous request from being
+    taken (RFC 9967 §2.5.1.1), nor rows of the audit trail from who accepts lines.
 
     Raises ScimError 406.
     """
     try:
         return answer_type(headers.joined(b"accept"))
     except ScimError:
-        if preferences(headers.joined(b"prefer")).asynchronous:
+        lines = path.rstrip(b"/").endswith(_ROWS) and LINES in (headers.joined(b"accept") or "").lower()
+        if lines or preferences(headers.joined(b"prefer")).asynchronous:
             return SCIM_JSON
         raise
 

@@ -35,6 +35,8 @@ _FIXED: Final = {
     Endpoint.ME: "/Me",
     Endpoint.REQUEST: "/.requests/{id}",
     Endpoint.PROGRESS: "/badges/progress/{id}",
+    Endpoint.AUDIT: "/.audit",
+    Endpoint.AUDIT_ROWS: "/.audit/rows",
     Endpoint.TOKEN: "/oauth/token",
     Endpoint.REVOCATION: "/oauth/revoke",
     Endpoint.AUTHORIZATION_SERVER: "/.well-known/oauth-authorization-server",

@@ -31,7 +31,7 @@ class Keeping(Acting):
     async def export_audit(self, slug: str, asked: models.AuditExport, pool: Queries | None = None) -> AsyncIterator[bytes]:
         """The sealed rows of the trail as lines of JSON, from `pool`, which is asked in between. Raises TenantMissing."""
         source = Single(self._connection) if pool is None else pool
-        return audit.export(source, await self._key(slug), slug, asked.format, after=asked.after, count=asked.count)
+        return audit.export(source, await self._key(slug), slug, asked.format, after=asked.after, since=asked.since, count=asked.count)
 
     async def erase(self, slug: str, asked: models.ErasureRequest) -> models.Erasure:
         """Destroy what is kept of a deleted resource; awards and requests that a user left behind stay without the person, and the trail

@@ -32,7 +32,7 @@ class KeepingClient(ABC):
 
     async def export_audit(self, slug: str, asked: models.AuditExport) -> AsyncIterator[bytes]:
         """The rows of its audit trail."""
-        query = urlencode({name: value for name, value in asked.model_dump().items() if value is not None})
+        query = urlencode(asked.model_dump(mode="json", exclude_none=True))
 
         async def lines() -> AsyncIterator[bytes]:
             for line in self._lines(path(slug, "audit", "rows") + f"?{query}"):

@@ -16,6 +16,7 @@ from scimsrv.admin.following import EVENT_STREAM, events
 from scimsrv.admin.operations import Operations
 from scimsrv.admin.problems import Refusal
 from scimsrv.admin.verbs import PolicyState
+from scimsrv.audit.export import LINES
 from scimsrv.schema.policy import policy_schema
 from scimsrv.schema.redefinition import Subject
 from scimsrv.store.pool import Queries
@@ -347,7 +348,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("GET", "/tenants/{tenant}/audit/rows", "exportAudit", "The sealed rows of a tenant's audit trail, one in each line"),
-        _streamed, models.AuditRow, query=models.AuditExport, scope=AUDIT, media_type="application/x-ndjson",
+        _streamed, models.AuditRow, query=models.AuditExport, scope=AUDIT, media_type=LINES,
         lines=lambda call: call.verbs.export_audit(call.tenant, call.query, call.pool),
     ),
     Route(

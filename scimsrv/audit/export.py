@@ -15,6 +15,9 @@ OCSF: Final = "ocsf"
 FORMATS: Final = (JSON_LINES, OCSF)
 """The forms of an export."""
 
+LINES: Final = "application/x-ndjson"
+"""The media type of both."""
+
 #: OCSF's classes Entity Management (category Identity & Access Management) and API Activity (category Application Activity).
 _ENTITY: Final = (3, 3004, "Entity Management")
 _API: Final = (6, 6003, "API Activity")

@@ -42,6 +42,7 @@ def register(commands: Any) -> None:
     )
     export.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"form of the rows (default: {FORMATS[0]})")
     export.add_argument("--after", type=int, default=0, metavar="POSITION", help="only rows behind this position")
+    export.add_argument("--since", metavar="TIME", help="only rows of what happened at this time or later, such as 2026-01-31T12:00:00Z")
     export.add_argument("--count", type=int, metavar="NUMBER", help="how many rows at most")
     for parser in (seal, show, export):
         parser.add_argument("tenant", help="the tenant")
@@ -128,7 +129,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    wanted = asked(models.AuditExport, after=arguments.after, count=arguments.count, format=arguments.format)
+    wanted = asked(models.AuditExport, after=arguments.after, since=arguments.since, count=arguments.count, format=arguments.format)
 
     async def work(verbs: Verbs) -> None:
         async for lines in await verbs.export_audit(arguments.tenant, wanted):

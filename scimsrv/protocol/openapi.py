@@ -40,6 +40,13 @@ _SHOWN: Final[dict[str, Json]] = {
     "excludedAttributes": {"type": "string"},
 }
 
+_TRAIL: Final[dict[str, Json]] = {
+    "after": {"type": "integer", "minimum": 0, "description": "Only rows behind this position."},
+    "since": {"type": "string", "format": "date-time", "description": "Only rows of what happened at this time or later."},
+    "count": {"type": "integer", "minimum": 1, "description": "How many rows at most."},
+    "format": {"type": "string", "enum": ["jsonl", "ocsf"], "description": "The form of the rows, of which each line has one."},
+}
+
 _SUMMARIES: Final = {
     "GET": "Read it.",
     "HEAD": "The headers of GET.",
@@ -62,6 +69,8 @@ def openapi(catalog: Catalog, limits: Limits, base_url: str, version: str) -> Js
         "/": _path(Endpoint.ROOT, catalog, "everything", {}),
         "/.search": _path(Endpoint.ROOT_SEARCH, catalog, "everything", {}),
         "/Bulk": _path(Endpoint.BULK, catalog, "bulk", {}),
+        "/.audit": _trail(Endpoint.AUDIT, _content({"type": "object"}), {}),
+        "/.audit/rows": _trail(Endpoint.AUDIT_ROWS, {"application/x-ndjson": {"schema": {"type": "object"}}}, _TRAIL),
     }
     for type_ in catalog.types():
         schemas[type_.name] = _resource(type_, answered=True)
@@ -112,6 +121,25 @@ def _path(endpoint: Endpoint, catalog: Catalog, name: str, answer: Json, body: J
     methods = served(Route("", endpoint), METHODS[endpoint], catalog.policy)
     operations = {method.lower(): _operation(method, endpoint, name, answer, body) for method in methods}
     return _with_id(operations, listed=endpoint is not Endpoint.RESOURCE)
+
+
+def _trail(endpoint: Endpoint, content: Json, query: dict[str, Json]) -> Json:
+    """An endpoint of the tenant's audit trail."""
+    refused = {"description": "It was refused, or failed.", "content": _content({"$ref": "#/components/schemas/Error"})}
+    shown = {
+        "GET": {"200": {"description": "Done.", "content": content}, "default": refused},
+        "HEAD": {"200": {"description": "As GET, without the body."}, "default": {"description": "-"}},
+    }
+    return {
+        method.lower(): {
+            "operationId": f"{method.lower()}-{endpoint.name.lower()}",
+            "summary": "Where the audit trail ends." if endpoint is Endpoint.AUDIT else "Rows of the audit trail.",
+            "description": "Needs the scope `audit:read`.",
+            "parameters": [_parameter(key, "query", schema) for key, schema in query.items()],
+            "responses": shown[method],
+        }
+        for method in METHODS[endpoint]
+    }
 
 
 def _with_id(operations: Json, *, listed: bool) -> Json:

@@ -34,8 +34,8 @@ class Search:
 Parameters: TypeAlias = Mapping[str, str]
 
 
-def parameters(query: bytes) -> Parameters:
-    """The query string's parameters by folded name. Raises ScimError when one is doubled or is not UTF-8."""
+def parameters(query: bytes, once: frozenset[str] = frozenset()) -> Parameters:
+    """The query string's parameters by folded name. Raises ScimError when one of the protocol's or of `once` is doubled, or not UTF-8."""
     if not query:
         return {}
     try:
@@ -48,7 +48,7 @@ def parameters(query: bytes) -> Parameters:
     found: dict[str, str] = {}
     for name, value in pairs:
         key = fold_name(name)
-        if key in found and key in _KNOWN:
+        if key in found and (key in _KNOWN or key in once):
             raise invalid_value(f"The query parameter {name} is given twice")
         if "\x00" in value:
             raise invalid_value(f"The query parameter {name} has the character U+0000")

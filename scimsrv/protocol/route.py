@@ -24,6 +24,8 @@ class Endpoint(Enum):
     ME = auto()
     REQUEST = auto()
     PROGRESS = auto()
+    AUDIT = auto()
+    AUDIT_ROWS = auto()
     TOKEN = auto()
     REVOCATION = auto()
     AUTHORIZATION_SERVER = auto()
@@ -45,6 +47,8 @@ METHODS: Final[dict[Endpoint, tuple[str, ...]]] = {
     Endpoint.ME: ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
     Endpoint.REQUEST: ("GET", "HEAD"),
     Endpoint.PROGRESS: ("GET", "HEAD"),
+    Endpoint.AUDIT: ("GET", "HEAD"),
+    Endpoint.AUDIT_ROWS: ("GET", "HEAD"),
     Endpoint.TOKEN: ("POST",),
     Endpoint.REVOCATION: ("POST",),
     Endpoint.AUTHORIZATION_SERVER: ("GET", "HEAD"),
@@ -78,7 +82,7 @@ def allow(methods: Iterable[str]) -> str:
 def weight(endpoint: Endpoint, method: str) -> int:
     """As how many requests one counts; a bulk request as many as it has operations, once they are known."""
     lists = endpoint in (Endpoint.ROOT, Endpoint.COLLECTION) and method in ("GET", "HEAD")
-    return 2 if lists or endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH) else 1
+    return 2 if lists or endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH, Endpoint.AUDIT_ROWS) else 1
 
 
 _FIXED: Final = {"ServiceProviderConfig": Endpoint.CONFIG, "Bulk": Endpoint.BULK, "Me": Endpoint.ME}
@@ -163,6 +167,10 @@ def _endpoint(tenant: str, rest: list[str], version: str) -> Route:
             return Route(tenant, Endpoint.AUTHORIZATION_SERVER, version=version)
         case [".requests", txn]:
             return Route(tenant, Endpoint.REQUEST, id=txn, version=version)
+        case [".audit"]:
+            return Route(tenant, Endpoint.AUDIT, version=version)
+        case [".audit", "rows"]:
+            return Route(tenant, Endpoint.AUDIT_ROWS, version=version)
         case ["badges", "progress", user]:
             return Route(tenant, Endpoint.PROGRESS, id=user, version=version)
         case [name] if name in _FIXED:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -86,26 +87,33 @@ async def verify(
     return Verification(verifier.problems, verifier.rows, verifier.erased, position, head, waiting["number"], waiting["oldest"])
 
 
-async def export(pool: Queries, tenant: int, slug: str, form: str, *, after: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
-    """The sealed rows behind a position, in their order, as lines of JSON; at most `count`."""
-    found = await pool.fetchrow(_SQL["seal_at"], tenant, after + 1)
+async def export(
+    pool: Queries, tenant: int, slug: str, form: str, *, after: int = 0, since: datetime | None = None, count: int | None = None
+) -> AsyncGenerator[bytes]:
+    """The sealed rows behind a position, of changes at this time or later, in their order, as lines of JSON; at most `count`. What the
+    database refuses for a moment is asked again here: a stream cannot be begun anew by who reads it. Raises ScimError 503."""
+    found = await guarded(lambda: pool.fetchrow(_SQL["seal_at"], tenant, after + 1))
     number = (found["number"] or 1) - 1 if found is not None else 0
+    if since is not None:
+        row = await guarded(lambda: pool.fetchrow(_SQL["sealed_before"], tenant, since))
+        number = number if row is None else max(number, row["number"])
     left = count
     while left is None or left > 0:
-        seals = [seal_of(row) for row in await pool.fetch(_SQL["seals"], tenant, number, 1)]
+        seals = [seal_of(row) for row in await guarded(partial(pool.fetch, _SQL["seals"], tenant, number, 1))]
         if not seals:
             return
         one = seals[0]
         for first in range(max(after + 1 - one.position, 0), len(one.seqs), _LINES):
             seqs = one.seqs[first : first + (_LINES if left is None else min(left, _LINES))]
-            held = {row.seq: row for row in await rows_of(pool, tenant, seqs)}
+            held = {row.seq: row for row in await guarded(partial(rows_of, pool, tenant, seqs))}
             lines: list[bytes] = []
             for place, seq in enumerate(seqs, first):
                 bytes_ = slice(place * SIZE, (place + 1) * SIZE)
-                if seq in held:
+                if seq in held and (since is None or held[seq].at >= since):
                     lines.append(line(slug, one.position + place, held[seq], one.digests[bytes_], one.hashes[bytes_], form))
             left = None if left is None else left - len(lines)
-            yield b"".join(lines)
+            if lines:
+                yield b"".join(lines)
             if left == 0:
                 return
         number = one.number

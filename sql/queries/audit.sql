@@ -87,6 +87,10 @@ WHERE tenant = $1 AND number > $2 ORDER BY number LIMIT $3
 -- name: seal_at
 SELECT max(s.number) AS number FROM change_seal s WHERE s.tenant = $1 AND s.position <= $2
 
+-- $2 time: the last seal that was made so long before it that no change in it is later, whoever's clock dated that
+-- name: sealed_before
+SELECT s.number FROM change_seal s WHERE s.tenant = $1 AND s.at < $2::timestamptz - interval '5 minutes' ORDER BY s.number DESC LIMIT 1
+
 -- Changes that are not sealed: how many, since when, and the first of them.
 -- name: unsealed
 SELECT count(*) AS number, min(c.at) AS oldest FROM change c

@@ -100,6 +100,7 @@ def test_export(folder: Path, client: httpx.Client, way: dict[str, str]) -> None
     assert [row["position"] for row in rows] == [2]
     event = json.loads(run("audit", "export", "demo", "--format", "ocsf", "--count", "1", cwd=folder, **way).stdout)
     assert event["class_uid"] == 3004
+    assert run("audit", "export", "demo", "--since", "2999-01-01T00:00:00Z", cwd=folder, **way).stdout == ""
 
 
 @pytest.mark.parametrize("way", ["database", "api"], indirect=True)

@@ -69,7 +69,7 @@ BELOW: dict[str, set[str]] = {
     "guard": {"errors", "cork", "observe", "request_id"},
     "admin": {
         *("errors", "limits", "schema", "protocol", "store", "http", "observing", "settings", "keys", "tokens", "scopes", "oauth"),
-        *("activity", "badges", "sealing", "__version__", "observe", "slugs", "rates", "traffic", "denials", "behind"),
+        *("activity", "audit", "badges", "sealing", "__version__", "observe", "slugs", "rates", "traffic", "denials", "behind"),
     },
 }
 

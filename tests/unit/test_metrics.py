@@ -216,6 +216,7 @@ def test_shapes_are_bounded_words(names: list[str], shape: str, expected: tuple[
         (Route("t", Endpoint.SEARCH, "Groups"), "/Groups/.search"),
         (Route("t", Endpoint.SCHEMAS, "urn:x"), "/Schemas/{id}"),
         (Route("t", Endpoint.REQUEST, id="x"), "/.requests/{id}"),
+        (Route("t", Endpoint.AUDIT_ROWS), "/.audit/rows"),
     ],
 )
 def test_templates(route: Route, expected: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from scimsrv import assets, auth, guard, http
+from scimsrv import assets, auth, guard, http, own_trail
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
 from scimsrv.cli import build_parser, doctor, surroundings
@@ -181,6 +181,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "password_min",
         "password_bytes",
     ),
+    ("rows of the audit trail in an answer; without `count`", f"{own_trail.MOST:,}; {own_trail.USUAL:,}", "an answer of so many", ""),
     ("schemas of a tenant; attributes of a schema", f"{MOST_SCHEMAS}; {MOST_ATTRIBUTES}", "409; 400", ""),
     ("live tokens of a tenant; with one label", f"{credentials.MAX_PER_TENANT}; {credentials.MAX_PER_LABEL}", "409", ""),
     ("a statement of the database", f"{pool.STATEMENT_TIMEOUT:g} s", "503; a search 400 `tooMany`", ""),
@@ -253,6 +254,7 @@ _MET: Final = {
     "time between two pages by cursor": "tests/wire/test_cursor_paging.py::test_expiry",
     "a filter, a path": "tests/wire/test_limits.py::test_filters",
     "a password": "tests/wire/test_secrets.py::test_what_a_password_may_be",
+    "rows of the audit trail in an answer; without `count`": "tests/wire/test_own_trail.py::test_how_much_is_answered",
     "schemas of a tenant; attributes of a schema": "tests/unit/schema/test_definition.py::test_as_many_as_there_may_be",
     "live tokens of a tenant; with one label": "tests/store/test_credentials.py::test_twenty_live_tokens_per_tenant",
     "a statement of the database": "tests/store/test_failure.py::test_a_statement_that_takes_too_long",

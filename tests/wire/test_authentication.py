@@ -14,6 +14,8 @@ from tests.wire.support import SEARCH, Client, Server, assert_error, group, patc
 #: What has rules of its own beyond the credential.
 _OTHERS = [
     "/.requests/0123456789abcdef0123456789abcdef",
+    "/.audit",
+    "/.audit/rows",
     "/Awards/{user}/badge.png",
     "/Achievements/{user}/image",
     "/badges/verify",
@@ -151,12 +153,13 @@ async def test_another_tenants_token_finds_nothing(server: Server, client: Clien
 
 
 async def test_a_token_for_reading(server: Server, client: Client) -> None:
-    """A token that may read gets 403 for whatever writes, and changes nothing."""
+    """A token that may read gets 403 for whatever writes, and for the audit trail, and changes nothing."""
     answers = await ask_everything(client, _bearer(await server.token(client, "scim:read")))
     writes = {("POST", "/Users"), ("POST", "/Users/"), ("POST", "/Groups")}
     writes |= {(method, route) for method in ("PUT", "PATCH", "DELETE") for route in ("/Users/{user}", "/Groups/{group}")}
     writes |= {("POST", "/Bulk")}
-    assert {key for key, answer in answers.items() if answer.status_code == 403} == writes
+    trail = {(method, path) for method in ("GET", "HEAD") for path in ("/.audit", "/.audit/rows")}
+    assert {key for key, answer in answers.items() if answer.status_code == 403} == writes | trail
     assert not [key for key, answer in answers.items() if answer.status_code == 401]
     reads = {"/Users", "/Users/{user}", "/Groups", "/Groups/{group}", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", ""}
     assert all(answers[method, route].status_code == 200 for route in reads for method in ("GET", "HEAD"))

@@ -130,7 +130,11 @@ def _reads() -> list[Row]:
     )
     rows += [Row(method, path) for method in ("GET", "HEAD") for path in ids]
     rows += [Row("GET", "/Users/{user}", headers={"If-None-Match": 'W/"1"'})]
-    rows += [Row(method, path) for path in ("/.requests/{txn}", "/badges/progress/{user}") for method in ("GET", "HEAD")]
+    rows += [
+        Row(method, path)
+        for path in ("/.requests/{txn}", "/badges/progress/{user}", "/.audit", "/.audit/rows")
+        for method in ("GET", "HEAD")
+    ]
     rows += [Row(method, path) for path in ("/Awards/{award}", "/Achievements/{achievement}") for method in ("GET", "HEAD")]
     rows += [Row(method, f"/{kind}") for kind in ("Schemas/urn:example:{type}", "ResourceTypes/{type}") for method in ("GET", "HEAD")]
     return rows
@@ -219,6 +223,8 @@ def _strange_urls() -> list[Row]:
         Endpoint.ME: "/Me",
         Endpoint.REQUEST: "/.requests/{txn}",
         Endpoint.PROGRESS: "/badges/progress/{user}",
+        Endpoint.AUDIT: "/.audit",
+        Endpoint.AUDIT_ROWS: "/.audit/rows",
         Endpoint.TOKEN: "/oauth/token",
         Endpoint.REVOCATION: "/oauth/revoke",
         Endpoint.AUTHORIZATION_SERVER: "/.well-known/oauth-authorization-server",
