@@ -27,12 +27,14 @@ from scimsrv.errors import Kind
 from scimsrv.http import Disconnected, Fields, live, read_body
 from scimsrv.keys import ADMIN_PEPPER, ServerKeys
 from scimsrv.limits import Limits
+from scimsrv.oauth.service import client_address
 from scimsrv.observing import Visit
 from scimsrv.protocol.body import read_object
 from scimsrv.settings import Settings
 from scimsrv.store.administrators import Administrator
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Pool, open_pool
+from scimsrv.store.scope import Actor
 
 log: Final = logging.getLogger("scimsrv.admin")
 
@@ -152,7 +154,8 @@ class AdminApp:
 
         async def run() -> Response:
             async with self.pool.acquire() as connection:
-                verbs = Operations(connection, f"admin:{who.kid}", self._keys.derive, self._tenant_url)
+                origin = (request.state.request, client_address(request.scope) or "")
+                verbs = Operations(connection, Actor(f"admin:{who.kid}", origin), self._keys.derive, self._tenant_url)
                 headers = request.headers
                 call = Call(
                     *(verbs, request.path_params, query, body, headers.get("if-match"), self.pool, headers.get("last-event-id"), still)

@@ -39,7 +39,7 @@ class Keeping(Acting):
         key = await self._key(slug)
         _, catalog = await load_catalog(self._connection, key)
         async with self._connection.transaction():
-            scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT)
+            scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT, origin=self._origin)
             left = await forget_person(scope, self._connection, asked.id)
             rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY))
             await activity.erase(self._connection, key, asked.id)
@@ -76,7 +76,7 @@ class Keeping(Acting):
         key = await self._key(slug)
         _, catalog = await load_catalog(self._connection, key)
         async with self._connection.transaction():
-            scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT)
+            scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT, origin=self._origin)
             written = await tombstones.restore(scope, id_)
             await self._note("resource.restore", slug, id_)
         return models.Restoration(restored=written.id, version=written.version)

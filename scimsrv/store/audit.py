@@ -18,7 +18,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Database, Queries
 from scimsrv.store.queries import load
-from scimsrv.store.scope import now
+from scimsrv.store.scope import by_whom, now
 from scimsrv.store.seals import hold, rows_of, seal_all, seal_of
 
 _SQL = load("audit")
@@ -142,12 +142,12 @@ async def chain_of(connection: Connection, tenant: int) -> Chain:
 
 async def note(connection: Connection, tenant: int, actor: str, operation: str, type_: str, id_: str, said: Mapping[str, Any]) -> None:
     """Put a row into the trail that is about no version of a resource."""
-    await connection.execute(_SQL["note"], tenant, now(), actor, operation, type_, id_, orjson.dumps(said, default=str).decode())
+    await connection.execute(_SQL["note"], tenant, now(), by_whom(actor), operation, type_, id_, orjson.dumps(said, default=str).decode())
 
 
 async def note_denial(pool: Queries, tenant: int, actor: str, said: Mapping[str, Any]) -> None:
     """Put a row into the trail about attempts that were denied."""
-    await pool.execute(_SQL["note"], tenant, now(), actor, DENIED, "", "", orjson.dumps(said).decode())
+    await pool.execute(_SQL["note"], tenant, now(), by_whom(actor), DENIED, "", "", orjson.dumps(said).decode())
 
 
 async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: bytes) -> int:
@@ -219,7 +219,7 @@ async def truncate(pool: Database, tenant: int, before: datetime, key: bytes, *,
             if not seals:
                 return Truncation()
             last = seals[-1]
-            await connection.execute(_SQL["note"], tenant, now(), "retention", TRUNCATE, "", "", anchor(last))
+            await connection.execute(_SQL["note"], tenant, now(), by_whom("retention"), TRUNCATE, "", "", anchor(last))
             await seal_all(connection, tenant, key)
             seqs = [seq for one in seals for seq in one.seqs]
             await connection.execute(_SQL["drop_rows"], tenant, seqs)

@@ -29,7 +29,7 @@ from scimsrv.store.marks import check_marks, keep_marks
 from scimsrv.store.pool import Database, Queries
 from scimsrv.store.postponing import key_of_path, postpone, refuse_taking_back
 from scimsrv.store.queries import load
-from scimsrv.store.scope import now
+from scimsrv.store.scope import by_whom, now
 
 _SQL = load("definitions")
 
@@ -296,7 +296,7 @@ async def _note(conn: Connection, tenant: int, actor: str, change: Redefinition)
         _SQL["note"],
         tenant,
         now(),
-        actor,
+        by_whom(actor),
         operation,
         change.subject.value,
         change.name,

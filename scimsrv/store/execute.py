@@ -39,7 +39,7 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.me import permit
 from scimsrv.store.read import HELD, exceeds, fetch, read
 from scimsrv.store.remove import remove
-from scimsrv.store.scope import Scope
+from scimsrv.store.scope import Actor, Scope
 from scimsrv.store.search import search
 from scimsrv.store.tombstones import reprovision
 from scimsrv.store.write import Edit, Written, change, insert
@@ -97,7 +97,7 @@ async def outcome_of(scope: Scope, plan: Overwrite | Modify, version: str) -> Ou
 
 async def _define(scope: Scope, plan: Define) -> Outcome:
     done = await define(
-        *(scope.pool, scope.tenant, scope.actor, plan.subject, plan.name, plan.edit),
+        *(scope.pool, scope.tenant, Actor(scope.actor, scope.origin), plan.subject, plan.name, plan.edit),
         if_match=plan.if_match,
         dry_run=plan.dry_run,
         limits=scope.limits,

@@ -122,7 +122,7 @@ async def alarm(scope: Scope, held: HeldError) -> None:
 
 
 async def _hold(pool: Queries, scope: Scope, held: HeldError) -> None:
-    tag = await pool.execute(_SQL["hold"], scope.tenant, held.type_name, scope.actor, orjson.dumps(held.said).decode())
+    tag = await pool.execute(_SQL["hold"], scope.tenant, held.type_name, scope.by, orjson.dumps(held.said).decode())
     if tag.endswith(" 1"):
         exchange = CURRENT.get()
         observe(GuardTripped(exchange.tenant if exchange is not None else ""))

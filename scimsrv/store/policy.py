@@ -24,7 +24,7 @@ from scimsrv.store.examination import Examination, examine, reexamine
 from scimsrv.store.failure import guarded, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.queries import load
-from scimsrv.store.scope import now
+from scimsrv.store.scope import by_whom, now
 from scimsrv.store.single import Single
 
 _SQL = load("policy")
@@ -138,7 +138,7 @@ async def _write(
         row = await connection.fetchrow(_SQL["write"], tenant, _json(change.new))
         assert row is not None, "the tenant's row is locked"
         # A statement of its own: a distributed engine keeps policies on every node, and the trail on the tenant's.
-        await connection.execute(_SQL["log"], tenant, actor, row["version"], list(change.diff), _json(change.diff))
+        await connection.execute(_SQL["log"], tenant, by_whom(actor), row["version"], list(change.diff), _json(change.diff))
         if note is not None:
             await note(change.old or {}, change.new or {}, row["version"])
     version: int = row["version"]
@@ -187,7 +187,7 @@ async def _redefine(
         await connection.execute(sql["put_schema" if schema else "put_resource_type"], tenant, key, _json(new), last or 0)
     operation = "create" if old is None else "delete" if new is None else "update"
     names = sorted(one for one in {*old, *new} if old.get(one) != new.get(one)) if old is not None and new is not None else []
-    await connection.execute(sql["note"], tenant, now(), actor, operation, subject.value, name, (last or 0) + 1, names, None)
+    await connection.execute(sql["note"], tenant, now(), by_whom(actor), operation, subject.value, name, (last or 0) + 1, names, None)
 
 
 def _json(document: Any) -> str:

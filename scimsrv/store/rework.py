@@ -39,7 +39,7 @@ from scimsrv.store.postponing import key_of_path
 from scimsrv.store.queries import load
 from scimsrv.store.recomputing import recompute
 from scimsrv.store.rendition import columns_of_keys, keys_held, modified_key, renaming, render, unique_keys
-from scimsrv.store.scope import Scope, now
+from scimsrv.store.scope import Scope, by_whom, now
 
 _SQL, _RESOURCES, _INDEXES = load("jobs"), load("resources"), load("indexes")
 
@@ -274,7 +274,7 @@ async def _turn(job: _Job) -> None:
     change = redefine(catalog, Subject.SCHEMA, definition["id"], definition)
     await job.conn.execute(
         load("definitions")["note"],
-        *(job.tenant, now(), job.asked_by, "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
+        *(job.tenant, now(), by_whom(job.asked_by), "update", Subject.SCHEMA.value, definition["id"], version, ["attributes"]),
         orjson.dumps(change.diff).decode(),
     )
     one = rekeying(job.subject, job.plan)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from scimsrv.limits import Limits
 from scimsrv.schema.catalog import Catalog
@@ -16,6 +16,26 @@ from scimsrv.store.names import Names
 from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing
 from scimsrv.store.pool import Database
 from scimsrv.store.rendition import SLOTS
+
+
+class Actor(str):
+    """By whom something is changed, the id that the trail has, with the origin that a Scope has as well; any other text has none."""
+
+    __slots__ = ("origin",)
+
+    origin: tuple[str, str] | None
+
+    def __new__(cls, name: str, origin: tuple[str, str] | None) -> Self:
+        """The id with its origin."""
+        made = super().__new__(cls, name)
+        made.origin = origin
+        return made
+
+
+def by_whom(actor: str) -> list[str]:
+    """By whom a change is made, as statements are told: the actor, and the origin where there is one."""
+    origin = actor.origin if isinstance(actor, Actor) else None
+    return [actor] if origin is None else [actor, *origin]
 
 
 @dataclass(frozen=True, slots=True)

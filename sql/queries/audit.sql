@@ -107,10 +107,10 @@ WHERE c.tenant = $1 AND u.seq IS NULL AND c.at < $2 ORDER BY c.seq LIMIT $3
 -- name: sealed_twice
 SELECT u.seq FROM (SELECT unnest(s.seqs) AS seq FROM change_seal s WHERE s.tenant = $1) u GROUP BY u.seq HAVING count(*) > 1 LIMIT $2
 
--- $2 time, $3 actor, $4 operation, $5 type, $6 id, $7 what is said of it
+-- $2 time, $3 by whom, $4 operation, $5 type, $6 id, $7 what is said of it
 -- name: note
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, diff)
-VALUES ($1, $2, $3, $4, $5, $6, 0, '{}', $7::text::jsonb)
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, diff)
+VALUES ($1, $2, ($3::text[])[1], nullif(($3::text[])[2:], '{}'), $4, $5, $6, 0, '{}', $7::text::jsonb)
 
 -- $2 id
 -- name: exists

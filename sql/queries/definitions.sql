@@ -33,10 +33,10 @@ ON CONFLICT (tenant, name_key) DO UPDATE SET definition = excluded.definition, v
 -- name: drop_resource_type
 DELETE FROM tenant_resource_type WHERE tenant = $1 AND name_key = $2
 
--- $2 time, $3 actor, $4 operation, $5 Schema or ResourceType, $6 URN or name, $7 version, $8 names of what changed, $9 diff
+-- $2 time, $3 by whom, $4 operation, $5 Schema or ResourceType, $6 URN or name, $7 version, $8 names of what changed, $9 diff
 -- name: note
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, diff)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, diff)
+VALUES ($1, $2, ($3::text[])[1], nullif(($3::text[])[2:], '{}'), $4, $5, $6, $7, $8, $9::text::jsonb)
 
 -- $2 Schema or ResourceType, $3 URN or name: the last version of a definition, which may be gone
 -- name: last_version

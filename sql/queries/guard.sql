@@ -15,15 +15,15 @@ SELECT $1, $2::text, now() - interval '10 years', 0, 0, 0 ON CONFLICT (tenant, t
 -- name: count
 UPDATE deletion_guard SET since = $3, base = $4, present = $5, former = $6, allowance = $7 WHERE tenant = $1 AND type = $2
 
--- $2 type, $3 actor, $4 what is said of it: nothing where it is held already
+-- $2 type, $3 by whom, $4 what is said of it: nothing where it is held already
 -- name: hold
 WITH held AS (
     INSERT INTO deletion_guard (tenant, type, since, base, present, former, held)
     SELECT $1, $2::text, now(), 0, 0, 0, now()
     ON CONFLICT (tenant, type) DO UPDATE SET held = now() WHERE deletion_guard.held IS NULL RETURNING type
 )
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, diff)
-SELECT $1, now(), $3, 'hold', held.type, '', 0, '{}', $4::text::jsonb FROM held
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, diff)
+SELECT $1, now(), ($3::text[])[1], nullif(($3::text[])[2:], '{}'), 'hold', held.type, '', 0, '{}', $4::text::jsonb FROM held
 
 -- $2 type, $3 how many are let through uncounted
 -- name: release

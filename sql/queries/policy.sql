@@ -7,7 +7,7 @@ SELECT policy::text AS policy, version FROM tenant_config WHERE tenant = $1
 -- name: write
 UPDATE tenant_config SET policy = $2::text::jsonb, version = version + 1 WHERE tenant = $1 RETURNING version
 
--- $2 actor, $3 version, $4 names of changed switches, $5 old and new value of each
+-- $2 by whom, $3 version, $4 names of changed switches, $5 old and new value of each
 -- name: log
-INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, diff)
-VALUES ($1, date_trunc('milliseconds', now()), $2, 'update', 'Policy', 'policy', $3, $4, $5::text::jsonb)
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, diff)
+VALUES ($1, date_trunc('milliseconds', now()), ($2::text[])[1], nullif(($2::text[])[2:], '{}'), 'update', 'Policy', 'policy', $3, $4, $5::text::jsonb)

@@ -113,6 +113,62 @@ async def test_the_request_behind_each_row(server: Server, admin: Admin, preferr
     assert [one["origin"] for one in listed] == [["origin-1", "127.0.0.1"]]
 
 
+_SHIFT: Final = {"id": "urn:example:Shift", "name": "Shift", "attributes": [{"name": "team"}]}
+
+#: What an administrator asks for, in this order: method, path below the tenant's, body, and the rows of the trail that it leaves.
+_ADMINISTERED: Final[list[tuple[str, str, Any, list[str]]]] = [
+    ("PATCH", "/policy", {"root_query": False}, ["update Policy"]),
+    ("POST", "/schemas", _SHIFT, ["create Schema"]),
+    ("PUT", "/schemas/urn:example:Shift", _SHIFT | {"description": "x"}, ["update Schema"]),
+    ("DELETE", "/schemas/urn:example:Shift", None, ["delete Schema"]),
+    ("DELETE", "/resource-types/Group", None, ["delete ResourceType"]),
+    ("POST", "/tokens", {"label": "hr", "scopes": ["scim"]}, ["token.create"]),
+    ("POST", "/tokens/rotate", {"label": "hr"}, ["token.rotate"]),
+    ("POST", "/clients", {"label": "okta"}, ["client.create"]),
+    ("POST", "/clients/{client}/rotate", {}, ["client.rotate"]),
+    ("DELETE", "/clients/{client}", None, ["client.revoke"]),
+    ("POST", "/indexes", {"type": "User", "attribute": "title"}, ["index.add"]),
+    ("DELETE", "/indexes/User/title", None, ["index.remove"]),
+    ("POST", "/suspend", None, ["tenant.suspend"]),
+    ("POST", "/resume", None, ["tenant.resume"]),
+    ("POST", "/deleted/{gone}/restore", None, ["restore User"]),
+    ("POST", "/erasures", {"id": "{erased}"}, ["erase User"]),
+]
+
+
+async def test_the_request_behind_what_administrators_do(server: Server, admin: Admin) -> None:
+    """Whatever an administrator changes of a tenant by the admin API is in its trail with the id and the address of the request."""
+    client = await server.tenant(restore_days=7)
+    gone, erased = [(await client.new_user())["id"] for _ in range(2)]
+    for id_ in (gone, erased):
+        assert (await client.delete(f"/Users/{id_}")).status_code == 204
+    names = {"gone": gone, "erased": erased, "client": ""}
+    expected = []
+    for number, (method, path, body, left) in enumerate(_ADMINISTERED):
+        for name, value in names.items():
+            path = path.replace(f"{{{name}}}", value)
+        sent = {"id": erased} if path == "/erasures" else body
+        answer = await admin.ask(method, f"/tenants/{client.slug}{path}", sent, X_Request_Id=f"asked-for-{number}")
+        assert answer.is_success, (path, answer.text)
+        names["client"] = answer.json().get("id", names["client"]) if path == "/clients" else names["client"]
+        expected += [([f"asked-for-{number}", "127.0.0.1"], one) for one in left]
+    found = [
+        (row.get("origin"), row["operation"] + ("" if row["type"] == "Administration" else f" {row['type']}"))
+        for row in await _rows(server, admin, client)
+        if row["actor"].startswith("admin:")
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+async def test_definitions_of_a_tenants_own_name_their_request(server: Server, admin: Admin) -> None:
+    """A schema that a token defines through SCIM is a row with the request behind it."""
+    client = await server.tenant(schema_api=True)
+    defines = client.with_token(await server.token(client, "tenant:admin"))
+    body = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], **_SHIFT}
+    assert (await defines.request("POST", "/Schemas", body, headers={"X-Request-Id": "defined-by-it"})).status_code == 201
+    assert [(row["operation"], row["origin"]) for row in await _rows(server, admin, client)] == [("create", ["defined-by-it", "127.0.0.1"])]
+
+
 async def test_denied_operations_of_later_requests_are_rows(server: Server, admin: Admin) -> None:
     """What is refused when it is carried out, after its request was accepted, is a denied attempt as it would be at once."""
     client = await server.tenant()
@@ -200,7 +256,7 @@ async def test_denied_attempts_of_clients_and_trusted_tokens_are_rows(server: Se
     assert (await away.get("/Users")).status_code == 403
     assert (await oauth.by_secret(made)).status_code == 200
     rows = await _rows(server, admin, oauth.client)
-    said = [(row["actor"], orjson.loads(row["diff"])) for row in rows]
+    said = [(row["actor"], orjson.loads(row["diff"])) for row in rows if row["operation"] == "denied"]
     found = {(actor, diff["status"], diff["method"], diff["count"]) for actor, diff in said}
     assert found == {("", 401, "POST", 1), ("", 400, "POST", 1), ("", 401, "GET", 1), (far.id, 403, "GET", 1)}
     assert "invalid_client" in orjson.dumps([diff for _, diff in said]).decode()
