@@ -593,6 +593,7 @@ CREATE TABLE badge_application (
     metadata  text        NOT NULL,
     created   timestamptz NOT NULL DEFAULT now(),
     used      timestamptz,
+    network   text        COLLATE "C",
     PRIMARY KEY (tenant, id)
 );
 
@@ -613,6 +614,7 @@ CREATE TABLE badge_grant (
     refresh       bytea,
     created       timestamptz NOT NULL DEFAULT now(),
     expires       timestamptz NOT NULL,
+    network       text        COLLATE "C",
     PRIMARY KEY (tenant, id),
     FOREIGN KEY (tenant, application) REFERENCES badge_application (tenant, id) ON DELETE CASCADE
 );

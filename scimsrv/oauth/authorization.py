@@ -20,6 +20,7 @@ from authlib.oauth2.rfc6749.errors import (
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from scimsrv.oauth.asking import basic
+from scimsrv.store.applications import Wanted
 
 Refused: TypeAlias = OAuth2Error
 """What is answered in the form of RFC 6749 §5.2."""
@@ -28,16 +29,6 @@ _MOST: Final = 40
 _LONGEST: Final = 2_000
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request for a user's permission that is in order."""
-
-    scopes: tuple[str, ...]
-    redirect: str
-    state: str
-    challenge: str
 
 
 @dataclass(frozen=True, slots=True)

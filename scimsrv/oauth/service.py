@@ -5,6 +5,7 @@ They answer in JSON even where they refuse (RFC 6749 §5, RFC 7009, RFC 8414).
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -75,6 +76,19 @@ def client_address(connection: Mapping[str, Any]) -> str | None:
     """The address that a request comes from; a trusted proxy's word for it was taken before."""
     client = connection.get("client")
     return None if client is None else str(client[0])
+
+
+def client_network(connection: Mapping[str, Any]) -> str:
+    """The network of whoever asks: of an IPv6 address the /64, all of which one has who has one of its addresses."""
+    address = client_address(connection) or ""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    mapped = found.ipv4_mapped
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)) if mapped is None else mapped)
 
 
 def _refusal(error: OAuth2Error, status: int, headers: Mapping[str, str]) -> Reply:

@@ -11,7 +11,7 @@ from starlette.types import Scope as Connection
 from scimsrv.auth import Principal, Right, Shown
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
-from scimsrv.oauth.service import client_address
+from scimsrv.oauth.service import client_address, client_network
 from scimsrv.observing import entered
 from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.applications import Applications, answer_of
@@ -51,8 +51,8 @@ _NEEDED: Final = {
 #: The resource types that a user's own token has to be good for, where it is narrowed to some, by the last segment of the path.
 _TYPES: Final = {"credentials": (AWARD,), "kept": (AWARD,), "profile": ("User",)}
 
-#: Applications that may register from one address within a minute: they need no token.
-_REGISTRATIONS: Final = 10
+#: Applications that may register from one network within a minute: they need no token.
+REGISTRATIONS: Final = 10
 
 _NOT_KNOWN: Final = 'Basic realm="scim", error="invalid_client"'
 
@@ -73,7 +73,7 @@ class Api:
         self._visits = visits
         self._published = published
         self._consent = consent
-        self._registrations = Addresses(_REGISTRATIONS, "registrations", "There were too many registrations from this address")
+        self._registrations = Addresses(REGISTRATIONS, "registrations", "There were too many registrations from this network")
 
     async def bearer(self, connection: Connection, headers: Fields, slug: str) -> tuple[Principal, Catalog, Access | None]:
         """Who asks at the Open Badges API: somebody with a token of the tenant's, or an application with one that its user let it have,
@@ -101,8 +101,9 @@ class Api:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         return tenant, catalog
 
-    def _applications(self, tenant: int, slug: str) -> Applications:
-        return Applications(self._office.pool.of(tenant), tenant, slug, Host(self._office, slug).base, self._consent)
+    def _applications(self, tenant: int, slug: str, connection: Connection) -> Applications:
+        base = Host(self._office, slug).base
+        return Applications(self._office.pool.of(tenant), tenant, slug, base, self._consent, client_network(connection))
 
     async def authorization(
         self, slug: str, segments: list[str], methods: Sequence[str], connection: Connection, headers: Fields, receive: Receive
@@ -115,13 +116,13 @@ class Api:
         tenant, _ = await self._served(slug)
         if await is_suspended(self._office.pool.of(tenant), tenant):
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
-        served = self._applications(tenant, slug)
+        served = self._applications(tenant, slug, connection)
         match segments:
             case ["register"]:
-                self._registrations.count(address)
+                self._registrations.count(served.network)
                 return await served.register(headers, receive)
             case ["authorize"]:
-                return await served.authorize(connection["query_string"])
+                return await served.authorize(connection["query_string"], head=method == "HEAD")
             case ["token"]:
                 return self._tried(await served.token(headers, receive), connection, headers)
             case ["revoke"]:
@@ -195,7 +196,7 @@ class Api:
                 return await host.profile(scope, users, user)
             case ["badges", "kept"], _:
                 return await host.kept(scope, user)
-        applications = self._applications(scope.tenant, slug)
+        applications = self._applications(scope.tenant, slug, connection)
         if connection["method"] == "DELETE":
             return await applications.withdrawn(user, segments[-1])
         return await applications.permitted(user)

@@ -64,13 +64,14 @@ def refusal(error: Refused) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Applications:
     """The authorization server of one tenant's Open Badges API. `base` is the URL of the API, `consent` that of the page where users
-    answer, with `{tenant}` and `{request}` in place of both; None for the page of this server."""
+    answer, with `{tenant}` and `{request}` in place of both; None for the page of this server. `network` is the one of whoever asks."""
 
     pool: Database
     tenant: int
     slug: str
     base: str
     consent: str | None
+    network: str
 
     async def register(self, headers: Fields, receive: Any) -> Answer:
         """Register an application (RFC 7591 §3). Raises ScimError 413; what is wrong with the metadata is answered."""
@@ -82,30 +83,33 @@ class Applications:
         except ScimError as error:
             return refusal(Refused(error.sentence, error="invalid_client_metadata"))
         id_ = tokens.new_id(_APPLICATION)
-        stored = await store.register(self.pool, self.tenant, id_, made)
+        stored = await store.register(self.pool, self.tenant, id_, made, self.network)
         if stored is None:
-            return refusal(not_now("There are as many applications as there may be; try again in a day."))
+            return refusal(not_now("There are as many applications in use as there may be."))
         secret, when = stored
         issued = {"client_id": id_, "client_secret": secret, "client_id_issued_at": int(when.timestamp()), "client_secret_expires_at": 0}
         return answers.json(issued | made, status=201, headers=_PRIVATE)
 
-    async def authorize(self, query: bytes) -> Answer:
-        """Send the browser to where its user answers, or back to the application with what is wrong (RFC 6749 §4.1.2.1)."""
+    async def authorize(self, query: bytes, *, head: bool = False) -> Answer:
+        """Send the browser to where its user answers, or back to the application with what is wrong (RFC 6749 §4.1.2.1). Where only the
+        `head` is wanted, nobody is asked and nothing stored."""
         try:
             given = query_of(query)
             found = await store.find_application(self.pool, self.tenant, given.get("client_id", ""))
             if found is None:  # no challenge, at which a browser would ask its user for a password
-                raise Refused("client_id is not that of an application.", error="invalid_request")
+                raise _unknown_application()
             redirect = redirect_of(given, found.metadata)
         except Refused as error:  # nobody is sent to an address that no application has registered
             return refusal(error)
         try:
             wanted = read_authorization(given, found.metadata)
-            request = await store.ask(*(self.pool, self.tenant, found.id, wanted.scopes, wanted.redirect, wanted.state, wanted.challenge))
-            if request is None:
-                raise not_now("Too many users are being asked; try again in a while.")
         except Refused as error:
             return _to(back(redirect, given.get("state", ""), error))
+        if head:
+            return Answer(Reply(200, b"", _PRIVATE), f"{answers.HTML}; charset=utf-8")
+        request = await store.ask(self.pool, self.tenant, found.id, wanted, self.network)
+        if request is None:  # it was removed just now
+            return refusal(_unknown_application())
         if self.consent is not None:
             return _to(self.consent.replace("{tenant}", self.slug).replace("{request}", request))
         page = consent_page(found.metadata, meanings(wanted.scopes), f"{self.base}/oauth/requests/{request}")
@@ -190,6 +194,10 @@ def _shown(metadata: Mapping[str, Any], scopes: Sequence[str]) -> dict[str, Any]
 
 def _to(location: str) -> Answer:
     return Answer(Reply(303, b"", _PRIVATE | {"Location": location}), answers.JSON)
+
+
+def _unknown_application() -> Refused:
+    return Refused("client_id is not that of an application.", error="invalid_request")
 
 
 def _nothing() -> ScimError:

@@ -36,8 +36,12 @@ CODE_SECONDS: Final = 300
 ACCESS_SECONDS: Final = 3_600
 _REFRESH_SECONDS: Final = 90 * 86_400
 
+#: Applications of a tenant, and those of one network that no user has permitted anything; requests that wait for their users, and those of
+#: one network.
 MOST_APPLICATIONS: Final = 1_000
-_MOST_WAITING: Final = 1_000
+MOST_UNUSED: Final = 50
+MOST_WAITING: Final = 1_000
+MOST_WAITING_OF_NETWORK: Final = 100
 
 OFFLINE: Final = "offline_access"
 
@@ -57,6 +61,16 @@ class Application:
     def has(self, secret: str) -> bool:
         """Whether this is its secret."""
         return hmac.compare_digest(self.secret, _digest(secret))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an application wants of a user: scopes, where to go back to with which state, and the challenge that a verifier answers."""
+
+    scopes: Sequence[str]
+    redirect: str
+    state: str
+    challenge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +101,12 @@ class Answered:
     code: str | None = field(repr=False)
 
 
-async def register(db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any]) -> tuple[str, datetime] | None:
-    """Store an application; its secret and when it was registered, None where the tenant has as many as it may have."""
+async def register(db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any], network: str) -> tuple[str, datetime] | None:
+    """Store an application that comes from this network; its secret and when it was registered. Where there is no place, the oldest gives
+    way of those that no user has permitted anything, those of the network that has the most first; None where there are none."""
     secret = secrets.token_urlsafe(32)
-    text = orjson.dumps(metadata).decode()
-    row = await db.fetchrow(_SQL["register"], tenant, id_, _digest(secret), text, MOST_APPLICATIONS)
+    said = (_digest(secret), orjson.dumps(metadata).decode(), network, MOST_APPLICATIONS, MOST_UNUSED)
+    row = await db.fetchrow(_SQL["register"], tenant, id_, *said)
     return None if row is None else (secret, row["created"])
 
 
@@ -103,8 +118,8 @@ async def find_application(db: Queries, tenant: int, id_: str) -> Application | 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """An application as an administrator sees it: since when it is registered, when a user's code was redeemed last, and how many users
-    permit it something."""
+    """An application as an administrator sees it: since when it is registered, when a user permitted it something last, and how many users
+    do at present."""
 
     id: str
     client_name: str
@@ -129,11 +144,12 @@ async def remove_application(db: Queries | Connection, tenant: int, id_: str) ->
         raise CredentialMissing(f"There is no application {id_!r}; `scimsrv badge application list` shows those there are.")
 
 
-async def ask(db: Queries, tenant: int, application: str, scopes: Sequence[str], redirect: str, state: str, challenge: str) -> str | None:
-    """Let a user be asked; the id of the request, None where too many wait already."""
+async def ask(db: Queries, tenant: int, application: str, wanted: Wanted, network: str) -> str | None:
+    """Let a user be asked who comes from this network; the id of the request, None where the application is gone. Where too many wait,
+    the oldest gives way, of the network that has the most."""
     id_ = secrets.token_hex(16)
-    said = (application, list(scopes), redirect, state, challenge, ANSWER_SECONDS, _MOST_WAITING)
-    row = await db.fetchrow(_SQL["ask"], tenant, id_, *said)
+    said = (list(wanted.scopes), wanted.redirect, wanted.state, wanted.challenge, ANSWER_SECONDS)
+    row = await db.fetchrow(_SQL["ask"], tenant, id_, application, *said, network, MOST_WAITING, MOST_WAITING_OF_NETWORK)
     return None if row is None else id_
 
 

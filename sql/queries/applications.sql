@@ -1,29 +1,56 @@
 -- Applications of users that reach the Open Badges API, and what users permit them; $1 is the tenant. Of secrets, codes and tokens there are
 -- digests alone.
 
--- $2 id, $3 digest of its secret, $4 metadata, $5 how many there may be: no row where there are as many. What never got a user's permission
--- within a day is forgotten.
+-- $2 id, $3 digest of its secret, $4 metadata, $5 the network that it comes from, $6 how many there may be, $7 how many of one network that
+-- no user has permitted anything: beyond either the oldest of these goes, of the network that has the most. No row where users permitted
+-- all of them something.
 -- name: register
-WITH forgotten AS (
-    DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND created < now() - interval '1 day'
+WITH unused AS (
+    SELECT a.id, a.created, a.network IS NOT DISTINCT FROM $5::text AS own,
+           row_number() OVER (PARTITION BY a.network ORDER BY a.created DESC, a.id DESC) AS place
+    FROM badge_application a WHERE a.tenant = $1 AND a.used IS NULL
+), outnumbered AS (
+    SELECT u.id FROM unused u ORDER BY (u.own AND u.place >= $7::integer) DESC, u.place DESC, u.created, u.id
+    LIMIT greatest((SELECT count(*) FROM unused u WHERE u.own AND u.place >= $7::integer),
+                   (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) + 1 - $6::integer)
+), gone AS (
+    DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND id IN (
+        SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
 )
-INSERT INTO badge_application (tenant, id, secret, metadata) SELECT $1, $2::text, $3::bytea, $4::text
-WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) < $5::integer
+INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
+WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
 RETURNING created
 
 -- $2 id
 -- name: application
 SELECT a.id, a.secret, a.metadata, a.created FROM badge_application a WHERE a.tenant = $1 AND a.id = $2
 
--- $2 id, $3 application, $4 scopes, $5 where to go back to, $6 state, $7 challenge, $8 seconds for a user to answer, $9 how many there may be
--- that wait: no row where there are as many. What has expired is forgotten.
+-- $2 id, $3 application, $4 scopes, $5 where to go back to, $6 state, $7 challenge, $8 seconds for a user to answer, $9 the network that the
+-- user comes from, $10 how many there may be that wait, $11 how many of one network: beyond either the oldest that waits goes, of the
+-- network that has the most, and there of the application that has. No row where the application is gone. What has expired is forgotten.
 -- name: ask
 WITH forgotten AS (
     DELETE FROM badge_grant WHERE tenant = $1 AND expires < now()
+), waiting AS (
+    SELECT g.id, g.application, g.network, g.created,
+           row_number() OVER (PARTITION BY g.network, g.application ORDER BY g.created DESC, g.id DESC) AS of_both
+    FROM badge_grant g WHERE g.tenant = $1 AND g.subject IS NULL AND g.expires >= now()
+), placed AS (
+    SELECT w.id, w.created, w.network IS NOT DISTINCT FROM $9::text AS own,
+           row_number() OVER (PARTITION BY w.network ORDER BY w.of_both, w.created DESC, w.id DESC) AS place,
+           row_number() OVER (PARTITION BY w.application ORDER BY w.created DESC, w.id DESC) AS of_application
+    FROM waiting w
+), outnumbered AS (
+    SELECT p.id FROM placed p ORDER BY (p.own AND p.place >= $11::integer) DESC, p.place DESC, p.of_application DESC, p.created, p.id
+    LIMIT greatest((SELECT count(*) FROM placed p WHERE p.own AND p.place >= $11::integer),
+                   (SELECT count(*) FROM placed p) + 1 - $10::integer)
+), gone AS (
+    DELETE FROM badge_grant WHERE tenant = $1 AND subject IS NULL AND id IN (
+        SELECT g.id FROM badge_grant g WHERE g.tenant = $1 AND g.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
 )
-INSERT INTO badge_grant (tenant, id, application, scopes, redirect, state, challenge, expires)
-SELECT $1, $2::text, $3::text, $4::text[], $5::text, $6::text, $7::text, now() + make_interval(secs => $8::float8)
-WHERE (SELECT count(*) FROM badge_grant g WHERE g.tenant = $1 AND g.subject IS NULL AND g.expires > now()) < $9::integer
+INSERT INTO badge_grant (tenant, id, application, scopes, redirect, state, challenge, expires, network)
+SELECT $1, $2::text, a.id, $4::text[], $5::text, $6::text, $7::text, now() + make_interval(secs => $8::float8), $9::text
+FROM badge_application a WHERE a.tenant = $1 AND a.id = $3 FOR KEY SHARE
 RETURNING id
 
 -- $2 id: what a user is asked, as long as nobody has answered
@@ -33,8 +60,13 @@ WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
 
 -- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good
 -- name: permit
-UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
-WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING redirect, state
+WITH permitted AS (
+    UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
+    WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING application, redirect, state
+), used AS (
+    UPDATE badge_application a SET used = now() FROM permitted p WHERE a.tenant = $1 AND a.id = p.application
+)
+SELECT redirect, state FROM permitted
 
 -- $2 id
 -- name: deny
@@ -43,17 +75,12 @@ DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND subject IS NULL AND ex
 -- $2 id, $3 application, $4 digest of the code, $5 where it went back to, $6 challenge, $7/$8 digest of the access token and its seconds,
 -- $9 digest of the refresh token or NULL, $10 seconds for which that is good: once only
 -- name: redeem
-WITH redeemed AS (
-    UPDATE badge_grant SET redeemed = true, access = $7, access_until = now() + make_interval(secs => $8::float8),
-           refresh = CASE WHEN 'offline_access' = ANY (scopes) THEN $9::bytea END,
-           expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) THEN $10::float8 ELSE $8::float8 END)
-    WHERE tenant = $1 AND id = $2 AND application = $3 AND code = $4 AND redirect = $5 AND challenge = $6 AND NOT redeemed
-      AND subject IS NOT NULL AND expires > now()
-    RETURNING application, scopes
-), used AS (
-    UPDATE badge_application a SET used = now() FROM redeemed r WHERE a.tenant = $1 AND a.id = r.application
-)
-SELECT scopes FROM redeemed
+UPDATE badge_grant SET redeemed = true, access = $7, access_until = now() + make_interval(secs => $8::float8),
+       refresh = CASE WHEN 'offline_access' = ANY (scopes) THEN $9::bytea END,
+       expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) THEN $10::float8 ELSE $8::float8 END)
+WHERE tenant = $1 AND id = $2 AND application = $3 AND code = $4 AND redirect = $5 AND challenge = $6 AND NOT redeemed
+  AND subject IS NOT NULL AND expires > now()
+RETURNING scopes
 
 -- $2 id, $3 digest of a code that was redeemed before: somebody else has it, and what it gave ends
 -- name: end_stolen_code

@@ -19,6 +19,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
 from scimsrv.oauth.jose import ALGORITHMS
+from scimsrv.openbadges import api
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
@@ -26,7 +27,7 @@ from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.resource_type import MOST_SCHEMAS
 from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
-from scimsrv.store import checkup, credentials, pool
+from scimsrv.store import applications, checkup, credentials, pool
 from scimsrv.store.consistency.kinds import Kind
 
 DOCS = Path(str(assets.ROOT)) / "docs"
@@ -219,6 +220,24 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "public_requests",
     ),
     (
+        "applications that register from a network within a minute, per process",
+        f"{api.REGISTRATIONS}",
+        "429",
+        "",
+    ),
+    (
+        "applications of a tenant; of one network that nobody permits anything",
+        f"{applications.MOST_APPLICATIONS:,}; {applications.MOST_UNUSED}",
+        "the oldest that nobody permits anything goes; 503 where there is none",
+        "",
+    ),
+    (
+        "users of a tenant who are being asked; from one network",
+        f"{applications.MOST_WAITING:,}; {applications.MOST_WAITING_OF_NETWORK}",
+        "the oldest request goes",
+        "",
+    ),
+    (
         "requests of an admin token, per process",
         f"{Settings().admin_rate:,} per second, {Settings().admin_burst:,} at once",
         "429",
@@ -267,6 +286,13 @@ _MET: Final = {
     "searches of a tenant at the same time, per process": "tests/wire/test_rates.py::test_searches_at_the_same_time",
     "invalid tokens from an address within a minute": "tests/wire/test_rates.py::test_bad_tokens",
     "requests of public pages of an address within a minute, per process": "tests/wire/test_rates.py::test_public_pages_of_badges",
+    "applications that register from a network within a minute, per process": (
+        "tests/wire/test_open_badges_oauth.py::test_the_operators_page_and_registrations"
+    ),
+    "applications of a tenant; of one network that nobody permits anything": (
+        "tests/store/test_applications.py::test_who_gives_way_to_an_application"
+    ),
+    "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
     "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",
 }

@@ -203,6 +203,17 @@ async def test_what_nobody_gets(server: Server) -> None:
     assert (await made.client.with_token(token).get(f"{API}/credentials")).status_code == 403
 
 
+async def test_looking_is_not_asking(server: Server) -> None:
+    """HEAD says whether a request is in order, and stores none."""
+    made, _, _, app = await _all(server)
+    asked = {"response_type": "code", "client_id": app.id, "redirect_uri": BACK, "scope": READ, "state": "s"}
+    asked |= {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    for change, status in (({}, 200), ({"scope": "scim:write"}, 303), ({"client_id": "sba_none"}, 400)):
+        path = f"{OAUTH}/authorize?{httpx.QueryParams(asked | change)}"
+        assert (await made.client.with_token(None).request("HEAD", path)).status_code == status
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_grant WHERE tenant = $1", made.client.id) == 0
+
+
 @pytest.mark.parametrize("switch", [{"open_badges_api": False}, {"badges": False}])
 async def test_only_where_it_is_switched_on(server: Server, switch: dict[str, Any]) -> None:
     """Without the API there is no authorization server."""
