@@ -34,10 +34,14 @@ from scimsrv.store.scope import Scope
 
 #: Credentials in a page, where nothing is said and at most; and those that a user may keep.
 _PAGE: Final = 50
-_MOST: Final = 200
-_KEPT: Final = 1_000
+PAGE: Final = 200
+KEPT: Final = 1_000
 
-_BYTES: Final = 1024 * 1024
+#: Characters of each of its texts that are kept with what was found of a credential.
+_SHOWN: Final = 500
+
+BYTES: Final = 1024 * 1024
+"""Bytes of a credential that is kept."""
 
 #: Media types of what is posted: a document, or a token.
 _DOCUMENTS: Final = frozenset({"application/json", answers.CREDENTIAL, "application/vc"})
@@ -56,23 +60,23 @@ class Host:
         return f"{self.office.public}/scim/{self.slug}/v2/ims/ob/v3p0"
 
     async def credentials(self, scope: Scope, user: str, asked: Mapping[str, str]) -> Answer:
-        """A page of what the user has: awards and kept credentials, the oldest first. Raises ScimError invalidValue."""
-        limit, offset = _number(asked, "limit", 1, _PAGE), _number(asked, "offset", 0, 0)
+        """A page of what the user has: awards and kept credentials, the oldest first; it may have fewer than `limit`, and says where the
+        next one begins. Raises ScimError invalidValue."""
+        limit, offset = min(_number(asked, "limit", 1, _PAGE), PAGE), _number(asked, "offset", 0, 0)
         since = _since(asked.get("since"))
-        page = await wallet.held_credentials(scope.pool, scope.tenant, user, since, min(limit, _MOST), offset)
+        page = await wallet.held_credentials(scope.pool, scope.tenant, user, since, limit, offset)
         documents = [one for one in page.bodies if not one.lstrip().startswith(b"eyJ")]
         tokens = [one.strip().decode() for one in page.bodies if one.lstrip().startswith(b"eyJ")]
         body = b'{"credential":[' + b",".join(documents) + b'],"compactJwsString":' + orjson.dumps(tokens) + b"}"
-        headers = {"X-Total-Count": str(page.total), "Link": self._links(min(limit, _MOST), offset, page.total, asked.get("since"))}
+        headers = {"X-Total-Count": str(page.total), "Link": self._links(limit, offset, page, asked.get("since"))}
         return Answer(Reply(200, body, headers), answers.JSON)
 
-    def _links(self, limit: int, offset: int, total: int, since: str | None) -> str:
-        last = (total - 1) // limit * limit if total else 0
-        offsets = {"first": 0, "last": last}
-        if offset + limit < total:
-            offsets["next"] = offset + limit
+    def _links(self, limit: int, offset: int, page: wallet.Held, since: str | None) -> str:
+        offsets = {"first": 0, "last": page.last}
+        if offset + len(page.bodies) < page.total:
+            offsets["next"] = offset + len(page.bodies)
         if offset > 0:
-            offsets["prev"] = max(0, offset - limit)
+            offsets["prev"] = page.before
         more = {} if since is None else {"since": since}
         return ", ".join(
             f'<{self.base}/credentials?{urlencode({"limit": limit, "offset": at} | more)}>; rel="{rel}"' for rel, at in offsets.items()
@@ -87,8 +91,8 @@ class Host:
         """
         if media_type not in (*_DOCUMENTS, answers.TOKEN):
             raise ScimError(Kind.UNSUPPORTED_MEDIA, f"The body must be {answers.TOKEN} (a token), {', '.join(sorted(_DOCUMENTS))}")
-        if len(body) > _BYTES:
-            raise ScimError(Kind.PAYLOAD_TOO_LARGE, f"A credential may have {_BYTES} bytes")
+        if len(body) > BYTES:
+            raise ScimError(Kind.PAYLOAD_TOO_LARGE, f"A credential may have {BYTES} bytes")
         try:
             presented = verification.read(body)
         except UnreadableError as problem:
@@ -103,7 +107,7 @@ class Host:
         if len(identity) > 2_000:
             raise invalid_value("The ids of the credential and its issuer are too long")
         found = await self._found(scope, body)
-        new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), _KEPT)
+        new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), KEPT)
         if new is None:
             return Answer(Reply(304), media_type)
         return Answer(Reply(201 if new else 200, body), media_type)
@@ -117,7 +121,8 @@ class Host:
             raise invalid_value(f"The credential is not what it says: {wrong.get('detail', 'its signature is invalid')}")
         if scope.catalog.policy.badge_keeping == "proven" and (signature["verdict"], binding["verdict"]) != ("valid", "proven"):
             raise invalid_value(f"The credential cannot be proven here: {signature.get('detail') or binding.get('detail')}")
-        return orjson.dumps(report["credential"] | {name: report[name] for name in ("signature", "issuerBinding", "status")}).decode()
+        said = report["credential"] | {name: report[name] for name in ("signature", "issuerBinding", "status")}
+        return orjson.dumps(_short(said)).decode()
 
     async def kept(self, scope: Scope, user: str) -> Answer:
         """What the user keeps here, each with what was found of it when it was stored."""
@@ -183,6 +188,11 @@ def failed(error: ScimError) -> Answer:
         status=status,
         headers=dict(error.headers),
     )
+
+
+def _short(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a credential, without what of its texts is beyond a line or two: a list of all that is kept says it of each."""
+    return {name: value[:_SHOWN] if isinstance(value, str) else _short(value) for name, value in said.items()}
 
 
 def _number(asked: Mapping[str, str], name: str, least: int, default: int) -> int:

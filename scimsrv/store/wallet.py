@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -19,19 +19,38 @@ from scimsrv.store.queries import load
 _SQL = load("credentialing")
 
 
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of the credentials in a page, which has one of any size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A page of what a user has, each as it was issued or posted, and how many there are in all."""
+    """A page of what a user has, each as it was issued or posted, and how many there are in all; where the page before it begins, and the
+    last one."""
 
     bodies: Sequence[bytes]
     total: int
+    before: int
+    last: int
 
 
 async def held_credentials(db: Queries, tenant: int, user: str, since: datetime | None, limit: int, offset: int) -> Held:
-    """A page of the user's credentials that were issued after a time, the oldest first."""
-    rows = await guarded(lambda: db.fetch(_SQL["held_credentials"], tenant, user, since, limit, offset))
+    """A page of the user's credentials that were issued after a time, the oldest first: as many as the limit says, or fewer where they
+    have too many bytes."""
+
+    async def before(end: int, begin: int) -> int:
+        """Where a page begins that ends at `end`, and at `begin` where its bytes permit that."""
+        row = await db.fetchrow(_SQL["count_held_before"], tenant, user, since, end - begin, begin, PAGE_BYTES)
+        return begin if row is None else end - row["credentials"]
+
+    rows = await guarded(lambda: db.fetch(_SQL["held_credentials"], tenant, user, since, limit, offset, PAGE_BYTES))
     count = await db.fetchrow(_SQL["count_held"], tenant, user, since)
-    return Held([row["jwt"].encode() if row["body"] is None else row["body"] for row in rows], 0 if count is None else count["total"])
+    total, bytes_ = (0, 0) if count is None else (count["total"], count["bytes"])
+    end = min(offset, total)
+    first, last = max(0, end - limit), (total - 1) // limit * limit if total else 0
+    if bytes_ > PAGE_BYTES:
+        first, last = await before(end, first), await before(total, last)
+    return Held([row["jwt"].encode() if row["body"] is None else row["body"] for row in rows], total, first, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,19 +255,48 @@ WHERE k.tenant = $1 AND k.holder = $2 ORDER BY k.issued, k.identity
 -- name: drop_kept
 DELETE FROM badge_kept WHERE tenant = $1 AND holder = $2
 
--- $2 user, $3 since or NULL, $4 limit, $5 offset: own awards and kept credentials, the oldest first
+-- $2 user, $3 since or NULL, $4 limit, $5 offset, $6 bytes: own awards and kept credentials, the oldest first; one at least, and as many more
+-- as have no more bytes together
 -- name: held_credentials
-SELECT held.jwt, held.body FROM (
-    SELECT c.jwt, NULL::bytea AS body, a.awarded AS issued, c.award AS identity
-    FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
-    WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL
-    UNION ALL
-    SELECT NULL, k.body, k.issued, k.identity FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
-) held
-WHERE $3::timestamptz IS NULL OR held.issued > $3 ORDER BY held.issued, held.identity LIMIT $4 OFFSET $5
+SELECT page.jwt, page.body FROM (
+    SELECT held.jwt, held.body, held.bytes, held.issued, held.identity,
+           sum(held.bytes) OVER (ORDER BY held.issued, held.identity ROWS UNBOUNDED PRECEDING) AS until
+    FROM (
+        SELECT own.jwt, own.body, own.bytes, own.issued, own.identity FROM (
+            SELECT c.jwt, NULL::bytea AS body, octet_length(c.jwt) AS bytes, a.awarded AS issued, c.award AS identity
+            FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
+            WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL
+            UNION ALL
+            SELECT NULL, k.body, octet_length(k.body), k.issued, k.identity FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
+        ) own
+        WHERE $3::timestamptz IS NULL OR own.issued > $3 ORDER BY own.issued, own.identity LIMIT $4 OFFSET $5
+    ) held
+) page
+WHERE page.until <= $6::bigint OR page.until = page.bytes ORDER BY page.issued, page.identity
 
--- $2 user, $3 since or NULL
+-- $2 user, $3 since or NULL, $4 limit, $5 offset, $6 bytes: how many of these, counted from the newest, are a page
+-- name: count_held_before
+SELECT count(*) AS credentials FROM (
+    SELECT held.bytes, sum(held.bytes) OVER (ORDER BY held.issued DESC, held.identity DESC ROWS UNBOUNDED PRECEDING) AS until
+    FROM (
+        SELECT own.bytes, own.issued, own.identity FROM (
+            SELECT octet_length(c.jwt) AS bytes, a.awarded AS issued, c.award AS identity
+            FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
+            WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL
+            UNION ALL
+            SELECT octet_length(k.body), k.issued, k.identity FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2
+        ) own
+        WHERE $3::timestamptz IS NULL OR own.issued > $3 ORDER BY own.issued, own.identity LIMIT $4 OFFSET $5
+    ) held
+) page
+WHERE page.until <= $6::bigint OR page.until = page.bytes
+
+-- $2 user, $3 since or NULL: how many there are, and their bytes
 -- name: count_held
-SELECT (SELECT count(*) FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
-        WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL AND ($3::timestamptz IS NULL OR a.awarded > $3))
-     + (SELECT count(*) FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND ($3::timestamptz IS NULL OR k.issued > $3)) AS total
+SELECT sum(held.credentials)::bigint AS total, coalesce(sum(held.bytes), 0)::bigint AS bytes FROM (
+    SELECT count(*) AS credentials, sum(octet_length(c.jwt)) AS bytes FROM award a JOIN badge_credential c ON c.tenant = $1 AND c.award = a.id
+    WHERE a.tenant = $1 AND a.recipient = $2 AND c.jwt IS NOT NULL AND ($3::timestamptz IS NULL OR a.awarded > $3)
+    UNION ALL
+    SELECT count(*), sum(octet_length(k.body)) FROM badge_kept k
+    WHERE k.tenant = $1 AND k.holder = $2 AND ($3::timestamptz IS NULL OR k.issued > $3)
+) held

@@ -19,7 +19,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
 from scimsrv.oauth.jose import ALGORITHMS
-from scimsrv.openbadges import api
+from scimsrv.openbadges import api, host
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
@@ -27,7 +27,7 @@ from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.resource_type import MOST_SCHEMAS
 from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
-from scimsrv.store import applications, checkup, credentials, pool
+from scimsrv.store import applications, checkup, credentials, pool, wallet
 from scimsrv.store.consistency.kinds import Kind
 
 DOCS = Path(str(assets.ROOT)) / "docs"
@@ -232,6 +232,18 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "",
     ),
     (
+        "credentials that a user keeps; bytes of one",
+        f"{host.KEPT:,}; {host.BYTES:,}",
+        "409; 413",
+        "",
+    ),
+    (
+        "credentials in a page of the Open Badges API; bytes of them",
+        f"{host.PAGE}; {wallet.PAGE_BYTES:,}",
+        "a page of so many; it has one of any size",
+        "",
+    ),
+    (
         "users of a tenant who are being asked; from one network",
         f"{applications.MOST_WAITING:,}; {applications.MOST_WAITING_OF_NETWORK}",
         "the oldest request goes",
@@ -292,6 +304,8 @@ _MET: Final = {
     "applications of a tenant; of one network that nobody permits anything": (
         "tests/store/test_applications.py::test_who_gives_way_to_an_application"
     ),
+    "credentials that a user keeps; bytes of one": "tests/wire/test_badges_hostile.py::test_a_full_wallet_takes_newer_ones",
+    "credentials in a page of the Open Badges API; bytes of them": "tests/wire/test_open_badges_api.py::test_pages_have_so_many_bytes",
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
     "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",

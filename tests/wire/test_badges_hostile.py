@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from scimsrv.openbadges.host import KEPT
 from tests.wire.badges import award, badges
 from tests.wire.support import Server, assert_error
 from tests.wire.test_credentials import SVG
@@ -86,11 +87,15 @@ async def test_what_a_deleted_user_kept(server: Server) -> None:
         assert await server.pool.fetchval("SELECT count(*) FROM badge_kept WHERE holder = $1", ada["id"]) == 0
 
 
-async def test_a_full_wallet_takes_newer_ones(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_wallet_takes_newer_ones(server: Server) -> None:
     """Who keeps as many credentials as there may be can still replace one of them."""
-    monkeypatch.setattr("scimsrv.openbadges.host._KEPT", 1)
     made = await badges(server, open_badges_api=True, me="userName")
-    await made.client.new_user("ada@example.com")
+    ada = await made.client.new_user("ada@example.com")
+    await server.pool.execute(
+        "INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body)"
+        " SELECT $1, $2, g::text, now(), 'text/plain', '' FROM generate_series(2, $3::integer) g",
+        *(made.client.id, ada["id"], KEPT),
+    )
     own = made.client.with_token(await server.token(made.client, "scim:me", subject="ada@example.com"))
     seen = []
     for id_ in ("urn:uuid:1", "urn:uuid:1", "urn:uuid:2"):

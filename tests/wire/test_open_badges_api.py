@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -44,6 +45,9 @@ async def test_what_is_posted_comes_back(server: Server) -> None:
     assert listed.headers["x-total-count"] == "2"
     assert spaced in listed.content
     assert listed.json()["compactJwsString"] == [token.decode()]
+    long = jws.sign(CREDENTIAL | {"id": "urn:uuid:3", "issuer": CREDENTIAL["issuer"] | {"name": "n" * 100_000}}, KEYS["ES256"]).encode()
+    assert (await _post(own, long, "text/plain")).status_code == 201
+    assert len((await own.get("/badges/kept")).content) < 5_000
 
 
 async def test_own_awards_and_pages(server: Server) -> None:
@@ -55,13 +59,52 @@ async def test_own_awards_and_pages(server: Server) -> None:
     page = await own.get(f"{API}/credentials", limit=2, offset=2)
     assert len(page.json()["compactJwsString"]) == 2
     assert page.headers["x-total-count"] == "5"
-    links = {rel: link for link, _, rel in (one.partition("; rel=") for one in page.headers["link"].split(", "))}
-    offsets = {rel.strip('"'): link.removesuffix(">").rpartition("offset=")[2] for rel, link in links.items()}
-    assert offsets == {"first": "0", "last": "4", "next": "4", "prev": "0"}
+    assert _offsets(page) == {"first": 0, "last": 4, "next": 4, "prev": 0}
     assert (await own.get(f"{API}/credentials", since="2100-01-01T00:00:00Z")).headers["x-total-count"] == "0"
     assert jws.read(page.json()["compactJwsString"][0]).credential["issuer"]["name"] == "Institute"
     profile = (await own.get(f"{API}/profile")).json()
     assert (profile["name"], profile["email"], profile["type"]) == ("Ada", "ada@example.com", ["Profile"])
+
+
+def _offsets(page: httpx.Response) -> dict[str, int]:
+    """Where the pages begin to which a page has links."""
+    links = (one.partition("; rel=") for one in page.headers["link"].split(", "))
+    return {rel.strip('"'): int(link.removesuffix(">").rpartition("offset=")[2]) for link, _, rel in links}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pages", "backwards"),
+    [
+        ([1, 1, 1, 1], [4], []),
+        ([1, 1, 1, 1, 0], [4, 1], [1, 0]),
+        ([1, 1, 1, 1.5, 1, 1], [3, 3], [3, 0]),
+        ([5, 1, 5, 1], [1, 1, 1, 1], [3, 2, 1, 0]),
+        ([0, 0, 3, 0, 1, 0, 0, 4], [4, 3, 1], [7, 3, 0]),
+        ([0] * 201, [200, 1], [200, 0]),
+    ],
+    ids=["all", "one more", "half more", "large", "small", "many"],
+)
+async def test_pages_have_so_many_bytes(server: Server, sizes: list[float], pages: list[int], backwards: list[int]) -> None:
+    """A page has 200 credentials at most, ends before they have more than 4 MiB, and has one of any size; who follows the links, forwards
+    or backwards, sees each once."""
+    made, own, ada = await _user(server)
+    text = "INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body) SELECT $1, $2, $3, $4, 'text/plain', convert_to($3"
+    for number, size in enumerate(sizes):
+        issued, length = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=number), max(int(size * 1024 * 1024), 20)
+        body = f"{text} || repeat(' ', $5 - length($3)), 'UTF8')"
+        await server.pool.execute(body, made.client.id, ada, f"eyJ{number}", issued, length)
+    seen, offset = [], 0
+    for number in pages:
+        page = await own.get(f"{API}/credentials", limit=300, offset=offset)
+        assert (len(page.json()["compactJwsString"]), page.headers["x-total-count"]) == (number, str(len(sizes)))
+        seen += page.json()["compactJwsString"]
+        offset = _offsets(page).get("next", -1)
+    assert (offset, seen) == (-1, [f"eyJ{number}" for number in range(len(sizes))])
+    found, offset = [], _offsets(page)["last"]
+    while backwards and offset >= 0:
+        found.append(offset)
+        offset = _offsets(await own.get(f"{API}/credentials", limit=300, offset=offset)).get("prev", -1)
+    assert found == backwards
 
 
 async def test_the_profile(server: Server) -> None:
