@@ -25,7 +25,7 @@ from scimsrv.protocol.route import allow
 from scimsrv.schema.badging import AWARD
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.store.applications import ACCESS, Access, find_access
+from scimsrv.store.applications import ACCESS, Access, end, find_access
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.issuing import find_tenant_key, is_suspended
 from scimsrv.store.me import find_me
@@ -102,8 +102,8 @@ class Api:
         return tenant, catalog
 
     def _applications(self, tenant: int, slug: str, connection: Connection) -> Applications:
-        base = Host(self._office, slug).base
-        return Applications(self._office.pool.of(tenant), tenant, slug, base, self._consent, client_network(connection))
+        whence = (client_address(connection) or "", client_network(connection))
+        return Applications(self._office.pool.of(tenant), tenant, slug, Host(self._office, slug).base, self._consent, *whence)
 
     async def authorization(
         self, slug: str, segments: list[str], methods: Sequence[str], connection: Connection, headers: Fields, receive: Receive
@@ -150,7 +150,7 @@ class Api:
         principal, catalog = await self._front.admitted(Shown(shown, slug, client_address(connection)))
         user, _ = await self._user(principal, catalog, (AWARD, "User"))  # an application may get at both
         if connection["method"] == "POST":
-            return await served.answered(id_, user, principal.credential.subject if permit else None, sent=sent)
+            return await served.answered(id_, user, principal.credential, permit=permit, sent=sent)
         return await served.asked(id_)
 
     async def _user(self, principal: Principal, catalog: Catalog, types: Sequence[str]) -> tuple[str, EffectiveSchema]:
@@ -198,22 +198,30 @@ class Api:
                 return await host.kept(scope, user)
         applications = self._applications(scope.tenant, slug, connection)
         if connection["method"] == "DELETE":
-            return await applications.withdrawn(user, segments[-1])
+            return await applications.withdrawn(user, segments[-1], principal.credential)
         return await applications.permitted(user)
 
     async def _user_of_application(
         self, principal: Principal, catalog: Catalog, permitted: Access, call: tuple[str, str]
     ) -> tuple[str, EffectiveSchema]:
-        """The user who let an application have the token. Raises ScimError 403 where that does not permit this call, 404 and 501."""
+        """The user who let an application have the token. What that user granted ends where the token does not lead there any more.
+        Raises ScimError 403 where that does not permit this call, 404 and 501."""
         needed = _NEEDED.get(call)
         if needed is None or needed not in permitted.scopes:
             challenge = "" if needed is None else f', error="insufficient_scope", scope="{needed}"'
             wanted = "a token of the user's own" if needed is None else f"the scope {needed}"
             raise ScimError(Kind.FORBIDDEN, f"This needs {wanted}", headers={"WWW-Authenticate": f'Bearer realm="scim"{challenge}'})
         _check_on(catalog)
-        user, users = await self._stands_for(principal, catalog)
-        if user != permitted.user:  # somebody else has the name by now
-            raise ScimError(Kind.FORBIDDEN, "The user who permitted this is not there any more")
+        try:
+            user, users = await self._stands_for(principal, catalog)
+            if user != permitted.user:  # somebody else has the name by now
+                raise ScimError(Kind.FORBIDDEN, "The user who permitted this is not there any more")
+        except ScimError as error:
+            if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
+                scope = self._front.scope_of(principal, catalog)
+                said = (principal.credential.kid, permitted.token, scope.by, "The token does not lead to its user any more")
+                await end(scope.pool, scope.tenant, *said)
+            raise
         return user, users
 
 

@@ -34,12 +34,14 @@ from scimsrv.oauth.authorization import (
     refused_by_user,
 )
 from scimsrv.oauth.registration import read_registration
+from scimsrv.observing import origin
 from scimsrv.openbadges import answers
 from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.description import ALL_SCOPES, meanings
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.response import Reply
 from scimsrv.store import applications as store
+from scimsrv.store.identity import Credential
 from scimsrv.store.pool import Database
 
 #: What the ids of applications begin with.
@@ -64,13 +66,15 @@ def refusal(error: Refused) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Applications:
     """The authorization server of one tenant's Open Badges API. `base` is the URL of the API, `consent` that of the page where users
-    answer, with `{tenant}` and `{request}` in place of both; None for the page of this server. `network` is the one of whoever asks."""
+    answer, with `{tenant}` and `{request}` in place of both; None for the page of this server. `address` and `network` are those of whoever
+    asks."""
 
     pool: Database
     tenant: int
     slug: str
     base: str
     consent: str | None
+    address: str
     network: str
 
     async def register(self, headers: Fields, receive: Any) -> Answer:
@@ -83,7 +87,7 @@ class Applications:
         except ScimError as error:
             return refusal(Refused(error.sentence, error="invalid_client_metadata"))
         id_ = tokens.new_id(_APPLICATION)
-        stored = await store.register(self.pool, self.tenant, id_, made, self.network)
+        stored = await store.register(self.pool, self.tenant, id_, made, self.network, self._by(id_))
         if stored is None:
             return refusal(not_now("There are as many applications in use as there may be."))
         secret, when = stored
@@ -125,9 +129,9 @@ class Applications:
             id_, secret, asked = read_exchange(given, headers.all(b"authorization"))
             await self._known(id_, secret)
             if isinstance(asked, ByCode):
-                issued = await store.redeem(self.pool, self.tenant, id_, asked.code, asked.redirect, asked.challenge)
+                issued = await store.redeem(self.pool, self.tenant, id_, asked.code, asked.redirect, asked.challenge, self._by(id_))
             else:
-                issued = await store.renew(self.pool, self.tenant, id_, asked.token)
+                issued = await store.renew(self.pool, self.tenant, id_, asked.token, self._by(id_))
             if issued is None:
                 raise not_granted()
         except Refused as error:
@@ -147,8 +151,13 @@ class Applications:
                 raise Refused("token is required.", error="invalid_request")
         except Refused as error:
             return refusal(error)
-        await store.revoke(self.pool, self.tenant, id_, given["token"])
+        await store.end(self.pool, self.tenant, id_, given["token"], self._by(id_), "The application revoked it")
         return Answer(Reply(200, b"", _PRIVATE), answers.JSON)
+
+    def _by(self, actor: str) -> list[str]:
+        """By whom something is done, as statements are told: the actor, and id and address of the request."""
+        found = origin()
+        return [actor] if found is None else [actor, found[0], self.address]
 
     async def _known(self, id_: str, secret: str) -> None:
         found = await store.find_application(self.pool, self.tenant, id_)
@@ -164,10 +173,10 @@ class Applications:
             raise _nothing()
         return answers.json(_shown(found.metadata, found.scopes) | {"expires": found.expires}, headers=_PRIVATE)
 
-    async def answered(self, request: str, user: str, subject: str | None, *, sent: bool) -> Answer:
-        """Take the user's answer, by a token with this subject, None for no. Where to go back to: the browser is `sent` there, or is told
-        as JSON. Raises ScimError 404."""
-        found = await store.answer(self.pool, self.tenant, request, user, subject)
+    async def answered(self, request: str, user: str, shown: Credential, *, permit: bool, sent: bool) -> Answer:
+        """Take the user's answer, by what the user `shown`. Where to go back to: the browser is `sent` there, or is told as JSON. Raises
+        ScimError 404."""
+        found = await store.answer(self.pool, self.tenant, request, user, shown.subject if permit else None, self._by(shown.actor))
         if found is None:
             raise _nothing()
         location = back(found.redirect, found.state, refused_by_user() if found.code is None else found.code)
@@ -179,9 +188,9 @@ class Applications:
         listed = [{"id": one.application} | _shown(one.metadata, one.scopes) | {"expires": one.expires} for one in found]
         return answers.json({"applications": listed}, headers=_PRIVATE)
 
-    async def withdrawn(self, user: str, application: str) -> Answer:
+    async def withdrawn(self, user: str, application: str, shown: Credential) -> Answer:
         """End what the user permits an application. Raises ScimError 404."""
-        if not await store.withdraw(self.pool, self.tenant, user, application):
+        if not await store.withdraw(self.pool, self.tenant, user, application, self._by(shown.actor), "The user withdrew it"):
             raise _nothing()
         return Answer(Reply(204), answers.JSON)
 

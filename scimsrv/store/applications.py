@@ -1,6 +1,7 @@
 """Applications that users let reach the Open Badges API: registered by themselves, permitted by a user, and what they were given.
 
 Of secrets, codes and tokens only digests are stored; each names the grant that it belongs to, so that it is found by its primary key.
+`by` says, for the audit trail, who does it: the actor, then id and address of the request.
 """
 
 from __future__ import annotations
@@ -101,11 +102,13 @@ class Answered:
     code: str | None = field(repr=False)
 
 
-async def register(db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any], network: str) -> tuple[str, datetime] | None:
+async def register(
+    db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any], network: str, by: Sequence[str]
+) -> tuple[str, datetime] | None:
     """Store an application that comes from this network; its secret and when it was registered. Where there is no place, the oldest gives
     way of those that no user has permitted anything, those of the network that has the most first; None where there are none."""
     secret = secrets.token_urlsafe(32)
-    said = (_digest(secret), orjson.dumps(metadata).decode(), network, MOST_APPLICATIONS, MOST_UNUSED)
+    said = (_digest(secret), orjson.dumps(metadata).decode(), network, MOST_APPLICATIONS, MOST_UNUSED, by)
     row = await db.fetchrow(_SQL["register"], tenant, id_, *said)
     return None if row is None else (secret, row["created"])
 
@@ -159,7 +162,7 @@ async def find_asked(db: Queries, tenant: int, id_: str) -> Permission | None:
     return None if row is None else Permission("", orjson.loads(row["metadata"]), row["scopes"], row["expires"])
 
 
-async def answer(db: Queries, tenant: int, id_: str, user: str, subject: str | None) -> Answered | None:
+async def answer(db: Queries, tenant: int, id_: str, user: str, subject: str | None, by: Sequence[str]) -> Answered | None:
     """Note a user's answer, given by a token with this subject, None for no; None when there is nothing (any more) to be answered."""
     if not _REQUEST.fullmatch(id_):
         return None
@@ -167,12 +170,13 @@ async def answer(db: Queries, tenant: int, id_: str, user: str, subject: str | N
         row = await db.fetchrow(_SQL["deny"], tenant, id_)
         return None if row is None else Answered(row["redirect"], row["state"], None)
     code = _new(CODE, id_)
-    row = await db.fetchrow(_SQL["permit"], tenant, id_, user, subject, _digest(code), CODE_SECONDS)
+    row = await db.fetchrow(_SQL["permit"], tenant, id_, user, subject, _digest(code), CODE_SECONDS, by)
     return None if row is None else Answered(row["redirect"], row["state"], code)
 
 
-async def redeem(db: Queries, tenant: int, application: str, code: str, redirect: str, challenge: str) -> Issued | None:
-    """Tokens for a code, once; None for one that is not good. What a code gave ends when it is shown again (RFC 6749 §4.1.2)."""
+async def redeem(db: Queries, tenant: int, application: str, code: str, redirect: str, challenge: str, by: Sequence[str]) -> Issued | None:
+    """Tokens for a code, once; None for one that is not good. What a code gave ends when its application shows it again (RFC 6749
+    §4.1.2); another application, to which it was not issued, ends nothing by it (RFC 6749 §4.1.3)."""
     id_ = _grant_of(code, CODE)
     if id_ is None:
         return None
@@ -180,12 +184,12 @@ async def redeem(db: Queries, tenant: int, application: str, code: str, redirect
     said = (_digest(code), redirect, challenge, _digest(access), ACCESS_SECONDS, _digest(refresh), _REFRESH_SECONDS)
     row = await db.fetchrow(_SQL["redeem"], tenant, id_, application, *said)
     if row is None:
-        await db.execute(_SQL["end_stolen_code"], tenant, id_, _digest(code))
+        await db.execute(_SQL["end"], tenant, id_, application, _digest(code), by, "A code was shown again")
         return None
     return Issued(access, refresh if OFFLINE in row["scopes"] else None, row["scopes"])
 
 
-async def renew(db: Queries, tenant: int, application: str, token: str) -> Issued | None:
+async def renew(db: Queries, tenant: int, application: str, token: str, by: Sequence[str]) -> Issued | None:
     """Tokens for a refresh token, which the new one replaces; None for one that is not good. When one that was replaced is shown, the
     grant ends: two have it."""
     id_ = _grant_of(token, REFRESH)
@@ -195,7 +199,7 @@ async def renew(db: Queries, tenant: int, application: str, token: str) -> Issue
     said = (_digest(token), _digest(access), ACCESS_SECONDS, _digest(refresh), _REFRESH_SECONDS)
     row = await db.fetchrow(_SQL["refresh"], tenant, id_, application, *said)
     if row is None:
-        await db.execute(_SQL["end_stolen_refresh"], tenant, id_, application)
+        await db.execute(_SQL["end"], tenant, id_, application, None, by, "A refresh token was shown that is not good any more")
         return None
     return Issued(access, refresh, row["scopes"])
 
@@ -208,6 +212,7 @@ class Access:
     credential: Credential
     user: str
     scopes: frozenset[str]
+    token: str = field(repr=False)
 
 
 async def find_access(db: Queries, tenant: int, token: str) -> Access | None:
@@ -218,14 +223,14 @@ async def find_access(db: Queries, tenant: int, token: str) -> Access | None:
         return None
     active = row["status"] == "active"
     found = Credential(row["tenant"], row["slug"], active, row["revision"], row["application"], frozenset(), row["subject"])
-    return Access(found, row["holder"], frozenset(row["scopes"]))
+    return Access(found, row["holder"], frozenset(row["scopes"]), token)
 
 
-async def revoke(db: Queries, tenant: int, application: str, token: str) -> None:
-    """End the grant that a token of the application's belongs to (RFC 7009); nothing where there is none."""
+async def end(db: Queries, tenant: int, application: str, token: str, by: Sequence[str], reason: str) -> None:
+    """End the grant that an access or refresh token of the application's belongs to; nothing where there is none."""
     id_ = _grant_of(token, ACCESS) or _grant_of(token, REFRESH)
     if id_ is not None:
-        await db.execute(_SQL["revoke"], tenant, id_, application, _digest(token))
+        await db.execute(_SQL["end"], tenant, id_, application, _digest(token), by, reason)
 
 
 async def list_permitted(db: Queries, tenant: int, user: str) -> list[Permission]:
@@ -234,9 +239,15 @@ async def list_permitted(db: Queries, tenant: int, user: str) -> list[Permission
     return [Permission(row["application"], orjson.loads(row["metadata"]), row["scopes"], row["expires"]) for row in rows]
 
 
-async def withdraw(db: Queries | Connection, tenant: int, user: str, application: str | None = None) -> bool:
+async def withdraw(db: Queries | Connection, tenant: int, user: str, application: str | None, by: Sequence[str], reason: str) -> bool:
     """End everything that a user permits an application, or any; whether there was anything."""
-    return not (await db.execute(_SQL["withdraw"], tenant, user, application)).endswith(" 0")
+    row = await db.fetchrow(_SQL["withdraw"], tenant, user, application, by, reason)
+    return row is not None and row["ended"] > 0
+
+
+async def withdraw_all(connection: Connection, tenant: int) -> None:
+    """End everything that a tenant's users permit applications."""
+    await connection.execute(_SQL["withdraw_all"], tenant)
 
 
 def _new(kind: str, grant: str) -> str:

@@ -21,6 +21,7 @@ from scimsrv.schema.search import containing
 from scimsrv.schema.semantics import key_of, timestamp
 from scimsrv.schema.validate import shorten
 from scimsrv.store import wallet
+from scimsrv.store.applications import withdraw
 from scimsrv.store.awarding import award_revoked, awards_forgotten
 from scimsrv.store.connection import Connection
 from scimsrv.store.progression import cascade
@@ -120,14 +121,15 @@ async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
     awards, requests = await _of_user(scope, conn, user)
     ids = [row["id"] for row in awards]
     await conn.execute(_SQL["untie"], scope.tenant, ids)
+    await withdraw(conn, scope.tenant, user, None, scope.by, "The user was deleted")
     match scope.catalog.policy.badge_recipient_deletion:
         case "keep":
             await _rewrite_all(scope, conn, awards, requests, _without_ref)
         case "pseudonymise":
-            await wallet.forget(conn, scope.tenant, user)
+            await wallet.forget(scope, conn, user)
             await _pseudonymise(scope, conn, awards, requests)
         case "delete":
-            await wallet.forget(conn, scope.tenant, user)
+            await wallet.forget(scope, conn, user)
             await award_revoked(conn, scope, dict.fromkeys(ids, "The recipient was deleted"), by_hand=True)
             await _delete(scope, conn, scope.catalog.by_name[AWARD], awards)
             await awards_forgotten(conn, scope, ids, None)
@@ -146,7 +148,7 @@ async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple
     if not scope.catalog.policy.badges:
         return []
     awards, requests = await _of_user(scope, conn, user)
-    await wallet.forget(conn, scope.tenant, user)
+    await wallet.forget(scope, conn, user)
     await _pseudonymise(scope, conn, awards, requests)
     return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
 

@@ -17,6 +17,7 @@ from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.badging import INDEXES
 from scimsrv.schema.catalog import Definition
 from scimsrv.schema.redefinition import Redefinition, Subject, repolicy
+from scimsrv.store.applications import withdraw_all
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import leave_work
 from scimsrv.store.edition import take
@@ -162,6 +163,8 @@ async def _change_definitions(connection: Connection, tenant: int, actor: str, c
         old, new = before.resource_types.get(key), after.resource_types.get(key)
         if old != new:
             await _redefine(connection, tenant, actor, Subject.RESOURCE_TYPE, key, old, new, before.type_versions)
+    if not after.policy.badges:
+        await withdraw_all(connection, tenant)
     for index in INDEXES if after.policy.badges else ():
         await connection.execute(load("badges")["add_index"], tenant, index[0], fold_name(index[1]), index[2])
 

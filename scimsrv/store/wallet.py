@@ -10,11 +10,15 @@ from typing import Any, Final
 import orjson
 
 from scimsrv.errors import Kind, ScimError
-from scimsrv.store.applications import withdraw
+from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.validate import typed_keys
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
+from scimsrv.store.guard import deactivates
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
+from scimsrv.store.scope import Scope
 
 _SQL = load("credentialing")
 
@@ -89,7 +93,20 @@ async def list_kept(db: Queries, tenant: int, user: str) -> list[dict[str, Any]]
     ]
 
 
-async def forget(connection: Connection, tenant: int, user: str) -> None:
-    """Do away with what the user keeps here, and permits applications, in the transaction that forgets the person."""
-    await connection.execute(_SQL["drop_kept"], tenant, user)
-    await withdraw(connection, tenant, user)
+async def forget(scope: Scope, connection: Connection, user: str) -> None:
+    """Do away with what the user keeps here, in the transaction that forgets the person."""
+    await connection.execute(_SQL["drop_kept"], scope.tenant, user)
+
+
+def withdrawing(scope: Scope, schema: EffectiveSchema, before: Document, after: Document) -> str | None:
+    """Why a change of a resource ends what its user permits applications: who is deactivated, or has another subject in tokens, permits
+    nothing any more, whatever comes later. None where it does not."""
+    policy = scope.catalog.policy
+    if not policy.badges or schema.name != "User":
+        return None
+    if deactivates(before, after):
+        return "The user was deactivated"
+    place = schema.resolve(policy.me) if policy.me in after or policy.me in before else None
+    if place is not None and typed_keys(before, place) != typed_keys(after, place):
+        return f"The user has another {policy.me}"
+    return None

@@ -25,6 +25,7 @@ from scimsrv.schema.search import containing, holding
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store import badging
+from scimsrv.store.applications import withdraw
 from scimsrv.store.aside import set_aside
 from scimsrv.store.connection import Connection
 from scimsrv.store.content import Moved, differences, with_links
@@ -46,6 +47,7 @@ from scimsrv.store.rendition import (
 )
 from scimsrv.store.scope import Scope, new_id, now
 from scimsrv.store.secrets import hashed
+from scimsrv.store.wallet import withdrawing
 
 _SQL = load("resources")
 
@@ -283,14 +285,17 @@ async def _store(
         *(stored_names(made.coercions), scope.catalog.edition, differences(before, document, moved), *dropped),
     )
     guarded = scope.catalog.policy.deletion_guard != "off" and deactivates(before, document)
+    withdrawn = withdrawing(scope, schema, before, document)
     try:
-        if not rest and not guarded:
+        if not rest and not guarded and withdrawn is None:
             row = await conn.fetchrow(text, *arguments)
         else:
             async with _transaction(scope, conn) as own:
                 row = await own.fetchrow(text, *arguments)
                 if row is not None:
                     await own.executemany(_SQL["drop_key"], [(scope.tenant, number, key, id_) for number, key in rest])
+                    if withdrawn is not None:
+                        await withdraw(own, scope.tenant, id_, None, scope.by, withdrawn)
                     if guarded:
                         await count_deletion(scope, own, schema, gone=False)
     except asyncpg.UniqueViolationError as problem:

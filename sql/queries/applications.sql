@@ -3,7 +3,7 @@
 
 -- $2 id, $3 digest of its secret, $4 metadata, $5 the network that it comes from, $6 how many there may be, $7 how many of one network that
 -- no user has permitted anything: beyond either the oldest of these goes, of the network that has the most. No row where users permitted
--- all of them something.
+-- all of them something. $8 by whom it is done, for the trail: the actor, then the origin.
 -- name: register
 WITH unused AS (
     SELECT a.id, a.created, a.network IS NOT DISTINCT FROM $5::text AS own,
@@ -16,10 +16,16 @@ WITH unused AS (
 ), gone AS (
     DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND id IN (
         SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
+), made AS (
+    INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
+    WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
+    RETURNING id, created, metadata
+), logged AS (
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+    SELECT $1, date_trunc('milliseconds', now()), ($8::text[])[1], nullif(($8::text[])[2:], '{}'), 'register', 'Application', m.id, 1, '{}', m.metadata
+    FROM made m
 )
-INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
-WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
-RETURNING created
+SELECT created FROM made
 
 -- $2 id
 -- name: application
@@ -58,13 +64,18 @@ RETURNING id
 SELECT g.id, g.scopes, g.expires, a.metadata FROM badge_grant g JOIN badge_application a ON a.tenant = $1 AND a.id = g.application
 WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
 
--- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good
+-- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good, $7 by whom it is done
 -- name: permit
 WITH permitted AS (
     UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
-    WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING application, redirect, state
+    WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING application, scopes, holder, redirect, state
 ), used AS (
     UPDATE badge_application a SET used = now() FROM permitted p WHERE a.tenant = $1 AND a.id = p.application
+), logged AS (
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+    SELECT $1, date_trunc('milliseconds', now()), ($7::text[])[1], nullif(($7::text[])[2:], '{}'), 'permit', 'Permission', p.holder, 1, '{}',
+           json_build_object('application', p.application, 'scopes', p.scopes)::text
+    FROM permitted p
 )
 SELECT redirect, state FROM permitted
 
@@ -73,29 +84,37 @@ SELECT redirect, state FROM permitted
 DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING redirect, state
 
 -- $2 id, $3 application, $4 digest of the code, $5 where it went back to, $6 challenge, $7/$8 digest of the access token and its seconds,
--- $9 digest of the refresh token or NULL, $10 seconds for which that is good: once only
+-- $9 digest of the refresh token or NULL, $10 seconds for which that is good: once only, and for a user who is active
 -- name: redeem
 UPDATE badge_grant SET redeemed = true, access = $7, access_until = now() + make_interval(secs => $8::float8),
        refresh = CASE WHEN 'offline_access' = ANY (scopes) THEN $9::bytea END,
        expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) THEN $10::float8 ELSE $8::float8 END)
 WHERE tenant = $1 AND id = $2 AND application = $3 AND code = $4 AND redirect = $5 AND challenge = $6 AND NOT redeemed
   AND subject IS NOT NULL AND expires > now()
+  AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = holder AND r.document::json ->> 'active' IS DISTINCT FROM 'false')
 RETURNING scopes
 
--- $2 id, $3 digest of a code that was redeemed before: somebody else has it, and what it gave ends
--- name: end_stolen_code
-DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND code = $3 AND redeemed
+-- $2 id, $3 application, $4 digest of the code or token of it that is shown, NULL for a refresh token that was replaced, $5 by whom it is
+-- done, $6 why: what was granted ends, which is in the trail
+-- name: end
+WITH ended AS (
+    DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND redeemed
+    AND CASE WHEN $4::bytea IS NULL THEN refresh IS NOT NULL ELSE $4 IN (code, access, refresh) END
+    RETURNING application, scopes, holder
+)
+INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+SELECT $1, date_trunc('milliseconds', now()), ($5::text[])[1], nullif(($5::text[])[2:], '{}'), 'withdraw', 'Permission', e.holder, 1, '{}',
+       json_build_object('reason', $6::text, 'ended', json_build_array(json_build_object('application', e.application, 'scopes', e.scopes)))::text
+FROM ended e
 
 -- $2 id, $3 application, $4 digest of the refresh token, $5/$6 digest of the access token and its seconds, $7 digest of the next refresh
--- token, $8 seconds for which that is good
+-- token, $8 seconds for which that is good: for a user who is active
 -- name: refresh
 UPDATE badge_grant SET access = $5, access_until = now() + make_interval(secs => $6::float8), refresh = $7,
        expires = now() + make_interval(secs => $8::float8)
-WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh = $4 AND redeemed AND expires > now() RETURNING scopes
-
--- $2 id, $3 application: it shows a refresh token that was replaced, which somebody else may have as well
--- name: end_stolen_refresh
-DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh IS NOT NULL
+WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh = $4 AND redeemed AND expires > now()
+  AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = holder AND r.document::json ->> 'active' IS DISTINCT FROM 'false')
+RETURNING scopes
 
 -- $2 id, $3 digest of the access token: whom it stands for and what it may do
 -- name: by_access
@@ -103,19 +122,29 @@ SELECT g.application, g.scopes, g.holder, g.subject, t.id AS tenant, t.slug, t.s
 FROM badge_grant g JOIN tenant t ON t.id = $1
 WHERE g.tenant = $1 AND g.id = $2 AND g.access = $3 AND g.access_until > now()
 
--- $2 id, $3 application, $4 digest of the access or the refresh token
--- name: revoke
-DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND (access = $4 OR refresh = $4)
-
 -- $2 user: what the user permitted
 -- name: permitted
 SELECT g.application, g.scopes, g.created, g.expires, a.metadata
 FROM badge_grant g JOIN badge_application a ON a.tenant = $1 AND a.id = g.application
 WHERE g.tenant = $1 AND g.holder = $2 AND g.redeemed AND g.expires > now() ORDER BY g.created, g.id
 
--- $2 user, $3 application or NULL for all
+-- $2 user, $3 application or NULL for all, $4 by whom it is done, $5 why: how many of what the user permitted end, which is one row of the
+-- trail
 -- name: withdraw
-DELETE FROM badge_grant WHERE tenant = $1 AND holder = $2 AND application = coalesce($3::text, application)
+WITH ended AS (
+    DELETE FROM badge_grant WHERE tenant = $1 AND holder = $2 AND application = coalesce($3::text, application)
+    RETURNING application, scopes, holder
+), logged AS (
+    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
+    SELECT $1, date_trunc('milliseconds', now()), ($4::text[])[1], nullif(($4::text[])[2:], '{}'), 'withdraw', 'Permission', e.holder, 1, '{}',
+           json_build_object('reason', $5::text, 'ended', json_agg(json_build_object('application', e.application, 'scopes', e.scopes)))::text
+    FROM ended e GROUP BY e.holder
+)
+SELECT count(*) AS ended FROM ended
+
+-- Everything that the tenant's users permit ends.
+-- name: withdraw_all
+DELETE FROM badge_grant WHERE tenant = $1
 
 -- name: applications
 SELECT a.id, a.metadata, a.created, a.used, (SELECT count(DISTINCT g.holder) FROM badge_grant g

@@ -200,7 +200,7 @@ async def test_what_nobody_gets(server: Server) -> None:
     renamed = await made.client.patch(f"/Users/{ada}", {"op": "replace", "path": "userName", "value": "gone"})
     assert renamed.status_code == 200
     await made.client.new_user("ada@example.com")
-    assert (await made.client.with_token(token).get(f"{API}/credentials")).status_code == 403
+    assert (await made.client.with_token(token).get(f"{API}/credentials")).status_code == 401
 
 
 async def test_looking_is_not_asking(server: Server) -> None:

@@ -1,0 +1,188 @@
+"""What users permit applications ends for good when it ends, and all of it is in the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from scimsrv.openbadges.description import PROFILE
+from scimsrv.store.applications import OFFLINE
+from tests.wire.admin_support import admin_api
+from tests.wire.badges import Badges
+from tests.wire.support import Client, Server
+from tests.wire.test_audit import BULK
+from tests.wire.test_open_badges_api import API
+from tests.wire.test_open_badges_oauth import App, _all, _app
+
+MERGE = "application/merge-patch+json"
+SUBJECT = "ada@example.com"
+SWITCHES = {"profile": "standard", "badges": True, "open_badges_api": True, "me": "userName"}
+
+
+async def _granted(app: App, own: Client) -> dict[str, Any]:
+    got = await app.redeem(await app.code(own, scope=f"{PROFILE} {OFFLINE}"))
+    found: dict[str, Any] = got.json()
+    return found
+
+
+async def _use(made: Badges, token: dict[str, Any]) -> int:
+    return (await made.client.with_token(token["access_token"]).get(f"{API}/profile")).status_code
+
+
+async def _refresh(app: App, token: dict[str, Any]) -> int:
+    return (await app.post("token", grant_type="refresh_token", refresh_token=token["refresh_token"])).status_code
+
+
+async def _trail(server: Server, client: Client) -> list[tuple[str, str, str, Any]]:
+    text = "SELECT operation, actor, id, content FROM change WHERE tenant = $1 AND type IN ('Application', 'Permission') ORDER BY seq"
+    rows = await server.pool.fetch(text, client.id)
+    return [(row["operation"], row["actor"], row["id"], orjson.loads(row["content"])) for row in rows]
+
+
+def _active(value: bool) -> dict[str, Any]:
+    return {"op": "replace", "path": "active", "value": value}
+
+
+def _name(value: str) -> dict[str, Any]:
+    return {"op": "replace", "path": "userName", "value": value}
+
+
+async def _to_and_fro(server: Server, made: Badges, ada: str, what: str) -> None:
+    """Do something to the user, and undo it."""
+    client, user = made.client, f"/Users/{ada}"
+    match what:
+        case "deactivated":
+            for value in (False, True):
+                assert (await client.patch(user, _active(value))).status_code == 200
+        case "deactivated in bulk":
+            operation = {"method": "PATCH", "path": user, "data": {"Operations": [_active(False)]}}
+            operation["data"] |= {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}  # type: ignore[operator]
+            done = await client.post("/Bulk", {"schemas": [BULK], "Operations": [operation]})
+            assert done.json()["Operations"][0]["status"] == "200", done.text
+            assert (await client.patch(user, _active(True))).status_code == 200
+        case "renamed":
+            for name in ("gone@example.com", SUBJECT):
+                assert (await client.patch(user, _name(name))).status_code == 200
+        case "deleted":
+            assert (await client.delete(user)).status_code == 204
+            async with admin_api(server.pool, server.settings) as admin:
+                assert (await admin.ask("POST", f"/tenants/{client.slug}/deleted/{ada}/restore")).status_code == 200
+        case "in another case":
+            assert (await client.patch(user, _name(SUBJECT.title()))).status_code == 200
+        case "activated":
+            assert (await client.patch(user, _active(True), {"op": "add", "path": "title", "value": "Dr"})).status_code == 200
+        case _:
+            raise AssertionError(what)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("deactivated", "The user was deactivated"),
+        ("deactivated in bulk", "The user was deactivated"),
+        ("renamed", "The user has another userName"),
+        ("deleted", "The user was deleted"),
+        ("in another case", None),
+        ("activated", None),
+    ],
+)
+async def test_what_a_user_permits_ends_with_the_user(server: Server, what: str, reason: str | None) -> None:
+    """Whoever is deactivated, gets another name, or is deleted permits nothing any more, and nothing again when that is undone."""
+    made, own, ada, app = await _all(server)
+    token = await _granted(app, own)
+    await _to_and_fro(server, made, ada, what)
+    found = [row for row in await _trail(server, made.client) if row[0] == "withdraw"]
+    assert await _use(made, token) == (200 if reason is None else 401)
+    assert await _refresh(app, token) == (200 if reason is None else 400)
+    assert len((await own.get("/badges/applications")).json()["applications"]) == (1 if reason is None else 0)
+    actor = (made.client.token or "").split("_")[1]
+    ended = [{"application": app.id, "scopes": [PROFILE, OFFLINE]}]
+    assert found == ([] if reason is None else [("withdraw", actor, ada, {"reason": reason, "ended": ended})])
+
+
+async def test_a_token_that_leads_to_nobody_ends_what_it_is_for(server: Server) -> None:
+    """Where the policy finds users by something else, an application's token leads to nobody, and not to its user again later."""
+    made, own, _, app = await _all(server)
+    used, unused = await _granted(app, own), await _granted(app, own)
+    await server.set_policy(made.client, SWITCHES | {"me": "externalId"})
+    assert await _use(made, used) == 404
+    await server.set_policy(made.client, SWITCHES)
+    assert (await _use(made, used), await _refresh(app, used)) == (401, 400)
+    assert (await _use(made, unused), await _refresh(app, unused)) == (200, 200)
+
+
+async def test_a_code_of_somebody_who_was_deactivated_meanwhile(server: Server) -> None:
+    """A permission that comes while its user is being deactivated is worth nothing."""
+    made, own, ada, app = await _all(server)
+    code, token = await app.code(own, scope=PROFILE), await _granted(app, own)
+    text = "UPDATE resource SET document = (document::jsonb || '{\"active\": false}')::text WHERE tenant = $1 AND id = $2"
+    await server.pool.execute(text, made.client.id, ada)
+    assert (await app.redeem(code)).json()["error"] == "invalid_grant"
+    assert await _refresh(app, token) == 400
+
+
+async def test_the_trail_of_an_application(server: Server) -> None:
+    """Registering, permitting and withdrawing are rows of the trail that say who did it, from where, and why it ended."""
+    made, own, ada, app = await _all(server)
+    scopes = [PROFILE, OFFLINE]
+    user = (own.token or "").split("_")[1]
+    await _granted(app, own)
+    assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 204
+    token = await _granted(app, own)
+    assert (await app.post("revoke", token=token["access_token"])).status_code == 200
+    code = await app.code(own, scope=f"{PROFILE} {OFFLINE}")
+    for _ in range(3):
+        await app.redeem(code)
+    first = await _granted(app, own)
+    for _ in range(2):
+        await _refresh(app, first)
+    async with admin_api(server.pool, server.settings) as admin:
+        assert (await admin.ask("DELETE", f"/tenants/{made.client.slug}/badges/applications/{app.id}")).status_code == 200
+    rows = await _trail(server, made.client)
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("register", app.id, app.id),
+        *(("permit", user, ada), ("withdraw", user, ada)),
+        *(("permit", user, ada), ("withdraw", app.id, ada)) * 3,
+    ]
+    assert rows[0][3]["client_name"] == "Backpack"
+    assert [row[3] for row in rows if row[0] == "permit"] == [{"application": app.id, "scopes": scopes}] * 4
+    assert [row[3]["reason"] for row in rows if row[0] == "withdraw"] == [
+        "The user withdrew it",
+        "The application revoked it",
+        "A code was shown again",
+        "A refresh token was shown that is not good any more",
+    ]
+    origins = await server.pool.fetch(
+        "SELECT DISTINCT origin[2] AS of FROM change WHERE tenant = $1 AND type = 'Permission'", made.client.id
+    )
+    assert [row["of"] for row in origins] == ["127.0.0.1"]
+    removed = await server.pool.fetchval(
+        "SELECT id FROM change WHERE tenant = $1 AND operation = 'badge-application.remove'", made.client.id
+    )
+    assert removed == app.id
+
+
+async def test_a_code_that_another_application_shows(server: Server) -> None:
+    """A code, used or not, is worth nothing to an application to which it was not given, and what it gave the rightful one stays; when that
+    one shows it again, it ends."""
+    made, own, _, app = await _all(server)
+    other, code = await _app(made.client), await app.code(own, scope=PROFILE)
+    assert (await other.redeem(code)).json()["error"] == "invalid_grant"
+    token = (await app.redeem(code)).json()
+    assert (await other.redeem(code)).json()["error"] == "invalid_grant"
+    assert await _use(made, token) == 200
+    assert (await app.redeem(code)).json()["error"] == "invalid_grant"
+    assert await _use(made, token) == 401
+
+
+async def test_badges_that_are_switched_off_leave_nothing_permitted(server: Server) -> None:
+    """Where a tenant has no badges any more, its users permit nothing, and nothing either when it has them again."""
+    made, own, _, app = await _all(server)
+    await _granted(app, own)
+    assert (await made.client.delete(f"/BadgeIssuers/{made.issuer}")).status_code == 204
+    async with admin_api(server.pool, server.settings) as admin:
+        off = await admin.ask("PATCH", f"/tenants/{made.client.slug}/policy", {"badges": False}, content_type=MERGE)
+        assert off.status_code == 200, off.text
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_grant WHERE tenant = $1", made.client.id) == 0
