@@ -14,13 +14,14 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
+    UnauthorizedClientError,
     UnsupportedGrantTypeError,
     UnsupportedResponseTypeError,
 )
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from scimsrv.oauth.asking import basic
-from scimsrv.store.applications import Wanted
+from scimsrv.store.applications import OFFLINE, ByCode, Wanted
 
 Refused: TypeAlias = OAuth2Error
 """What is answered in the form of RFC 6749 §5.2."""
@@ -29,15 +30,6 @@ _MOST: Final = 40
 _LONGEST: Final = 2_000
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class ByCode:
-    """A code that is to be redeemed: where it came to, and the challenge that its verifier answers."""
-
-    code: str = field(repr=False)
-    redirect: str
-    challenge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,8 @@ def redirect_of(given: Mapping[str, str], metadata: Mapping[str, Any]) -> str:
 
 
 def read_authorization(given: Mapping[str, str], metadata: Mapping[str, Any]) -> Wanted:
-    """What the application wants of a user. Raises an error of RFC 6749 §4.1.2.1, with which the browser goes back."""
+    """What the application wants of a user. One that has not registered for refresh tokens (RFC 7591 §2) wants no `offline_access`, with
+    which users would permit more than it gets. Raises an error of RFC 6749 §4.1.2.1, with which the browser goes back."""
     if given.get("response_type") != "code":
         raise UnsupportedResponseTypeError(given.get("response_type", ""))
     if not given.get("state"):
@@ -79,7 +72,16 @@ def read_authorization(given: Mapping[str, str], metadata: Mapping[str, Any]) ->
     scopes = tuple(dict.fromkeys(given.get("scope", "").split()))
     if not scopes or not {*scopes} <= {*metadata["scope"].split()}:
         raise InvalidScopeError("scope must be some of the scopes that the application registered.")
+    if not is_renewable(metadata):
+        scopes = tuple(one for one in scopes if one != OFFLINE)
+        if not scopes:
+            raise InvalidScopeError(f"{OFFLINE} is for applications that registered the grant type refresh_token.")
     return Wanted(scopes, redirect_of(given, metadata), given["state"], given["code_challenge"])
+
+
+def is_renewable(metadata: Mapping[str, Any]) -> bool:
+    """Whether an application has registered for refresh tokens."""
+    return "refresh_token" in metadata["grant_types"]
 
 
 def read_exchange(given: Mapping[str, str], authorization: Sequence[bytes]) -> tuple[str, str, ByCode | ByRefresh]:
@@ -117,6 +119,11 @@ def not_granted() -> OAuth2Error:
 def not_known() -> OAuth2Error:
     """The refusal of an application, whatever is wrong with what it shows."""
     return InvalidClientError("The application is not known.", status_code=401)
+
+
+def not_registered_for() -> OAuth2Error:
+    """The refusal of a grant type that the application has not registered for (RFC 6749 §5.2)."""
+    return UnauthorizedClientError("The application has not registered for refresh tokens (grant_types).")
 
 
 def not_now(description: str) -> OAuth2Error:

@@ -20,13 +20,14 @@ from scimsrv.http import Fields, read_body
 from scimsrv.limits import DEFAULT
 from scimsrv.oauth.asking import parameters
 from scimsrv.oauth.authorization import (
-    ByCode,
     Refused,
     authenticated,
     back,
+    is_renewable,
     not_granted,
     not_known,
     not_now,
+    not_registered_for,
     query_of,
     read_authorization,
     read_exchange,
@@ -127,9 +128,11 @@ class Applications:
         try:
             given = parameters(headers.get(b"content-type"), body)
             id_, secret, asked = read_exchange(given, headers.all(b"authorization"))
-            await self._known(id_, secret)
-            if isinstance(asked, ByCode):
-                issued = await store.redeem(self.pool, self.tenant, id_, asked.code, asked.redirect, asked.challenge, self._by(id_))
+            renewable = is_renewable((await self._known(id_, secret)).metadata)
+            if isinstance(asked, store.ByCode):
+                issued = await store.redeem(self.pool, self.tenant, id_, asked, self._by(id_), renewable=renewable)
+            elif not renewable:
+                raise not_registered_for()
             else:
                 issued = await store.renew(self.pool, self.tenant, id_, asked.token, self._by(id_))
             if issued is None:
@@ -159,10 +162,11 @@ class Applications:
         found = origin()
         return [actor] if found is None else [actor, found[0], self.address]
 
-    async def _known(self, id_: str, secret: str) -> None:
+    async def _known(self, id_: str, secret: str) -> store.Application:
         found = await store.find_application(self.pool, self.tenant, id_)
         if found is None or not found.has(secret):
             raise not_known()
+        return found
 
     # -- for the user --------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from scimsrv.errors import Kind, ScimError
 from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import CredentialMissing
 from scimsrv.store.identity import Credential
@@ -43,6 +44,9 @@ MOST_APPLICATIONS: Final = 1_000
 MOST_UNUSED: Final = 50
 MOST_WAITING: Final = 1_000
 MOST_WAITING_OF_NETWORK: Final = 100
+
+MOST_PERMITTED: Final = 100
+"""What a user may permit applications at a time."""
 
 OFFLINE: Final = "offline_access"
 
@@ -76,7 +80,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What an application gets for a code or a refresh token; `refresh` is None without the scope `offline_access`."""
+    """What an application gets for a code or a refresh token; `refresh` is None without the scope `offline_access`, and for one that
+    has not registered for it."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
@@ -163,30 +168,42 @@ async def find_asked(db: Queries, tenant: int, id_: str) -> Permission | None:
 
 
 async def answer(db: Queries, tenant: int, id_: str, user: str, subject: str | None, by: Sequence[str]) -> Answered | None:
-    """Note a user's answer, given by a token with this subject, None for no; None when there is nothing (any more) to be answered."""
+    """Note a user's answer, given by a token with this subject, None for no; None when there is nothing (any more) to be answered. Raises
+    ScimError 409 for somebody who permits as much as one may."""
     if not _REQUEST.fullmatch(id_):
         return None
     if subject is None:
         row = await db.fetchrow(_SQL["deny"], tenant, id_)
         return None if row is None else Answered(row["redirect"], row["state"], None)
     code = _new(CODE, id_)
-    row = await db.fetchrow(_SQL["permit"], tenant, id_, user, subject, _digest(code), CODE_SECONDS, by)
+    row = await db.fetchrow(_SQL["permit"], tenant, id_, user, subject, _digest(code), CODE_SECONDS, by, MOST_PERMITTED)
+    if row is not None and row["state"] is None:
+        raise ScimError(Kind.CONFLICT, f"A user may permit {MOST_PERMITTED} times at once: withdraw what is permitted to others first")
     return None if row is None else Answered(row["redirect"], row["state"], code)
 
 
-async def redeem(db: Queries, tenant: int, application: str, code: str, redirect: str, challenge: str, by: Sequence[str]) -> Issued | None:
-    """Tokens for a code, once; None for one that is not good. What a code gave ends when its application shows it again (RFC 6749
-    §4.1.2); another application, to which it was not issued, ends nothing by it (RFC 6749 §4.1.3)."""
-    id_ = _grant_of(code, CODE)
+@dataclass(frozen=True, slots=True)
+class ByCode:
+    """A code that is to be redeemed: where it came to, and the challenge that its verifier answers."""
+
+    code: str = field(repr=False)
+    redirect: str
+    challenge: str
+
+
+async def redeem(db: Queries, tenant: int, application: str, shown: ByCode, by: Sequence[str], *, renewable: bool) -> Issued | None:
+    """Tokens for a code, once, with one to refresh them where that is `renewable`; None for one that is not good. What a code gave ends
+    when its application shows it again (RFC 6749 §4.1.2); another one, to which it was not issued, ends nothing by it (§4.1.3)."""
+    id_ = _grant_of(shown.code, CODE)
     if id_ is None:
         return None
     access, refresh = _new(ACCESS, id_), _new(REFRESH, id_)
-    said = (_digest(code), redirect, challenge, _digest(access), ACCESS_SECONDS, _digest(refresh), _REFRESH_SECONDS)
-    row = await db.fetchrow(_SQL["redeem"], tenant, id_, application, *said)
+    said = (_digest(shown.code), shown.redirect, shown.challenge, _digest(access), ACCESS_SECONDS)
+    row = await db.fetchrow(_SQL["redeem"], tenant, id_, application, *said, _digest(refresh) if renewable else None, _REFRESH_SECONDS)
     if row is None:
-        await db.execute(_SQL["end"], tenant, id_, application, _digest(code), by, "A code was shown again")
+        await db.execute(_SQL["end"], tenant, id_, application, _digest(shown.code), by, "A code was shown again")
         return None
-    return Issued(access, refresh if OFFLINE in row["scopes"] else None, row["scopes"])
+    return Issued(access, refresh if row["renewable"] else None, row["scopes"])
 
 
 async def renew(db: Queries, tenant: int, application: str, token: str, by: Sequence[str]) -> Issued | None:

@@ -64,11 +64,15 @@ RETURNING id
 SELECT g.id, g.scopes, g.expires, a.metadata FROM badge_grant g JOIN badge_application a ON a.tenant = $1 AND a.id = g.application
 WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
 
--- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good, $7 by whom it is done
+-- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good, $7 by whom it is
+-- done, $8 how much a user may permit at a time: no redirect where that is so much
 -- name: permit
-WITH permitted AS (
+WITH held AS (
+    SELECT count(*) AS permissions FROM badge_grant g WHERE g.tenant = $1 AND g.holder = $3 AND g.expires > now()
+), permitted AS (
     UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
-    WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING application, scopes, holder, redirect, state
+    WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() AND (SELECT h.permissions FROM held h) < $8::integer
+    RETURNING application, scopes, holder, redirect, state
 ), used AS (
     UPDATE badge_application a SET used = now() FROM permitted p WHERE a.tenant = $1 AND a.id = p.application
 ), logged AS (
@@ -77,22 +81,24 @@ WITH permitted AS (
            json_build_object('application', p.application, 'scopes', p.scopes)::text
     FROM permitted p
 )
-SELECT redirect, state FROM permitted
+SELECT p.redirect, p.state FROM held h LEFT JOIN permitted p ON true WHERE p.state IS NOT NULL OR h.permissions >= $8::integer
 
 -- $2 id
 -- name: deny
 DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() RETURNING redirect, state
 
 -- $2 id, $3 application, $4 digest of the code, $5 where it went back to, $6 challenge, $7/$8 digest of the access token and its seconds,
--- $9 digest of the refresh token or NULL, $10 seconds for which that is good: once only, and for a user who is active
+-- $9 digest of the refresh token, or NULL where there is to be none, $10 seconds for which that is good: once only, and for a user who is
+-- active
 -- name: redeem
 UPDATE badge_grant SET redeemed = true, access = $7, access_until = now() + make_interval(secs => $8::float8),
        refresh = CASE WHEN 'offline_access' = ANY (scopes) THEN $9::bytea END,
-       expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) THEN $10::float8 ELSE $8::float8 END)
+       expires = now() + make_interval(secs => CASE WHEN 'offline_access' = ANY (scopes) AND $9::bytea IS NOT NULL THEN $10::float8
+                                                    ELSE $8::float8 END)
 WHERE tenant = $1 AND id = $2 AND application = $3 AND code = $4 AND redirect = $5 AND challenge = $6 AND NOT redeemed
   AND subject IS NOT NULL AND expires > now()
   AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = holder AND r.document::json ->> 'active' IS DISTINCT FROM 'false')
-RETURNING scopes
+RETURNING scopes, refresh IS NOT NULL AS renewable
 
 -- $2 id, $3 application, $4 digest of the code or token of it that is shown, NULL for a refresh token that was replaced, $5 by whom it is
 -- done, $6 why: what was granted ends, which is in the trail

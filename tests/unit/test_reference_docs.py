@@ -231,6 +231,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "the oldest that nobody permits anything goes; 503 where there is none",
         "",
     ),
+    ("permissions of a user at a time", f"{applications.MOST_PERMITTED}", "409", ""),
     (
         "credentials that a user keeps; bytes of one",
         f"{host.KEPT:,}; {host.BYTES:,}",
@@ -304,6 +305,7 @@ _MET: Final = {
     "applications of a tenant; of one network that nobody permits anything": (
         "tests/store/test_applications.py::test_who_gives_way_to_an_application"
     ),
+    "permissions of a user at a time": "tests/wire/test_open_badges_permissions.py::test_as_much_as_a_user_may_permit",
     "credentials that a user keeps; bytes of one": "tests/wire/test_badges_hostile.py::test_a_full_wallet_takes_newer_ones",
     "credentials in a page of the Open Badges API; bytes of them": "tests/wire/test_open_badges_api.py::test_pages_have_so_many_bytes",
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",

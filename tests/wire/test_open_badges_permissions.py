@@ -8,13 +8,13 @@ import orjson
 import pytest
 
 from scimsrv.openbadges.description import PROFILE
-from scimsrv.store.applications import OFFLINE
+from scimsrv.store.applications import MOST_PERMITTED, OFFLINE
 from tests.wire.admin_support import admin_api
 from tests.wire.badges import Badges
 from tests.wire.support import Client, Server
 from tests.wire.test_audit import BULK
 from tests.wire.test_open_badges_api import API
-from tests.wire.test_open_badges_oauth import App, _all, _app
+from tests.wire.test_open_badges_oauth import OAUTH, App, _all, _app, _said
 
 MERGE = "application/merge-patch+json"
 SUBJECT = "ada@example.com"
@@ -186,3 +186,36 @@ async def test_badges_that_are_switched_off_leave_nothing_permitted(server: Serv
         off = await admin.ask("PATCH", f"/tenants/{made.client.slug}/policy", {"badges": False}, content_type=MERGE)
         assert off.status_code == 200, off.text
     assert await server.pool.fetchval("SELECT count(*) FROM badge_grant WHERE tenant = $1", made.client.id) == 0
+
+
+async def test_an_application_that_has_not_registered_for_refresh_tokens(server: Server) -> None:
+    """Who registers for codes alone (RFC 7591 §2) gets no refresh token, and users are not asked for what it does not get."""
+    made, own, _, other = await _all(server)
+    app = await _app(made.client, scope=f"{PROFILE} {OFFLINE}")
+    request = await app.request(scope=f"{PROFILE} {OFFLINE}")
+    assert list((await own.get(f"{OAUTH}/requests/{request}")).json()["scopes"]) == [PROFILE]
+    assert _said((await app.ask(scope=OFFLINE)).headers["location"])["error"] == "invalid_scope"
+    token = (await app.redeem(await app.code(own, scope=f"{PROFILE} {OFFLINE}"))).json()
+    assert (token["scope"], "refresh_token" in token) == (PROFILE, False)
+    theirs = await _granted(other, own)
+    refused = await app.post("token", grant_type="refresh_token", refresh_token=theirs["refresh_token"])
+    assert (refused.status_code, refused.json()["error"]) == (400, "unauthorized_client")
+    assert await _refresh(other, theirs) == 200
+
+
+async def test_as_much_as_a_user_may_permit(server: Server) -> None:
+    """A user permits a hundred times at once; one more is refused, and waits until something is withdrawn. What has expired counts for
+    nothing."""
+    made, own, ada, app = await _all(server)
+    text = (
+        "INSERT INTO badge_grant (tenant, id, application, scopes, redirect, state, challenge, holder, subject, redeemed, expires)"
+        " SELECT $1, 'old-' || g, $2, '{}', '', '', '', $3, 'x', true, now() + make_interval(hours => CASE WHEN g < $4 THEN 1 ELSE -1 END)"
+        " FROM generate_series(1, 120) g"
+    )
+    await server.pool.execute(text, made.client.id, app.id, ada, MOST_PERMITTED)
+    last, more = await app.request(), await app.request()
+    assert (await own.post(f"{OAUTH}/requests/{last}", {"permit": True})).status_code == 200
+    refused = await own.post(f"{OAUTH}/requests/{more}", {"permit": True})
+    assert (refused.status_code, "A user may permit 100 times at once" in refused.json()["detail"]) == (409, True)
+    assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 204
+    assert (await own.post(f"{OAUTH}/requests/{more}", {"permit": True})).status_code == 200

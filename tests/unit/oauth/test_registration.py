@@ -43,6 +43,10 @@ ASKED = {
 }
 
 
+REGISTERED = read_registration(METADATA, ALL_SCOPES)
+RENEWABLE = read_registration(METADATA | {"grant_types": ["authorization_code", "refresh_token"]}, ALL_SCOPES)
+
+
 def test_what_is_registered() -> None:
     """What is left out has the defaults of RFC 7591 §2, and what is not known is not kept."""
     made = read_registration(METADATA | {"jwks_uri": "https://app.example/keys", "contacts": ["a@app.example"]}, ALL_SCOPES)
@@ -97,15 +101,22 @@ def test_what_is_not_registered(change: dict[str, Any], error: str) -> None:
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"scope": ""}, "invalid_scope"),
         ({"scope": f"{READ} {KEEP}"}, "invalid_scope"),
+        ({"scope": OFFLINE}, "invalid_scope"),
         ({"redirect_uri": "https://app.example/back"}, "invalid_request"),
     ],
 )
 def test_what_is_not_asked(change: dict[str, str], error: str) -> None:
     """PKCE with S256, a state, an exact redirect_uri and registered scopes are what a request needs."""
-    assert read_authorization(ASKED, METADATA).scopes == (READ,)
+    assert read_authorization(ASKED, REGISTERED).scopes == (READ,)
     with pytest.raises(OAuth2Error) as refused:
-        read_authorization(ASKED | change, METADATA)
+        read_authorization(ASKED | change, REGISTERED)
     assert refused.value.error == error
+
+
+@pytest.mark.parametrize(("metadata", "scopes"), [(REGISTERED, (READ,)), (RENEWABLE, (READ, OFFLINE))])
+def test_who_may_refresh(metadata: dict[str, Any], scopes: tuple[str, ...]) -> None:
+    """A user is asked for access without the user by applications alone that registered for refresh tokens."""
+    assert read_authorization(ASKED | {"scope": f"{READ} {OFFLINE}"}, metadata).scopes == scopes
 
 
 @pytest.mark.parametrize(
