@@ -89,7 +89,7 @@ class Settings(BaseModel):
     )
     badge_contexts: Path | None = Field(default=None, description="folder with the JSON-LD contexts that embedded proofs of badges need")
     badge_status_hosts: tuple[str, ...] = Field(
-        default=(), description="hosts, or `*.` and a domain, from which revocation lists of other badge issuers are fetched"
+        default=(), description="hosts, or `*.` and a domain, from which status lists of other badge issuers are fetched"
     )
     badge_consent_url: str | None = Field(
         default=None,

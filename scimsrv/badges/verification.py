@@ -6,7 +6,7 @@ Pure: who calls looks up the keys and the status list that `read` names, and `ju
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,6 +82,11 @@ class Report:
     structure: Sequence[str] = ()
     warnings: Sequence[str] = field(default=())
 
+    @property
+    def holds(self) -> bool:
+        """Whether the credential is its issuer's, whatever became of it since."""
+        return (self.signature.verdict, self.issuer_binding.verdict) == ("valid", "proven")
+
     def shown(self) -> dict[str, Any]:
         """The report as JSON."""
         return {
@@ -144,6 +149,11 @@ def judge(
         faults(presented.credential),
         warnings,
     )
+
+
+def with_status(report: Report, credential: Mapping[str, Any], revoked: bool | str | None, now: datetime) -> Report:
+    """The report with what the credential's status list says, which is asked when the rest is known; `revoked` as `status` of `judge`."""
+    return replace(report, status=_status(credential, revoked, now))
 
 
 def _of_token(

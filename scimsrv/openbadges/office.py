@@ -16,7 +16,7 @@ from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.signing import multikey_of, public_jwk
 from scimsrv.badges.strict import UnreadableError
 from scimsrv.errors import Kind, ScimError
-from scimsrv.oauth.fetching import Fetcher
+from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.observe import Badged, observe
 from scimsrv.openbadges.lists import Lists
 from scimsrv.store import issuing, signatures
@@ -32,6 +32,9 @@ _BELIEVED: Final = 5.0
 
 #: Documents whose proofs are made or verified at a time; the others wait, so that requests of other kinds get their turn.
 _AT_ONCE: Final = 2
+
+#: Lists of other servers that one verification fetches.
+_LISTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Office:
     def of(
         cls, pool: Tenants, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str, hosts: Collection[str] = ()
     ) -> Office:
-        """An office that has done nothing yet; `hosts` are those from which revocation lists may be fetched."""
+        """An office that has done nothing yet; `hosts` are those from which status lists may be fetched."""
         lists = Lists(Fetcher(hosts, setting="badge_status_hosts"))
         return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [], lists)
 
@@ -97,7 +100,8 @@ class Office:
     async def verify(self, payload: bytes, recipient: str | None = None) -> dict[str, Any]:
         """The report on a credential and the endorsements that it carries, as JSON. Raises UnreadableError."""
         presented = verification.read(payload)
-        report = await self._judged(presented)
+        asked: set[str] = set()
+        report = await self._judged(presented, asked)
         observe(Badged("verified" if report.signature.verdict == "valid" else "refuted"))
         carried = endorsements.carried(presented.credential)
         return {
@@ -105,16 +109,22 @@ class Office:
             "credential": _summary(presented.credential),
             **report.shown(),
             **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
-            **({"endorsements": [await self._endorsed(one) for one in carried]} if carried else {}),
+            **({"endorsements": [await self._endorsed(one, asked) for one in carried]} if carried else {}),
         }
 
-    async def _judged(self, presented: verification.Presented) -> verification.Report:
-        keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
-        status = await self._status(presented)
-        async with self.turns:
-            return await asyncio.to_thread(verification.judge, presented, keys, status, datetime.now(UTC), self.canonicalizer)
+    async def _judged(self, presented: verification.Presented, asked: set[str]) -> verification.Report:
+        """The report on a credential. `asked` are the lists of other servers that this verification has asked for."""
+        report = await self._proven(presented)
+        status = await self._status(presented, asked, holds=report.holds)
+        return verification.with_status(report, presented.credential, status, datetime.now(UTC))
 
-    async def _endorsed(self, carried: endorsements.Endorsement) -> dict[str, Any]:
+    async def _proven(self, presented: verification.Presented) -> verification.Report:
+        """The report on a credential, as if it had no status list."""
+        keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
+        async with self.turns:
+            return await asyncio.to_thread(verification.judge, presented, keys, None, datetime.now(UTC), self.canonicalizer)
+
+    async def _endorsed(self, carried: endorsements.Endorsement, asked: set[str]) -> dict[str, Any]:
         """The report on an endorsement. Those that it carries itself are not looked at."""
         try:
             presented = verification.read(carried.payload)
@@ -123,7 +133,7 @@ class Office:
         said = endorsements.comment(presented.credential)
         summary = {name: value for name, value in _summary(presented.credential).items() if name in ("id", "issuer", "issuerName")}
         structure = endorsements.faults(presented.credential, carried.target)
-        judged = (await self._judged(presented)).shown() | {"structure": structure}
+        judged = (await self._judged(presented, asked)).shown() | {"structure": structure}
         return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged}
 
     async def _key(self, method: str) -> verification.KnownKey | None:
@@ -143,29 +153,59 @@ class Office:
                 return verification.KnownKey(key.jwk, places.issuer(issuer), "one of the issuer's keys on this server", key.compromised)
         return None
 
-    async def _status(self, presented: verification.Presented) -> bool | str | None:
-        """Whether the credential is revoked by its list, or why that is not known."""
+    async def _status(self, presented: verification.Presented, asked: set[str], *, holds: bool) -> bool | str | None:
+        """Whether the credential is revoked by its list, or why that is not known; lists of other servers are asked about what `holds`."""
         try:
             entry = verification.status_entry(presented.credential)
         except status_list.StatusListError as problem:
             return str(problem)
         if entry is None:
             return None
-        if isinstance(entry, revocation_list.ListEntry):
-            return await self.lists.status(entry, presented.issuer, str(presented.credential.get("id")))
         own = owner_of(entry.url, self.public)
-        number = entry.url.rsplit("/", 1)[-1]
-        if own is None or not number.isascii() or not number.isdigit() or len(number) > 9:
-            return "the status list is not one of this server, and nothing is fetched"
+        if own is None or isinstance(entry, revocation_list.ListEntry):
+            return await self._elsewhere(presented, entry, asked, holds=holds)
         slug, issuer = own
-        places = self.places(slug)
-        if entry.url != places.status_list(issuer, int(number)) or presented.issuer != places.issuer(issuer):
+        places, number = self.places(slug), entry.url.rsplit("/", 1)[-1]
+        known = number.isascii() and number.isdigit() and len(number) <= 9
+        if not known or entry.url != places.status_list(issuer, int(number)) or presented.issuer != places.issuer(issuer):
             return "the status list is not one of the issuer's"
         if entry.index >= status_list.SIZE:
             return "RANGE_ERROR: statusListIndex is beyond the end of the list"
         tenant = await issuing.find_tenant_key(self.pool.across(), slug)
         found = None if tenant is None else await issuing.is_revoked(self.pool.of(tenant), tenant, issuer, int(number), entry.index)
         return "the place in the status list is nobody's" if found is None else found
+
+    async def _elsewhere(
+        self,
+        presented: verification.Presented,
+        entry: status_list.StatusEntry | revocation_list.ListEntry,
+        asked: set[str],
+        *,
+        holds: bool,
+    ) -> bool | str:
+        """What a list of another server says, which has to be the issuer's. Nobody has a list fetched by a credential that is not one."""
+        if not self.lists.fetcher.hosts:
+            return "the status list is not one of this server, and nothing is fetched"
+        if not holds:
+            return "a list of another server is fetched for a credential alone whose signature and issuer hold"
+        if len(asked | {entry.url}) > _LISTS:
+            return f"more than {_LISTS} lists are named, and the others are not fetched"
+        asked.add(entry.url)
+        try:
+            body = await self.lists.body(entry.url)
+            if isinstance(entry, revocation_list.ListEntry):
+                return revocation_list.is_listed(body, entry.url, presented.issuer, str(presented.credential.get("id")))
+            listed = verification.read(body)
+            report = await self._proven(listed)
+            if not report.holds or listed.issuer != presented.issuer:
+                return "the status list is not signed by the issuer"
+            if report.status.verdict != "active":
+                return f"the status list is {report.status.verdict}"
+            return await asyncio.to_thread(status_list.revoked_in, listed.credential, entry)
+        except FetchError as problem:
+            return f"the status list cannot be had: {problem}"
+        except (status_list.StatusListError, UnreadableError) as problem:
+            return str(problem)
 
 
 def _method(issuer: str) -> Any:

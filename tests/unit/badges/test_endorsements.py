@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -12,8 +11,6 @@ from scimsrv.badges.endorsements import MOST, Endorsement, carried, comment, fau
 from scimsrv.badges.revocation_list import ENTRY, ListEntry, is_listed
 from scimsrv.badges.status_list import StatusListError
 from scimsrv.badges.verification import status_entry
-from scimsrv.oauth.fetching import Fetcher, FetchError
-from scimsrv.openbadges.lists import Lists
 from tests.unit.badges.test_verification import CREDENTIAL, ISSUER
 
 URL = "https://lists.example/1"
@@ -79,25 +76,3 @@ def test_entries_that_name_no_list(status: dict[str, Any]) -> None:
     """The id is the URL of the list."""
     with pytest.raises(StatusListError, match="must be its URL"):
         status_entry({"credentialStatus": status})
-
-
-async def test_lists_are_fetched_where_that_is_permitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None by default; from listed hosts once a minute, whatever that says; from others never."""
-    fetched: list[str] = []
-
-    async def fetch(_self: Fetcher, url: str) -> bytes:
-        fetched.append(url)
-        if url != URL:
-            raise FetchError("it is away")
-        return orjson.dumps(LIST)
-
-    assert "nothing is fetched" in str(await Lists(Fetcher(())).status(ListEntry(URL), ISSUER, "urn:a"))
-    refused = await Lists(Fetcher(["other.example"], setting="badge_status_hosts")).status(ListEntry(URL), ISSUER, "urn:a")
-    assert "badge_status_hosts does not list lists.example" in str(refused)
-    monkeypatch.setattr(Fetcher, "fetch", fetch)
-    lists = Lists(Fetcher(["lists.example"]))
-    answers = await asyncio.gather(*(lists.status(ListEntry(URL), ISSUER, one) for one in ("urn:a", "urn:d")))
-    assert answers == [True, False]
-    assert await lists.status(ListEntry(URL), "urn:other", "urn:a") == "the revocation list is not the issuer's, or has another id"
-    assert "it is away" in str(await lists.status(ListEntry("https://lists.example/2"), ISSUER, "urn:a"))
-    assert fetched.count(URL) <= 2
