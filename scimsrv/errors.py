@@ -72,6 +72,10 @@ class ScimError(Exception):
         return f"{self.kind.name}: {self.sentence}"
 
 
+class OverError(ScimError):
+    """401 for a credential that was good once: to show it again is no attempt to guess one."""
+
+
 def invalid_value(detail: str) -> ScimError:
     """400 invalidValue with a detail."""
     return ScimError(Kind.INVALID_VALUE, detail)

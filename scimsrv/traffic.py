@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import Kind, OverError, ScimError
 from scimsrv.limits import Limits
 from scimsrv.rates import Rates, refused
 from scimsrv.store.pool import Tenants
@@ -269,7 +269,9 @@ class Traffic:
             return made
 
     def judged(self, error: ScimError, address: str) -> ScimError:
-        """What a request that was refused is answered: 429 for one bad token too many from its address."""
+        """What a request that was refused is answered: 429 for one bad token too many from its address. One that was good once is none."""
+        if isinstance(error, OverError):
+            return error
         if error.kind is Kind.UNAUTHORIZED and "error=" in error.headers.get("WWW-Authenticate", ""):
             try:
                 self.attempts.failed(address)

@@ -9,9 +9,10 @@ from starlette.types import Receive
 from starlette.types import Scope as Connection
 
 from scimsrv.auth import Principal, Right, Shown
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import Kind, OverError, ScimError
 from scimsrv.http import Fields, read_body
 from scimsrv.oauth.service import client_address, client_network
+from scimsrv.observe import denied
 from scimsrv.observing import entered
 from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.applications import Applications, answer_of
@@ -84,9 +85,10 @@ class Api:
             return *await self._front.admit(connection, headers, slug), None
         tenant = await find_tenant_key(self._office.pool.across(), slug)
         found = None if tenant is None else await find_access(self._office.pool.of(tenant), tenant, token)
-        if found is None:
+        if found is None or not found.good:
+            denied("bearer", "invalid" if found is None else "expired")
             challenge = {"WWW-Authenticate": 'Bearer realm="scim", error="invalid_token"'}
-            raise ScimError(Kind.UNAUTHORIZED, "The bearer token is not valid", headers=challenge)
+            raise (ScimError if found is None else OverError)(Kind.UNAUTHORIZED, "The bearer token is not valid", headers=challenge)
         entered(slug, found.credential.kid, client_address(connection) or "")
         if not found.credential.active:
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")

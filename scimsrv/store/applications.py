@@ -224,23 +224,25 @@ async def renew(db: Queries, tenant: int, application: str, token: str, by: Sequ
 @dataclass(frozen=True, slots=True)
 class Access:
     """What an access token stands for: its `credential` has no scopes, since it is good for nothing but the Open Badges API, where it has
-    `scopes`, for this `user`."""
+    `scopes`, for this `user`. One that is not `good` has expired or was replaced: it names something that was permitted, by 128 bits that
+    nobody guesses."""
 
     credential: Credential
     user: str
     scopes: frozenset[str]
+    good: bool
     token: str = field(repr=False)
 
 
 async def find_access(db: Queries, tenant: int, token: str) -> Access | None:
-    """What an access token stands for, None for one that is not good."""
+    """What an access token stands for, None where it is none of what anybody permitted."""
     id_ = _grant_of(token, ACCESS)
     row = None if id_ is None else await db.fetchrow(_SQL["by_access"], tenant, id_, _digest(token))
     if row is None:
         return None
     active = row["status"] == "active"
     found = Credential(row["tenant"], row["slug"], active, row["revision"], row["application"], frozenset(), row["subject"])
-    return Access(found, row["holder"], frozenset(row["scopes"]), token)
+    return Access(found, row["holder"], frozenset(row["scopes"]), row["good"], token)
 
 
 async def end(db: Queries, tenant: int, application: str, token: str, by: Sequence[str], reason: str) -> None:

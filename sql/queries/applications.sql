@@ -33,10 +33,11 @@ SELECT a.id, a.secret, a.metadata, a.created FROM badge_application a WHERE a.te
 
 -- $2 id, $3 application, $4 scopes, $5 where to go back to, $6 state, $7 challenge, $8 seconds for a user to answer, $9 the network that the
 -- user comes from, $10 how many there may be that wait, $11 how many of one network: beyond either the oldest that waits goes, of the
--- network that has the most, and there of the application that has. No row where the application is gone. What has expired is forgotten.
+-- network that has the most, and there of the application that has. No row where the application is gone. What has expired is
+-- forgotten, where there were tokens for it a day later: until then they are known as what they were.
 -- name: ask
 WITH forgotten AS (
-    DELETE FROM badge_grant WHERE tenant = $1 AND expires < now()
+    DELETE FROM badge_grant WHERE tenant = $1 AND expires < now() AND (NOT redeemed OR expires < now() - interval '1 day')
 ), waiting AS (
     SELECT g.id, g.application, g.network, g.created,
            row_number() OVER (PARTITION BY g.network, g.application ORDER BY g.created DESC, g.id DESC) AS of_both
@@ -106,12 +107,12 @@ RETURNING scopes, refresh IS NOT NULL AS renewable
 WITH ended AS (
     DELETE FROM badge_grant WHERE tenant = $1 AND id = $2 AND application = $3 AND redeemed
     AND CASE WHEN $4::bytea IS NULL THEN refresh IS NOT NULL ELSE $4 IN (code, access, refresh) END
-    RETURNING application, scopes, holder
+    RETURNING application, scopes, holder, expires > now() AS live
 )
 INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
 SELECT $1, date_trunc('milliseconds', now()), ($5::text[])[1], nullif(($5::text[])[2:], '{}'), 'withdraw', 'Permission', e.holder, 1, '{}',
        json_build_object('reason', $6::text, 'ended', json_build_array(json_build_object('application', e.application, 'scopes', e.scopes)))::text
-FROM ended e
+FROM ended e WHERE e.live
 
 -- $2 id, $3 application, $4 digest of the refresh token, $5/$6 digest of the access token and its seconds, $7 digest of the next refresh
 -- token, $8 seconds for which that is good: for a user who is active
@@ -122,11 +123,12 @@ WHERE tenant = $1 AND id = $2 AND application = $3 AND refresh = $4 AND redeemed
   AND EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = holder AND r.document::json ->> 'active' IS DISTINCT FROM 'false')
 RETURNING scopes
 
--- $2 id, $3 digest of the access token: whom it stands for and what it may do
+-- $2 id, $3 digest of the access token: whom it stands for and what it may do, and whether it is good, or was
 -- name: by_access
-SELECT g.application, g.scopes, g.holder, g.subject, t.id AS tenant, t.slug, t.status, t.revision
+SELECT g.application, g.scopes, g.holder, g.subject, t.id AS tenant, t.slug, t.status, t.revision,
+       coalesce(g.access = $3 AND g.access_until > now(), false) AS good
 FROM badge_grant g JOIN tenant t ON t.id = $1
-WHERE g.tenant = $1 AND g.id = $2 AND g.access = $3 AND g.access_until > now()
+WHERE g.tenant = $1 AND g.id = $2 AND g.redeemed
 
 -- $2 user: what the user permitted
 -- name: permitted
@@ -139,14 +141,14 @@ WHERE g.tenant = $1 AND g.holder = $2 AND g.redeemed AND g.expires > now() ORDER
 -- name: withdraw
 WITH ended AS (
     DELETE FROM badge_grant WHERE tenant = $1 AND holder = $2 AND application = coalesce($3::text, application)
-    RETURNING application, scopes, holder
+    RETURNING application, scopes, holder, expires > now() AS live
 ), logged AS (
     INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
     SELECT $1, date_trunc('milliseconds', now()), ($4::text[])[1], nullif(($4::text[])[2:], '{}'), 'withdraw', 'Permission', e.holder, 1, '{}',
            json_build_object('reason', $5::text, 'ended', json_agg(json_build_object('application', e.application, 'scopes', e.scopes)))::text
-    FROM ended e GROUP BY e.holder
+    FROM ended e WHERE e.live GROUP BY e.holder
 )
-SELECT count(*) AS ended FROM ended
+SELECT count(*) AS ended FROM ended e WHERE e.live
 
 -- Everything that the tenant's users permit ends.
 -- name: withdraw_all

@@ -11,7 +11,7 @@ from scimsrv.openbadges.description import PROFILE
 from scimsrv.store.applications import MOST_PERMITTED, OFFLINE
 from tests.wire.admin_support import admin_api
 from tests.wire.badges import Badges
-from tests.wire.support import Client, Server
+from tests.wire.support import Client, Server, Starter
 from tests.wire.test_audit import BULK
 from tests.wire.test_open_badges_api import API
 from tests.wire.test_open_badges_oauth import OAUTH, App, _all, _app, _said
@@ -219,3 +219,24 @@ async def test_as_much_as_a_user_may_permit(server: Server) -> None:
     assert (refused.status_code, "A user may permit 100 times at once" in refused.json()["detail"]) == (409, True)
     assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 204
     assert (await own.post(f"{OAUTH}/requests/{more}", {"permit": True})).status_code == 200
+
+
+async def test_tokens_that_are_over_are_no_guesses(start: Starter) -> None:
+    """A token that has expired, or was replaced, is refused like any other and counts as no attempt to guess one; what never was one
+    does."""
+    async with start(bad_tokens=2) as server:
+        made, own, _, app = await _all(server)
+        replaced = await _granted(app, own)
+        assert await _refresh(app, replaced) == 200
+        expired, gone = await _granted(app, own), (await app.redeem(await app.code(own, scope=PROFILE))).json()
+        times = "UPDATE badge_grant SET access_until = now() - interval '1 minute', expires = CASE WHEN refresh IS NULL THEN"
+        await server.pool.execute(f"{times} now() - interval '1 minute' ELSE expires END WHERE access_until > now()")
+        await app.request()  # forgets what expired long ago
+        for token in (replaced, expired, gone) * 2:
+            refused = await made.client.with_token(token["access_token"]).get(f"{API}/profile")
+            assert (refused.status_code, 'error="invalid_token"' in refused.headers["www-authenticate"]) == (401, True)
+        guess = {"access_token": f"sob_{'0' * 32}_{'A' * 43}"}
+        assert [await _use(made, guess) for _ in range(3)] == [401, 401, 429]
+        assert await _refresh(app, expired) == 200
+        (listed,) = (await own.get("/badges/applications")).json()["applications"][:1]
+        assert listed["id"] == app.id
