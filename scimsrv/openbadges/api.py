@@ -49,6 +49,9 @@ _NEEDED: Final = {
     ("profile", "PUT"): CHANGE,
 }
 
+#: The calls that have a body.
+_WRITTEN: Final = (("credentials", "POST"), ("profile", "PUT"))
+
 #: The resource types that a user's own token has to be good for, where it is narrowed to some, by the last segment of the path.
 _TYPES: Final = {"credentials": (AWARD,), "kept": (AWARD,), "profile": ("User",)}
 
@@ -180,20 +183,23 @@ class Api:
             return host.discovery(self._published)
         principal, catalog, permitted = await self.bearer(connection, headers, slug)
         await self._front.enter(places, principal, catalog, _COSTLY if connection["method"] == "POST" else 1)
-        if permitted is None:
-            user, users = await self._user(principal, catalog, _TYPES.get(segments[-1], ()))
-        else:
-            user, users = await self._user_of_application(principal, catalog, permitted, (segments[-1], connection["method"]))
-        scope = self._front.scope_of(principal, catalog)
+        call = (segments[-1], connection["method"])
+        user, users = await self._user_at(principal, catalog, permitted, call)
+        scope, body = self._front.scope_of(principal, catalog), b""
+        if call in _WRITTEN:
+            body = await read_body(headers, receive, FOREIGN_BYTES if call[0] == "credentials" else scope.limits.search_body_bytes)
+            principal, catalog, permitted = await self.bearer(connection, headers, slug)  # the body may have taken long
+            user, users = await self._user_at(principal, catalog, permitted, call)
+            scope = self._front.scope_of(principal, catalog)
         asked = parameters(connection["query_string"])
         match (segments[3:] if segments[:3] == API else segments[:2]), connection["method"]:
             case ["credentials"], "POST":
                 media_type = (headers.get(b"content-type") or "").partition(";")[0].strip().lower()
-                return await host.keep(scope, user, media_type, await read_body(headers, receive, FOREIGN_BYTES))
+                return await host.keep(scope, user, media_type, body)
             case ["credentials"], _:
                 return await host.credentials(scope, user, asked)
             case ["profile"], "PUT":
-                return await host.write_profile(scope, users, user, await read_body(headers, receive, scope.limits.search_body_bytes))
+                return await host.write_profile(scope, users, user, body)
             case ["profile"], _:
                 return await host.profile(scope, users, user)
             case ["badges", "kept"], _:
@@ -202,6 +208,14 @@ class Api:
         if connection["method"] == "DELETE":
             return await applications.withdrawn(user, segments[-1], principal.credential)
         return await applications.permitted(user)
+
+    async def _user_at(
+        self, principal: Principal, catalog: Catalog, permitted: Access | None, call: tuple[str, str]
+    ) -> tuple[str, EffectiveSchema]:
+        """The user for whom a call (the last segment of the path, and the method) is made. Raises ScimError 403, 404 and 501."""
+        if permitted is None:
+            return await self._user(principal, catalog, _TYPES.get(call[0], ()))
+        return await self._user_of_application(principal, catalog, permitted, call)
 
     async def _user_of_application(
         self, principal: Principal, catalog: Catalog, permitted: Access, call: tuple[str, str]

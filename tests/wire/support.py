@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -63,7 +63,7 @@ class Client:
         body: Any = None,
         *,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
-        content: bytes | None = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
     ) -> httpx.Response:
         """Send a request; `path` is below the tenant, `body` is sent as SCIM JSON, `content` as it is."""
         sent = httpx.Headers(headers, encoding="latin-1")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
 
-from scimsrv.openbadges.description import PROFILE
+from scimsrv.openbadges.description import CHANGE, KEEP, PROFILE
 from scimsrv.store.applications import MOST_PERMITTED, OFFLINE
+from tests.unit.badges.test_verification import CREDENTIAL
 from tests.wire.admin_support import admin_api
 from tests.wire.badges import Badges
 from tests.wire.support import Client, Server, Starter
@@ -240,3 +242,26 @@ async def test_tokens_that_are_over_are_no_guesses(start: Starter) -> None:
         assert await _refresh(app, expired) == 200
         (listed,) = (await own.get("/badges/applications")).json()["applications"][:1]
         assert listed["id"] == app.id
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "credentials"), ("PUT", "profile")])
+@pytest.mark.parametrize("whose", ["own", "application's"])
+async def test_whoever_may_not_any_more_when_the_body_is_there(server: Server, whose: str, method: str, path: str) -> None:
+    """What was permitted when a request began, and is not when its body has come, is not stored."""
+    made, own, ada, app = await _all(server)
+    await server.set_policy(made.client, SWITCHES | {"me_attributes": ["displayName"]})
+    token = own.token
+    if whose != "own":
+        token = (await app.redeem(await app.code(own, scope=f"{KEEP} {CHANGE}"))).json()["access_token"]
+    body = orjson.dumps(CREDENTIAL | {"proof": {"type": "DataIntegrityProof"}}) if method == "POST" else b'{"name":"Another"}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:10]
+        assert (await made.client.patch(f"/Users/{ada}", _active(False))).status_code == 200
+        yield body[10:]
+
+    headers = {"Content-Type": "application/json"}
+    done = await made.client.with_token(token).request(method, f"{API}/{path}", content=pieces(), headers=headers)
+    assert done.status_code == (403 if whose == "own" else 401), done.text
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_kept WHERE tenant = $1", made.client.id) == 0
+    assert (await made.client.get(f"/Users/{ada}")).json()["displayName"] == "Ada"
