@@ -104,6 +104,8 @@ class Host:
             raise invalid_value("The credential needs an id, an issuer and a proof")
         issued = presented.credential.get("validFrom", presented.credential.get("issuanceDate"))
         identity = f"{_same(issuer)} {_same(id_)}"
+        if "\x00" in identity:
+            raise invalid_value("The ids of the credential and its issuer must not have the character U+0000")
         if len(identity) > 2_000:
             raise invalid_value("The ids of the credential and its issuer are too long")
         found = await self._found(scope, body)

@@ -139,6 +139,18 @@ async def test_what_is_refused(server: Server, body: bytes, media_type: str, sta
     assert (await own.get(f"{API}/credentials")).headers["x-total-count"] == "0"
 
 
+@pytest.mark.parametrize(("text", "refused"), [("urn:a%00b", ("id", "issuer")), ("urn:a\x00b", ("id", "issuer", "name", "proof"))])
+async def test_the_character_that_no_text_has(server: Server, text: str, refused: tuple[str, ...]) -> None:
+    """U+0000 is refused wherever it is written out, and escaped in ids, by which credentials are told from each other."""
+    _, own, _ = await _user(server)
+    for where in ("id", "issuer", "name", "proof"):
+        body = orjson.dumps(CREDENTIAL | {"proof": {"type": "DataIntegrityProof"}} | {where: {"type": text} if where == "proof" else text})
+        answer = await _post(own, body, "application/json")
+        assert answer.status_code == (400 if where in refused else 201 if where == "name" else 200), answer.text
+        assert where not in refused or "U+0000" in answer.json()["imsx_description"]
+    assert (await own.get("/badges/kept")).status_code == 200
+
+
 @pytest.mark.parametrize(("keeping", "unjudged"), [("checked", 201), ("proven", 400)])
 async def test_what_is_not_what_it_says(server: Server, keeping: str, unjudged: int) -> None:
     """A credential whose signature is invalid or whose key is another's is refused; what cannot be judged is kept and marked so, or refused
