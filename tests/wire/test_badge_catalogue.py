@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.badges import URN, Badges, achievement, badges
+from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, badges
 from tests.wire.support import Server, assert_error
 
 _RESULT = {"id": "urn:x:1", "name": "Score", "resultType": "Percent"}
@@ -109,3 +109,21 @@ async def test_a_skill_belongs_to_a_programme(server: Server) -> None:
     assert_error(refused, 400, "invalidValue", "result.status is required")
     results = [{"resultDescription": "urn:x:1", "value": "90"}, {"resultDescription": "urn:x:2", "status": "Completed"}]
     assert (await made.award(user, described, result=results))["result"] == results
+
+
+async def test_the_extension_of_users(server: Server) -> None:
+    """What a programme knows of a user stands beside the user's awards: addresses are told to who asks for them, and found by."""
+    made = await badges(server)
+    ada = await made.client.new_user("ada")
+    award = await made.award(ada["id"], await made.achievement())
+    own = {"onboardedAt": "2026-01-31T09:00:00Z", "substackEmail": "Ada@example.com", "meetupEmail": "ada@example.org"}
+    changed = await made.client.patch(f"/Users/{ada['id']}", {"op": "add", "path": USER_EXTENSION, "value": own})
+    assert changed.status_code == 200, changed.text
+    shown = (await made.client.get(f"/Users/{ada['id']}")).json()[USER_EXTENSION]
+    assert (shown.keys(), shown["awards"][0]["value"]) == ({"awards", "onboardedAt"}, award["id"])
+    asked = (await made.client.get(f"/Users/{ada['id']}", attributes=f"{USER_EXTENSION}:substackEmail")).json()
+    assert asked[USER_EXTENSION] == {"substackEmail": "Ada@example.com"}
+    found = await made.client.get("/Users", filter=f'{USER_EXTENSION}:substackEmail eq "ada@EXAMPLE.com"')
+    assert found.json()["totalResults"] == 1
+    wrong = await made.client.patch(f"/Users/{ada['id']}", {"op": "add", "path": f"{USER_EXTENSION}:onboardedAt", "value": "yesterday"})
+    assert wrong.status_code == 400
