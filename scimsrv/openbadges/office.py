@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,8 +33,17 @@ _BELIEVED: Final = 5.0
 #: Documents whose proofs are made or verified at a time; the others wait, so that requests of other kinds get their turn.
 _AT_ONCE: Final = 2
 
-#: Lists of other servers that one verification fetches.
+#: Lists of other servers that one verification fetches, and the depth to which it looks at endorsements of endorsements.
 _LISTS: Final = 3
+_DEPTH: Final = 3
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What one verification has looked at: the lists of other servers that it asked for, and how many endorsements it may still look at."""
+
+    lists: set[str] = field(default_factory=set)
+    endorsements: int = endorsements.MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +109,27 @@ class Office:
     async def verify(self, payload: bytes, recipient: str | None = None) -> dict[str, Any]:
         """The report on a credential and the endorsements that it carries, as JSON. Raises UnreadableError."""
         presented = verification.read(payload)
-        asked: set[str] = set()
-        report = await self._judged(presented, asked)
+        walk = _Walk()
+        report = await self._judged(presented, walk)
         observe(Badged("verified" if report.signature.verdict == "valid" else "refuted"))
-        carried = endorsements.carried(presented.credential)
         return {
             "form": presented.form,
             "credential": _summary(presented.credential),
             **report.shown(),
             **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
-            **({"endorsements": [await self._endorsed(one, asked) for one in carried]} if carried else {}),
+            **await self._endorsements(presented.credential, walk, 1),
         }
 
-    async def _judged(self, presented: verification.Presented, asked: set[str]) -> verification.Report:
-        """The report on a credential. `asked` are the lists of other servers that this verification has asked for."""
+    async def _endorsements(self, credential: Mapping[str, Any], walk: _Walk, depth: int) -> dict[str, Any]:
+        """The reports on the endorsements that a credential carries, and on those that these do; nothing where there are none."""
+        carried = endorsements.carried(credential)[: walk.endorsements] if depth <= _DEPTH else []
+        walk.endorsements -= len(carried)
+        return {"endorsements": [await self._endorsed(one, walk, depth) for one in carried]} if carried else {}
+
+    async def _judged(self, presented: verification.Presented, walk: _Walk) -> verification.Report:
+        """The report on a credential."""
         report = await self._proven(presented)
-        status = await self._status(presented, asked, holds=report.holds)
+        status = await self._status(presented, walk, holds=report.holds)
         return verification.with_status(report, presented.credential, status, datetime.now(UTC))
 
     async def _proven(self, presented: verification.Presented) -> verification.Report:
@@ -124,8 +138,8 @@ class Office:
         async with self.turns:
             return await asyncio.to_thread(verification.judge, presented, keys, None, datetime.now(UTC), self.canonicalizer)
 
-    async def _endorsed(self, carried: endorsements.Endorsement, asked: set[str]) -> dict[str, Any]:
-        """The report on an endorsement. Those that it carries itself are not looked at."""
+    async def _endorsed(self, carried: endorsements.Endorsement, walk: _Walk, depth: int) -> dict[str, Any]:
+        """The report on an endorsement at this depth."""
         try:
             presented = verification.read(carried.payload)
         except UnreadableError as problem:
@@ -133,8 +147,9 @@ class Office:
         said = endorsements.comment(presented.credential)
         summary = {name: value for name, value in _summary(presented.credential).items() if name in ("id", "issuer", "issuerName")}
         structure = endorsements.faults(presented.credential, carried.target)
-        judged = (await self._judged(presented, asked)).shown() | {"structure": structure}
-        return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged}
+        judged = (await self._judged(presented, walk)).shown() | {"structure": structure}
+        more = await self._endorsements(presented.credential, walk, depth + 1)
+        return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged, **more}
 
     async def _key(self, method: str) -> verification.KnownKey | None:
         """The key of this id: one of an issuer here, or one that is its own name. Nothing is fetched."""
@@ -153,7 +168,7 @@ class Office:
                 return verification.KnownKey(key.jwk, places.issuer(issuer), "one of the issuer's keys on this server", key.compromised)
         return None
 
-    async def _status(self, presented: verification.Presented, asked: set[str], *, holds: bool) -> bool | str | None:
+    async def _status(self, presented: verification.Presented, walk: _Walk, *, holds: bool) -> bool | str | None:
         """Whether the credential is revoked by its list, or why that is not known; lists of other servers are asked about what `holds`."""
         try:
             entry = verification.status_entry(presented.credential)
@@ -163,7 +178,7 @@ class Office:
             return None
         own = owner_of(entry.url, self.public)
         if own is None or isinstance(entry, revocation_list.ListEntry):
-            return await self._elsewhere(presented, entry, asked, holds=holds)
+            return await self._elsewhere(presented, entry, walk, holds=holds)
         slug, issuer = own
         places, number = self.places(slug), entry.url.rsplit("/", 1)[-1]
         known = number.isascii() and number.isdigit() and len(number) <= 9
@@ -179,7 +194,7 @@ class Office:
         self,
         presented: verification.Presented,
         entry: status_list.StatusEntry | revocation_list.ListEntry,
-        asked: set[str],
+        walk: _Walk,
         *,
         holds: bool,
     ) -> bool | str:
@@ -188,9 +203,9 @@ class Office:
             return "the status list is not one of this server, and nothing is fetched"
         if not holds:
             return "a list of another server is fetched for a credential alone whose signature and issuer hold"
-        if len(asked | {entry.url}) > _LISTS:
+        if len(walk.lists | {entry.url}) > _LISTS:
             return f"more than {_LISTS} lists are named, and the others are not fetched"
-        asked.add(entry.url)
+        walk.lists.add(entry.url)
         try:
             body = await self.lists.body(entry.url)
             if isinstance(entry, revocation_list.ListEntry):

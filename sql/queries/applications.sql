@@ -66,13 +66,19 @@ SELECT g.id, g.scopes, g.expires, a.metadata FROM badge_grant g JOIN badge_appli
 WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
 
 -- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good, $7 by whom it is
--- done, $8 how much a user may permit at a time: no redirect where that is so much
+-- done, $8 how much a user may permit at a time: no redirect where that is so much. The application is locked before its grant, the order in
+-- which it is removed.
 -- name: permit
 WITH held AS (
     SELECT count(*) AS permissions FROM badge_grant g WHERE g.tenant = $1 AND g.holder = $3 AND g.expires > now()
+), asking AS (
+    SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id = (
+        SELECT g.application FROM badge_grant g WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
+    ) FOR NO KEY UPDATE
 ), permitted AS (
     UPDATE badge_grant SET holder = $3, subject = $4, code = $5, expires = now() + make_interval(secs => $6::float8)
     WHERE tenant = $1 AND id = $2 AND subject IS NULL AND expires > now() AND (SELECT h.permissions FROM held h) < $8::integer
+      AND application IN (SELECT a.id FROM asking a)
     RETURNING application, scopes, holder, redirect, state
 ), used AS (
     UPDATE badge_application a SET used = now() FROM permitted p WHERE a.tenant = $1 AND a.id = p.application

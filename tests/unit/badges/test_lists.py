@@ -142,3 +142,35 @@ async def test_how_often_lists_are_fetched(office: Callable[..., Office]) -> Non
     report = await desk.verify(_credential(IDS, endorsementJwt=endorsements))
     assert web.asked[2:] == [f"https://{HOST}/{number}" for number in (3, 4)]
     assert "more than 3 lists" in report["endorsements"][2]["status"]["detail"]
+
+
+def _endorsement(number: int, *carried: str) -> str:
+    """A signed endorsement of the credential or endorsement that carries it, which is numbered, and those that it carries itself."""
+    made = CREDENTIAL | {"id": f"urn:{number}", "type": ["VerifiableCredential", "EndorsementCredential"], "issuer": DID}
+    made |= {"credentialSubject": {"id": ID, "type": ["EndorsementSubject"]}} | ({"endorsementJwt": [*carried]} if carried else {})
+    return jws.sign(made, KEY)
+
+
+def _shape(report: Any) -> Any:
+    """The ids of endorsements, each with those of what it carries."""
+    return [(one["id"], *_shape(one)) for one in report.get("endorsements", [])]
+
+
+@pytest.mark.parametrize(
+    ("carried", "shape"),
+    [
+        ([_endorsement(1, _endorsement(2, _endorsement(3, _endorsement(4))))], [("urn:1", ("urn:2", ("urn:3",)))]),
+        (
+            [_endorsement(1, *(_endorsement(number) for number in range(10, 20))), *(_endorsement(number) for number in range(2, 8))],
+            [("urn:1", ("urn:10",), ("urn:11",), ("urn:12",)), *((f"urn:{number}",) for number in range(2, 8))],
+        ),
+    ],
+    ids=["deep", "many"],
+)
+async def test_endorsements_of_endorsements(office: Callable[..., Office], carried: list[str], shape: Any) -> None:
+    """Each is judged by itself, three deep and ten in all, those that the credential carries first."""
+    report = await office(Web()).verify(_credential(IDS, endorsementJwt=carried))
+    assert _shape(report) == shape
+    first = report["endorsements"][0]
+    assert first["signature"]["verdict"] == "valid"
+    assert first["endorsements"][0]["structure"] == ["credentialSubject.id is not what it is carried by"]
