@@ -1,5 +1,6 @@
 """Places of applications of the Open Badges API, and of requests that wait for their users: nobody takes those of the others."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,25 @@ async def test_who_gives_way_to_a_request(
     after = {row["id"] for row in await connection.fetch("SELECT id FROM badge_grant")}
     assert after - before == {made}
     assert before - after == gone
+
+
+async def test_many_at_once(connection: Connection, pool: "Pool") -> None:
+    """Whoever comes at the same time finds a place, and nobody waits for another; the next one makes up for what became too many."""
+    tenant = await _tenant(connection)
+    for network in range(20):
+        await _put(connection, f"n{network}", 50)
+        await _wait(connection, "n0-1", f"n{network}", 50)
+
+    async def register(number: int) -> bool:
+        return await applications.register(pool, tenant, f"new-{number}", {}, f"m{number % 3}", BY) is not None
+
+    async def ask(number: int) -> bool:
+        return await applications.ask(pool, tenant, "n1-1", WANTED, f"m{number % 3}") is not None
+
+    for one, table in ((register, "badge_application"), (ask, "badge_grant")):
+        assert await asyncio.gather(*map(one, range(20))) == [True] * 20
+        assert await one(20)
+        assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1_000
 
 
 async def test_nobody_is_asked_for_an_application_that_is_gone(connection: Connection) -> None:
