@@ -88,7 +88,7 @@ class Applications:
         except ScimError as error:
             return refusal(Refused(error.sentence, error="invalid_client_metadata"))
         id_ = tokens.new_id(_APPLICATION)
-        stored = await store.register(self.pool, self.tenant, id_, made, self.network, self._by(id_))
+        stored = await store.register(self.pool, self.tenant, id_, made, self.network)
         if stored is None:
             return refusal(not_now("There are as many applications in use as there may be."))
         secret, when = stored

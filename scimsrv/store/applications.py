@@ -107,13 +107,11 @@ class Answered:
     code: str | None = field(repr=False)
 
 
-async def register(
-    db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any], network: str, by: Sequence[str]
-) -> tuple[str, datetime] | None:
+async def register(db: Queries, tenant: int, id_: str, metadata: Mapping[str, Any], network: str) -> tuple[str, datetime] | None:
     """Store an application that comes from this network; its secret and when it was registered. Where there is no place, the oldest gives
     way of those that no user has permitted anything, those of the network that has the most first; None where there are none."""
     secret = secrets.token_urlsafe(32)
-    said = (_digest(secret), orjson.dumps(metadata).decode(), network, MOST_APPLICATIONS, MOST_UNUSED, by)
+    said = (_digest(secret), orjson.dumps(metadata).decode(), network, MOST_APPLICATIONS, MOST_UNUSED)
     row = await db.fetchrow(_SQL["register"], tenant, id_, *said)
     return None if row is None else (secret, row["created"])
 

@@ -3,7 +3,7 @@
 
 -- $2 id, $3 digest of its secret, $4 metadata, $5 the network that it comes from, $6 how many there may be, $7 how many of one network that
 -- no user has permitted anything: beyond either the oldest of these goes, of the network that has the most. No row where users permitted
--- all of them something. $8 by whom it is done, for the trail: the actor, then the origin.
+-- all of them something.
 -- name: register
 WITH unused AS (
     SELECT a.id, a.created, a.network IS NOT DISTINCT FROM $5::text AS own,
@@ -16,16 +16,10 @@ WITH unused AS (
 ), gone AS (
     DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND id IN (
         SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
-), made AS (
-    INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
-    WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
-    RETURNING id, created, metadata
-), logged AS (
-    INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
-    SELECT $1, date_trunc('milliseconds', now()), ($8::text[])[1], nullif(($8::text[])[2:], '{}'), 'register', 'Application', m.id, 1, '{}', m.metadata
-    FROM made m
 )
-SELECT created FROM made
+INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
+WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
+RETURNING created
 
 -- $2 id
 -- name: application
@@ -67,12 +61,12 @@ WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
 
 -- $2 id, $3 user, $4 subject of the user's token, $5 digest of the code, $6 seconds for which the code is good, $7 by whom it is
 -- done, $8 how much a user may permit at a time: no redirect where that is so much. The application is locked before its grant, the order in
--- which it is removed.
+-- which it is removed. That it has registered is in the trail with the first permission: anybody may register, and nobody fills the trail by it.
 -- name: permit
 WITH held AS (
     SELECT count(*) AS permissions FROM badge_grant g WHERE g.tenant = $1 AND g.holder = $3 AND g.expires > now()
 ), asking AS (
-    SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id = (
+    SELECT a.id, a.metadata, a.created, a.network, a.used FROM badge_application a WHERE a.tenant = $1 AND a.id = (
         SELECT g.application FROM badge_grant g WHERE g.tenant = $1 AND g.id = $2 AND g.subject IS NULL AND g.expires > now()
     ) FOR NO KEY UPDATE
 ), permitted AS (
@@ -84,9 +78,15 @@ WITH held AS (
     UPDATE badge_application a SET used = now() FROM permitted p WHERE a.tenant = $1 AND a.id = p.application
 ), logged AS (
     INSERT INTO change (tenant, at, actor, origin, operation, type, id, version, attributes, content)
-    SELECT $1, date_trunc('milliseconds', now()), ($7::text[])[1], nullif(($7::text[])[2:], '{}'), 'permit', 'Permission', p.holder, 1, '{}',
-           json_build_object('application', p.application, 'scopes', p.scopes)::text
-    FROM permitted p
+    SELECT $1, date_trunc('milliseconds', now()), said.actor, said.origin, said.operation, said.type, said.id, 1, '{}', said.content FROM (
+        SELECT 1 AS place, a.id AS actor, NULL::text[] AS origin, 'register' AS operation, 'Application' AS type, a.id AS id,
+               json_build_object('metadata', a.metadata::json, 'registered', a.created, 'network', a.network)::text AS content
+        FROM asking a JOIN permitted p ON p.application = a.id WHERE a.used IS NULL
+        UNION ALL
+        SELECT 2, ($7::text[])[1], nullif(($7::text[])[2:], '{}'), 'permit', 'Permission', p.holder,
+               json_build_object('application', p.application, 'scopes', p.scopes)::text
+        FROM permitted p
+    ) said ORDER BY said.place
 )
 SELECT p.redirect, p.state FROM held h LEFT JOIN permitted p ON true WHERE p.state IS NOT NULL OR h.permissions >= $8::integer
 

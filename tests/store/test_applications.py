@@ -13,7 +13,6 @@ from scimsrv.store.connection import Connection
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
-BY = ["new", "request", "192.0.2.1"]
 WANTED = applications.Wanted(("a",), "https://app.example/", "s", "c")
 
 
@@ -66,7 +65,7 @@ async def test_who_gives_way_to_an_application(
     for of, number, used in there:
         await _put(connection, of, number, used=used)
     before = await _ids(connection)
-    assert await applications.register(connection, await _tenant(connection), "new", {}, network, BY) is not None
+    assert await applications.register(connection, await _tenant(connection), "new", {}, network) is not None
     after = await _ids(connection)
     assert (before - after, after - before) == (gone, {"new"})
 
@@ -74,7 +73,7 @@ async def test_who_gives_way_to_an_application(
 async def test_where_users_permitted_all_of_them_something(connection: Connection) -> None:
     """There is no place where a thousand are in use."""
     await _put(connection, "a", applications.MOST_APPLICATIONS, used=True)
-    assert await applications.register(connection, await _tenant(connection), "new", {}, "b", BY) is None
+    assert await applications.register(connection, await _tenant(connection), "new", {}, "b") is None
     assert len(await _ids(connection)) == applications.MOST_APPLICATIONS
 
 
@@ -128,7 +127,7 @@ async def test_many_at_once(connection: Connection, pool: "Pool") -> None:
         await _wait(connection, "n0-1", f"n{network}", 50)
 
     async def register(number: int) -> bool:
-        return await applications.register(pool, tenant, f"new-{number}", {}, f"m{number % 3}", BY) is not None
+        return await applications.register(pool, tenant, f"new-{number}", {}, f"m{number % 3}") is not None
 
     async def ask(number: int) -> bool:
         return await applications.ask(pool, tenant, "n1-1", WANTED, f"m{number % 3}") is not None

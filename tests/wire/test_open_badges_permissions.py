@@ -126,10 +126,14 @@ async def test_a_code_of_somebody_who_was_deactivated_meanwhile(server: Server) 
 
 
 async def test_the_trail_of_an_application(server: Server) -> None:
-    """Registering, permitting and withdrawing are rows of the trail that say who did it, from where, and why it ended."""
+    """Registering, permitting and withdrawing are rows of the trail that say who did it, from where, and why it ended; what is done
+    without a token leaves none until a user permits something."""
     made, own, ada, app = await _all(server)
     scopes = [PROFILE, OFFLINE]
     user = (own.token or "").split("_")[1]
+    await _app(made.client)
+    await app.request()
+    assert await _trail(server, made.client) == []
     await _granted(app, own)
     assert (await own.delete(f"/badges/applications/{app.id}")).status_code == 204
     token = await _granted(app, own)
@@ -148,7 +152,7 @@ async def test_the_trail_of_an_application(server: Server) -> None:
         *(("permit", user, ada), ("withdraw", user, ada)),
         *(("permit", user, ada), ("withdraw", app.id, ada)) * 3,
     ]
-    assert rows[0][3]["client_name"] == "Backpack"
+    assert (rows[0][3]["metadata"]["client_name"], rows[0][3]["network"]) == ("Backpack", "127.0.0.1")
     assert [row[3] for row in rows if row[0] == "permit"] == [{"application": app.id, "scopes": scopes}] * 4
     assert [row[3]["reason"] for row in rows if row[0] == "withdraw"] == [
         "The user withdrew it",
