@@ -1,9 +1,10 @@
-"""python -m bench.activity [--slices N] [--requests N]: what the log of recent requests costs, as ratios of short slices taken by turns.
+"""python -m bench.activity [--slices N] [--seconds S]: what the log of recent requests costs, as ratios of short slices taken by turns.
 
-One application, asked in this process, has the log in every other slice. Beside the throughput it says what a request takes of the
-processors, the application and Postgres together and the writing of the log included. Slices are short, and the fifth of them that was
-disturbed least counts, so that what else the machine does falls on both sides. A server that speaks HTTP has more to do for each
-request, so that the ratio is less there.
+One application, asked in this process, has the log in every other slice: the throughput is the median of the ratios of neighbouring
+slices, so that what else the machine does falls on both sides; behind ± is its standard error. What the log takes of the processors, of
+this process and of Postgres together, is too little to be seen so: the requests of a slice are recorded, written and trimmed again as a
+server does it, which is set against what a request takes without the log. A server that speaks HTTP has more to do for each, so that the
+share is less.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from bench.data import user_name
 from bench.servers import database, give_token
 from scimsrv.app import App
 from scimsrv.keys import new_key
+from scimsrv.observing import Served
+from scimsrv.recorder import FULL, INTERVAL
 from scimsrv.settings import Settings
 from scimsrv.store.migrate import migrate
 from scimsrv.store.tenants import create_tenant
@@ -102,13 +105,17 @@ def _questions(ids: list[str]) -> dict[str, Iterator[_Request]]:
     }
 
 
-async def _measure(app: App, ask: _Asking, postgres: int, slices: int, number: int) -> None:
+async def _measure(app: App, ask: _Asking, postgres: int, slices: int, seconds: float) -> None:
     await ask.all((("POST", "/Users", _user(one)) for one in range(_USERS)), _USERS)
     ids = [orjson.loads(body)["id"] for body in ask.bodies]
-    print(f"{'':10} {'without':>9} {'with':>9} {'ratio':>7} {'processor':>10} {'ratio':>7}")
+    print(f"{'':10} {'without':>9} {'with':>9} {'ratio':>14} {'processor':>10} {'the log':>10} {'share':>7}")
     for name, requests in _questions(ids).items():
         rates: dict[bool, list[float]] = {False: [], True: []}
-        taken: dict[bool, list[float]] = {False: [], True: []}
+        taken: list[float] = []
+        served: list[Served] = []
+        app.record, begun = served.append, time.perf_counter()
+        await ask.all(requests, _USERS)
+        number = max(int(_USERS * seconds / (time.perf_counter() - begun)), _TASKS)
         for turn in range(2 * slices):
             kept = turn % 4 in (1, 2)
             app.record = app.recorder.add if kept else None
@@ -116,15 +123,34 @@ async def _measure(app: App, ask: _Asking, postgres: int, slices: int, number: i
             await ask.all(requests, number)
             await app.recorder.flush()
             rates[kept].append(number / (time.perf_counter() - begun))
-            taken[kept].append((_processor(postgres) - before) / number)
-        speed = {kept: statistics.quantiles(rates[kept], n=5)[-1] for kept in rates}
-        cost = {kept: statistics.quantiles(taken[kept], n=5)[0] for kept in taken}
-        shown = [f"{speed[kept]:7.0f}/s" for kept in (False, True)]
-        ratios = (speed[True] / speed[False], cost[True] / cost[False])
-        print(f"{name:10} {' '.join(shown)} {ratios[0]:7.3f} {cost[False] * 1e6:7.0f} µs {ratios[1]:7.3f}", flush=True)
+            if not kept:
+                taken.append((_processor(postgres) - before) / number)
+        again = [served[place % len(served)] for place in range(number)]
+        own = statistics.median([await _recorded(app, postgres, again) for _ in range(slices)])
+        shown = [f"{statistics.median(rates[kept]):7.0f}/s" for kept in (False, True)]
+        base = statistics.median(taken)
+        print(f"{name:10} {' '.join(shown)} {_compared(rates)} {base * 1e6:7.0f} µs {own * 1e6:7.1f} µs {own / base:7.1%}", flush=True)
 
 
-async def _run(dsn: str, postgres: int, slices: int, number: int) -> None:
+async def _recorded(app: App, postgres: int, served: list[Served]) -> float:
+    """Seconds of the processors that the log takes for each of these requests, from when they are served."""
+    before = _processor(postgres)
+    for place, one in enumerate(served, 1):
+        app.recorder.add(Served(time.time(), *one[1:]))
+        if place % FULL == 0:
+            await app.recorder.flush()
+    await app.recorder.flush()
+    return (_processor(postgres) - before) / len(served)
+
+
+def _compared(measured: dict[bool, list[float]]) -> str:
+    """The median of the ratios of neighbouring slices, with and without the log, and its standard error."""
+    ratios = [one / other for one, other in zip(measured[True], measured[False], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:7.3f} ±{1.253 * (high - low) / 1.349 / len(ratios) ** 0.5:.3f}"
+
+
+async def _run(dsn: str, postgres: int, slices: int, seconds: float) -> None:
     await migrate(dsn)
     key = new_key()
     connection = await asyncpg.connect(dsn)
@@ -133,8 +159,9 @@ async def _run(dsn: str, postgres: int, slices: int, number: int) -> None:
     rates = {"token_rate": _MANY, "token_burst": _MANY, "tenant_rate": _MANY, "tenant_burst": _MANY}
     app = App(Settings.model_validate({"database_url": dsn, "secret_key": key, "activity": False} | rates))
     await app.open()
+    app.recorder.start()
     try:
-        await _measure(app, _Asking(app, token), postgres, slices, number)
+        await _measure(app, _Asking(app, token), postgres, slices, seconds)
     finally:
         await app.close()
 
@@ -143,11 +170,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.activity", description="What the log of recent requests costs.")
     parser.add_argument("--slices", type=int, default=40, help="slices of each kind (default 40)")
-    parser.add_argument("--requests", type=int, default=200, help="requests in a slice (default 200)")
+    parser.add_argument("--seconds", type=float, default=INTERVAL, help=f"seconds that a slice takes, about (default {INTERVAL})")
     options = parser.parse_args()
     with database() as (folder, cluster):
         postgres = int((folder / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-        asyncio.run(_run(cluster.dsn, postgres, options.slices, options.requests))
+        asyncio.run(_run(cluster.dsn, postgres, options.slices, options.seconds))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from scimsrv import recording
 from scimsrv.activity.clients import client_of
 from scimsrv.behind import Behind
+from scimsrv.errors import Kind, ScimError
 from scimsrv.observe import ActivityDropped, observe
 from scimsrv.observing import Served
 from scimsrv.store import activity
@@ -23,9 +25,12 @@ log: Final = logging.getLogger("scimsrv.activity")
 #: Seconds between two batches.
 INTERVAL: Final = 0.5
 
-#: Requests that wait to be written; more are dropped. And requests after which a batch is written at once.
-MOST: Final = 5_000
+#: Entries that wait to be written; more are dropped. And requests after which a batch is written at once.
+MOST: Final = 10_000
 FULL: Final = 500
+
+#: Tenants whose entries the database may refuse before the rest waits for the next batch: each may take as long as a statement may.
+_REFUSALS: Final = 2
 
 #: Of each batch, requests of a tenant that succeeded and changed nothing: a client that reads thousands of times a second is seen to.
 READS: Final = 25
@@ -42,12 +47,24 @@ _TRIMMED: Final = 200
 _USER_AGENTS: Final = 1_000
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A tenant's log, and what is to be written to it, in order."""
+
+    log: activity.Log
+    entries: list[activity.Drafted]
+
+
 class Recorder(Behind):
     """Queues what was served and writes it; one for a process."""
 
     def __init__(self, pool: Tenants) -> None:
         self._pool = pool
         self._queue: deque[Served] = deque()
+        self._waiting: dict[int, _Waiting] = {}
+        self._held = 0
+        self._refused = False
+        self._flushing = asyncio.Lock()
         self._reads: dict[str, int] = {}
         self._denied: dict[str, int] = {}
         self._since = time.monotonic()
@@ -60,6 +77,9 @@ class Recorder(Behind):
         """Write what is queued, and end."""
         await super().stop()
         await self.flush()
+        if self._held:
+            observe(ActivityDropped("database", self._held))
+            log.warning("%s entries of the log of requests are lost: the database did not take them before the end", self._held)
 
     def add(self, served: Served) -> None:
         """Queue a request; it costs no more than a look at it."""
@@ -74,9 +94,11 @@ class Recorder(Behind):
             self._reads[slug] = number + 1
         elif not exchange.tenant and not self._admits(served):
             return
-        if len(queue) >= MOST:
-            observe(ActivityDropped("full", 1))
+        number = _number(served)
+        if self._held + number > MOST:
+            observe(ActivityDropped("full", number))
             return
+        self._held += number
         queue.append(served)
         if len(queue) >= FULL:
             self._full.set()
@@ -99,53 +121,109 @@ class Recorder(Behind):
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
-                    await self._full.wait()
+                    await (asyncio.sleep(INTERVAL) if self._refused else self._full.wait())
             await self.flush()
             if time.monotonic() - self._swept > _SWEEP:
                 self._swept = time.monotonic()
                 await self._sweep()
 
     async def flush(self) -> None:
-        """Write what is queued; what cannot be written is dropped."""
-        self._full.clear()
-        self._reads = {}
-        if not self._queue:
-            return
-        batch, self._queue = self._queue, deque()
+        """Write what waits. What the database does not take now, since it is busy or away, waits on; what it never takes is dropped."""
+        async with self._flushing:
+            self._full.clear()
+            self._reads = {}
+            if not self._held:
+                return
+            refusals = 0 if not self._queue or await self._prepare() else _REFUSALS
+            for one in tuple(self._waiting.values()):
+                if refusals >= _REFUSALS:
+                    break
+                refusals += not await self._write(one)
+            if self._refused and not refusals:
+                self._refused = False
+                log.warning("entries of the log of requests are written again")
+
+    async def _prepare(self) -> bool:
+        """Make entries of what is queued; whether the logs that they belong to could be found."""
+        batch = tuple(self._queue)
         slugs: dict[str, list[Served]] = {}
         for one in batch:
             slugs.setdefault(one.exchange.tenant or one.route.tenant, []).append(one)
         try:
             logs = await activity.logs_of(self._pool.across(), slugs)
         except Exception as problem:
-            self._lost(len(batch), problem)
-            return
+            self._failed(sum(map(_number, batch)), problem)
+            if not _passes(problem):
+                self._taken(batch)
+            return False
+        self._taken(batch)
         for slug, served in slugs.items():
             found = logs.get(slug)
             if found is not None and found.rows:
-                await self._write(found, served)
+                waiting = self._waiting.setdefault(found.tenant, _Waiting(found, []))
+                self._held -= len(waiting.entries)
+                waiting.log = found
+                waiting.entries = [*waiting.entries, *(entry for one in served for entry in self._entries(one))][-2 * found.rows :]
+                self._held += len(waiting.entries)
+        return True
 
-    async def _write(self, found: activity.Log, served: Sequence[Served]) -> None:
-        pool, entries = self._pool.of(found.tenant), []
+    def _taken(self, batch: Sequence[Served]) -> None:
+        """These are not queued any more."""
+        for one in batch:
+            self._queue.popleft()
+            self._held -= _number(one)
+
+    def _entries(self, served: Served) -> list[activity.Drafted]:
+        """The entries of a request; none where they cannot be made."""
         try:
-            entries = [entry for one in served for entry in recording.entries(one, self._client(one))][-2 * found.rows :]
-            await activity.add(pool, found.tenant, entries)
-            written = self._written[found.tenant] = self._written.get(found.tenant, 0) + len(entries)
-            if written >= max(_TRIMMED, found.rows // 2):
-                del self._written[found.tenant]
-                await activity.trim(pool, found)
+            return [*recording.entries(served, self._client(served))]
         except Exception as problem:
-            self._lost(len(entries) or len(served), problem)
+            self._failed(_number(served), problem)
+            return []
 
-    def _lost(self, number: int, problem: Exception) -> None:
-        observe(ActivityDropped("database", number))
-        log.warning("%s entries of the log of requests could not be written (%s)", number, type(problem).__name__)
+    async def _write(self, waiting: _Waiting) -> bool:
+        """Write to one log; whether the database takes entries now."""
+        tenant = waiting.log.tenant
+        while part := waiting.entries[: activity.MOST]:
+            try:
+                await activity.add(self._pool.of(tenant), tenant, part)
+            except Exception as problem:
+                self._failed(len(waiting.entries) if _passes(problem) else len(part), problem)
+                if _passes(problem):
+                    return False
+            else:
+                self._written[tenant] = self._written.get(tenant, 0) + len(part)
+            del waiting.entries[: len(part)]
+            self._held -= len(part)
+        del self._waiting[tenant]
+        await self._trim(waiting.log)
+        return True
+
+    async def _trim(self, found: activity.Log) -> None:
+        """Remove what is too much, when enough was written since it was done last."""
+        if self._written.get(found.tenant, 0) < max(_TRIMMED, found.rows):
+            return
+        try:
+            await activity.trim(self._pool.of(found.tenant), found)
+            del self._written[found.tenant]
+        except Exception as problem:
+            log.warning("removing entries of the log of requests failed and is tried again (%s)", _named(problem))
+
+    def _failed(self, number: int, problem: Exception) -> None:
+        """Count what is lost, and say it; of what waits say it once."""
+        if not _passes(problem):
+            observe(ActivityDropped("database", number))
+            log.warning("%s entries of the log of requests could not be written and are lost (%s)", number, _named(problem))
+        elif not self._refused:
+            self._refused = True
+            log.warning("%s entries of the log of requests wait until the database takes them (%s)", number, _named(problem))
 
     async def _sweep(self) -> None:
         """Remove what is too old, also where no request comes any more."""
         try:
             for one in await activity.every_log(self._pool.across()):
                 await activity.trim(self._pool.of(one.tenant), one)
+                await activity.trim_former(self._pool.of(one.tenant), one)
         except Exception:
             log.exception("removing old entries of the log of requests failed and is tried again")
 
@@ -157,3 +235,20 @@ class Recorder(Behind):
             if len(self._clients) < _USER_AGENTS:
                 self._clients[user_agent] = found
         return found
+
+
+def _number(served: Served) -> int:
+    """How many entries a request has."""
+    return len(served.exchange.kept) or 1
+
+
+def _passes(problem: BaseException) -> bool:
+    """Whether the database may take later what it did not take now."""
+    return isinstance(problem, ScimError) and problem.kind is Kind.UNAVAILABLE
+
+
+def _named(problem: BaseException) -> str:
+    """What went wrong, in words of ours and of the driver, without what it says, which may be what a client wrote."""
+    cause = problem.__cause__ or problem
+    kind = [problem.kind.name] if isinstance(problem, ScimError) else []
+    return ", ".join([*kind, type(cause).__name__, *filter(None, [getattr(cause, "sqlstate", None)])])

@@ -6,8 +6,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote
+
+import orjson
 
 from scimsrv.activity.reasons import GONE, reason_of
 from scimsrv.activity.redaction import without_values
@@ -18,6 +21,7 @@ from scimsrv.observing import GONE as GONE_STATUS
 from scimsrv.observing import Served
 from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.route import Endpoint, Route
+from scimsrv.store.activity import Drafted
 from scimsrv.store.bulk import Recorder
 from scimsrv.store.scope import Scope
 from scimsrv.words import CUSTOM, failure, own_id, result, words
@@ -64,82 +68,93 @@ class Noting:
         return Served(ended, exchange, Route(tenant, Endpoint.BULK), Fields([]), {}, None)
 
 
-def entries(served: Served, client: str) -> Iterator[dict[str, Any]]:
-    """The entry of a request from this client, or those of the operations of a bulk request, as scimsrv.store.activity.add takes them:
-    without what it has nothing for."""
+def entries(served: Served, client: str) -> Iterator[Drafted]:
+    """The entry of a request from this client, or those of the operations of a bulk request, without what they have nothing for.
+
+    They are put together by hand, as there is one for each request: what is not passed through orjson is a number, a word or an id of
+    ours, without characters that JSON would have to escape.
+    """
     exchange = served.exchange
-    made: dict[str, Any] = {
-        "at": served.ended - exchange.seconds,
-        "request_id": exchange.request_id,
-        "client": client,
-        "milliseconds": exchange.seconds * 1_000,
-    }
+    at = served.ended - exchange.seconds
+    head = f'"at":{at:.6f},"milliseconds":{exchange.seconds * 1_000:.3f},"request_id":"{exchange.request_id}","client":"{client}"'
     if exchange.token is not None:
-        made["token"] = exchange.token
+        head += f',"token":"{exchange.token}"'
     if exchange.correlation is not None:
-        made["correlation"] = exchange.correlation
-    if exchange.kept:
-        for one in exchange.kept:
-            yield _of_operation({**made, "operation": one.entry.index + 1}, one)
-    else:
-        yield _of_request(made, served)
+        head += f',"correlation":"{exchange.correlation}"'
+    if not exchange.kept:
+        yield _of_request(at, head, served)
+    for one in exchange.kept:
+        yield _of_operation(at, f'{head},"operation":{one.entry.index + 1}', one)
 
 
-def _of_request(made: dict[str, Any], served: Served) -> dict[str, Any]:
-    exchange, status = served.exchange, served.exchange.status
+def _of_request(at: float, head: str, served: Served) -> Drafted:
+    exchange, status, error = served.exchange, served.exchange.status, served.error
     _, kind, op = words(served.route, exchange.method)
-    made["method"], made["route"] = exchange.method, exchange.route
-    made["reads"] = status < 400 and not changes(exchange)
-    _about(made, served.route, kind, op, status, served.answered, served.error)
-    reason = GONE if status == GONE_STATUS else reason_of(exchange.denial, exchange.failure)
-    return _answered(made, status, reason, served.error)
+    reads = status < 400 and not changes(exchange)
+    said = _about(served.route, kind, op, exchange.method, exchange.route, status, reads, served.answered, error)
+    if status >= 400:
+        said += _why(GONE if status == GONE_STATUS else reason_of(exchange.denial, exchange.failure), error)
+    return Drafted(at, reads, f"{{{head},{said}}}")
 
 
-def _of_operation(made: dict[str, Any], one: Result) -> dict[str, Any]:
-    entry, route = one.entry, one.entry.route
-    made["method"], made["route"], made["reads"] = entry.method if entry.fault is None else "other", "/Bulk", False
-    if route is not None:
-        made["route"], kind, op = words(route, entry.method)
+def _of_operation(at: float, head: str, one: Result) -> Drafted:
+    entry, route, error = one.entry, one.entry.route, one.error
+    method = entry.method if entry.fault is None else "other"
+    if route is None:
+        said = _words(method, "/Bulk", None, "", one.status, False)
+    else:
+        template, kind, op = words(route, entry.method)
         answered = {} if one.location is None else {"Location": one.location}
         if one.version is not None:
             answered["ETag"] = f'W/"{one.version}"'
-        _about(made, route, kind, op, one.status, answered, one.error)
-    return _answered(made, one.status, None if one.error is None else failure(one.error), one.error)
+        said = _about(route, kind, op, method, template, one.status, False, answered, error)
+    if error is not None:
+        said += _why(failure(error), error)
+    return Drafted(at, False, f"{{{head},{said}}}")
 
 
 def _about(
-    made: dict[str, Any], route: Route, kind: str, op: str | None, status: int, answered: Mapping[str, str], error: ScimError | None
-) -> None:
-    """Add what the request wanted of which resource. Where it was refused, an id that does not have the form of ours may be anything;
-    where nothing was created for another resource's sake, it is about that one."""
+    route: Route,
+    kind: str,
+    op: str | None,
+    method: str,
+    template: str,
+    status: int,
+    reads: bool,
+    answered: Mapping[str, str],
+    error: ScimError | None,
+) -> str:
+    """What the request wanted of which resource. Where it was refused, an id that does not have the form of ours may be anything; where
+    nothing was created for another resource's sake, it is about that one."""
     id_ = route.id if status < 400 else own_id(route.id)
     if not id_ and error is not None:
         id_ = error.about
     if not id_ and status < 300 and "Location" in answered:
         id_ = unquote(answered["Location"].rpartition("/")[2])
-    if route.endpoint in (Endpoint.SCHEMAS, Endpoint.RESOURCE_TYPES):
+    if route.endpoint in _DEFINED:
         kind = _DEFINED[route.endpoint]
         id_ = (route.name or id_) if status < 300 else None
     elif kind == CUSTOM:
         kind = route.name if status < 400 else ""
-    if op is not None:
-        made["op"] = op
-    if kind:
-        made["type"] = kind
+    said = _words(method, template, op, kind, status, reads)
     if id_ and len(id_) <= _ID and "\x00" not in id_:
-        made["resource"] = id_
-    version = _VERSION.match(answered.get("ETag", ""))
-    if version is not None:
-        made["version"] = int(version[1])
+        said += f',"resource":{orjson.dumps(id_).decode()}'
+    tag = answered.get("ETag")
+    version = None if tag is None else _VERSION.match(tag)
+    return said if version is None else f'{said},"version":{version[1]}'
 
 
-def _answered(made: dict[str, Any], status: int, reason: str | None, error: ScimError | None) -> dict[str, Any]:
-    """Add what became of it."""
-    made["status"], made["result"] = status, result(status)
-    if reason is not None:
-        made["reason"] = reason
+@lru_cache(maxsize=1_000)
+def _words(method: str, route: str, op: str | None, kind: str, status: int, reads: bool) -> str:
+    """What many entries have in common, without the braces."""
+    said = {"method": method, "route": route, "op": op, "type": kind or None, "status": status, "result": result(status), "reads": reads}
+    return orjson.dumps({name: value for name, value in said.items() if value is not None})[1:-1].decode()
+
+
+def _why(reason: str | None, error: ScimError | None) -> str:
+    """Why it was refused, behind the rest."""
+    said = {"reason": reason}
     if error is not None:
-        made["detail"] = without_values(error.sentence)
-        if error.kind.value.scim_type is not None:
-            made["scim_type"] = error.kind.value.scim_type
-    return made
+        said |= {"detail": without_values(error.sentence), "scim_type": error.kind.value.scim_type}
+    text = orjson.dumps({name: value for name, value in said.items() if value is not None})[1:-1].decode()
+    return text and f",{text}"

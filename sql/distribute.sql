@@ -130,3 +130,6 @@ WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'activity_h
 
 SELECT create_distributed_table('activity', 'tenant', colocate_with => 'resource')
 WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'activity'::regclass);
+
+SELECT create_distributed_table('activity_batch', 'tenant', colocate_with => 'resource')
+WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'activity_batch'::regclass);

@@ -39,7 +39,7 @@ TENANT_TABLES: Final = {
     **dict.fromkeys(("request_job", "request_result", "first_answer", "rate"), "tenant"),
     **dict.fromkeys(("oauth_client", "oauth_secret", "trust", "used_assertion"), "tenant"),
     **dict.fromkeys(("badge_key", "badge_status_list", "badge_status", "badge_credential", "badge_image", "badge_kept"), "tenant"),
-    **dict.fromkeys(("activity", "activity_head"), "tenant"),
+    **dict.fromkeys(("activity", "activity_batch", "activity_head"), "tenant"),
     **dict.fromkeys(("badge_application", "badge_grant"), "tenant"),
     "tenant": "id",
 }

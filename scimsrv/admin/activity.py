@@ -78,7 +78,9 @@ class RecentActivity(Acting):
             since=asked.since,
             until=asked.until,
         )
-        return wanted, catalog.policy.activity_days
+        # An entry that is older than the trail would seem to have changed nothing.
+        kept = (catalog.policy.activity_days, catalog.policy.audit_days)
+        return wanted, min(filter(None, kept), default=0)
 
 
 async def _told(queries: Queries, tenant: int, entries: Sequence[Entry]) -> list[activity_models.Activity]:

@@ -1,11 +1,12 @@
-"""The log of a tenant's recent requests as rows: written in batches behind the requests, read by its operator, kept within bounds."""
+"""The log of a tenant's recent requests: written behind them, a batch a row, read by its operator, and kept within bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -18,6 +19,7 @@ from scimsrv.schema.policy import Policy
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.schema.semantics import Op
 from scimsrv.store.connection import Connection
+from scimsrv.store.consequences import may_have_changed, told
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
@@ -33,8 +35,16 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Days that are more than there are.
 _FOR_EVER: Final = 100_000
 
-#: Entries that one statement removes.
+#: Entries that one statement writes at most, and rows that one removes.
+MOST: Final = 500
 _BATCH: Final = 1_000
+
+#: Rows that are read at once, and the least number of entries for which changes are sought at once.
+_ROWS: Final = 20
+_PART: Final = 200
+
+#: Days for which entries in the form of the schema 15 stay where a tenant's do not become too old.
+_FORMER: Final = 90
 
 #: The words for what became of a request that was not done as it was sent.
 REFUSED: Final = ("conflict", "invalid", "notfound", "precondition", "denied", "throttled", "unavailable")
@@ -47,6 +57,15 @@ class Log:
     tenant: int
     rows: int
     days: int
+
+
+class Drafted(NamedTuple):
+    """An entry to be written: when its request arrived, in seconds since 1970, whether it succeeded and changed nothing, and a JSON object:
+    `Entry` without its number and what the change says; `at` as here, `version` that of the answer."""
+
+    at: float
+    reads: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +94,31 @@ async def every_log(pool: Queries) -> list[Log]:
     return [Log(**row) for row in await guarded(lambda: pool.fetch(_SQL["with_log"], _DEFAULT.activity_rows, _DEFAULT.activity_days))]
 
 
-async def add(pool: Queries, tenant: int, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write entries, in the order of their requests: `Entry` without its number and what is copied from the change; `at` in seconds since
-    1970, `version` that of the answer, `reads` whether it succeeded and changed nothing."""
-    given = orjson.dumps([{"place": place, **entry} for place, entry in enumerate(entries, 1)]).decode()
-    await guarded(lambda: pool.execute(_SQL["add"], tenant, len(entries), given))
+async def add(pool: Queries, tenant: int, entries: Sequence[Drafted]) -> None:
+    """Write entries in the order of their requests, `MOST` at once."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    for place, one in enumerate(entries, 1):
+        texts[one.reads].append(f'{{"place":{place},{one.text[1:]}')
+    at = max(one.at for one in entries)
+    await guarded(lambda: pool.execute(_SQL["add"], tenant, len(entries), *texts, at))
 
 
 async def trim(pool: Queries, log: Log) -> None:
     """Remove the entries that are too many or too old."""
-    bounds = await guarded(lambda: pool.fetchrow(_SQL["bounds"], log.tenant, log.rows, log.days or _FOR_EVER))
-    assert bounds is not None
-    old = _NEWEST if bounds["young"] is None else bounds["young"] - 1
-    for reads, many in ((True, bounds["reads"]), (False, bounds["others"])):
-        while await _dropped(pool, log.tenant, reads=reads, up_to=max(many or 0, old)):
-            continue
+    while await _dropped(pool, "drop", log.tenant, log.rows, log.days or _FOR_EVER):
+        continue
+    await guarded(lambda: pool.execute(_SQL["cut"], log.tenant, log.rows))
 
 
-async def _dropped(pool: Queries, tenant: int, *, reads: bool, up_to: int) -> bool:
+async def trim_former(pool: Queries, log: Log) -> None:
+    """Remove what servers of the version before wrote and is too old."""
+    while await _dropped(pool, "drop_former", log.tenant, log.days or _FORMER):
+        continue
+
+
+async def _dropped(pool: Queries, name: str, tenant: int, *which: int) -> bool:
     """Whether as many went as may go at once, so that there may be more."""
-    tag = await guarded(lambda: pool.execute(_SQL["drop"], tenant, reads, up_to, _BATCH))
+    tag = await guarded(lambda: pool.execute(_SQL[name], tenant, *which, _BATCH))
     return int(tag.rsplit(" ", 1)[1]) == _BATCH
 
 
@@ -102,21 +126,53 @@ async def erase(connection: Connection, tenant: int, id_: str) -> None:
     """Remove everything about a resource, and keep out what is on its way; in the transaction that erases it."""
     await connection.execute(_SQL["bar"], tenant, id_)
     await connection.execute(_SQL["erase"], tenant, id_)
-    await connection.execute(_SQL["erase_member"], tenant, id_)
+    await connection.execute(_SQL["erase_former"], tenant, id_)
+    await connection.execute(_SQL["erase_former_member"], tenant, id_)
 
 
 async def list_entries(
     connection: Queries | Connection, tenant: int, wanted: Wanted, count: int, *, days: int, oldest: bool
 ) -> list[Entry]:
     """The entries that are wanted and not older than `days`: so many of the newest, newest first, or of the oldest, oldest first."""
-    results = None if wanted.outcome is None else REFUSED if wanted.outcome == "refused" else (wanted.outcome,)
-    kept = now() - timedelta(days=days) if days else _LONG_AGO
-    rows = await connection.fetch(
-        _SQL["following" if oldest else "list"],
-        *(tenant, _NEWEST if wanted.before is None else wanted.before, wanted.after, wanted.user, wanted.group, wanted.request),
-        *(results, max(kept, wanted.since or _LONG_AGO), wanted.until, count),
+    since = max(now() - timedelta(days=days) if days else _LONG_AGO, wanted.since or _LONG_AGO)
+    before, after = _NEWEST if wanted.before is None else wanted.before, wanted.after
+    found: list[Entry] = []
+    while len(found) < count:
+        rows = await connection.fetch(_SQL["following" if oldest else "list"], tenant, before, after, since, _ROWS)
+        drafts = [one for row in rows for one in _drafts(row, oldest=oldest) if _fits(one, wanted, since)]
+        while drafts and len(found) < count:
+            part, drafts = drafts[: max(count - len(found), _PART)], drafts[max(count - len(found), _PART) :]
+            found += [one for one in await told(connection, tenant, part) if wanted.user is None or _concerns(one, wanted.user)]
+        if len(rows) < _ROWS:
+            break
+        before, after = (before, rows[-1]["last"]) if oldest else (rows[-1]["base"] + 1, after)
+    return found[:count]
+
+
+def _drafts(row: Any, *, oldest: bool) -> list[dict[str, Any]]:
+    """The entries of a row, in order, with their numbers."""
+    drafts: list[dict[str, Any]] = [orjson.loads(one) for one in (*row["entries"], *row["reads"])]
+    for one in drafts:
+        one["number"] = row["base"] + one.pop("place")
+    return sorted(drafts, key=itemgetter("number"), reverse=not oldest)
+
+
+def _fits(draft: Mapping[str, Any], wanted: Wanted, since: datetime) -> bool:
+    """Whether what is stored of it is wanted. Who is concerned as a member is known only when the change is."""
+    number, at, resource, result = draft["number"], draft["at"], draft.get("resource"), draft["result"]
+    return (
+        wanted.after < number < (_NEWEST if wanted.before is None else wanted.before)
+        and at >= since.timestamp()
+        and (wanted.until is None or at < wanted.until.timestamp())
+        and (wanted.request is None or draft["request_id"] == wanted.request)
+        and (wanted.outcome is None or (result in REFUSED if wanted.outcome == "refused" else result == wanted.outcome))
+        and (wanted.group is None or resource == wanted.group)
+        and (wanted.user is None or resource == wanted.user or may_have_changed(draft))
     )
-    return [Entry(**row) for row in rows]
+
+
+def _concerns(entry: Entry, id_: str) -> bool:
+    return entry.resource == id_ or id_ in entry.added or id_ in entry.removed
 
 
 async def last(connection: Queries | Connection, tenant: int) -> int:

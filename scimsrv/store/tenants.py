@@ -33,6 +33,7 @@ TABLES: Final = (
     "tombstone_reference",
     "deletion_guard",
     "activity",
+    "activity_batch",
     "removed_value",
     "erasure",
     "unusual_reference",

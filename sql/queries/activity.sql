@@ -14,76 +14,65 @@ SELECT h.tenant, coalesce((c.policy ->> 'activity_rows')::integer, $1::integer) 
        coalesce((c.policy ->> 'activity_days')::integer, $2::integer) AS days
 FROM activity_head h JOIN tenant_config c ON c.tenant = h.tenant
 
--- $2 how many, $3 the entries as a JSON array, each with its place, counted from 1. The change that a request led to is one of the last of
--- its resource: made by the same credential while the request was served. They are sought as a range of (id, seq), so that no other index
--- than that of resources has their order.
+-- $2 how many, $3 those that changed something or were refused, $4 those that succeeded and changed nothing, each JSON with its place
+-- among all of them, counted from 1; $5 when the newest arrived
 -- name: add
 WITH head AS (
     INSERT INTO activity_head (tenant, last) VALUES ($1, $2::bigint)
     ON CONFLICT (tenant) DO UPDATE SET last = activity_head.last + $2::bigint,
         erased = CASE WHEN activity_head.erased_at > now() - interval '1 minute' THEN activity_head.erased ELSE '{}' END
     RETURNING last, erased
+), kept AS (
+    SELECT head.last, head.last - $2::bigint AS base,
+           CASE WHEN head.erased = '{}' THEN $3::text[] ELSE ARRAY(
+               SELECT one FROM unnest($3::text[]) WITH ORDINALITY given (one, place)
+               WHERE coalesce(one::json ->> 'resource' <> ALL (head.erased), true) ORDER BY place
+           ) END AS entries,
+           CASE WHEN head.erased = '{}' THEN $4::text[] ELSE ARRAY(
+               SELECT one FROM unnest($4::text[]) WITH ORDINALITY given (one, place)
+               WHERE coalesce(one::json ->> 'resource' <> ALL (head.erased), true) ORDER BY place
+           ) END AS reads
+    FROM head
 )
-INSERT INTO activity (tenant, number, reads, at, request_id, correlation, operation, token, client, method, route, op, type, resource,
-                      status, result, reason, scim_type, detail, milliseconds,
-                      changed, version, attributes, coercions, active, added, removed, number_added, number_removed)
-SELECT $1, head.last - $2::bigint + given.place, given.reads, to_timestamp(given.at), given.request_id, given.correlation, given.operation,
-       given.token, given.client, given.method, given.route, given.op, coalesce(made.type, given.type), given.resource,
-       given.status, given.result, given.reason, given.scim_type, given.detail, given.milliseconds,
-       made.operation, made.version, coalesce(made.attributes, '{}'), coalesce(made.coercions, '{}'), made.active,
-       CASE WHEN made.members IS NULL THEN '{}' ELSE ARRAY(
-           SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.added[0 to 99] ? (@.type() == "string")')) AS one
-           WHERE one <> ALL (head.erased)
-       ) END,
-       CASE WHEN made.members IS NULL THEN '{}' ELSE ARRAY(
-           SELECT one FROM jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.removed[0 to 99] ? (@.type() == "string")')) AS one
-           WHERE one <> ALL (head.erased)
-       ) END,
-       coalesce((made.members ->> 'added_in_all')::integer, jsonb_array_length(made.members -> 'added'), 0),
-       coalesce((made.members ->> 'removed_in_all')::integer, jsonb_array_length(made.members -> 'removed'), 0)
-FROM head CROSS JOIN json_to_recordset($3::text::json) given (
-    place integer, reads boolean, at double precision, request_id text, correlation text, operation integer, token text, client text,
-    method text, route text, op text, type text, resource text, status smallint, result text, reason text, scim_type text, detail text,
-    milliseconds real, version bigint
-)
-LEFT JOIN LATERAL (
-    SELECT c.operation, c.type, c.version, c.attributes, c.coercions,
-           CASE WHEN 'members' = ANY (c.attributes) THEN c.content::jsonb -> 'members' END AS members,
-           CASE WHEN 'active' = ANY (c.attributes) THEN c.content::jsonb #>> '{active,1}' = 'true' END AS active
-    FROM (
-        SELECT h.* FROM change h
-        WHERE h.tenant = $1 AND h.id >= given.resource AND (h.id, h.seq) <= (given.resource, 9223372036854775807)
-        ORDER BY h.id DESC, h.seq DESC LIMIT 20
-    ) c
-    WHERE given.status < 400 AND NOT given.reads AND c.operation IN ('create', 'update', 'delete', 'restore')
-      AND c.at BETWEEN to_timestamp(given.at - 0.001) AND to_timestamp(given.at + given.milliseconds / 1000)
-      AND split_part(c.actor, '/', 1) = given.token AND (given.version IS NULL OR c.version = given.version)
-    ORDER BY c.seq DESC LIMIT 1
-) made ON true
-WHERE given.resource IS NULL OR given.resource <> ALL (head.erased)
+INSERT INTO activity_batch (tenant, base, last, at, number, number_read, entries, reads)
+SELECT $1, kept.base, kept.last, to_timestamp($5::double precision), cardinality(kept.entries), cardinality(kept.reads), kept.entries, kept.reads
+FROM kept
 
--- $2 number below which, $3 number above which, $4 id of a resource that it is about, or of a member that came or went, $5 id of a
--- resource, $6 id of a request, $7 results, $8 and $9 the time between which, NULL for any; $10 how many; the newest first
+-- $2 number below which and $3 number above which some are, $4 time since when some are, $5 how many rows; the newest first
 -- name: list
-SELECT number, at, request_id, correlation, operation, token, client, method, route, op, type, resource, status, result, reason, scim_type,
-       detail, milliseconds, changed, version, attributes, coercions, active, added, removed, number_added, number_removed
-FROM activity
-WHERE tenant = $1 AND number < $2 AND number > $3
-  AND ($4::text IS NULL OR resource = $4 OR $4 = ANY (added) OR $4 = ANY (removed)) AND ($5::text IS NULL OR resource = $5)
-  AND ($6::text IS NULL OR request_id = $6) AND ($7::text[] IS NULL OR result = ANY ($7))
-  AND at >= $8::timestamptz AND ($9::timestamptz IS NULL OR at < $9)
-ORDER BY number DESC LIMIT $10
+SELECT base, last, entries, reads FROM activity_batch WHERE tenant = $1 AND base < $2::bigint - 1 AND last > $3 AND at >= $4
+ORDER BY base DESC LIMIT $5
 
 -- As list, the oldest first.
 -- name: following
-SELECT number, at, request_id, correlation, operation, token, client, method, route, op, type, resource, status, result, reason, scim_type,
-       detail, milliseconds, changed, version, attributes, coercions, active, added, removed, number_added, number_removed
-FROM activity
-WHERE tenant = $1 AND number < $2 AND number > $3
-  AND ($4::text IS NULL OR resource = $4 OR $4 = ANY (added) OR $4 = ANY (removed)) AND ($5::text IS NULL OR resource = $5)
-  AND ($6::text IS NULL OR request_id = $6) AND ($7::text[] IS NULL OR result = ANY ($7))
-  AND at >= $8::timestamptz AND ($9::timestamptz IS NULL OR at < $9)
-ORDER BY number LIMIT $10
+SELECT base, last, entries, reads FROM activity_batch WHERE tenant = $1 AND base < $2::bigint - 1 AND last > $3 AND at >= $4
+ORDER BY base LIMIT $5
+
+-- $2 ids, $3 and $4 times between which: what happened to these resources. It is read in one go whichever index is taken for it: one whose
+-- rows are sought for each id by themselves can be read from end to end for each of them, where little is known of the table.
+-- name: changes
+SELECT c.seq, c.id, c.at, split_part(c.actor, '/', 1) AS token, c.operation, c.type, c.version, c.attributes,
+       coalesce(c.coercions, '{}') AS coercions
+FROM change c
+WHERE c.tenant = $1 AND c.id = ANY ($2::text[]) AND c.at BETWEEN $3 AND $4 AND c.operation IN ('create', 'update', 'delete', 'restore')
+ORDER BY c.seq
+
+-- $2 numbers of changes: what was done to `active` and to members
+-- name: values
+SELECT made.seq, made.active,
+       ARRAY(SELECT jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.added[0 to 99] ? (@.type() == "string")'))) AS added,
+       ARRAY(SELECT jsonb_array_elements_text(jsonb_path_query_array(made.members, '$.removed[0 to 99] ? (@.type() == "string")'))) AS removed,
+       coalesce((made.members ->> 'added_in_all')::integer, jsonb_array_length(made.members -> 'added'), 0) AS number_added,
+       coalesce((made.members ->> 'removed_in_all')::integer, jsonb_array_length(made.members -> 'removed'), 0) AS number_removed
+FROM (
+    SELECT c.seq, CASE WHEN 'members' = ANY (c.attributes) THEN c.content::jsonb -> 'members' END AS members,
+           CASE WHEN 'active' = ANY (c.attributes) THEN c.content::jsonb #>> '{active,1}' = 'true' END AS active
+    FROM change c WHERE c.tenant = $1 AND c.seq = ANY ($2::bigint[])
+) made
+
+-- $2 ids: those that were erased, with the number of the change that says so
+-- name: erased
+SELECT c.id, max(c.seq) AS seq FROM change c WHERE c.tenant = $1 AND c.id = ANY ($2::text[]) AND c.operation = 'erase' GROUP BY c.id
 
 -- name: last
 SELECT h.last FROM activity_head h WHERE h.tenant = $1
@@ -101,21 +90,32 @@ SELECT c.kid, c.label FROM credential c WHERE c.tenant = $1 AND c.kid = ANY ($2:
 UNION ALL SELECT o.id, o.label FROM oauth_client o WHERE o.tenant = $1 AND o.id = ANY ($2::text[])
 UNION ALL SELECT r.id, r.label FROM trust r WHERE r.tenant = $1 AND r.id = ANY ($2::text[])
 
--- $2 how many are kept of those that changed nothing, and of the others; $3 days for which they are: up to which number there are too many
--- of them (NULL: of none), and the first that is not too old
--- name: bounds
-SELECT (SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.reads ORDER BY a.number DESC OFFSET $2::integer LIMIT 1) AS reads,
-       (SELECT a.number FROM activity a WHERE a.tenant = $1 AND NOT a.reads ORDER BY a.number DESC OFFSET $2::integer LIMIT 1) AS others,
-       (SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.at >= now() - make_interval(days => $3)
-        ORDER BY a.number LIMIT 1) AS young
-
--- $2 whether of those that changed nothing, $3 up to which number, $4 how many go at most: the first ones. The range that they are in is
--- found first, so that this costs the same whatever is known of the table.
+-- $2 how many are kept of those that changed something or were refused, and of the others, $3 days for which they are, $4 how many rows go
+-- at most: those without any that is kept
 -- name: drop
-DELETE FROM activity WHERE tenant = $1 AND reads = $2 AND number <= (
-    SELECT max(f.number) FROM (
-        SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.reads = $2 AND a.number <= $3 ORDER BY a.number LIMIT $4
-    ) f
+DELETE FROM activity_batch WHERE tenant = $1 AND base IN (
+    SELECT c.base FROM (
+        SELECT b.base, b.at, b.number = 0 OR sum(b.number) OVER newer - b.number >= $2 AS full_up,
+               b.number_read = 0 OR sum(b.number_read) OVER newer - b.number_read >= $2 AS full_of_reads
+        FROM activity_batch b WHERE b.tenant = $1 WINDOW newer AS (ORDER BY b.base DESC)
+    ) c WHERE c.full_up AND c.full_of_reads OR c.at < now() - make_interval(days => $3) LIMIT $4
+)
+
+-- $2 as in drop: the rows that have some that are kept lose those that are not
+-- name: cut
+WITH counted AS (
+    SELECT b.base, least(greatest(sum(b.number) OVER newer - $2, 0), b.number)::integer AS beyond,
+           least(greatest(sum(b.number_read) OVER newer - $2, 0), b.number_read)::integer AS beyond_read
+    FROM activity_batch b WHERE b.tenant = $1 WINDOW newer AS (ORDER BY b.base DESC)
+)
+UPDATE activity_batch b SET entries = b.entries[c.beyond + 1:], number = b.number - c.beyond,
+    reads = b.reads[c.beyond_read + 1:], number_read = b.number_read - c.beyond_read
+FROM counted c WHERE b.tenant = $1 AND b.base = c.base AND c.beyond + c.beyond_read > 0
+
+-- $2 days, $3 how many go at most: what servers of the version before wrote longer ago
+-- name: drop_former
+DELETE FROM activity WHERE tenant = $1 AND number IN (
+    SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.at < now() - make_interval(days => $2) ORDER BY a.number LIMIT $3
 )
 
 -- $2 id of a resource that is erased: entries on their way leave it out
@@ -126,9 +126,23 @@ ON CONFLICT (tenant) DO UPDATE SET erased_at = now(),
 
 -- $2 id
 -- name: erase
+UPDATE activity_batch b SET entries = left_over.entries, reads = left_over.reads,
+    number = cardinality(left_over.entries), number_read = cardinality(left_over.reads)
+FROM (
+    SELECT a.base,
+           ARRAY(SELECT one FROM unnest(a.entries) WITH ORDINALITY given (one, place)
+                 WHERE one::json ->> 'resource' IS DISTINCT FROM $2 ORDER BY place) AS entries,
+           ARRAY(SELECT one FROM unnest(a.reads) WITH ORDINALITY given (one, place)
+                 WHERE one::json ->> 'resource' IS DISTINCT FROM $2 ORDER BY place) AS reads
+    FROM activity_batch a WHERE a.tenant = $1
+) left_over
+WHERE b.tenant = $1 AND b.base = left_over.base AND cardinality(left_over.entries) + cardinality(left_over.reads) < b.number + b.number_read
+
+-- $2 id
+-- name: erase_former
 DELETE FROM activity WHERE tenant = $1 AND resource = $2
 
 -- $2 id
--- name: erase_member
+-- name: erase_former_member
 UPDATE activity SET added = array_remove(added, $2::text), removed = array_remove(removed, $2::text)
 WHERE tenant = $1 AND ($2::text = ANY (added) OR $2::text = ANY (removed))

@@ -74,6 +74,9 @@ DELETE FROM resource_count WHERE tenant = $1 AND (type, slot) IN
 -- name: drop_activity
 DELETE FROM activity WHERE tenant = $1 AND number IN (SELECT a.number FROM activity a WHERE a.tenant = $1 LIMIT $2);
 
+-- name: drop_activity_batch
+DELETE FROM activity_batch WHERE tenant = $1 AND base IN (SELECT a.base FROM activity_batch a WHERE a.tenant = $1 LIMIT $2);
+
 -- name: drop_naming
 DELETE FROM naming WHERE tenant = $1 AND slot IN (SELECT n.slot FROM naming n WHERE n.tenant = $1 LIMIT $2);
 

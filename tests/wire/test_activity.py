@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from scimsrv import recorder
-from scimsrv.store import activity
+from scimsrv.store import activity, pool
+from scimsrv.store.failure import unavailable
 from scimsrv.store.single import Single
 from tests.monitoring.test_canary import CANARY, _everything
 from tests.wire.admin_support import Admin, admin_api, admin_token, assert_problem
@@ -135,6 +136,20 @@ async def test_what_entra_and_okta_do_in_sentences(server: Server, client: Clien
     assert_problem(await admin.ask("GET", "/tenants/nobody/activity"), 404)
 
 
+async def test_each_of_many_changes_of_one_resource_is_told(server: Server, client: Client, admin: Admin) -> None:
+    """However many of a batch are about the same resource, and however they were read: each entry has its own change, in its order."""
+    ada = await client.new_user("ada", displayName="Ada")
+    for number in range(25):
+        await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "active", "value": bool(number % 2)})
+    said = [f"test 1 {'activated' if number % 2 else 'deactivated'} Ada" for number in range(25)]
+    entries = await _log(server, admin, client)
+    assert _sentences(entries)[1:] == said
+    assert [one["change"]["version"] for one in entries] == list(range(1, 27))
+    assert await _log(server, admin, client, "?user=ada&count=7") == entries[-7:]
+    seen = [orjson.loads(one["data"])["number"] for one in await _events(admin, client, 26, after=0)]
+    assert seen == [one["number"] for one in entries]
+
+
 async def test_operations_of_a_bulk_request_are_entries_of_their_own(server: Server, client: Client, admin: Admin) -> None:
     """Each operation is found by whom it concerns, with its place; those that failed say why."""
     ada = await client.new_user("ada", displayName="Ada")
@@ -178,19 +193,23 @@ async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server,
 
 async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, client: Client) -> None:
     """While somebody's entries are being written nobody else's get a number, so that whoever follows misses none."""
-    entry = {"request_id": "r", "at": 0.0, "client": "other", "method": "GET", "route": "/", "status": 200, "result": "ok", "reads": True}
-    entry |= {"milliseconds": 1.0}
+
+    def entry(request: str) -> list[activity.Drafted]:
+        said = {"request_id": request, "client": "other", "method": "GET", "route": "/", "status": 200, "result": "ok", "reads": True}
+        at = datetime.now(UTC).timestamp()
+        return [activity.Drafted(at, True, orjson.dumps(said | {"at": at, "milliseconds": 1.0}).decode())]
+
     async with server.pool.acquire() as connection, connection.transaction():
-        await activity.add(Single(connection), client.id, [entry | {"request_id": "first"}])
-        second = asyncio.create_task(activity.add(server.app.pool.of(client.id), client.id, [entry | {"request_id": "second"}]))
+        await activity.add(Single(connection), client.id, entry("first"))
+        second = asyncio.create_task(activity.add(server.app.pool.of(client.id), client.id, entry("second")))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         async with asyncio.timeout(30):
             while not await server.pool.fetchval(waiting):
                 assert not second.done()
                 await asyncio.sleep(0.02)
     await second
-    rows = await server.pool.fetch("SELECT number, request_id FROM activity WHERE tenant = $1 ORDER BY number", client.id)
-    assert [tuple(row) for row in rows] == [(1, "first"), (2, "second")]
+    found = await activity.list_entries(server.pool, client.id, activity.Wanted(), 9, days=0, oldest=True)
+    assert [(one.number, one.request_id) for one in found] == [(1, "first"), (2, "second")]
 
 
 async def test_who_was_not_let_in_and_why(server: Server, client: Client, admin: Admin) -> None:
@@ -216,8 +235,8 @@ async def test_nothing_that_a_client_wrote_is_stored(server: Server, client: Cli
     """Whatever a client sends, and whatever goes wrong with it: no value of it is in the rows."""
     await _everything(client, server.http, "/admin/v1")
     await server.app.recorder.flush()
-    rows = [dict(row) for row in await server.pool.fetch("SELECT * FROM activity WHERE tenant = $1", client.id)]
-    assert len(rows) > 40
+    rows = [dict(row) for row in await server.pool.fetch("SELECT * FROM activity_batch WHERE tenant = $1", client.id)]
+    assert sum(row["number"] + row["number_read"] for row in rows) > 40
     assert [row for row in rows if CANARY in orjson.dumps(row, default=str).decode()] == []
 
 
@@ -252,10 +271,13 @@ async def test_bounds_in_rows_and_time(server: Server, admin: Admin) -> None:
     await server.app.recorder.flush()
     await activity.trim(server.app.pool.of(client.id), log)
     assert sorted(one["op"] for one in await _log(server, admin, client)) == ["create"] * 5 + ["search"] * 5
-    await server.pool.execute("UPDATE activity SET at = at - interval '3 days' WHERE tenant = $1 AND number <= 16", client.id)
+    age = """UPDATE activity_batch SET at = at - interval '3 days',
+        reads = ARRAY(SELECT replace(one, '"at":', '"at":-') FROM unnest(reads) one),
+        entries = ARRAY(SELECT replace(one, '"at":', '"at":-') FROM unnest(entries) one) WHERE tenant = $1 AND last <= 16"""
+    await server.pool.execute(age, client.id)
     assert len(await _log(server, admin, client)) == 3
     await server.app.recorder._sweep()
-    assert await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", client.id) == 3
+    assert await server.pool.fetchval("SELECT sum(number + number_read) FROM activity_batch WHERE tenant = $1", client.id) == 3
     off = await server.tenant(activity_rows=0)
     await off.new_user()
     assert await _log(server, admin, off) == []
@@ -268,32 +290,88 @@ async def test_requests_go_on_when_nothing_can_be_written(
     lost: list[Any] = []
     monkeypatch.setattr(recorder, "observe", lost.append)
     async with server.pool.acquire() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE activity IN ACCESS EXCLUSIVE MODE")
+        await connection.execute("LOCK TABLE activity_batch IN ACCESS EXCLUSIVE MODE")
         await client.new_user()
         writing = asyncio.create_task(server.app.recorder.flush())
         await asyncio.sleep(0)
         for _ in range(3):
             await client.new_user()
     await writing
-    assert len(await _log(server, admin, client)) + sum(one.number for one in lost) == 4
+    assert (len(await _log(server, admin, client)), lost) == (4, [])
     monkeypatch.setattr(recorder, "MOST", 2)
-    lost.clear()
     for _ in range(5):
         await client.new_user()
     assert [(one.reason, one.number) for one in lost] == [("full", 1)] * 3
     await server.app.recorder.flush()
-    await server.pool.execute("ALTER TABLE activity RENAME TO gone")
+    await server.pool.execute("ALTER TABLE activity_batch RENAME TO gone")
     try:
         await client.new_user()
         lost.clear()
         await server.app.recorder.flush()
         assert [(one.reason, one.number) for one in lost] == [("database", 1)]
     finally:
-        await server.pool.execute("ALTER TABLE gone RENAME TO activity")
+        await server.pool.execute("ALTER TABLE gone RENAME TO activity_batch")
     async with start() as other:
         made = await other.tenant()
         await made.new_user()
-    assert await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", made.id) == 1  # written when it stopped
+    assert await server.pool.fetchval("SELECT sum(number) FROM activity_batch WHERE tenant = $1", made.id) == 1  # written when it stopped
+
+
+async def test_entries_wait_while_the_database_is_busy(
+    start: Starter, server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A statement that runs out of time costs no entry: what waits is written in order when the database takes it, and it is said once
+    what went wrong."""
+    lost: list[Any] = []
+    monkeypatch.setattr(recorder, "observe", lost.append)
+    monkeypatch.setattr(pool, "STATEMENT_TIMEOUT", 1.0)
+    async with start() as other:
+        made = await other.tenant()
+        async with server.pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE activity_batch IN ACCESS EXCLUSIVE MODE")
+            assert (await _bulk(made, 3)).status_code == 200
+            await other.app.recorder.flush()
+            await made.new_user("later")
+        found = await _log(other, admin, made)
+    assert ([one["operation"] for one in found], lost) == ([1, 2, 3, None], [])
+    said = [record.getMessage() for record in caplog.records if record.name == "scimsrv.activity"]
+    assert said == [
+        "3 entries of the log of requests wait until the database takes them (UNAVAILABLE, TimeoutError)",
+        "entries of the log of requests are written again",
+    ]
+
+
+async def test_what_waits_is_bounded(server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what a tenant's log has room for, and by a number of entries of all tenants, however many a bulk request has."""
+    lost: list[Any] = []
+    monkeypatch.setattr(recorder, "observe", lost.append)
+    monkeypatch.setattr(recorder, "MOST", 8)
+    client, small = await server.tenant(), await server.tenant(activity_rows=1)
+    flush = server.app.recorder.flush
+
+    async def refused(*_: Any) -> None:
+        raise unavailable()
+
+    with monkeypatch.context() as busy:
+        busy.setattr(activity, "add", refused)
+        await _bulk(small, 3)
+        await flush()
+        await _bulk(client, 3)
+        await flush()
+        await _bulk(client, 4)
+        assert [(one.reason, one.number) for one in lost] == [("full", 4)]
+        await client.new_user()
+        await flush()
+    await flush()
+    assert [one["operation"] for one in await _log(server, admin, small)] == [2, 3]
+    assert [one["operation"] for one in await _log(server, admin, client)] == [1, 2, 3, None]
+    assert server.app.recorder._held == 0
+
+
+async def _bulk(client: Client, number: int) -> Any:
+    """The answer to a bulk request that creates so many users."""
+    operations = [{"method": "POST", "path": "/Users", "bulkId": f"b{one}", "data": user()} for one in range(number)]
+    return await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
 
 
 async def test_an_entry_that_cannot_be_made_does_not_end_the_log(

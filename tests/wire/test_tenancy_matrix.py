@@ -296,7 +296,8 @@ class World:
         requests come into the log of requests later."""
         unnoted = {"change": "AND operation <> 'denied'"}
         found = {}
-        for table in TENANT_TABLES.keys() - {"credential", "rate", "change_seal", "audit_chain", "activity", "activity_head"}:
+        log = {"activity", "activity_batch", "activity_head"}
+        for table in TENANT_TABLES.keys() - {"credential", "rate", "change_seal", "audit_chain"} - log:
             query = f"SELECT t::text FROM {table} t WHERE {TENANT_TABLES[table]} = $1 {unnoted.get(table, '')} ORDER BY 1"
             found[table] = [row[0] for row in await self.server.pool.fetch(query, self.owner.id)]
         return found
