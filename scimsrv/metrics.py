@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from scimsrv.allowance import Allowance
+from scimsrv.allowance import Allowance, Shares
 from scimsrv.observe import (
     ActivityDropped,
     Badged,
@@ -43,6 +43,10 @@ SERIES: Final = 5_000
 #: Series with a tenant's label, of all tenants together, at 200 tenants; and for each tenant more. What goes beyond counts as `other`.
 _TENANT_SERIES: Final = 1_850
 _TENANT_SERIES_EACH: Final = 9
+
+#: Shapes of searches that have a label, and those that one tenant's clients bring at most.
+_SHAPES: Final = 40
+_SHAPES_EACH: Final = 8
 
 #: Ways from labels to series that are remembered: of those beyond a bound there may be any number.
 _KEPT: Final = 20_000
@@ -122,7 +126,8 @@ METRICS: Final = (
            "Awards issued and revoked, those of transactions that were undone too; credentials signed, and those presented that were "
            "verified or refuted", ("event",)),
     Metric("scim_deletion_guard_tripped_total", "counter", "Times that a tenant's deletion guard began to hold deletions", ("tenant",)),
-    Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met", ("limit",)),
+    Metric("scim_ratelimited_total", "counter", "Requests refused with 429 for their number, by the limit that they met",
+           ("limit", "tenant")),
     Metric("scim_badge_signing_failures_total", "counter", "Credentials of awards that could not be signed, at each attempt"),
     Metric("scim_activity_dropped_total", "counter",
            "Entries that did not come into the log of requests: queue full, no database, too many that were not let in", ("reason",)),
@@ -139,12 +144,13 @@ METRICS: Final = (
 
 class _Tally(NamedTuple):
     """Where requests of a kind are counted: counters that each raises by one, the histogram of their time, that of the statements made
-    for them, and the gauge of their tenant's last visit."""
+    for them, and the gauge of their tenant's last visit; whether that may yet get a label of its own."""
 
     counters: tuple[Any, ...]
     duration: Any
     own: Any
     visited: Any
+    waits: bool
 
 
 class Metrics:
@@ -161,6 +167,7 @@ class Metrics:
         self._threads = threading.local()
         self._most_of_tenants = max(_TENANT_SERIES, tenants.most * _TENANT_SERIES_EACH)
         self._of_tenants = 0
+        self._shapes = Shares(_SHAPES, _SHAPES_EACH)
 
     def __call__(self, observation: Observation) -> None:
         """Count the observation."""
@@ -169,10 +176,11 @@ class Metrics:
                 self._exchange(observation)
             case Queried(name, seconds):
                 self._of("scim_db_query_duration_seconds", name).observe(seconds)
-            case Searched(type_, shape):
+            case Searched(type_, shape, tenant):
                 self._of("scim_searches_total", type_, "scan" if shape else "index").inc()
                 if shape:
-                    self._of("scim_filter_fallback_total", type_, shape).inc()
+                    told = self._shapes.label(f"{type_} {shape}", tenant) != OTHER
+                    self._of("scim_filter_fallback_total", type_, shape if told else OTHER).inc()
             case Refused(plane, _, status, slow):
                 self._of("scim_http_requests_total", plane, "unmatched", "other", f"{status // 100}xx", "").inc()
                 if slow:
@@ -191,11 +199,11 @@ class Metrics:
             case SigningFailed(number):
                 self._of("scim_badge_signing_failures_total").inc(number)
             case GuardTripped(tenant):
-                self._of("scim_deletion_guard_tripped_total", self.tenants.label(tenant)).inc()
-            case Limited(limit):
-                self._of("scim_ratelimited_total", limit).inc()
+                self._of("scim_deletion_guard_tripped_total", self.tenants.met(tenant)).inc()
+            case Limited(limit, tenant):
+                self._of("scim_ratelimited_total", limit, self.tenants.met(tenant)).inc()
             case Carried(tenant, operations):
-                self._count(operations, self.tenants.label(tenant))
+                self._count(operations, self.tenants.met(tenant))
             case KeysFetched(issuer, done):
                 self._of("scim_jwks_fetch_total", "ok" if done else "failed", issuer).inc()
             case Badged(event, number):
@@ -218,6 +226,8 @@ class Metrics:
             found = self._tally(done, one)
             if len(self._tallies) < _KEPT:
                 self._tallies[key] = found
+        elif found.waits and self.tenants.met(done.tenant) == done.tenant:
+            found = self._tallies[key] = self._tally(done, one)
         pending, at_once = self._pending()
         for value in found.counters:
             pending[value] = pending.get(value, 0.0) + 1.0
@@ -228,7 +238,7 @@ class Metrics:
         if found.visited is not None:
             self._threads.visited[found.visited] = None
         if one is None:
-            self._count(operations, self.tenants.label(done.tenant))
+            self._count(operations, self.tenants.label(done.tenant, admit=False))
         if done.received is not None:
             self._measure(pending, self._of("scim_request_body_bytes"), done.received)
         if done.patch_ops is not None:
@@ -245,7 +255,7 @@ class Metrics:
 
     def _tally(self, done: Exchange, one: Operated | None) -> _Tally:
         """What requests like this one count in."""
-        tenant = self.tenants.label(done.tenant)
+        tenant = self.tenants.met(done.tenant)
         method = done.method if done.status != 405 else OTHER  # what is served nowhere does not multiply what is
         counted = [self._of("scim_http_requests_total", done.plane, done.route, method, f"{done.status // 100}xx", tenant)]
         if one is not None:
@@ -262,6 +272,7 @@ class Metrics:
             self._of("scim_http_request_duration_seconds", done.plane, method, done.route),
             self._of("scim_db_query_duration_seconds", op),
             self._of("scim_last_client_request_timestamp_seconds", tenant) if done.tenant else None,
+            tenant != done.tenant and bool(tenant),
         )
 
     def _operated(self, one: Operated, tenant: str) -> list[Any]:

@@ -81,10 +81,11 @@ class Refused(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """A search; `shape` is its filter without literals where no index served it, None where one did."""
+    """A search of a tenant's client; `shape` is its filter without literals where no index served it, None where one did."""
 
     resource_type: str
     shape: str | None
+    tenant: str = ""
 
 
 class Queried(NamedTuple):
@@ -125,9 +126,10 @@ class GuardTripped(NamedTuple):
 
 
 class Limited(NamedTuple):
-    """A request was refused with 429; `limit` is which limit it met."""
+    """A request was refused with 429; `limit` is which limit it met, `tenant` is empty where nobody was let in yet."""
 
     limit: str
+    tenant: str = ""
 
 
 class SigningFailed(NamedTuple):
@@ -245,6 +247,12 @@ def denied(scheme: str, reason: str) -> None:
     exchange = CURRENT.get()
     if exchange is not None and not exchange.over and exchange.denial is None:
         exchange.scheme, exchange.denial = scheme, reason
+
+
+def tenant_asked() -> str:
+    """The tenant by whose credential the present request was let in, empty without one."""
+    exchange = CURRENT.get()
+    return "" if exchange is None else exchange.tenant
 
 
 def postponed() -> None:

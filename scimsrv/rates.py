@@ -16,7 +16,7 @@ from typing import Final
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
-from scimsrv.observe import Limited, observe
+from scimsrv.observe import Limited, observe, tenant_asked
 from scimsrv.store.pool import Tenants
 from scimsrv.store.rates import settle
 
@@ -38,7 +38,7 @@ _ALL: Final = ""
 
 def refused(limit: str, detail: str, wait: float = 1.0) -> ScimError:
     """429 with a whole number of seconds to wait, from 1 to 30."""
-    observe(Limited(limit))
+    observe(Limited(limit, tenant_asked()))
     seconds = min(max(1, math.ceil(wait)), _LONGEST)
     return ScimError(Kind.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(seconds)})
 

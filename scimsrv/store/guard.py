@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from scimsrv.errors import Kind, ScimError
-from scimsrv.observe import CURRENT, GuardTripped, observe
+from scimsrv.observe import GuardTripped, observe, tenant_asked
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy
@@ -124,8 +124,7 @@ async def alarm(scope: Scope, held: HeldError) -> None:
 async def _hold(pool: Queries, scope: Scope, held: HeldError) -> None:
     tag = await pool.execute(_SQL["hold"], scope.tenant, held.type_name, scope.by, orjson.dumps(held.said).decode())
     if tag.endswith(" 1"):
-        exchange = CURRENT.get()
-        observe(GuardTripped(exchange.tenant if exchange is not None else ""))
+        observe(GuardTripped(tenant_asked()))
         log.warning("the deletion guard of tenant %s holds deletions of the type %s", scope.tenant, held.type_name)
 
 

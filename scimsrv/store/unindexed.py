@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Final
 
 from scimsrv.filter.render import shape
-from scimsrv.observe import Searched, observe
+from scimsrv.observe import Searched, observe, tenant_asked
 from scimsrv.protocol.plan import Query
 from scimsrv.words import shape_label, type_label
 
@@ -36,7 +36,7 @@ def note_unindexed(plan: Query) -> None:
     sought = "no filter" if plan.tree is None else shape(plan.tree)
     sorts = {target.sort.name for target in plan.targets if target.sort is not None}
     text = sought + "".join(f", sorted by {name}" for name in sorted(sorts))
-    observe(Searched(*shape_label(names, text)))
+    observe(Searched(*shape_label(names, text), tenant_asked()))
     now = time.monotonic()
     if now - _named.get((types, text), -QUIET) < QUIET:
         return

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scimsrv.admin.routes import ROUTES
-from scimsrv.allowance import Allowance
+from scimsrv.allowance import Allowance, price
 from scimsrv.exposition import OF_SERVER
 from scimsrv.metrics import METRICS, SERIES, Metrics
 from scimsrv.observe import (
@@ -45,10 +45,10 @@ _RESULTS: tuple[Result, ...] = ("ok", "conflict", "invalid", "notfound", "precon
 _OPS = ("search", "create", "read", "replace", "patch", "delete")
 
 
-def _samples(*observations: Observation, tenants: int = 200) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def _samples(*observations: Observation, tenants: Allowance | None = None) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """What a scrape shows after these observations, without what is 0."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry, Allowance(tenants))
+    metrics = Metrics(registry, tenants or Allowance(200))
     for observation in observations:
         metrics(observation)
     families = text_string_to_metric_families(generate_latest(registry).decode())
@@ -113,7 +113,8 @@ def test_what_is_no_failure_of_a_patch(operation: Operated) -> None:
         (Refused("data", "r", 408, "head"), "scim_slow_client_total", {"kind": "head"}, 1),
         (DatabaseFailed("40001"), "scim_db_errors_total", {"sqlstate_class": "40"}, 1),
         (DatabaseFailed(None), "scim_db_errors_total", {"sqlstate_class": "none"}, 1),
-        (Limited("token"), "scim_ratelimited_total", {"limit": "token"}, 1),
+        (Limited("token", "acme"), "scim_ratelimited_total", {"limit": "token", "tenant": "acme"}, 1),
+        (Limited("attempts"), "scim_ratelimited_total", {"limit": "attempts", "tenant": ""}, 1),
         (SigningFailed(3), "scim_badge_signing_failures_total", {}, 3),
         (GuardTripped("acme"), "scim_deletion_guard_tripped_total", {"tenant": "acme"}, 1),
         (KeysFetched("https://i", done=False), "scim_jwks_fetch_total", {"issuer": "https://i", "result": "failed"}, 1),
@@ -153,7 +154,9 @@ def test_there_are_no_more_series_than_promised() -> None:
         ]
     seen += [Queried(f"file.{number}", 0.1) for number in range(500)]
     seen += [KeysFetched(f"https://issuer-{number}", done=done) for number in range(500) for done in (True, False)]
-    seen += [Searched("User", f"shape {number}") for number in range(500)]
+    seen += [
+        Searched(type_, f"shape {number}", f"t{number % 300}") for number in range(500) for type_ in ("User", "Group", "custom", "all")
+    ]
     registry = CollectorRegistry()
     metrics = Metrics(registry, Allowance(200))
     for one in seen:
@@ -167,7 +170,10 @@ def test_there_are_no_more_series_than_promised() -> None:
 
 
 def test_two_hundred_tenants_are_told_apart() -> None:
-    """Two hundred tenants that do what an identity provider does each have their own series."""
+    """Two hundred tenants that do what an identity provider does each have their own series, where there are no more."""
+    tenants = Allowance(200)
+    for number in range(200):  # as those who look at what the database holds do
+        tenants.label(f"t{number}")
     seen: list[Observation] = []
     for number in range(200):
         for op, path, method in (("search", "/Users", "GET"), ("create", "/Users", "POST"), ("patch", "/Users/{id}", "PATCH")):
@@ -175,7 +181,7 @@ def test_two_hundred_tenants_are_told_apart() -> None:
         seen.append(
             _exchange(route="/Groups/{id}", method="PATCH", status=204, tenant=f"t{number}", operations=[Operated("Group", "patch", "ok")])
         )
-    found = _samples(*seen)
+    found = _samples(*seen, tenants=tenants)
     assert len({dict(labels)["tenant"] for name, labels in found if name == "scim_operations_total"}) == 200
     assert not [labels for _, labels in found if ("tenant", OTHER) in labels]
 
@@ -186,6 +192,46 @@ def test_who_has_a_label(tmp_path: Path) -> None:
     assert [first.label("a"), second.label("b"), first.label("c"), second.label("c")] == ["a", "b", OTHER, OTHER]
     assert [first.label("b"), second.label("a"), first.label("")] == ["b", "a", ""]
     assert [Allowance(0).label("a"), Allowance(1).label("a")] == ["", "a"]
+    assert [Allowance(0).met("a"), Allowance(1).met("a")] == ["", "a"]
+
+
+def test_busy_tenants_come_before_those_that_came_once(tmp_path: Path) -> None:
+    """Of ten thousand tenants that send one request each, and twenty that go on, the twenty have a label, in whichever process they are
+    served; who has one keeps it, so that no counter goes back."""
+    processes = [Allowance(100, tmp_path / "tenants") for _ in range(2)]
+    labelled: set[str] = set()
+    for number in range(10_000):
+        labelled.add(processes[number % 2].met(f"once-{number}"))
+        labelled.add(processes[number % 3 % 2].met(f"busy-{number % 20}"))
+    assert {f"busy-{number}" for number in range(20)} < labelled
+    assert len(labelled - {OTHER}) <= 100
+    assert {label for label in labelled if label not in {one.label(label) for one in processes}} == set()
+
+
+def test_a_tenant_counts_as_itself_once_it_has_a_label() -> None:
+    """What it did before stays with the others."""
+    seen = [_exchange(status=200, tenant=f"t{number}", operations=[Operated("User", "read", "ok")]) for number in (1, 2, 2, 2)]
+    found = _samples(*seen, tenants=Allowance(2))
+    shown = {"resource_type": "User", "op": "read", "result": "ok"}
+    assert _sample(found, "scim_operations_total", **shown, tenant="t1") == 1
+    assert _sample(found, "scim_operations_total", **shown, tenant=OTHER) == 1
+    assert _sample(found, "scim_operations_total", **shown, tenant="t2") == 2
+
+
+def test_one_client_does_not_take_all_shapes() -> None:
+    """However many filters it makes up, those of others are told apart."""
+    made_up = [Searched("User", f"title co ? and {number}", "noisy") for number in range(1_000)]
+    found = _samples(*made_up, Searched("User", "title co ?", "acme"))
+    assert _sample(found, "scim_filter_fallback_total", resource_type="User", shape="title co ?") == 1
+    assert _sample(found, "scim_filter_fallback_total", resource_type="User", shape=OTHER) > 900
+
+
+@pytest.mark.parametrize(
+    ("given", "most", "expected"), [(0, 1, 1), (1, 2, 2), (99, 200, 1), (100, 200, 2), (150, 200, 32), (199, 200, 1024)]
+)
+def test_labels_become_dear_as_they_become_few(given: int, most: int, expected: int) -> None:
+    """The first half costs one visit each, the last label a thousand."""
+    assert price(given, most) == expected
 
 
 @pytest.mark.parametrize(

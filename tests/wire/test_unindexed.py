@@ -44,7 +44,7 @@ async def test_it_is_counted_and_named_without_what_was_sought(
     caplog.set_level(logging.INFO, "scimsrv.search")
     for _ in range(3):
         assert (await client.get("/Users", filter=text)).status_code == 200
-    assert seen == [Searched("User", shape)] * 3
+    assert seen == [Searched("User", shape, client.slug)] * 3
     lines = [record.getMessage() for record in caplog.records if record.name == "scimsrv.search"]
     assert lines == [f"no index serves a search of User: {shape}"]
 
