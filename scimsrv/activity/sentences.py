@@ -8,6 +8,7 @@ from typing import Final
 
 from scimsrv.activity.entry import Entry
 from scimsrv.activity.reasons import GONE, meaning
+from scimsrv.visible import visible
 
 #: Names and attributes that a sentence lists; of more it says how many.
 _LISTED: Final = 3
@@ -26,7 +27,12 @@ _WANTED: Final = {
 
 
 def sentence(entry: Entry, who: str, names: Mapping[str, str]) -> str:
-    """What happened. `who` is what the client is called; `names` are those of resources by id, as far as they are known now."""
+    """What happened, in one line. `who` is what the client is called; `names` are those of resources by id, as far as they are known
+    now."""
+    return visible(_sentence(entry, who, names))
+
+
+def _sentence(entry: Entry, who: str, names: Mapping[str, str]) -> str:
     if entry.reason == GONE:
         return f"{who} went away before {_wanted(entry, names)} was answered"
     if entry.status >= 500:

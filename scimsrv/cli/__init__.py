@@ -27,7 +27,7 @@ from scimsrv.cli import (
     trust,
     verify,
 )
-from scimsrv.cli.common import DATABASE_FAILED, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit
+from scimsrv.cli.common import DATABASE_FAILED, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit, note
 from scimsrv.cli.manual import EXIT_CODES, complete_help
 from scimsrv.embedded import EmbeddedError
 from scimsrv.listeners import ServeError
@@ -107,5 +107,5 @@ def _version(arguments: argparse.Namespace) -> int:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"scimsrv: {error}", file=sys.stderr)  # noqa: T201
+    note(f"scimsrv: {error}")
     return code

@@ -19,6 +19,7 @@ from scimsrv.embedded import DirectoryLock, running, start_cluster
 from scimsrv.settings import PREFIX, Settings, load_settings
 from scimsrv.store.connection import Connection, DatabaseError, connect
 from scimsrv.store.isolation import role_at
+from scimsrv.visible import visible
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -27,6 +28,9 @@ INTERRUPTED: Final = 130
 
 POSTGRES: Final = "postgres"
 """Name of the embedded Postgres's folder in the data directory."""
+
+#: What a text to be shown is laid out with.
+_LAID_OUT: Final = "\n\t"
 
 _WAIT_SECONDS = 30.0
 _T = TypeVar("_T")
@@ -76,13 +80,13 @@ def emit(arguments: argparse.Namespace, document: object, text: str) -> None:
     if arguments.json:
         sys.stdout.write(orjson.dumps(document, default=_plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z).decode())
     else:
-        sys.stdout.write(text + "\n" if text else "")
+        sys.stdout.write(visible(text, _LAID_OUT) + "\n" if text else "")
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(visible(text, _LAID_OUT), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -160,8 +164,8 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%SZ")
     if isinstance(value, (list, tuple)):
-        return " ".join(str(part) for part in value)
-    return "-" if value is None else str(value)
+        return visible(" ".join(str(part) for part in value))
+    return "-" if value is None else visible(str(value))
 
 
 def _plain(value: object) -> object:

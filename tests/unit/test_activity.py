@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +18,9 @@ from scimsrv.activity.entry import Entry
 from scimsrv.activity.reasons import DENIALS, OTHER_DENIAL, reason_of
 from scimsrv.activity.redaction import LONGEST, without_values
 from scimsrv.activity.sentences import sentence
+from scimsrv.cli.common import emit, table
 
+_NEWLINE: Final = "\\u000a"
 _ID: Final = "0190f0a0-0000-7000-8000-000000000001"
 
 _ENTRY: Final = Entry(
@@ -77,6 +82,28 @@ _REFUSED: Final = {"changed": None, "version": None, "detail": "title is readOnl
 def test_each_entry_is_a_sentence(given: dict[str, Any], said: str) -> None:
     """What was done, refused or never answered, with names where they are known and ids where not."""
     assert sentence(replace(_ENTRY, **given), "Okta", _NAMES) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Ana Lima", "Ana Lima"),
+        ("Ana \u202egnp.exe", "Ana \\u202egnp.exe"),
+        ("\u2066Ana\u2069 \u200fLima\ufeff", "\\u2066Ana\\u2069 \\u200fLima\\ufeff"),
+        ("Ana\x1b[2J\x9b1m\r\n2026-01-01 Okta deleted", "Ana\\u001b[2J\\u009b1m\\u000d\\u000a2026-01-01 Okta deleted"),
+        ("a\u2028b\u2029c\x00\ud800", "a\\u2028b\\u2029c\\u0000\\ud800"),
+        ("flag \U000e0067", "flag \\U000e0067"),
+        ("پژوهش\u200cگر 👩\u200d🚀 naïve Ω", "پژوهش\u200cگر 👩\u200d🚀 naïve Ω"),
+    ],
+)
+def test_names_cannot_disturb_what_is_shown(text: str, seen: str) -> None:
+    """What would turn, hide or forge text is shown as its escape, in sentences and in what commands print; letters of all scripts stay."""
+    assert sentence(replace(_ENTRY, attributes=("title",)), "Okta", {"u1": text}) == f"Okta changed title of {seen}"
+    assert table(("NAME",), [(text,), ([text],)]).splitlines() == ["NAME", seen, seen]
+    arguments, shown = Namespace(json=False), io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        emit(arguments, None, f"one\ttwo\n{text.replace(chr(10), '')}")
+    assert shown.getvalue() == f"one\ttwo\n{seen.replace(_NEWLINE, '')}\n"
 
 
 @pytest.mark.parametrize(
