@@ -55,7 +55,6 @@ from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
 from scimsrv.recorder import Recorder
 from scimsrv.redefining import redefined
-from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy
 from scimsrv.sealing import Safe
@@ -294,7 +293,7 @@ class App:
         if user is not None:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
-            plan = replace(plan, permitted=frozenset(map(fold_name, catalog.policy.me_attributes)))
+            plan = replace(plan, permitted=own_badges.permitted_at_me(catalog.policy))
         planned(plan)
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
@@ -309,11 +308,9 @@ class App:
             digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, wanted, shown=shown)
-        if wanted.asynchronous and not own and not keeps:
-            kept = await write_later(
-                *(self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted),
-                reads=shown,
-            )
+        if wanted.asynchronous:
+            given_later = (self.jobs, renderer, scope, plan, method, body or {}, headers.joined(b"if-match"), wanted)
+            kept = await write_later(*given_later, reads=shown, me=own)
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
         if isinstance(plan, Query):

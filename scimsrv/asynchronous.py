@@ -20,6 +20,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.observe import Carried, Operated, observe, postponed
 from scimsrv.observing import Served
+from scimsrv.own import me_of, permitted_at_me, require_me
 from scimsrv.protocol import defining
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.features import check_feature
@@ -61,11 +62,11 @@ class Finished:
     results: list[dict[str, Any]]
 
 
-def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool) -> bytes:
-    """What has to be kept of a request to carry it out later."""
+def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool, me: bool = False) -> bytes:
+    """What has to be kept of a request to carry it out later; `me` says that it was one of /Me."""
     types = scope.narrowing.types
     may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
-    may["subject"] = scope.subject
+    may |= {"subject": scope.subject, "me": "user" if me else None if scope.own is None else "badges"}
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
     kept = {"origin": scope.origin, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
     return orjson.dumps(may | kept | {"entries": entries})
@@ -116,11 +117,11 @@ class Jobs:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def later(self, scope: Scope, bulk: Bulk, wanted: Preferences, *, single: bool) -> Reply | Finished | None:
+    async def later(self, scope: Scope, bulk: Bulk, wanted: Preferences, *, single: bool, me: bool = False) -> Reply | Finished | None:
         """Keep the request and begin with it: 202 (RFC 9967 §2.5.1.1), or what came of it where it was finished within the time that the
-        client would wait. None where it has to be carried out at once, since too many wait."""
+        client would wait. None where it has to be carried out at once, since too many wait. `me` says that it is one of /Me."""
         ids = allot(bulk)
-        txn = await self.keep(scope, bulk, ids, single=single)
+        txn = await self.keep(scope, bulk, ids, single=single, me=me)
         if txn is None:
             return None
         finished = await self.waited(scope, txn, wanted)
@@ -150,9 +151,9 @@ class Jobs:
             del result["txn"]
         return Finished(results)
 
-    async def keep(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> str | None:
+    async def keep(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool, me: bool = False) -> str | None:
         """Keep a request to be carried out later; returns its txn, or None where the tenant has too many that wait."""
-        txn, sealed = self._sealed(scope, bulk, ids, single=single)
+        txn, sealed = self._sealed(scope, bulk, ids, single=single, me=me)
         if not await jobs.add_job(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed):
             return None
         postponed()
@@ -164,10 +165,10 @@ class Jobs:
         postponed()
         return await jobs.add_held(scope.pool, scope.tenant, txn, scope.actor, len(bulk.entries), sealed)
 
-    def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool) -> tuple[str, bytes]:
+    def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool, me: bool = False) -> tuple[str, bytes]:
         """A name for the request, and what is kept of it."""
         txn = jobs.new_txn()
-        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single), f"{scope.tenant}/{txn}")
+        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single, me=me), f"{scope.tenant}/{txn}")
 
     def begin(self, tenant: int, txn: str) -> asyncio.Task[Any]:
         """Carry out a request that was just kept, when it is the tenant's turn."""
@@ -258,12 +259,17 @@ class Jobs:
             entries = (read_entry(index, text.encode(), "", self._limits, routes) for index, (text, *_) in enumerate(kept["entries"]))
             bulk = arranged(entries, kept["failOnErrors"])
 
+        me = kept.get("me")
+        if me == "badges":  # of whom else they were is found out when this is asked
+            scope = replace(scope, own=await me_of(scope))
         defines = kept["single"] and bulk.entries[0].route is not None and bulk.entries[0].route.endpoint in SUBJECTS
 
         async def authorise() -> None:
             scopes = await self._scopes(job, kept)
-            for right in (Right.DEFINE,) if defines else (Right.CHANGE,) if kept["single"] else (Right.BULK, Right.CHANGE):
+            for right in _rights(defines=defines, single=kept["single"], me=me is not None):
                 require(right, scopes)
+            if me is not None:
+                await require_me(scope, bulk.entries[0], badges=me == "badges")
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
@@ -276,7 +282,8 @@ class Jobs:
                 if self.redefined is not None:
                     await self.redefined(job.tenant)
             else:
-                await carry_out_recorded(scope, bulk, ids, authorise, noting, known)
+                permitted = permitted_at_me(catalog.policy) if me == "user" else None
+                await carry_out_recorded(scope, bulk, ids, authorise, noting, known, me=me is not None, permitted=permitted)
         finally:
             if self.record is not None and noting.results:
                 self.record(noting.served(kept["base"], job.txn, job.actor))
@@ -289,6 +296,13 @@ class Jobs:
         """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
         scopes = await jobs.scopes_of(self._pool.of(job.tenant), job.tenant, job.actor)
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes
+
+
+def _rights(*, defines: bool, single: bool, me: bool) -> tuple[Right, ...]:
+    """What a token has to be allowed for a request that was kept."""
+    if me:
+        return (Right.ME,)
+    return (Right.DEFINE,) if defines else (Right.CHANGE,) if single else (Right.BULK, Right.CHANGE)
 
 
 def _definition(entry: Entry, scope: Scope) -> Define:
@@ -351,9 +365,10 @@ async def write_later(
     wanted: Preferences,
     *,
     reads: bool,
+    me: bool,
 ) -> Reply | None:
     """The answer to a write that is carried out later, or was within the time to be waited; None where it has to be done at once.
-    `reads` says whether the token may see what it wrote.
+    `reads` says whether the token may see what it wrote, `me` that it is a request of /Me.
 
     Raises ScimError for what is wrong with it whatever is stored.
     """
@@ -362,7 +377,7 @@ async def write_later(
     if isinstance(plan, Insert):
         complete(plan.draft.document, plan.schema, scope.limits)
     id_ = "" if isinstance(plan, Insert) else f"/{quote(plan.id, safe='')}"
-    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, condition), wanted, single=True)
+    kept = await jobs_.later(scope, single_request(method, plan.schema.endpoint + id_, body, condition), wanted, single=True, me=me)
     if not isinstance(kept, Finished):
         return kept
     return await written_reply(renderer, scope, plan, kept, shown=reads and not wanted.minimal)

@@ -11,12 +11,16 @@ from scimsrv.auth import Principal, Right, insufficient
 from scimsrv.badges.rights import ABOUT, writing
 from scimsrv.errors import Kind, ScimError
 from scimsrv.filter.bind import BoundCompare, conjunction
+from scimsrv.protocol.bulk import Entry
+from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
 from scimsrv.protocol.response import Reply
+from scimsrv.protocol.route import Endpoint
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.badging import AWARD, REQUEST, TYPES
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.policy import Policy
 from scimsrv.schema.semantics import Op, key_of
 from scimsrv.store.failure import guarded
 from scimsrv.store.me import find_me
@@ -47,6 +51,37 @@ async def user_of(scope: Scope, principal: Principal) -> str:
     if schema is None or subject is None:
         raise ScimError(Kind.NOT_FOUND, "The token stands for nobody")
     return await find_me(scope, schema, subject)
+
+
+def permitted_at_me(policy: Policy) -> frozenset[str]:
+    """The keys of what users may change about themselves."""
+    return frozenset(map(fold_name, policy.me_attributes))
+
+
+async def me_of(scope: Scope) -> str:
+    """The id of the user whom the credential of a request that was kept stands for by now; empty where it is nobody."""
+    schema = scope.catalog.by_name.get("User")
+    try:
+        return "" if schema is None or scope.subject is None else await find_me(scope, schema, scope.subject)
+    except ScimError:
+        return ""
+
+
+async def require_me(scope: Scope, entry: Entry, *, badges: bool) -> None:
+    """Raises ScimError where the user for whom a request was kept may not make it any more: one of /Me, whose operation names the user,
+    or one of the user's own badges."""
+    policy, schema = scope.catalog.policy, scope.catalog.by_name.get("User")
+    if entry.route is None or schema is None or scope.subject is None:
+        raise ScimError(Kind.NOT_FOUND, "The token stands for nobody")
+    check_feature(replace(entry.route, endpoint=Endpoint.ME), entry.method, policy)
+    user = await find_me(scope, schema, scope.subject)
+    if badges:
+        if not policy.badges:
+            raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
+    elif user != entry.route.id:
+        raise ScimError(Kind.NOT_FOUND, "The token stands for somebody else by now")
+    elif entry.method == "DELETE" and not policy.me_deletion:
+        raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
 
 
 def with_requester(body: dict[str, Any], user: str) -> dict[str, Any]:

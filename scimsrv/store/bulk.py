@@ -101,18 +101,27 @@ class Recorder(Protocol):
 
 
 async def carry_out_recorded(
-    scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, known: Mapping[int, Result]
+    scope: Scope,
+    bulk: Bulk,
+    ids: Ids,
+    authorise: Authorise,
+    recorder: Recorder,
+    known: Mapping[int, Result],
+    *,
+    me: bool = False,
+    permitted: frozenset[str] | None = None,
 ) -> None:
     """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
     `known` are the results that are kept already. What passes by itself is waited for and becomes no result; raises ScimError 503 when
-    it does not pass, and the step is still to be done."""
+    it does not pass, and the step is still to be done. `me`: a user asks, who may do this without scopes for writing, and change what is
+    `permitted`, None for everything."""
     repeated = Repeated(scope)
     if scope.catalog.policy.bulk_atomic:
         repeated.scope = replace(scope, hashes=await hashes_of(scope, bulk, ids))
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
-    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors)
+    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me, permitted=permitted)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
         run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
@@ -200,6 +209,9 @@ class _Run:
     errors: int = 0
     #: Whether the work is done again after what passes by itself (503), so that this becomes no result.
     patient: bool = False
+    #: Whether a user asks, and the keys of what may be changed then.
+    me: bool = False
+    permitted: frozenset[str] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -430,13 +442,15 @@ class _Run:
         if schema is None:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         self.scope.narrowing.require(schema.name)
-        check_writing(schema.name, self.scope.scopes, badges=self.scope.catalog.policy.badges)
+        if not self.me:
+            check_writing(schema.name, self.scope.scopes, badges=self.scope.catalog.policy.badges)
         data = _data(entry, self.scope.limits)
         if entry.refers:
             data = filled(data, entry.method, self._id_of)
         condition = if_match(entry.version) if entry.method != "POST" else None
         id_ = target(entry.route, self._id_of)
-        return planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
+        plan = planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
+        return replace(plan, permitted=self.permitted) if self.me and isinstance(plan, Overwrite | Modify) else plan
 
     def _id_of(self, bulk_id: str) -> str:
         return self.ids[self.bulk.definers[bulk_id]]

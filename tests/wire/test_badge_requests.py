@@ -9,6 +9,8 @@ import pytest
 
 from tests.wire.badges import ALL, URN, Badges, award, badges
 from tests.wire.support import Client, Server, assert_error, patch
+from tests.wire.test_asynchronous import ASYNC, finished
+from tests.wire.test_bulk import statuses
 
 APPROVAL = {"op": "replace", "path": "status", "value": "approved"}
 REJECTION = {"op": "replace", "value": {"status": "rejected", "reason": "Not yet"}}
@@ -188,10 +190,30 @@ async def test_what_users_may_do_with_requests(server: Server) -> None:
     assert_error(await client.delete(path), 403)
     assert_error(await other.patch(path, WITHDRAWAL), 404)
     assert_error(await client.post("/Awards", award(bob, mini)), 403, None, "badges:issue")
-    headers = {"Prefer": "respond-async"}
-    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [APPROVAL]}
-    assert (await client.request("PATCH", path, body, headers=headers)).status_code == 403
+    refused = await finished(client, await client.request("PATCH", path, patch(APPROVAL), headers=ASYNC))
+    assert statuses(refused["Operations"]) == ["403"]
     assert (await client.patch(path, WITHDRAWAL)).json()["status"] == "withdrawn"
+
+
+@pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
+async def test_users_ask_asynchronously(server: Server, more: dict[str, str]) -> None:
+    """What users may do about their badges they may also have done later, and nothing else."""
+    made = await badges(server, me="userName")
+    ada, client = await student(server, made, "ada")
+    bob, other = await student(server, made, "bob")
+    mini = await made.achievement()
+    asking = await finished(client, await client.request("POST", "/BadgeRequests", asked(mini), headers=ASYNC | more))
+    assert statuses(asking["Operations"]) == ["201"]
+    path = f"/BadgeRequests/{asking['Operations'][0]['location'].rpartition('/')[2]}"
+    assert (await client.get(path)).json()["requester"]["value"] == ada
+    for body in (asked(mini, requester={"value": bob}), asked(mini)):
+        refused = await finished(client, await client.request("POST", "/BadgeRequests", body, headers=ASYNC))
+        assert statuses(refused["Operations"]) == (["403"] if "requester" in body else ["409"])
+    foreign = await finished(other, await other.request("PATCH", path, patch(WITHDRAWAL), headers=ASYNC))
+    assert statuses(foreign["Operations"]) == ["404"]
+    withdrawn = await finished(client, await client.request("PATCH", path, patch(WITHDRAWAL), headers=ASYNC))
+    assert statuses(withdrawn["Operations"]) == ["200"]
+    assert (await client.get(path)).json()["status"] == "withdrawn"
 
 
 @pytest.mark.parametrize("scopes", [(), *((scope,) for scope in ALL), ("scim:me",)], ids="-".join)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from scimsrv.store import asynchronous as jobs
 from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, user
+from tests.wire.test_asynchronous import ASYNC, finished
+from tests.wire.test_bulk import statuses
 
 
 async def own(server: Server, client: Client, subject: str | None, *scopes: str) -> Client:
@@ -85,6 +89,60 @@ async def test_own_changes(server: Server) -> None:
     assert (await mine.patch("/Me", {"op": "replace", "path": "password", "value": "correct horse"})).status_code == 200
     stale = {"If-Match": ada["meta"]["version"]}
     assert_error(await mine.request("PUT", "/Me", body, headers=stale), 412)
+
+
+async def test_own_changes_later(server: Server) -> None:
+    """Asynchronously users change what they may, of nobody but themselves, and the result names the resource's permanent location."""
+    client = await server.tenant(me="userName", me_deletion=True)
+    ada = await client.new_user("ada", nickName="a")
+    mine = await own(server, client, "ada")
+    nick, title = ({"op": "replace", "path": path, "value": "b"} for path in ("nickName", "title"))
+    changed = await finished(mine, await mine.request("PATCH", "/Me", patch(nick), headers=ASYNC))
+    assert (statuses(changed["Operations"]), changed["Operations"][0]["location"]) == (["200"], ada["meta"]["location"])
+    assert (await mine.get("/Me")).json()["nickName"] == "b"
+    refused = await finished(mine, await mine.request("PATCH", "/Me", patch(title), headers=ASYNC))
+    assert statuses(refused["Operations"]) == ["403"]
+    assert "title may not be changed" in refused["Operations"][0]["response"]["detail"]
+    waited = await mine.request("PUT", "/Me", ada | {"nickName": "c"}, headers={"Prefer": "respond-async, wait=20"})
+    assert (waited.status_code, waited.json()["nickName"]) == (200, "c")
+    assert_error(await mine.request("PATCH", f"/Users/{ada['id']}", patch(nick), headers=ASYNC), 403)
+    gone = await finished(mine, await mine.request("DELETE", "/Me", headers=ASYNC))
+    assert statuses(gone["Operations"]) == ["204"]
+    assert_error(await client.get(f"/Users/{ada['id']}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        pytest.param("UPDATE credential SET scopes = '{scim:read}' WHERE tenant = $1 AND kid = $2", "403", id="the token lost its scope"),
+        pytest.param("DELETE FROM credential WHERE tenant = $1 AND kid = $2", "401", id="the token ended"),
+        pytest.param("rename", "404", id="somebody else has the name"),
+    ],
+)
+async def test_own_changes_that_come_too_late(server: Server, monkeypatch: pytest.MonkeyPatch, change: str, status: str) -> None:
+    """What a user asked for is done with the rights, and to the user, that the token has and stands for by then."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada", nickName="a")
+    mine = await own(server, client, "ada")
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        body = patch({"op": "replace", "path": "nickName", "value": "b"})
+        answer = await mine.request("PATCH", "/Me", body, headers=ASYNC)
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    if change == "rename":
+        await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "userName", "value": "eve"})
+        await client.new_user("ada")
+    else:
+        actor = await server.pool.fetchval("SELECT actor FROM request_job WHERE tenant = $1", client.id)
+        await server.pool.execute(change, client.id, actor.partition("/")[0])
+    await server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    (result,) = [row["result"] for row in await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)]
+    assert f'"status":"{status}"' in result
+    assert (await client.get(f"/Users/{ada['id']}")).json()["nickName"] == "a"
 
 
 async def test_options(server: Server) -> None:
