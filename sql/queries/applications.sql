@@ -14,8 +14,8 @@ WITH unused AS (
     LIMIT greatest((SELECT count(*) FROM unused u WHERE u.own AND u.place >= $7::integer),
                    (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) + 1 - $6::integer)
 ), gone AS (
-    DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND id IN (
-        SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
+    DELETE FROM badge_application WHERE tenant = $1 AND used IS NULL AND id = ANY (ARRAY(
+        SELECT a.id FROM badge_application a WHERE a.tenant = $1 AND a.id = ANY (ARRAY(SELECT o.id FROM outnumbered o)) FOR UPDATE SKIP LOCKED))
 )
 INSERT INTO badge_application (tenant, id, secret, metadata, network) SELECT $1, $2::text, $3::bytea, $4::text, $5::text
 WHERE (SELECT count(*) FROM badge_application a WHERE a.tenant = $1) - (SELECT count(*) FROM outnumbered) < $6::integer
@@ -46,8 +46,8 @@ WITH forgotten AS (
     LIMIT greatest((SELECT count(*) FROM placed p WHERE p.own AND p.place >= $11::integer),
                    (SELECT count(*) FROM placed p) + 1 - $10::integer)
 ), gone AS (
-    DELETE FROM badge_grant WHERE tenant = $1 AND subject IS NULL AND id IN (
-        SELECT g.id FROM badge_grant g WHERE g.tenant = $1 AND g.id IN (SELECT o.id FROM outnumbered o) FOR UPDATE SKIP LOCKED)
+    DELETE FROM badge_grant WHERE tenant = $1 AND subject IS NULL AND id = ANY (ARRAY(
+        SELECT g.id FROM badge_grant g WHERE g.tenant = $1 AND g.id = ANY (ARRAY(SELECT o.id FROM outnumbered o)) FOR UPDATE SKIP LOCKED))
 )
 INSERT INTO badge_grant (tenant, id, application, scopes, redirect, state, challenge, expires, network)
 SELECT $1, $2::text, a.id, $4::text[], $5::text, $6::text, $7::text, now() + make_interval(secs => $8::float8), $9::text
