@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from scimsrv import keys as labels
@@ -86,11 +86,6 @@ _QUICK: Final = 10
 _CATALOGS: Final = 500
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The data plane. Its lifespan opens and closes the database pool; `settings` has database URL and secret key filled in."""
-    return App(settings)
-
-
 class App:
     """The ASGI application of one process."""
 
@@ -112,6 +107,7 @@ class App:
         self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
         self.names = Names()
+        self._hosts = list(settings.jwks_hosts)
         self._in_progress = 0
         self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
@@ -139,7 +135,7 @@ class App:
         self.replica = await open_replica(settings, self.pool)
         self._unsample = sampled(lambda: Load("data", self._in_progress))
         self.access_tokens = AccessTokens(keys.derive_all(labels.ACCESS_TOKEN_KEY), settings.base_url)
-        shared = (keys.derive_all(labels.SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(settings.jwks_hosts)), Refusals())
+        shared = (keys.derive_all(labels.SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(self._hosts)), Refusals())
         self.authenticator = Authenticator(self.pool, keys.derive_all(labels.TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.traffic = Traffic(self.pool, settings.bad_tokens)
@@ -160,6 +156,10 @@ class App:
         self.badges.signer.start()
         self.digest_keys = keys.derive_all(labels.ANSWER_KEY)
         self.sealer = Sealer(keys.derive_all(labels.CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
+
+    def reload(self, settings: Settings) -> None:
+        """Take over the limits and the hosts of issuers' keys."""
+        self.limits, self._hosts[:] = limits_of(settings), settings.jwks_hosts
 
     async def close(self) -> None:
         """End the background work and close the pool."""

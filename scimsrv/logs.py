@@ -200,12 +200,21 @@ def set_up(level: str, stream: TextIO | None = None) -> Log:
     log = Log(stream or sys.stderr, LEVELS[level])
     root = logging.getLogger()
     root.handlers[:] = [Handler(log)]
-    root.setLevel(log.level)
-    for name in ("uvicorn", "asyncio"):  # each start and stop of a process is nothing that an operator has to read
-        logging.getLogger(name).setLevel(max(log.level, logging.WARNING))
+    set_level(log, level)
     sys.excepthook = _hook(log)
     Finalize(None, log.flush, exitpriority=0)  # at the end of a process that serves too, which knows no atexit
     return log
+
+
+def set_level(log: Log, level: str) -> None:
+    """Log from this weight on what this process logs."""
+    log.level = LEVELS[level]
+    root = logging.getLogger()
+    root.setLevel(log.level)
+    for handler in root.handlers:
+        handler.setLevel(log.level)
+    for name in ("uvicorn", "asyncio"):  # each start and stop of a process is nothing that an operator has to read
+        logging.getLogger(name).setLevel(max(log.level, logging.WARNING))
 
 
 def _hook(log: Log) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

@@ -8,12 +8,11 @@ import multiprocessing.process
 import os
 import resource
 import signal
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -23,10 +22,14 @@ from scimsrv.exposition import exposition, metrics_of
 from scimsrv.guard import GuardedProtocol
 from scimsrv.listeners import Listeners, ServeError
 from scimsrv.monitor import Condition, create_monitor_app
+from scimsrv.reloading import CertificateError, Reloading, check_tls
 from scimsrv.settings import PREFIX, Settings, load_settings, to_environment
 from scimsrv.store.survey import survey
 from scimsrv.supervisor import Announcing, Workers, beside, run_here, run_workers
 from scimsrv.surveying import Surveyor
+
+if TYPE_CHECKING:
+    from scimsrv.app import App
 
 _APP: Final = "scimsrv.serve:worker_app"
 _ADMIN_CONCURRENCY: Final = 64
@@ -45,6 +48,7 @@ _SUPERVISOR: Final = "supervisor"
 _STATM: Final = Path("/proc/self/statm")
 
 _pulse = Pulse()
+_app: "App | None" = None
 
 _TRACING: Final = threading.Lock()
 _tracing: tracing.Tracing | None = None
@@ -52,8 +56,8 @@ _tracing: tracing.Tracing | None = None
 
 def worker_app() -> Any:
     """Make the application in a server process, which finds its settings in the environment."""
-    global _pulse
-    from scimsrv.app import create_app
+    global _pulse, _app
+    from scimsrv.app import App
 
     settings = load_settings({}, os.environ)
     parent = multiprocessing.parent_process()
@@ -71,7 +75,8 @@ def worker_app() -> Any:
     GuardedProtocol.concurrency = settings.concurrency
     if _STATM.exists():
         observe.sampled(_resident)
-    return _traced(create_app(settings))
+    _app = App(settings)
+    return _traced(_app)
 
 
 def _resident() -> observe.Resident:
@@ -100,8 +105,9 @@ async def _sample() -> None:
     observe.sample()
 
 
-def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM, then let running requests end; ready is called once when requests are answered.
+def run(settings: Settings, listeners: Listeners, ready: Callable[[], None], read: Callable[[], Settings]) -> None:
+    """Serve until SIGINT or SIGTERM, then let running requests end; ready is called once when requests are answered, and read for the
+    configuration as it is at SIGHUP.
 
     The admin API, and metrics and health, are served by this process alone, however many serve the data plane. Raises ServeError when an
     application does not start.
@@ -111,12 +117,15 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
     for name in ("ADMIN_DATABASE_URL", "ADMIN_DATABASE_URL_FILE"):
         os.environ.pop(PREFIX + name, None)
     os.environ.update(to_environment(settings.model_copy(update={"admin_database_url": None})))
-    _check_tls(settings)
+    try:
+        check_tls(settings)
+    except CertificateError as error:
+        raise ServeError(str(error)) from None
     try:
         tracing.wanted(os.environ)
     except tracing.TracingError as error:
         raise ServeError(str(error)) from None
-    _set_up_logging(settings)
+    log = _set_up_logging(settings)
     several = settings.workers > 1
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(shared_board()) if several and listeners.metrics is not None else Board(None)
@@ -127,7 +136,7 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
             _pulse = board.claim()[0]
         condition = Condition(board)
         stack.enter_context(_monitor(settings, listeners, board, condition))
-        stack.enter_context(_admin(settings, listeners, several=several))
+        admin = stack.enter_context(_admin(settings, listeners, several=several))
 
         def answers() -> None:
             condition.start()
@@ -141,6 +150,18 @@ def run(settings: Settings, listeners: Listeners, ready: Callable[[], None]) -> 
         config = _config(settings, _APP, GuardedProtocol, settings.workers, factory=True, notify=beat)
         runner: Announcing | Workers = Workers(config, [listeners.data]) if several else Announcing(config)
         runner.ready, runner.leaving, runner.delay = answers, leaves, settings.drain_delay
+
+        def take_over(fresh: Settings) -> None:
+            logs.set_level(log, fresh.log_level)
+            for one in (config, *admin):
+                context = getattr(one, "ssl", None)  # what serves nobody itself has none
+                if context is not None and fresh.tls_cert is not None:
+                    context.load_cert_chain(fresh.tls_cert, fresh.tls_key)
+            GuardedProtocol.concurrency = fresh.concurrency
+            if _app is not None:
+                _app.reload(fresh)
+
+        runner.reload = Reloading(settings, read, take_over)
         if isinstance(runner, Workers):
             run_workers(runner)
         else:
@@ -204,10 +225,10 @@ def _monitor(settings: Settings, listeners: Listeners, board: Board, condition: 
 
 
 @contextlib.contextmanager
-def _admin(settings: Settings, listeners: Listeners, *, several: bool) -> Iterator[None]:
-    """Serve the admin API beside the block."""
+def _admin(settings: Settings, listeners: Listeners, *, several: bool) -> Iterator[list[uvicorn.Config]]:
+    """Serve the admin API beside the block; with what it is configured with, if it is."""
     if listeners.admin is None:
-        yield
+        yield []
         return
     from scimsrv.admin.app import create_admin_app
     from scimsrv.admin.problems import guard_refusal
@@ -221,22 +242,16 @@ def _admin(settings: Settings, listeners: Listeners, *, several: bool) -> Iterat
     app = _traced(create_admin_app(settings, lambda: server.should_exit))
     server = Announcing(_config(settings, app, AdminProtocol, 1, notify=_sample if several else None))
     with beside(server, listeners.admin, "the admin API", _START_SECONDS):
-        yield
+        yield [server.config]
 
 
-def _check_tls(settings: Settings) -> None:
-    if settings.tls_cert is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ServeError(f"The certificate {settings.tls_cert} and key {settings.tls_key} cannot be used: {error}.") from None
-
-
-def _set_up_logging(settings: Settings) -> None:
-    observe.project(logs.set_up(settings.log_level))
+def _set_up_logging(settings: Settings) -> logs.Log:
+    log = logs.set_up(settings.log_level)
+    observe.project(log)
     # While the database is away the driver's pool logs a traceback per attempt: its first line says it all.
     for name in ("asyncpg", "asyncpg.pool"):  # a logger's filter is not its children's
         logging.getLogger(name).addFilter(_without_traceback)
+    return log
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

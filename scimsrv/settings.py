@@ -15,7 +15,7 @@ PREFIX: Final = "SCIMSRV_"
 SECRETS: Final = frozenset({"database_url", "admin_database_url", "replica_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
-_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts"})
+_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts", "badge_status_hosts"})
 
 
 class SettingsError(Exception):
@@ -117,7 +117,7 @@ class Settings(BaseModel):
             ipaddress.ip_network(network)
         return value
 
-    @field_validator("jwks_hosts")
+    @field_validator("jwks_hosts", "badge_status_hosts")
     @classmethod
     def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:

@@ -24,15 +24,22 @@ def _nothing() -> None:
     """Nobody wants to know."""
 
 
+def _no() -> bool:
+    """Nothing is read again."""
+    return False
+
+
 class Announcing(uvicorn.Server):
     """uvicorn's server that says when it answers, and when it was told to end; it goes on answering for `delay` seconds then, unless it
     is told again."""
 
     ready: Callable[[], None] = staticmethod(_nothing)
     leaving: Callable[[], None] = staticmethod(_nothing)
+    reload: Callable[[], bool] = staticmethod(_no)
     delay: float = 0.0
 
     _told: tuple[int, float] | None = None
+    _stale = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -48,8 +55,15 @@ class Announcing(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    def outdated(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal to read the configuration again."""
+        self._stale = True
+
     async def on_tick(self, counter: int) -> bool:
         """Whether to end now."""
+        if self._stale:
+            self._stale = False
+            self.reload()
         if self._told is not None and not self.should_exit and time.monotonic() >= self._told[1]:
             super().handle_exit(self._told[0], None)
         return await super().on_tick(counter)
@@ -60,6 +74,7 @@ class Workers(Multiprocess):
 
     ready: Callable[[], None] = staticmethod(_nothing)
     leaving: Callable[[], None] = staticmethod(_nothing)
+    reload: Callable[[], bool] = staticmethod(_no)
     delay: float = 0.0
 
     _until: float | None = None
@@ -84,6 +99,11 @@ class Workers(Multiprocess):
         """Take SIGTERM."""
         self._leave()
 
+    def handle_hup(self) -> None:
+        """Take SIGHUP: put a process that knows the configuration as it is now in the place of each, one after the other."""
+        if self.reload():
+            super().handle_hup()
+
     def keep_subprocess_alive(self) -> None:
         """Start a process for each that died, and say so; end when it is time."""
         before = [process.pid for process in self.processes]
@@ -104,6 +124,7 @@ class Workers(Multiprocess):
 
 def run_here(server: Announcing, reserved: socket.socket) -> None:
     """Serve in this process until told to end. Raises ServeError when the application does not start."""
+    signal.signal(signal.SIGHUP, server.outdated)
     try:
         # uvicorn raises the signal again that stopped it, after the orderly end.
         with contextlib.suppress(KeyboardInterrupt):

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -68,11 +68,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
+def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
     """Merge the command's flags with environment and file; flags are those arguments that are named like a setting."""
     flags = {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
-    config = arguments.config or os.environ.get(f"{PREFIX}CONFIG")
-    return load_settings(flags, os.environ, Path(config) if config else None)
+    config = arguments.config or environ.get(f"{PREFIX}CONFIG")
+    return load_settings(flags, environ, Path(config) if config else None)
 
 
 def emit(arguments: argparse.Namespace, document: object, text: str) -> None:

@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +71,15 @@ def register(commands: Any) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    environ = dict(os.environ)  # the server puts into its own what its processes are to find there
     settings = settings_of(arguments)
     check_exposure(settings)
     with contextlib.suppress(KeyboardInterrupt), interruptible(), listen(settings) as listeners:
         settings = listeners.resolved(settings)
         start = _embedded if settings.embedded else _external
         with start(settings) as (ready_settings, demo):
-            run(ready_settings, listeners, lambda: _announce(arguments, ready_settings, demo, embedded=settings.embedded))
+            announce = partial(_announce, arguments, ready_settings, demo, embedded=settings.embedded)
+            run(ready_settings, listeners, announce, partial(settings_of, arguments, environ))
     return 0
 
 

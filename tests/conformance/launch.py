@@ -80,7 +80,7 @@ def _serve(settings: Settings, listening: socket.socket, said: int, mutate: Any)
             os.write(said, b"+")
             os.close(said)
 
-        run(settings, Listeners(listening, None), ready)
+        run(settings, Listeners(listening, None), ready, lambda: settings)
         code = 0
     except BaseException as problem:
         print(f"server: {type(problem).__name__}: {problem}", file=sys.stderr, flush=True)
