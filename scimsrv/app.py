@@ -53,6 +53,7 @@ from scimsrv.protocol.prefer import NONE, preferences
 from scimsrv.protocol.request import check_content_type
 from scimsrv.protocol.response import Renderer, Reply, refusal
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow, route, weight
+from scimsrv.pseudonyms import Pseudonyms
 from scimsrv.recorder import Recorder
 from scimsrv.redefining import redefined
 from scimsrv.schema.catalog import Catalog
@@ -106,6 +107,7 @@ class App:
         self.badges: Badges
         self.traffic: Traffic
         self.digest_keys: tuple[bytes, ...]
+        self.pseudonyms: Pseudonyms | None = None
         self.names = Names()
         self._hosts = list(settings.jwks_hosts)
         self._in_progress = 0
@@ -155,6 +157,8 @@ class App:
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
         self.badges.signer.start()
         self.digest_keys = keys.derive_all(labels.ANSWER_KEY)
+        if settings.log_pii == "hash":
+            self.pseudonyms = Pseudonyms(keys.derive(labels.PSEUDONYM_KEY))
         self.sealer = Sealer(keys.derive_all(labels.CURSOR_KEY), self.limits.cursor_seconds, time.time, os.urandom)
 
     def reload(self, settings: Settings) -> None:
@@ -295,6 +299,8 @@ class App:
         if own and isinstance(plan, Overwrite | Modify):
             plan = replace(plan, permitted=own_badges.permitted_at_me(catalog.policy))
         planned(plan)
+        if self.pseudonyms is not None:
+            self.pseudonyms.note(found.tenant, plan)
         shown = own or keeps or principal.may(Right.READ)
         wanted = NONE if reads else preferences(headers.joined(b"prefer"))
         renderer = self._renderer(scope.base_url, catalog, plan.count if isinstance(plan, Query) else 0, at)

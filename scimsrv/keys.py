@@ -41,6 +41,9 @@ AUDIT_KEY: Final = "audit"
 BADGE_KEY: Final = "badge-keys"
 """Label of the key under which the private keys of badge issuers are sealed."""
 
+PSEUDONYM_KEY: Final = "log-pseudonyms"
+"""Label of the key under which the log has the userNames that requests name."""
+
 FILE_NAME: Final = "secret-key"
 """Name of the key file that embedded mode keeps in the data directory."""
 

@@ -26,7 +26,20 @@ from scimsrv.observe import CURRENT, Exchange, Observation, Refused
 #: Every field that a line may have, in this order.
 FIELDS: Final = (
     *("ts", "level", "event", "logger", "request_id", "client_request_id", "plane", "tenant", "token_id", "method", "route", "status"),
-    *("scim_type", "failure", "op", "result", "resource_type", "resource_id", "operations", "bytes_in", "bytes_out", "dur_ms", "db_ms"),
+    *(
+        "scim_type",
+        "failure",
+        "op",
+        "result",
+        "resource_type",
+        "resource_id",
+        "user_hash",
+        "operations",
+        "bytes_in",
+        "bytes_out",
+        "dur_ms",
+        "db_ms",
+    ),
     *("error", "reason", "sqlstate", "frames", "pid"),
 )
 
@@ -132,6 +145,8 @@ def _of_exchange(done: Exchange) -> str:
         line += f',"op":"{one.op}","result":"{one.result}","resource_type":"{one.resource_type}"'
     if done.resource is not None:
         line += f',"resource_id":"{done.resource}"'
+    if done.user_hash is not None:
+        line += f',"user_hash":"{done.user_hash}"'
     operations = done.bulk_ops if done.bulk_ops is not None else done.patch_ops
     if operations is not None:
         line += f',"operations":{operations}'

@@ -40,7 +40,8 @@ class Exchange:
     of a resource; `operations` what was done to resources, `later` that this is counted when it is done; `patch_ops` and `bulk_ops` how
     many operations the request had; `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of
     what the database was asked; `denial` why it was not let in, and `scheme` by which kind of credential it asked. `kept` are the results
-    of a bulk request, for the log of requests, which does not keep what a client chose either.
+    of a bulk request, for the log of requests, which does not keep what a client chose either. `user_hash` is a keyed hash of the userName
+    that the request names, where the log is to have one.
     """
 
     plane: Plane
@@ -69,6 +70,7 @@ class Exchange:
     over: bool = False
     address: str = ""
     kept: Sequence[Any] = ()
+    user_hash: str | None = None
 
 
 class Refused(NamedTuple):

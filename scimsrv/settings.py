@@ -55,6 +55,9 @@ class Settings(BaseModel):
     log_level: Literal["error", "warning", "info"] = Field(
         default="info", description="least weight of a line in the log; info has requests"
     )
+    log_pii: Literal["none", "hash"] = Field(
+        default="none", description="what the log says of the userName that a request names: nothing, or a keyed hash"
+    )
     activity: bool = Field(default=True, description="keep a log of the recent requests of each tenant")
     workers: int = Field(default=1, ge=1, le=256, description="server processes")
     pool_size: int = Field(default=10, ge=1, le=1000, description="database connections per process")

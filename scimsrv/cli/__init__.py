@@ -21,6 +21,7 @@ from scimsrv.cli import (
     index,
     job,
     openapi,
+    pseudonym,
     serve,
     tenant,
     token,
@@ -94,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.register(commands)
     verify.register(commands)
     openapi.register(commands)
+    pseudonym.register(commands)
     completion.register(commands)
     version = add_command(commands, "version", "print the version", "scimsrv version", _version)
     version.add_argument("--json", action="store_true", help="print JSON")

@@ -51,7 +51,7 @@ def test_a_request_with_everything(stream: io.StringIO) -> None:
     done = Exchange(
         *("data", "request-1", "PATCH", "/Users/{id}", "entra-0001", "acme", "abc123", "0192a0b0-0000-7000-8000-000000000000", 412),
         failure="precondition_failed", scim_type="mutability", operations=[Operated("User", "patch", "precondition")], patch_ops=2,
-        received=10, sent=20, queries=[("a", 0.001), ("b", 0.0025)], seconds=0.25,
+        received=10, sent=20, user_hash="0123456789abcdef", queries=[("a", 0.001), ("b", 0.0025)], seconds=0.25,
     )  # fmt: skip
     Log(stream, logging.INFO)(done)
     (line,) = _lines(stream)
@@ -73,6 +73,7 @@ def test_a_request_with_everything(stream: io.StringIO) -> None:
         "result": "precondition",
         "resource_type": "User",
         "resource_id": "0192a0b0-0000-7000-8000-000000000000",
+        "user_hash": "0123456789abcdef",
         "operations": 2,
         "bytes_in": 10,
         "bytes_out": 20,
