@@ -55,7 +55,7 @@ async def _ids(connection: Connection) -> set[str]:
         ([("a", 950, True), ("c", 50, False)], "c", {"c-50"}),
         ([("a", 955, True), (None, 48, False)], "b", {"none-48", "none-47", "none-46", "none-45"}),
     ],
-    ids=str,
+    ids=["room", "network", "elsewhere", "permitted", "last place", "of the other", "of the largest", "all but one permitted", "unknown"],
 )
 async def test_who_gives_way_to_an_application(
     connection: Connection, there: list[tuple[str | None, int, bool]], network: str, gone: set[str]
