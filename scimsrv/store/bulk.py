@@ -227,10 +227,13 @@ class _Run:
 
         Creations are prepared while those before them are on their way into the database, unless these may be the last.
         """
-        ways = Ways(1 if isinstance(self.scope.pool, Joined) else WAYS)
+        joined = isinstance(self.scope.pool, Joined)
+        ways = Ways(1 if joined else WAYS)
+        # Whoever looks for what comes back needs the connection on which the set before it is on its way.
+        apart = self.stop_after is not None or (joined and reprovisions(self.scope))
         try:
             for step in steps(self.bulk):
-                if isinstance(step, Single) or self.stop_after is not None:
+                if apart or isinstance(step, Single):
                     await ways.end()
                 if is_over():
                     break

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scimsrv.store.bulk import SET
 from tests.wire.support import ENTERPRISE, Client, Server, group, patch, user
 from tests.wire.test_bulk import REQUEST as BULK
 
@@ -53,6 +54,19 @@ async def test_reprovision_in_every_form_of_request(server: Server, policy: dict
     single = await client.request("POST", "/Users", user("eve"), headers=again)
     assert (single.status_code, single.json()["id"]) == (201, eve)
     assert single.headers["location"].endswith(eve)
+
+
+@pytest.mark.parametrize("sent", [{}, {"Prefer": "respond-async, wait=20"}], ids=str)
+async def test_reprovision_in_one_transaction_of_several_sets(server: Server, sent: dict[str, str]) -> None:
+    """The connection of an atomic request is not asked for deleted resources while it stores the set before."""
+    client = await server.tenant(reprovision="userName", bulk_atomic=True)
+    ada = await _deleted(client, userName="ada")
+    names = [*(f"u{number}" for number in range(4 * SET)), "ada"]
+    operations = [{"method": "POST", "path": "/Users", "bulkId": name, "data": user(name)} for name in names]
+    answer = await client.request("POST", "/Bulk", {"schemas": [BULK], "Operations": operations}, headers=sent)
+    found = answer.json()["Operations"]
+    assert {one["status"] for one in found} == {"201"}, found[0]
+    assert found[-1]["location"].endswith(ada)
 
 
 async def test_reprovision_twice_in_one_request(server: Server) -> None:
