@@ -82,6 +82,10 @@ class Turns:
         self._held[tenant] = held + 1
         return True
 
+    def has_room(self, tenant: int) -> bool:
+        """Whether less than half of what the tenant may have is taken by it, a place is free, and nobody waits."""
+        return self._free > 0 and not self._waiting and 2 * self._held.get(tenant, 0) < self._each
+
     def leave(self, tenant: int) -> None:
         """Give a place back, to whoever is next."""
         self._free += 1

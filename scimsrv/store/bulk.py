@@ -28,6 +28,7 @@ from scimsrv.store.execute import write
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
+from scimsrv.store.pool import has_room
 from scimsrv.store.scope import Scope, new_id
 from scimsrv.store.tombstones import matching, reprovision, reprovisions
 from scimsrv.store.ways import WAYS, Ways
@@ -228,7 +229,7 @@ class _Run:
         Creations are prepared while those before them are on their way into the database, unless these may be the last.
         """
         joined = isinstance(self.scope.pool, Joined)
-        ways = Ways(1 if joined else WAYS)
+        ways = Ways(1 if joined else WAYS, lambda: has_room(self.scope.pool))
         # Whoever looks for what comes back needs the connection on which the set before it is on its way.
         apart = self.stop_after is not None or (joined and reprovisions(self.scope))
         try:

@@ -88,6 +88,10 @@ class Pool:
         """The pool for the few statements that look for something at all tenants."""
         return _Part(self, _NOBODY, begin_across()) if self.isolated else self
 
+    def has_room(self, tenant: int) -> bool:
+        """Whether one piece of the tenant's work more takes no connection that other work would wait for."""
+        return self._turns.has_room(tenant)
+
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):
             begun = time.perf_counter()
@@ -234,6 +238,15 @@ class _Part:
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:
         return self._pool.lent(self._tenant, self._begin)
+
+    def has_room(self) -> bool:
+        return self._pool.has_room(self._tenant)
+
+
+def has_room(pool: Queries) -> bool:
+    """Whether one who has a connection of the pool may ask for another one without having to wait, or letting others wait; of a pool
+    that is not ours nothing is known."""
+    return not isinstance(pool, _Part) or pool.has_room()
 
 
 async def _keep(_connection: Connection) -> None:

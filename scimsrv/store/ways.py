@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 #: Sets that one request has on their way at the same time, each by a connection of its own.
@@ -14,16 +15,19 @@ Claim = tuple[str, str, str]
 
 
 class Ways:
-    """Tasks that store sets, so many at most; they end in the order in which they began wherever that can be seen in what they store."""
+    """Tasks that store sets, so many at most, and more than one only while there is room; they end in the order in which they began
+    wherever that can be seen in what they store."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, has_room: Callable[[], bool]) -> None:
         self._number = number
+        self._has_room = has_room
         self._tasks: deque[tuple[asyncio.Task[None], frozenset[str], frozenset[Claim]]] = deque()
 
     async def place(self, needed: frozenset[str], claims: frozenset[Claim]) -> None:
         """Wait until there is a place for one more, behind those that make the resources that it needs, by their ids, and behind those
         that claim what it claims, since the first that claims a key gets it. Raises what went wrong with one that was waited for."""
-        while self._tasks and (len(self._tasks) == self._number or self._waits(needed, claims)):
+        await asyncio.sleep(0)  # those that were added have their connections then
+        while self._tasks and (len(self._tasks) == self._number or self._waits(needed, claims) or not self._has_room()):
             await self._first()
 
     def add(self, task: asyncio.Task[None], made: frozenset[str], claims: frozenset[Claim]) -> None:

@@ -13,9 +13,10 @@ import pytest
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Result, arranged, read_entry
 from scimsrv.store.bulk import SET, allot, carry_out
+from scimsrv.store.pool import ACQUIRE_TIMEOUT, open_pool
 from scimsrv.store.scope import Scope
 from scimsrv.store.ways import WAYS
-from tests.store.support import Hooked, badge_catalog, core_catalog, scope_on
+from tests.store.support import Hooked, Walled, badge_catalog, core_catalog, scope_on
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -110,3 +111,26 @@ async def test_badges_follow_from_each_other(pool: Pool) -> None:
     tenant = await pool.fetchval("INSERT INTO tenant (slug) VALUES (md5(random()::text)) RETURNING id")
     traffic, results = await _carried_out(scope_on(pool, badge_catalog(), tenant), [_program(number) for number in range(2 * SET)])
     assert (traffic.begun, traffic.most, {result.status for result in results}) == (2, 1, {201})
+
+
+@pytest.mark.parametrize(("size", "requests"), [(1, 1), (5, 4)])
+async def test_no_set_waits_for_a_connection_of_another_one(pool: Pool, database: str, size: int, requests: int) -> None:
+    """Where there are only as many connections as requests, each stores one set after the other, however long one takes."""
+    own = await open_pool(database, size=size, statement_cache=100, isolated=Walled.wanted)
+    scope = scope_on(pool, core_catalog())
+
+    async def requested(number: int) -> list[Result]:
+        routes: dict[str, Any] = {}
+        operations = _users(number * 4 * SET, 4 * SET)
+        bulk = arranged(read_entry(index, orjson.dumps(one), "t", Limits(), routes) for index, one in enumerate(operations))
+        return await carry_out(replace(scope, pool=own.of(scope.tenant)), bulk, allot(bulk), _nobody_objects)
+
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE resource_count IN EXCLUSIVE MODE")
+            running = [asyncio.create_task(requested(number)) for number in range(requests)]
+            await asyncio.sleep(1.5 * ACQUIRE_TIMEOUT)
+        results = await asyncio.gather(*running)
+    finally:
+        await own.close()
+    assert {result.status for one in results for result in one} == {201}
