@@ -88,14 +88,25 @@ async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str
 
 
 Answering = Callable[[Finished], Awaitable[Reply]]
+Checking = Callable[[], Awaitable[None]]
 
 
 async def later_once(
-    jobs: Jobs, scope: Scope, key: str, digests: Sequence[bytes], bulk: Bulk, wanted: Preferences, answer: Answering, *, single: bool
+    jobs: Jobs,
+    scope: Scope,
+    key: str,
+    digests: Sequence[bytes],
+    bulk: Bulk,
+    wanted: Preferences,
+    answer: Answering,
+    *,
+    single: bool,
+    check: Checking | None = None,
 ) -> Reply:
     """The answer to a bulk or an asynchronous request: it is kept as a row and carried out by whoever lives, so that a repetition finds
-    either what it came to, or that it still runs. `answer` is made of what came of it. Who asks for the answer itself, or finds too many
-    waiting, waits for no other request."""
+    either what it came to, or that it still runs. `answer` is made of what came of it; the first one to a `single` request is kept, since
+    what it shows may change. `check` raises ScimError for a first request that is not kept. Who asks for the answer itself, or finds too
+    many waiting, waits for no other request."""
     claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
         return claim
@@ -108,6 +119,8 @@ async def later_once(
         raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
     ids = allot(bulk)
     try:
+        if check is not None:
+            await check()
         async with one_transaction(scope) as joined:
             await claim.hold(joined)
             txn = await jobs.keep(joined, bulk, ids, single=single) if wanted.asynchronous else None
@@ -131,7 +144,10 @@ async def later_once(
     found = await jobs.finished(scope, job.txn)
     if found is None:
         raise unavailable()
-    return await answer(found)
+    reply = await answer(found)
+    if single:
+        await claim.keep(scope, reply, job.txn)
+    return reply
 
 
 async def bulk_reply(found: Finished) -> Reply:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
 from scimsrv.asynchronous import Finished, Jobs, single_request
-from scimsrv.errors import Kind, ScimError
+from scimsrv.errors import ScimError
 from scimsrv.http import Fields
 from scimsrv.idempotency import digests_of, key_of, later_once
 from scimsrv.preferring import finished
@@ -44,7 +45,6 @@ async def redefined(
     key = key_of(headers.joined(b"idempotency-key")) if method == "POST" else None
     reply: Reply | None = None
     if key is not None or wanted.asynchronous:
-        await _check(scope, plan)
 
         async def answer(found: Finished) -> Reply:
             return await _reply(renderer, scope, plan, found)
@@ -52,8 +52,10 @@ async def redefined(
         request = _request(plan, method, body, headers.joined(b"if-match"))
         if key is not None:
             digests = digests_of(digest_keys, plan.subject.value, query_string.decode("latin-1"), body)
-            reply = await later_once(jobs, scope, key, digests, request, wanted, answer, single=True)
+            check = partial(_check, scope, plan)
+            reply = await later_once(jobs, scope, key, digests, request, wanted, answer, single=True, check=check)
         else:
+            await _check(scope, plan)
             kept = await jobs.later(scope, request, wanted, single=True)
             reply = await answer(kept) if isinstance(kept, Finished) else kept
     if reply is None:
@@ -81,7 +83,7 @@ async def _check(scope: Scope, plan: Define) -> None:
 
 
 async def _reply(renderer: Renderer, scope: Scope, plan: Define, found: Finished) -> Reply:
-    """The answer that a finished change would have got at once, with the definition as it is now."""
+    """The answer that a finished change would have got at once; without the definition where that is another one by now, or gone."""
     result = found.results[0]
     status = int(result["status"])
     if "response" in result:
@@ -92,7 +94,7 @@ async def _reply(renderer: Renderer, scope: Scope, plan: Define, found: Finished
     schemas = plan.subject is Subject.SCHEMA
     key = fold_name(result["location"].rpartition("/")[2])
     definition = (catalog.schemas if schemas else catalog.resource_types).get(key)
-    if definition is None:
-        raise ScimError(Kind.NOT_FOUND, "What was defined is gone by now")
     version = (catalog.schema_versions if schemas else catalog.type_versions).get(key, 1)
+    if definition is None or result["version"] != f'W/"{version}"':
+        return Reply(204 if status == 200 else status, None, {"ETag": result["version"], "Location": result["location"]})
     return renderer.reply(Defined(plan.subject, definition, version, created=status == 201, pending=status == 202))

@@ -90,6 +90,27 @@ async def test_a_key(admin: Client) -> None:
         assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Idempotency-Key": "k-2"}), 409)
 
 
+async def test_the_first_answer(server: Server, admin: Client) -> None:
+    """A repetition gets it whatever became of the definition since; where its server died before the answer, without the definition."""
+    type_ = resource_type("Device", "/Devices", DEVICE)
+    bodies = {"/Schemas": DEVICE_SCHEMA, "/ResourceTypes": type_}
+    firsts = {path: await admin.request("POST", path, body, headers={"Idempotency-Key": path}) for path, body in bodies.items()}
+    await admin.put(f"/Schemas/{DEVICE}", DEVICE_SCHEMA | {"name": "Other"})
+    again = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Idempotency-Key": "/Schemas"})
+    assert (again.status_code, again.headers["etag"], again.json()) == (201, 'W/"1"', firsts["/Schemas"].json())
+    assert (await admin.delete("/ResourceTypes/Device")).status_code == 204
+    assert (await admin.delete(f"/Schemas/{DEVICE}")).status_code == 204
+    for path, body in bodies.items():
+        again = await admin.request("POST", path, body, headers={"Idempotency-Key": path})
+        assert (again.status_code, again.json()) == (201, firsts[path].json())
+        await server.pool.execute("UPDATE first_answer SET status = NULL, body = NULL WHERE tenant = $1 AND key = $2", admin.id, path)
+        again = await admin.request("POST", path, body, headers={"Idempotency-Key": path})
+        assert (again.status_code, again.content) == (201, b"")
+        assert {name: again.headers[name] for name in ("etag", "location")} == {
+            name: firsts[path].headers[name] for name in ("etag", "location")
+        }
+
+
 @pytest.mark.parametrize("moment", ["hold", "record"])
 async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """What a worker left within the transaction is done by another one, from the beginning, and once."""
