@@ -278,7 +278,8 @@ class Jobs:
         noting = Noting(recorder)
         try:
             if defines:
-                await define_recorded(scope, bulk.entries[0], partial(_definition, bulk.entries[0]), authorise, noting)
+                async with jobs.held(pool, job):  # all that is stored may have to be looked at
+                    await define_recorded(scope, bulk.entries[0], partial(_definition, bulk.entries[0]), authorise, noting)
                 if self.redefined is not None:
                     await self.redefined(job.tenant)
             else:

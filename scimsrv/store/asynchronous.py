@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,9 +22,11 @@ from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 from scimsrv.store.trusts import rules_of
 
+log: Final = logging.getLogger("scimsrv.jobs")
+
 _SQL = load("requests")
 
-#: Seconds for which a request stays with a worker that is not heard of: longer than any step of one takes.
+#: Seconds for which a request stays with a worker that is not heard of: longer than any step of a request that writes resources takes.
 LEASE: Final = 60.0
 
 #: Requests of a tenant that may wait; one more is carried out at once.
@@ -96,6 +101,27 @@ async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job |
 async def give_back(pool: Database, job: Job) -> None:
     """Hold the request no more, so that another worker need not wait until it counts as left."""
     await guarded(lambda: pool.execute(_SQL["give_back"], job.tenant, job.txn, job.holder))
+
+
+@contextlib.asynccontextmanager
+async def held(pool: Database, job: Job) -> AsyncIterator[None]:
+    """Go on holding the request for the length of a block, which may be longer than a step says so."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(LEASE / 4)
+            try:
+                await pool.execute(_SQL["hold_job"], job.tenant, job.txn, job.holder, LEASE)
+            except Exception as problem:  # whoever takes it over meanwhile is noticed at the end
+                log.warning("a request of tenant %s could not be held on: %s", job.tenant, type(problem).__name__)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def prune_jobs(pool: Database, tenant: int) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from scimsrv.store import asynchronous as jobs
+from scimsrv.store import definitions
+from scimsrv.store.examination import examine
 from tests.wire.support import Client, Server, assert_error, patch
 from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
 from tests.wire.test_bulk import statuses
@@ -153,6 +155,26 @@ async def test_a_worker_that_was_taken_for_dead(server: Server, admin: Client, m
     await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", admin.id)
     server.app.jobs.begin(admin.id, answer.headers["set-txn"])
     assert statuses((await finished(admin, answer))["Operations"]) == ["201"]
+
+
+async def test_a_look_at_many_resources(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that looks at what is stored for longer than requests are held goes on holding it: nobody begins anew."""
+    await admin.post("/Schemas", DEVICE_SCHEMA)
+    monkeypatch.setattr(jobs, "LEASE", 0.8)
+    looks = 0
+
+    async def long(*args: Any, **more: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(2)
+        return await examine(*args, **more)
+
+    monkeypatch.setattr(definitions, "examine", long)
+    answer = await admin.request("PUT", f"/Schemas/{DEVICE}", DEVICE_SCHEMA | {"name": "Other"}, headers=ASYNC)
+    await asyncio.sleep(1.5)
+    await server.app.jobs.begin(admin.id, answer.headers["set-txn"])
+    assert statuses((await finished(admin, answer))["Operations"]) == ["200"]
+    assert looks == 1
 
 
 async def test_rights_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
