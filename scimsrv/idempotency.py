@@ -112,8 +112,11 @@ async def later_once(
         return claim
     if isinstance(claim, answers.Following):
         found = await jobs.finished(scope, claim.txn)
-        if found is not None:
+        if found is not None and not (single and _had_no_effect(found)):
             return await answer(found)
+        if found is not None:
+            await answers.forget(scope, key, claim.txn)
+            return await later_once(jobs, scope, key, digests, bulk, wanted, answer, single=single, check=check)
         if wanted.asynchronous:
             return jobs.accepted(scope, claim.txn)
         raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
@@ -137,7 +140,7 @@ async def later_once(
     if txn is not None:
         found = await jobs.waited(scope, txn, wanted)
         reply = jobs.accepted(scope, txn) if found is None else await answer(found)
-        if single and wanted.wait:
+        if single and wanted.wait and not (found is not None and _had_no_effect(found)):
             await claim.keep(scope, reply, txn)
         return reply
     await jobs.begin_held(job)
@@ -145,9 +148,14 @@ async def later_once(
     if found is None:
         raise unavailable()
     reply = await answer(found)
-    if single:
+    if single and not _had_no_effect(found):
         await claim.keep(scope, reply, job.txn)
     return reply
+
+
+def _had_no_effect(found: Finished) -> bool:
+    """Whether a single request failed for a reason that it is not to blame for, so that it is carried out when it comes again."""
+    return int(found.results[0]["status"]) >= 500
 
 
 async def bulk_reply(found: Finished) -> Reply:

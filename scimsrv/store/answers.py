@@ -85,6 +85,11 @@ async def claim(scope: Scope, key: str, digests: Sequence[bytes]) -> Claim | Rep
     raise ScimError(Kind.CONFLICT, "The same request is running", headers={"Retry-After": "1"})
 
 
+async def forget(scope: Scope, key: str, txn: str) -> None:
+    """Give the key of an asynchronous request free: nothing was done, and the same request may come again."""
+    await guarded(lambda: scope.pool.execute(_SQL["forget_key"], scope.tenant, key, txn))
+
+
 async def prune_answers(pool: Database, tenant: int) -> None:
     """Forget the answers that were kept for long enough, and the oldest of too many."""
     await guarded(lambda: pool.execute(_SQL["prune_answers"], tenant, KEPT, MOST))

@@ -100,6 +100,10 @@ UPDATE first_answer SET status = $4::smallint, headers = $5, body = $6, txn = $7
 -- $2 key, $3 holder
 DELETE FROM first_answer WHERE tenant = $1 AND key = $2 AND holder = $3 AND status IS NULL AND txn IS NULL
 
+-- name: forget_key
+-- $2 key, $3 txn of the asynchronous request that it stands for
+DELETE FROM first_answer WHERE tenant = $1 AND key = $2 AND txn = $3
+
 -- name: prune_answers
 -- $2 seconds for which answers are kept, $3 most of them
 DELETE FROM first_answer WHERE tenant = $1 AND key IN (

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from scimsrv.store import asynchronous as jobs
-from scimsrv.store import definitions
+from scimsrv.store import definitions, joined, redefining
 from scimsrv.store.examination import examine
+from scimsrv.store.failure import unavailable
 from tests.wire.support import Client, Server, assert_error, patch
 from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
 from tests.wire.test_bulk import statuses
@@ -111,6 +112,21 @@ async def test_the_first_answer(server: Server, admin: Client) -> None:
         assert {name: again.headers[name] for name in ("etag", "location")} == {
             name: firsts[path].headers[name] for name in ("etag", "location")
         }
+
+
+@pytest.mark.parametrize("prefer", [{}, WAIT], ids=["at once", "waiting"])
+async def test_what_passes_is_no_first_answer(admin: Client, monkeypatch: pytest.MonkeyPatch, prefer: dict[str, str]) -> None:
+    """After a 503, which had no effect, the same creation with the same key is carried out."""
+
+    async def busy(*_: Any, **__: Any) -> Any:
+        raise unavailable()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redefining, "define", busy)
+        patched.setattr(joined, "_REPEATING", 0.1)
+        assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=prefer | {"Idempotency-Key": "k"}), 503)
+    answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=prefer | {"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.headers["etag"]) == (201, 'W/"1"')
 
 
 @pytest.mark.parametrize("moment", ["hold", "record"])
