@@ -69,8 +69,6 @@ def plan_of(
             if method in ("GET", "HEAD"):
                 return _described(found, catalog, base_url, query_string, if_none_match(headers.joined(b"if-none-match")))
             condition = if_match(headers.joined(b"if-match"))
-            if condition is None and method != "POST" and catalog.policy.require_if_match:
-                raise ScimError(Kind.PRECONDITION_REQUIRED)
             asked = parameters(query_string)
             return defining.plan(SUBJECTS[found.endpoint], method, found.name, body, asked, condition, catalog.policy, limits)
         case Endpoint.ROOT:

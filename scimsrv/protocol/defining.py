@@ -44,7 +44,9 @@ def plan(
     policy: Policy,
     limits: Limits,
 ) -> Define:
-    """What a POST, PUT, PATCH or DELETE of a definition comes to."""
+    """What a POST, PUT, PATCH or DELETE of a definition comes to. Raises ScimError, 428 where the policy demands a condition."""
+    if if_match is None and method != "POST" and policy.require_if_match:
+        raise ScimError(Kind.PRECONDITION_REQUIRED)
     dry_run = _dry_run(given)
     match method:
         case "POST":

@@ -41,7 +41,7 @@ async def define_recorded(scope: Scope, entry: Entry, planned: Planned, authoris
         except ScimError as error:
             if error.kind is Kind.UNAVAILABLE and not is_last:
                 raise
-            result = Result(entry, error.kind.value.status, None, None, error)
+            result = Result(entry, error.kind.value.status, _location(scope, entry), None, error)
         else:
             result = _result(scope, entry, done)
             if done.taken:
@@ -52,6 +52,11 @@ async def define_recorded(scope: Scope, entry: Entry, planned: Planned, authoris
         recorder.committed([result])
 
     await Repeated(scope).run(unit)
+
+
+def _location(scope: Scope, entry: Entry) -> str | None:
+    """The URL of the definition that was to be changed (RFC 7644 §3.7.3)."""
+    return None if entry.method == "POST" else scope.base_url + entry.path.replace("%3A", ":")
 
 
 async def _note(scope: Scope, entry: Entry, recorder: Recorder, connection: Connection, done: Defined) -> None:

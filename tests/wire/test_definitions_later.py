@@ -11,7 +11,7 @@ from scimsrv.store import asynchronous as jobs
 from scimsrv.store import definitions, joined, redefining
 from scimsrv.store.examination import examine
 from scimsrv.store.failure import unavailable
-from tests.wire.support import Client, Server, assert_error, patch
+from tests.wire.support import PUBLIC, Client, Server, assert_error, patch
 from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
 from tests.wire.test_bulk import statuses
 from tests.wire.test_definitions import BADGE, DEVICE, DEVICE_SCHEMA, admin, resource_type, schema
@@ -51,7 +51,8 @@ async def test_what_is_wrong(admin: Client) -> None:
     twice = await finished(admin, await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC))
     assert statuses(twice["Operations"]) == ["409"]
     gone = await finished(admin, await admin.request("DELETE", f"/Schemas/{BADGE}", headers=ASYNC))
-    assert statuses(gone["Operations"]) == ["404"]
+    (result,) = gone["Operations"]
+    assert (result["status"], result["location"]) == ("404", f"{PUBLIC}{admin.base}/Schemas/{BADGE}")
     stale = await finished(admin, await admin.request("DELETE", f"/Schemas/{DEVICE}", headers=ASYNC | {"If-Match": 'W/"7"'}))
     assert statuses(stale["Operations"]) == ["412"]
 
@@ -209,3 +210,14 @@ async def test_rights_that_ended(server: Server, client: Client, monkeypatch: py
     await server.pool.execute("UPDATE credential SET scopes = '{scim:read}' WHERE tenant = $1", client.id)
     server.app.jobs.begin(client.id, other.headers["set-txn"])
     assert statuses((await finished(admin, other))["Operations"]) == ["403"]
+
+
+async def test_a_condition_that_is_demanded_by_then(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy that holds when the change is made decides whether it needs a condition."""
+    await admin.post("/Schemas", DEVICE_SCHEMA)
+    with monkeypatch.context() as patched:
+        patched.setattr(server.app.jobs, "begin", lambda *_: asyncio.create_task(asyncio.sleep(0)))
+        answer = await admin.request("DELETE", f"/Schemas/{DEVICE}", headers=ASYNC)
+    await server.set_policy(admin, {"require_if_match": True})
+    server.app.jobs.begin(admin.id, answer.headers["set-txn"])
+    assert statuses((await finished(admin, answer))["Operations"]) == ["428"]
