@@ -34,8 +34,9 @@ def media_type_of(headers: Fields, path: bytes = b"") -> str:
 
 
 def finished(reply: Reply, wanted: Preferences, *, shown: bool) -> Reply:
-    """The answer to a write, without what the client would rather not have (RFC 7240 §4.2); `shown` says whether the token may read it."""
-    if reply.status >= 300:
+    """The answer to a write, without what the client would rather not have (RFC 7240 §4.2); `shown` says whether the token may read it.
+    What says that something is still to be done keeps its body: without one it would promise an event (RFC 9967 §3)."""
+    if reply.status >= 300 or (reply.status == 202 and shown):
         return reply
     if wanted.minimal and reply.body is not None:
         short = _without_body(reply)

@@ -96,5 +96,5 @@ async def _reply(renderer: Renderer, scope: Scope, plan: Define, found: Finished
     definition = (catalog.schemas if schemas else catalog.resource_types).get(key)
     version = (catalog.schema_versions if schemas else catalog.type_versions).get(key, 1)
     if definition is None or result["version"] != f'W/"{version}"':
-        return Reply(204 if status == 200 else status, None, {"ETag": result["version"], "Location": result["location"]})
+        return Reply(201 if status == 201 else 204, None, {"ETag": result["version"], "Location": result["location"]})
     return renderer.reply(Defined(plan.subject, definition, version, created=status == 201, pending=status == 202))

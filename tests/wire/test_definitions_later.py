@@ -83,6 +83,18 @@ async def test_minimal_answers(admin: Client) -> None:
     assert (answer.status_code, answer.content, answer.headers["preference-applied"]) == (201, b"", "return=minimal")
 
 
+@pytest.mark.parametrize("prefer", ["return=minimal", "return=minimal, respond-async, wait=20"])
+async def test_what_is_still_to_be_done_has_a_body(server: Server, admin: Client, prefer: str) -> None:
+    """202 without a body would promise an event (RFC 9967 §3); the definition as it still is says that it is none."""
+    await server.app.maintenance.stop()
+    await admin.post("/Schemas", schema(DEVICE, {"name": "code", "caseExact": False}))
+    await admin.post("/ResourceTypes", resource_type("Device", "/Devices", DEVICE))
+    assert (await admin.post("/Devices", {"code": "Abc"})).status_code == 201
+    exact = schema(DEVICE, {"name": "code", "caseExact": True})
+    answer = await admin.request("PUT", f"/Schemas/{DEVICE}", exact, headers={"Prefer": prefer})
+    assert (answer.status_code, answer.json()["attributes"][0]["caseExact"], "set-txn" in answer.headers) == (202, False, False)
+
+
 async def test_a_key(admin: Client) -> None:
     """The same creation with the same key gets the same answer, an error too; with another body it is 422."""
     key = {"Idempotency-Key": "k-1"}
