@@ -370,7 +370,8 @@ class _Run:
             ready = first.pop() if first else await self._prepared(step, refusal)
             if isinstance(ready, ScimError):
                 raise ready
-            late = {self.ids[entry.index]: dependent() for entry in entries if self._needs_a_failure(entry)}
+            needing = [] if refusal is not None else [entry for entry in entries if entry.fault is None and self._needs_a_failure(entry)]
+            late = {self.ids[entry.index]: dependent() for entry in needing}
             return await create_all(self.scope, ready, late, left)
 
         try:

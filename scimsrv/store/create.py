@@ -117,14 +117,14 @@ async def create_all(
     scope: Scope, prepared: Prepared, failed: Mapping[str, ScimError] = MappingProxyType({}), stop_after: int | None = None
 ) -> CreationsMade:
     """Create resources in their order, each wholly or not at all; they may refer to each other, in circles too. `failed` are those
-    that cannot be created for a reason found since they were prepared. Raises OutdatedError when they have to be prepared again,
-    and AbortedError when their transaction has to be done again.
+    that cannot be created for a reason found since they were prepared, which counts first. Raises OutdatedError when they have to be
+    prepared again, and AbortedError when their transaction has to be done again.
 
     Of several that claim the same unique key the first gets it. What refers to one that failed fails too (409). After `stop_after`
     failures the rest is left out.
     """
     creations, drafts = prepared.creations, prepared.drafts
-    known = {**failed, **prepared.failed}
+    known = {**prepared.failed, **failed}
     left = _ATTEMPTS
     while left:
         problems = _judged(creations, drafts, known)

@@ -99,6 +99,13 @@ async def test_a_set_that_needs_another_one(pool: Pool, second: list[Operation],
     assert [result.status for result in results] == [201] * (2 * SET - 1) + [status]
 
 
+async def test_what_fails_for_two_reasons(pool: Pool) -> None:
+    """It refers to a failure, whether that is known when it is prepared or not: the result does not depend on how fast others are."""
+    bad = [_create("/Users", "bad", {"userName": "u0"}), _team(1, "bulkId:team1", "bulkId:bad")]
+    _, results = await _carried_out(scope_on(pool, core_catalog()), [*_users(0, SET - 1), *bad])
+    assert [result.status for result in results[-2:]] == [409, 409]
+
+
 async def test_sets_of_which_the_number_of_failures_counts(pool: Pool) -> None:
     """With failOnErrors, what comes behind the last failure is not tried."""
     operations = [*_users(0, SET - 1), _create("/Users", "again", {"userName": "u7"}), *_users(SET, SET)]
