@@ -94,12 +94,18 @@ def with_streams(scope: Scope, found: Stored, most: int) -> Stored:
 
 
 async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]) -> AsyncIterator[list[Linked]]:
-    """The elements in the order of their ids, each batch by a statement of its own: a slow reader holds no connection."""
+    """The elements in the order of their ids, each batch by a statement of its own: a slow reader holds no connection.
+
+    Raises ScimError 404 at the end where the resource was deleted meanwhile, and its elements with it: what was sent of it must not
+    pass for all of it.
+    """
     yield held
     last = held[-1].id
     while True:
         rows = await scope.pool.fetch(load("resources")["links_of"], scope.tenant, source, attribute, last, BATCH)
         if not rows:
+            if not await scope.pool.fetch(load("resources")["names"], scope.tenant, [source]):
+                raise ScimError(Kind.NOT_FOUND, "The resource was deleted while it was read")
             return
         yield [Linked(row["target"], row["type"], row["display"], row["type"]) for row in rows]
         last = rows[-1]["target"]

@@ -16,6 +16,7 @@ from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import background
 from scimsrv.store.execute import execute
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.read import HELD
 from scimsrv.store.remove import AT_ONCE
 from scimsrv.store.scope import Scope
 from scimsrv.store.tenants import create_tenant
@@ -189,6 +190,25 @@ async def test_without_passing_over_it_the_second_worker_waits(scope: Scope, mon
     without(monkeypatch, "erase", " FOR UPDATE SKIP LOCKED", " FOR UPDATE")
     with pytest.raises(TimeoutError):
         await _second_worker(scope)
+
+
+async def test_whoever_was_reading_it_is_not_left_with_a_part(scope: Scope) -> None:
+    """What is sent of a group that is deleted meanwhile does not end as if it were all of it."""
+    await _put_group(scope, _MEMBERS)
+    streams = []
+    for _ in range(2):
+        outcome = await execute(scope, Read(_GROUP, "big", view(EVERYTHING, _GROUP)))
+        assert isinstance(outcome, Shown)
+        streams.append(outcome.stored.streamed[0][1])
+    whole, cut = streams
+    assert sum([len(batch) async for batch in whole]) == _MEMBERS
+    assert len(await anext(cut)) == HELD + 1
+    await delete(scope, "Group", "big")
+    while await background.erase(scope.pool, scope.tenant):
+        pass
+    with pytest.raises(ScimError) as raised:
+        await anext(cut)
+    assert raised.value.kind is Kind.NOT_FOUND
 
 
 async def test_another_tenants_work_is_not_touched(scope: Scope) -> None:
