@@ -83,6 +83,10 @@ def _after(number: int, key: str | None = None) -> Cursor:
     return Cursor(b"", Position(key, user_id(number)))
 
 
+def _before(number: int, key: str | None = None) -> Cursor:
+    return Cursor(b"", Position(key, user_id(number)), backwards=True)
+
+
 _MODIFIED = (THEN + timedelta(minutes=18)).isoformat()
 _SEVENTH = f'{_DEPARTMENT} eq "Department 007"'
 _ACTIVE = USERS * 2 // 3
@@ -131,6 +135,10 @@ _ROWS = {
         _search(_USER, sort="userName", cursor=_after(15_000, f"=user-{BIG}-15000@example.com")), {_COUNT, _HELD, *_SHOWN}, 16, 101
     ),
     "cursor, filtered": Row(_search(_USER, "active eq true", cursor=_after(15_000)), {_KEY, _HELD, _OF_TYPE, *_SHOWN}, _ACTIVE, 101),
+    "cursor, back": Row(_search(_USER, cursor=_before(15_000)), {_COUNT, _OF_TYPE, *_SHOWN}, 16, 101),
+    "cursor, sorted, back": Row(
+        _search(_USER, sort="userName", cursor=_before(15_000, f"=user-{BIG}-15000@example.com")), {_COUNT, _HELD, *_SHOWN}, 16, 101
+    ),
     "all by cursor": Row(_search(_USER, cursor=_after(5_000), count=1_000), {_COUNT, _OF_TYPE, *_SHOWN}, 16, 1_001),
     "all by cursor without groups": Row(
         _search(_USER, cursor=_after(5_000), count=1_000, shown=_NO_GROUPS),
