@@ -173,7 +173,8 @@ class Stored(NamedTuple):
 
     Times are text as it is served. `ready` has the elements of backlinks as JSON, with commas between them, where all of them are
     direct. `streamed` yields the elements of the links (by key) that have too many to hold at once. `search` is the search document,
-    where it was asked for. `derived` is what the document shows that follows from the moment it is shown at.
+    where it was asked for. `derived` is what the document shows that follows from the moment it is shown at. `gone` counts by key the
+    elements that were read beside those in `linked`, of resources that are deleted.
     """
 
     schema: EffectiveSchema
@@ -187,6 +188,7 @@ class Stored(NamedTuple):
     search: str = ""
     ready: Mapping[str, bytes] = _NOTHING
     derived: bytes = b""
+    gone: Mapping[str, int] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from scimsrv.store.create import create_one
 from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
 from scimsrv.store.me import permit
-from scimsrv.store.read import HELD, exceeds, fetch, read
+from scimsrv.store.read import HELD, exceeds, fetch, longer, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Actor, Scope
 from scimsrv.store.search import search
@@ -190,7 +190,7 @@ async def _shown(scope: Scope, schema: EffectiveSchema, written: Written, view: 
     stored = written.stored
     if stored is None and most <= HELD:
         stored = await fetch(scope, scope.pool, schema, written.id, view, most)
-    if stored is None or any(len(elements) > HELD for elements in stored.linked.values()):
+    if stored is None or longer(stored, most - 1):
         return await read(scope, Read(schema, written.id, view))
     return Shown(stored, view)
 

@@ -82,15 +82,20 @@ def not_found(schema: EffectiveSchema, id_: str) -> ScimError:
 
 def with_streams(scope: Scope, found: Stored, most: int) -> Stored:
     """The resource with those of its links streamed of which more than `most` elements were read."""
-    if not found.linked:
-        return found
-    held = {place.key for place in found.schema.links if place.extension is None} & found.linked.keys()
-    long = [key for key in sorted(held) if len(found.linked[key]) > most]
+    long = longer(found, most)
     if not long:
         return found
     rest = {key: elements for key, elements in found.linked.items() if key not in long}
-    streams = tuple((key, _batches(scope, found.id, key, found.linked[key])) for key in long)
+    streams = tuple((key, _batches(scope, found.id, key, found.linked.get(key, []))) for key in long)
     return found._replace(linked=rest, streamed=streams)
+
+
+def longer(found: Stored, most: int) -> list[str]:
+    """The links of which more than `most` elements were read, so that there may be others; those of what is gone count."""
+    if not found.linked and not found.gone:
+        return []
+    held = {place.key for place in found.schema.links if place.extension is None} & (found.linked.keys() | found.gone.keys())
+    return [key for key in sorted(held) if len(found.linked.get(key, ())) + found.gone.get(key, 0) > most]
 
 
 async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]) -> AsyncIterator[list[Linked]]:
@@ -100,7 +105,7 @@ async def _batches(scope: Scope, source: str, attribute: str, held: list[Linked]
     pass for all of it.
     """
     yield held
-    last = held[-1].id
+    last = held[-1].id if held else ""
     while True:
         rows = await scope.pool.fetch(load("resources")["links_of"], scope.tenant, source, attribute, last, BATCH)
         if not rows:

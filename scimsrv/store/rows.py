@@ -27,8 +27,8 @@ to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modif
 
 def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
     """An expression for the elements of the links that the views show: a JSON array of [attribute, id, resource type, display,
-    kind], as text, or NULL. With `most`, at most so many of each link, in the order of their ids (but all of one in an extension,
-    which cannot be streamed)."""
+    kind], as text, or NULL; of what is gone, whose rows are still being removed, the type is null. With `most`, at most so many of each
+    link, in the order of their ids (but all of one in an extension, which cannot be streamed)."""
     links = {place.key: place for _, view in shown for place in view.links}
     if not links:
         return "NULL"
@@ -39,8 +39,8 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
         parts.append(
             "(SELECT ref.attribute, ref.target, t.type, t.display FROM (SELECT ref.attribute, ref.target FROM reference ref"
             " WHERE ref.tenant = $1 AND ref.source = r.id AND ref.attribute = " + args.add(key) + " ORDER BY ref.target" + limit
-            + ") ref CROSS JOIN LATERAL (SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.target OFFSET 0) t"
-            " ORDER BY ref.target)"
+            + ") ref LEFT JOIN LATERAL (SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.target OFFSET 0) t"
+            " ON true ORDER BY ref.target)"
         )  # fmt: skip
     return (
         "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM ("
@@ -110,8 +110,8 @@ async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]
         ready = shown.get(id_, _NOTHING)
         if ready is _NESTED:
             nested[number], ready = view, _NOTHING
-        linked = _NOTHING if links is None else _linked(links)
-        found.append(Stored(by_name[type_], id_, version, created, modified, document, linked, (), "", ready))
+        linked, gone = (_NOTHING, _NOTHING) if links is None else _linked(links)
+        found.append(Stored(by_name[type_], id_, version, created, modified, document, linked, (), "", ready, gone=gone))
     if nested:
         await _climb(conn, scope, found, nested)
     return found
@@ -124,11 +124,16 @@ _NOTHING: Final[dict[str, Any]] = {}
 _NESTED: Final[dict[str, bytes]] = {}
 
 
-def _linked(links: str) -> dict[str, list[Linked]]:
+def _linked(links: str) -> tuple[dict[str, list[Linked]], dict[str, int]]:
+    """The elements by the key of their attribute, and how many more were read of what is gone."""
     linked: dict[str, list[Linked]] = {}
+    gone: dict[str, int] = {}
     for attribute, id_, type_, display, kind in orjson.loads(links):
-        linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
-    return linked
+        if type_ is None:
+            gone[attribute] = gone.get(attribute, 0) + 1
+        else:
+            linked.setdefault(attribute, []).append(Linked(id_, type_, display, kind))
+    return linked, gone
 
 
 async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) -> dict[str, dict[str, bytes]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 import pytest
 
 from scimsrv.errors import Kind, ScimError
-from scimsrv.protocol.plan import Read, Shown
+from scimsrv.protocol.plan import Page, Query, Read, Shown
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import background
 from scimsrv.store.execute import execute
@@ -21,7 +21,7 @@ from scimsrv.store.remove import AT_ONCE
 from scimsrv.store.scope import Scope
 from scimsrv.store.tenants import create_tenant
 from tests.store.indexed import delete
-from tests.store.support import core_catalog, count, driver, found, put_links, put_rows, scope_on, without
+from tests.store.support import core_catalog, count, driver, found, put_links, put_rows, query, scope_on, without
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -287,3 +287,26 @@ async def test_what_many_refer_to_and_refers_to_many_is_gone_whole(scope: Scope)
     await _assert_invisible(scope)
     while await background.erase(scope.pool, scope.tenant):
         await _assert_invisible(scope)
+
+
+async def _members_shown(scope: Scope, plan: Read | Query) -> list[str]:
+    """The members of `g-00000` as the plan's answer shows them, held and streamed."""
+    outcome = await execute(scope, plan)
+    stored = outcome.stored if isinstance(outcome, Shown) else cast("Page", outcome).rows[0][0]
+    shown = [element.id for element in stored.linked.get("members", ())]
+    for _, batches in stored.streamed:
+        shown += [element.id async for batch in batches for element in batch]
+    return shown
+
+
+async def test_members_behind_one_that_is_gone_are_shown(scope: Scope) -> None:
+    """A group with more members than are held at once, among them one who is deleted and whose memberships are still being removed, has
+    all the others, read by itself and in a list."""
+    await _put_popular(scope, AT_ONCE + 1, 0)
+    others = [f"u-{number:05}" for number in range(HELD + 20)]
+    await put_rows(scope, _USER, [{"id": id_, "userName": id_} for id_ in others])
+    await put_links(scope, [("g-00000", id_) for id_ in others])
+    await delete(scope, "User", "ada")
+    assert (await _referring(scope))[0] == AT_ONCE + 1
+    for plan in (Read(_GROUP, "g-00000", view(EVERYTHING, _GROUP)), query(_GROUP, 'id eq "g-00000"')):
+        assert await _members_shown(scope, plan) == ["ben", *others]
