@@ -172,18 +172,28 @@ class Host:
 #: What of a profile can be changed, and which attribute of the user it is.
 _WRITTEN: Final = {"name": "displayName", "givenName": "name.givenName", "familyName": "name.familyName", "url": "profileUrl"}
 
-#: The standard's words for failures, by status.
-_MINOR: Final = {401: "unauthorisedrequest", 403: "forbidden", 404: "unknownobject", 429: "server_busy", 503: "server_busy"}
+#: The standard's words for failures, by status (Open Badges 3.0 §B.3.6).
+_MINOR: Final = {
+    400: "invalid_data",
+    401: "unauthorizedrequest",
+    403: "forbidden",
+    404: "not_found",
+    405: "not_allowed",
+    406: "not_acceptable",
+    429: "server_busy",
+    500: "internal_server_error",
+    503: "server_busy",
+}
 
 
 def failed(error: ScimError) -> Answer:
     """A failure in the form of the API (Imsx_StatusInfo)."""
     status = error.kind.value.status
-    minor = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": _MINOR.get(status, "invaliddata")}
+    minor = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": _MINOR.get(status, "unknown")}
     return json(
         {
-            "imsx_codeMajor": "unsupported" if status in (405, 501) else "failure",
-            "imsx_severity": "error",
+            "imsx_codeMajor": "unsupported" if status == 501 else "failure",
+            "imsx_severity": "status" if status == 404 else "error",
             "imsx_description": error.sentence,
             "imsx_codeMinor": {"imsx_codeMinorField": [minor]},
         },

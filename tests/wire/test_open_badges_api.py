@@ -139,6 +139,26 @@ async def test_what_is_refused(server: Server, body: bytes, media_type: str, sta
     assert (await own.get(f"{API}/credentials")).headers["x-total-count"] == "0"
 
 
+async def test_failures_have_the_standards_words(server: Server) -> None:
+    """A failure is named by a term of the standard's vocabulary (Open Badges 3.0 §B.3.6)."""
+    _, own, _ = await _user(server)
+    nobody, narrow = own.with_token(None), own.with_token(await server.token(own, "scim:read"))
+    gone = own.with_token(await server.token(own, "scim:me", subject="gone"))
+    asked = [
+        (await own.get(f"{API}/credentials", limit=0), 400, "error", "invalid_data"),
+        (await nobody.get(f"{API}/credentials"), 401, "error", "unauthorizedrequest"),
+        (await narrow.get(f"{API}/credentials"), 403, "error", "forbidden"),
+        (await gone.get(f"{API}/profile"), 404, "status", "not_found"),
+        (await own.delete(f"{API}/credentials"), 405, "error", "not_allowed"),
+        (await _post(own, b"{}", "image/png"), 415, "error", "unknown"),
+    ]
+    for answer, status, severity, minor in asked:
+        assert answer.status_code == status, answer.text
+        said = answer.json()
+        assert (said["imsx_codeMajor"], said["imsx_severity"]) == ("failure", severity)
+        assert [one["imsx_codeMinorFieldValue"] for one in said["imsx_codeMinor"]["imsx_codeMinorField"]] == [minor]
+
+
 @pytest.mark.parametrize(("text", "refused"), [("urn:a%00b", ("id", "issuer")), ("urn:a\x00b", ("id", "issuer", "name", "proof"))])
 async def test_the_character_that_no_text_has(server: Server, text: str, refused: tuple[str, ...]) -> None:
     """U+0000 is refused wherever it is written out, and escaped in ids, by which credentials are told from each other."""
