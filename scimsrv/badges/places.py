@@ -56,4 +56,5 @@ def owner_of(url: str, public: str) -> tuple[str, str] | None:
     segments = url.removeprefix(prefix).partition("#")[0].split("/")
     if len(segments) < 3 or segments[1] != "issuers" or not segments[2]:
         return None
-    return segments[0], unquote(segments[2])
+    slug, issuer = segments[0], unquote(segments[2])
+    return None if "\x00" in slug + issuer else (slug, issuer)  # which no id has, and no database takes

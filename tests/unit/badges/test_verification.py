@@ -380,6 +380,8 @@ def test_what_an_issuer_publishes() -> None:
         (PLACES.achievement("a1"), None),
         ("https://badges.example.org.evil.example/badges/acme/issuers/i1", None),
         ("https://badges.example.org/badges/acme/issuers/", None),
+        ("https://badges.example.org/badges/acme/issuers/%00#z6Mk", None),
+        ("https://badges.example.org/badges/a\x00/issuers/i1", None),
         ("urn:uuid:1", None),
     ],
 )
