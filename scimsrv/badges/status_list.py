@@ -19,8 +19,8 @@ ENTRY: Final = "BitstringStatusListEntry"
 LIST: Final = "BitstringStatusList"
 REVOCATION: Final = "revocation"
 
-#: Milliseconds for which a verifier may keep a list.
-_TTL: Final = 300_000
+#: Milliseconds for which a verifier may keep a list: as long as a cache may.
+_TTL: Final = 60_000
 
 
 class StatusListError(ValueError):

@@ -161,6 +161,9 @@ async def test_revocation(server: Server) -> None:
     assert (await made.client.patch(f"/Awards/{award['id']}", revoke)).status_code == 200
     after = await _public(made.client, entry.url)
     assert status_list.revoked_in(jws.read(after.text).credential, entry)
+    # A verifier may keep the list as long as a cache may.
+    assert after.headers["cache-control"] == "public, max-age=60"
+    assert jws.read(after.text).credential["credentialSubject"]["ttl"] == 60_000
     assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "revoked")
 
 
