@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
 
 from scimsrv import assets
@@ -19,6 +20,11 @@ from scimsrv.activity.reasons import DENIALS, OTHER_DENIAL, reason_of
 from scimsrv.activity.redaction import LONGEST, without_values
 from scimsrv.activity.sentences import sentence
 from scimsrv.cli.common import emit, table
+from scimsrv.http import Fields
+from scimsrv.observe import Exchange
+from scimsrv.observing import Served
+from scimsrv.protocol.route import Endpoint, Route
+from scimsrv.recording import entries
 
 _NEWLINE: Final = "\\u000a"
 _ID: Final = "0190f0a0-0000-7000-8000-000000000001"
@@ -143,6 +149,35 @@ def test_clients_are_known_by_what_they_are_called(text: str, word: str) -> None
 def test_what_the_client_wrote_is_left_out(detail: str, kept: str) -> None:
     """Only names of the product's schemas, versions and ids of its own form stay in quotation marks."""
     assert without_values(detail) == kept
+
+
+@pytest.mark.parametrize("id_", ['a"b', "a\\b", "a\nb", "é😀\u2028", "x" * 300])
+def test_an_entry_is_put_together_as_json(id_: str) -> None:
+    """Whatever an imported id or a type that a tenant made up has in it: it is read back as it was."""
+    exchange = Exchange("data", "request-1", "PATCH", "/custom/{id}", "entra-0001", "acme", "abcdef", status=200)
+    exchange.seconds = 0.25
+    served = Served(
+        1_800_000_000.5, exchange, Route("acme", Endpoint.RESOURCE, f'R{id_[:3]}"', id_), Fields([]), {"ETag": 'W/"7-3f2a"'}, None
+    )
+    (drafted,) = entries(served, "entra")
+    assert (drafted.at, drafted.reads) == (1_800_000_000.25, False)
+    assert orjson.loads(drafted.text) == {
+        "at": 1_800_000_000.25,
+        "milliseconds": 250.0,
+        "request_id": "request-1",
+        "client": "entra",
+        "token": "abcdef",
+        "correlation": "entra-0001",
+        "method": "PATCH",
+        "route": "/custom/{id}",
+        "op": "patch",
+        "type": f'R{id_[:3]}"',
+        "status": 200,
+        "result": "ok",
+        "reads": False,
+        "resource": id_,
+        "version": 7,
+    }
 
 
 def test_reasons_of_authentication_go_first() -> None:

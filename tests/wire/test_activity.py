@@ -238,6 +238,7 @@ async def test_nothing_that_a_client_wrote_is_stored(server: Server, client: Cli
     rows = [dict(row) for row in await server.pool.fetch("SELECT * FROM activity_batch WHERE tenant = $1", client.id)]
     assert sum(row["number"] + row["number_read"] for row in rows) > 40
     assert [row for row in rows if CANARY in orjson.dumps(row, default=str).decode()] == []
+    assert {type(orjson.loads(text)) for row in rows for text in (*row["entries"], *row["reads"])} == {dict}
 
 
 async def test_an_erased_person_leaves_nothing(server: Server, client: Client, admin: Admin) -> None:
