@@ -62,17 +62,20 @@ class ServerKeys:
     secrets: Mapping[int, bytes] = field(repr=False)
 
     @classmethod
-    def load(cls, settings: Settings) -> "ServerKeys":
-        """Read the key from the settings, or, in embedded mode, from the data directory, where it is made at the first start.
+    def load(cls, settings: Settings, *, make: bool = False) -> "ServerKeys":
+        """Read the key from the settings, or, in embedded mode, from the data directory, where it is made at the first start (`make`).
 
-        Raises SecretKeyError when no key is configured for a server with a database of its own, or when the key is malformed.
+        Raises SecretKeyError when no key is configured for a server with a database of its own, when there is none, or it is malformed.
         """
         if settings.secret_key is not None:
             return cls(_parse(settings.secret_key, "secret_key"))
         if settings.secret_key_file is not None:
             return cls(_parse(_read(settings.secret_key_file), str(settings.secret_key_file)))
         if settings.embedded:
-            return cls(_parse(_read_or_make(settings.data_dir / FILE_NAME), str(settings.data_dir / FILE_NAME)))
+            path = settings.data_dir / FILE_NAME
+            if not make and not path.exists():
+                raise SecretKeyError(f"There is no secret key in {settings.data_dir}: start `scimsrv serve` once, or give --data-dir.")
+            return cls(_parse(_read_or_make(path), str(path)))
         raise SecretKeyError(
             "A server with a database URL needs a secret key that all its processes share: set secret_key_file to a file made with "
             "'python3 -c \"import secrets; print(secrets.token_urlsafe(32))\"', and keep a copy of it."

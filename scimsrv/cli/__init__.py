@@ -14,6 +14,7 @@ from scimsrv.cli import (
     badges,
     client,
     completion,
+    config,
     database,
     definition,
     deleted,
@@ -92,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     deleted.register(commands)
     badge.register(commands)
     database.register(commands)
+    config.register(commands)
     doctor.register(commands)
     verify.register(commands)
     openapi.register(commands)

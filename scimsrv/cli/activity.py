@@ -46,6 +46,8 @@ def _run(arguments: argparse.Namespace) -> int:
     page = asked(ActivityPage, before=arguments.before, count=arguments.count, **given)
     found = administer(arguments, lambda verbs: verbs.list_activity(arguments.tenant, page))
     emit(arguments, found.model_dump(), "\n".join(_line(one) for one in reversed(found.activity)))
+    if not found.activity:
+        note("The log has nothing of that kind.")
     if found.next is not None:
         note(f"There are more: --before {found.next}")
     return 0

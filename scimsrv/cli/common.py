@@ -96,6 +96,16 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
+def advised(heads: Sequence[str], rows: Sequence[tuple[Sequence[object], str]]) -> str:
+    """Lay out rows as `table` does, each with advice, where there is some, in a line of its own below."""
+    lines = table(heads, [cells for cells, _ in rows]).splitlines()
+    for place in range(len(rows) - 1, -1, -1):
+        advice = rows[place][1]
+        if advice:
+            lines.insert(place + 2, f"      fix: {visible(advice)}")
+    return "\n".join(lines)
+
+
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database to work on, as its owner: the configured one, or the embedded one, which is started if need be.

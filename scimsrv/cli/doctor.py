@@ -8,7 +8,7 @@ from scimsrv import __version__
 from scimsrv.badges.bake import IMPLEMENTATION, PACKAGE
 from scimsrv.badges.contexts import load
 from scimsrv.badges.integrity import Canonicalizer
-from scimsrv.cli.common import FAILED, add_command, add_common, database_url, emit, settings_of, table
+from scimsrv.cli.common import FAILED, CommandError, add_command, add_common, advised, database_url, emit, settings_of
 from scimsrv.cli.probing import add_probe, probe
 from scimsrv.cli.surroundings import examine_issuers, examine_machine
 from scimsrv.settings import Settings
@@ -30,6 +30,8 @@ def register(commands: Any) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.probe is not None:
         return probe(arguments)
+    if arguments.token is not None or arguments.token_file is not None or arguments.write:
+        raise CommandError("--token, --token-file and --write go with --probe URL, the tenant URL of the server to be probed.")
     settings = settings_of(arguments)
     findings = [*examine_machine(settings), _badges(), _contexts(settings)]
     try:
@@ -42,8 +44,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
                 findings += asyncio.run(examine_issuers(dsn, settings))
     except DatabaseError as error:
         findings.append(Finding("connection", False, str(error), "start the database, or correct database_url"))
-    rows = [("ok" if one.ok else "MEND", one.check, one.found, "" if one.ok else one.fix) for one in findings]
-    emit(arguments, {"findings": findings}, table(("", "CHECK", "FOUND", "FIX"), rows))
+    rows = [(("ok" if one.ok else "MEND", one.check, one.found), "" if one.ok else one.fix) for one in findings]
+    emit(arguments, {"findings": findings}, advised(("", "CHECK", "FOUND"), rows))
     return 0 if all(one.ok for one in findings) else FAILED
 
 

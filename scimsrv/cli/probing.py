@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scimsrv.cli.common import FAILED, CommandError, emit, table
+from scimsrv.cli.common import FAILED, CommandError, advised, emit
 from scimsrv.probe.exchange import Prober
 from scimsrv.probe.playing import Step, play
 from scimsrv.settings import is_loopback
@@ -40,9 +40,10 @@ def probe(arguments: argparse.Namespace) -> int:
         raise CommandError(str(problem)) from None
     findings = [_finding(step) for step in play(prober, writes=arguments.write)]
     rows = [
-        ("ok" if one["ok"] else "MEND", one["for"], one["check"], f"{one['milliseconds']} ms", one["found"], one["fix"]) for one in findings
+        (("ok" if one["ok"] else "MEND", one["for"], one["check"], f"{one['milliseconds']} ms", one["found"]), one["fix"])
+        for one in findings
     ]
-    emit(arguments, {"findings": findings}, table(("", "FOR", "CHECK", "TIME", "FOUND", "FIX"), rows))
+    emit(arguments, {"findings": findings}, advised(("", "FOR", "CHECK", "TIME", "FOUND"), rows))
     return 0 if all(one["ok"] for one in findings) else FAILED
 
 

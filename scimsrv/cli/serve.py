@@ -115,7 +115,7 @@ def _embedded(settings: Settings) -> "Iterator[tuple[Settings, Demo | None]]":
     watch: Watch | None = None
     try:
         lock.tell(settings.base_url)
-        keys = ServerKeys.load(settings)
+        keys = ServerKeys.load(settings, make=True)
         cluster = start_cluster(data_dir / POSTGRES, settings.postgres_bin)
         asyncio.run(migrate.migrate(cluster.dsn))
         demo = asyncio.run(prepare_demo(cluster.dsn, data_dir, keys))

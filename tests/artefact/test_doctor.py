@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import resource
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from scimsrv.cli import surroundings
+from scimsrv.cli import main, surroundings
 from scimsrv.cli.surroundings import examine_issuers, examine_machine
 from scimsrv.settings import Settings
 from scimsrv.store import checkup
@@ -53,6 +55,40 @@ def test_the_machine(tmp_path: Path, check: str, settings: dict[str, Any], ok: b
     (found,) = (one for one in examine_machine(Settings(**settings)) if one.check == check)
     assert found.ok is ok
     assert found.ok or found.fix
+
+
+def test_what_a_clumsy_operator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a folder without a server the doctor makes nothing; advice has a line of its own; a token without anything to probe is refused."""
+    folder = tmp_path / "elsewhere"
+    assert main(["doctor", "--data-dir", str(folder)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    found = {line.split()[1]: (line, below) for line, below in itertools.pairwise(lines) if line.startswith("MEND")}
+    assert {name: below.split(":")[0] for name, (_, below) in found.items()} == {"secret": "      fix", "connection": "      fix"}
+    assert "start `scimsrv serve` once" in found["secret"][0]
+    assert not folder.exists()
+    for given in (["--token", "x"], ["--token-file", "x"], ["--write"]):
+        assert main(["doctor", "--data-dir", str(folder), *given]) == 1
+        assert "--probe URL" in capsys.readouterr().err
+
+
+def test_the_settings_are_shown_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they would be read, without secrets; what is wrong with them is said without a start."""
+    monkeypatch.setenv("SCIMSRV_SECRET_KEY", KEY)
+    monkeypatch.setenv("SCIMSRV_DATABASE_URL", "postgresql://u:hunter2@db.example.com/scim")
+    assert main(["config", "show", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["secret_key"], shown["database_url"], shown["replica_url"], shown["port"]) == ("***", "***", None, 8080)
+    assert set(shown) == set(Settings.model_fields)
+    assert main(["config", "show"]) == 0
+    rows = capsys.readouterr().out
+    assert "hunter2" not in rows
+    assert ["secret_key", "***", "set"] in [line.split() for line in rows.splitlines()]
+    assert main(["config", "check"]) == 0
+    config = tmp_path / "config.toml"
+    for text, says in (("prot = 1", "port"), ('tls_cert = "a"\ntls_key = "b"', "certificate a"), ('host = "0.0.0.0"', "http")):
+        config.write_text(text)
+        assert main(["config", "check", "--config", str(config)]) in (1, 2)
+        assert says in capsys.readouterr().err
 
 
 def test_where_metrics_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,10 @@ _DSN = "postgresql://db.example.com/scim"
 def test_embedded_mode_makes_a_key_once(tmp_path: Path) -> None:
     """The first start makes a private key file, later ones read the same key."""
     settings = Settings(data_dir=tmp_path / "data")
-    first = ServerKeys.load(settings)
+    with pytest.raises(SecretKeyError, match="start `scimsrv serve` once"):
+        ServerKeys.load(settings)  # by a command, which may have been given the wrong folder
+    assert not (tmp_path / "data").exists()
+    first = ServerKeys.load(settings, make=True)
     assert stat.S_IMODE((tmp_path / "data" / FILE_NAME).stat().st_mode) == 0o600
     assert ServerKeys.load(settings).derive("a") == first.derive("a")
     assert [entry.name for entry in (tmp_path / "data").iterdir()] == [FILE_NAME]
