@@ -31,6 +31,7 @@ from scimsrv.cli import (
 )
 from scimsrv.cli.common import DATABASE_FAILED, FAILED, INTERRUPTED, USAGE, CommandError, add_command, emit, note
 from scimsrv.cli.manual import EXIT_CODES, complete_help
+from scimsrv.cli.mistaken import Parser, unknown
 from scimsrv.embedded import EmbeddedError
 from scimsrv.listeners import ServeError
 from scimsrv.settings import SettingsError
@@ -50,7 +51,9 @@ _REFUSALS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage or settings, 3 no database, 130 interrupted."""
-    arguments = build_parser().parse_args(argv)
+    arguments, extra = build_parser().parse_known_args(argv)
+    if extra:
+        unknown(arguments.parser, extra)
     try:
         code: int = arguments.run(arguments)
     except SettingsError as error:
@@ -70,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands; each leaves the function that runs it in `run`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scimsrv",
         description="A multi-tenant SCIM 2.0 provisioning server on Postgres.",
         epilog=f"Example:\n  scimsrv serve\n\n{EXIT_CODES}",

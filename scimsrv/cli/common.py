@@ -50,7 +50,7 @@ def add_command(commands: Any, name: str, summary: str, example: str, run: Calla
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
