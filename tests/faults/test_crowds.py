@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import random
-import resource
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from tests.distributed.site import running
 from tests.faults.machines import Machine
 from tests.faults.measure import LONG, SEED, report, seconds
+from tests.faults.slow import allow_files
 from tests.wire.support import Client, user
 
 pytestmark = pytest.mark.skipif(not LONG, reason="needs a minute and many connections: make test-faults")
@@ -33,28 +34,6 @@ _CROWD: Final = 200
 
 def _percentile(found: list[float]) -> float:
     return sorted(found)[int(len(found) * 0.99)]
-
-
-async def _slow(port: int, head: bytes, until: float, lives: list[float], ends: Counter[str]) -> None:
-    """Connect, send a beginning and then a byte per second, and come again when the server has had enough."""
-    while time.monotonic() < until:
-        begun = time.monotonic()
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            ends["not connected"] += 1
-            await asyncio.sleep(1)
-            continue
-        writer.write(head)
-        answer = asyncio.create_task(reader.read(200))
-        while not answer.done() and time.monotonic() < until + 20:
-            writer.write(b"x")
-            await asyncio.wait({answer}, timeout=1)
-        with contextlib.suppress(ConnectionError):
-            lives.append(time.monotonic() - begun)
-            ends[answer.result().partition(b"\r\n")[0].decode("latin-1") if answer.done() else "hangs"] += 1
-        answer.cancel()
-        writer.close()
 
 
 async def _honest(client: Client, paths: list[str], rate: float, until: float) -> list[tuple[int, float]]:
@@ -78,37 +57,33 @@ async def _honest(client: Client, paths: list[str], rate: float, until: float) -
 async def test_slow_clients(postgres: Machine, http: httpx.AsyncClient, tmp_path: Path) -> None:
     """R9: a thousand connections whose headers trickle in, and two hundred whose bodies do, are cut off in time, and honest requests are
     served as if there were none."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 2 * (_SLOW_HEADS + _SLOW_BODIES)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        pytest.skip(f"the process may open {hard} files, and {needed} are needed")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    if not allow_files(2 * (_SLOW_HEADS + _SLOW_BODIES)):
+        pytest.skip("the process may not open as many files as are needed")
     dsn = postgres.cluster.dsn
     with running(dsn, dsn, tmp_path) as site:
         (client,) = await site.tenant(http)
         (other,) = await site.tenant(http)
         ada = await other.new_user()
-        until = time.monotonic() + seconds(60)
-        heads: list[float] = []
-        bodies: list[float] = []
-        ends: Counter[str] = Counter()
         path = client.base.removeprefix(f"http://127.0.0.1:{site.ports[0]}")
         body = f"POST {path}/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Type: application/json\r\n"
-        tasks = [asyncio.create_task(_slow(site.ports[0], b"GET / HTTP/1.1\r\nA: ", until, heads, ends)) for _ in range(_SLOW_HEADS)]
-        beginning = body.encode() + b"Content-Length: 1000\r\n\r\n"
-        tasks += [asyncio.create_task(_slow(site.ports[0], beginning, until, bodies, ends)) for _ in range(_SLOW_BODIES)]
-        answers = await _honest(other, [f"/Users/{ada['id']}", "/Users?count=10"], _HONEST, until)
-        await asyncio.gather(*tasks)
+        asked = (str(site.ports[0]), str(seconds(60)), str(_SLOW_HEADS), str(_SLOW_BODIES))
+        slow = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.faults.slow", *asked), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        telling = asyncio.create_task(slow.communicate(f"{body}Content-Length: 1000\r\n\r\n".encode()))
+        answers = await _honest(other, [f"/Users/{ada['id']}", "/Users?count=10"], _HONEST, time.monotonic() + seconds(60))
+        told = json.loads((await telling)[0])
     served = Counter(status for status, _ in answers)
     slowest = _percentile([taken for _, taken in answers])
     report(
-        f"R9 {len(answers)} honest requests {dict(served)}, p99 {slowest * 1000:.0f} ms; slow: {dict(ends)}, "
-        f"headers cut off after {max(heads):.1f} s, bodies after {max(bodies):.1f} s at most"
+        f"R9 {len(answers)} honest requests {dict(served)}, p99 {slowest * 1000:.0f} ms; slow: {told['ends']}, "
+        f"headers cut off after {told['heads']:.1f} s, bodies after {told['bodies']:.1f} s at most"
     )
     assert served[200] >= 0.999 * len(answers)
-    assert ends["hangs"] == 0
-    assert max(heads) <= 10
-    assert max(bodies) <= 40  # of a body a byte comes each second, so that its whole time is what ends it
+    assert "hangs" not in told["ends"]
+    assert told["ends"]["HTTP/1.1 408 Request Timeout"] > _SLOW_HEADS + _SLOW_BODIES
+    assert told["heads"] <= 10
+    assert told["bodies"] <= 40  # of a body a byte comes each second, so that its whole time is what ends it
     assert slowest < 0.25
 
 
