@@ -44,7 +44,7 @@ def _servers(users: int) -> Iterator[dict[str, Target]]:
             "predicate": {"SCIMSRV_DATABASE_URL": cluster.dsn},
             "rls": {"SCIMSRV_DATABASE_URL": as_role, "SCIMSRV_ISOLATION": "rls"},
         }
-        arguments = ["-m", "scimsrv", "serve", "--no-admin", "--port", "{port}"]
+        arguments = ["-m", "scimsrv", "serve", "--no-admin", "--no-metrics", "--port", "{port}"]
         targets = {
             name: Target(stack.enter_context(running(arguments, shared | given)).port, f"/scim/{_SLUG}/v2", token)
             for name, given in settings.items()

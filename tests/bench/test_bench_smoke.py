@@ -50,3 +50,14 @@ def test_a_number_keeps_the_length_of_a_request() -> None:
     request = b"before " + NUMBER + b" after " + NUMBER
     assert numbered(request, 7) == b"before 00000007 after 00000007"
     assert len(numbered(request, 12_345_678)) == len(request)
+
+
+def test_writing_with_the_trail_is_compared_with_writing_without() -> None:
+    """`python -m bench.trail` prints a line with both rates and their ratio for each kind of creation."""
+    command = [sys.executable, "-m", "bench.trail", "--seconds", "0.1", "--rounds", "2", "--users", "3"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    head, *lines = run.stdout.splitlines()
+    assert head.split() == ["without", "with", "ratio"]
+    assert [line.split("  ")[0] for line in lines] == ["POST", "/Bulk of 50"]
+    assert all(float(line.split("/s")[2].split()[0]) > 0 for line in lines)
