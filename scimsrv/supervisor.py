@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,7 +102,9 @@ class Workers(Multiprocess):
 
     def handle_hup(self) -> None:
         """Take SIGHUP: put a process that knows the configuration as it is now in the place of each, one after the other."""
-        if self.reload():
+        if _at_a_terminal():
+            self._leave()
+        elif self.reload():
             super().handle_hup()
 
     def keep_subprocess_alive(self) -> None:
@@ -122,9 +125,14 @@ class Workers(Multiprocess):
             self.should_exit.set()
 
 
+def _at_a_terminal() -> bool:
+    """Whether SIGHUP says that the terminal is closed, so that nobody could stop the server any more."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def run_here(server: Announcing, reserved: socket.socket) -> None:
     """Serve in this process until told to end. Raises ServeError when the application does not start."""
-    signal.signal(signal.SIGHUP, server.outdated)
+    signal.signal(signal.SIGHUP, server.handle_exit if _at_a_terminal() else server.outdated)
     try:
         # uvicorn raises the signal again that stopped it, after the orderly end.
         with contextlib.suppress(KeyboardInterrupt):

@@ -3,6 +3,8 @@
 import datetime
 import ipaddress
 import json
+import os
+import pty
 import shutil
 import signal
 import ssl
@@ -90,3 +92,18 @@ def test_what_is_taken_over(folder: Path, workers: str) -> None:
         assert "max_pages" in said[0]
         assert _page(served) == 700
         assert served.end() == 0
+
+
+def test_a_closed_terminal_ends_the_server(folder: Path) -> None:
+    """Whoever closes the terminal of a server has not left one behind that nobody sees."""
+    mine, terminal = pty.openpty()
+    before = os.dup(0)
+    os.dup2(terminal, 0)
+    try:
+        with serving(cwd=folder) as served:
+            os.dup2(before, 0)
+            assert served.end(signal.SIGHUP) == 0
+    finally:
+        os.dup2(before, 0)
+        for one in (mine, terminal, before):
+            os.close(one)
