@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 
 import orjson
@@ -56,6 +57,8 @@ async def test_lines_of_a_person_are_found(
     assert [line["status"] for line in lines[:2]] == [201, 409]
     assert words[0] != words[1]
     assert "example" not in stream.getvalue().lower()
+    for name in [name for name in os.environ if name.startswith("SCIMSRV_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("SCIMSRV_SECRET_KEY", KEY)
     assert main(["pseudonym", client.slug, "aNa@example.com"]) == 0
     assert capsys.readouterr().out == f"{words[0]}\n"
