@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ import pytest
 
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Result, arranged, read_entry
+from scimsrv.store import bulk as bulk_requests
 from scimsrv.store.bulk import SET, allot, carry_out
-from scimsrv.store.pool import ACQUIRE_TIMEOUT, open_pool
+from scimsrv.store.pool import has_room, open_pool
 from scimsrv.store.scope import Scope
 from scimsrv.store.ways import WAYS
-from tests.store.support import Hooked, Walled, badge_catalog, core_catalog, scope_on
+from tests.store.support import Hooked, badge_catalog, core_catalog, scope_on
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -120,24 +122,24 @@ async def test_badges_follow_from_each_other(pool: Pool) -> None:
     assert (traffic.begun, traffic.most, {result.status for result in results}) == (2, 1, {201})
 
 
-@pytest.mark.parametrize(("size", "requests"), [(1, 1), (5, 4)])
-async def test_no_set_waits_for_a_connection_of_another_one(pool: Pool, database: str, size: int, requests: int) -> None:
-    """Where there are only as many connections as requests, each stores one set after the other, however long one takes."""
-    own = await open_pool(database, size=size, statement_cache=100, isolated=Walled.wanted)
-    scope = scope_on(pool, core_catalog())
+async def test_no_room_for_a_second_set(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others want the connections, sets are stored one after the other."""
+    monkeypatch.setattr(bulk_requests, "has_room", lambda _: False)
+    traffic, results = await _carried_out(scope_on(pool, core_catalog()), _users(0, 2 * SET))
+    assert (traffic.begun, traffic.most, {result.status for result in results}) == (2, 1, {201})
 
-    async def requested(number: int) -> list[Result]:
-        routes: dict[str, Any] = {}
-        operations = _users(number * 4 * SET, 4 * SET)
-        bulk = arranged(read_entry(index, orjson.dumps(one), "t", Limits(), routes) for index, one in enumerate(operations))
-        return await carry_out(replace(scope, pool=own.of(scope.tenant)), bulk, allot(bulk), _nobody_objects)
 
+@pytest.mark.parametrize(("size", "room"), [(1, 1), (2, 1), (3, 2), (5, 2), (10, 4)])
+async def test_room_for_a_second_set(database: str, size: int, room: int) -> None:
+    """A tenant's request may ask for one connection more while it has less than half of those that the tenant may have."""
+    own = await open_pool(database, size=size, statement_cache=100)
+    part, others = own.of(1), own.of(2)
     try:
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE resource_count IN EXCLUSIVE MODE")
-            running = [asyncio.create_task(requested(number)) for number in range(requests)]
-            await asyncio.sleep(1.5 * ACQUIRE_TIMEOUT)
-        results = await asyncio.gather(*running)
+        async with AsyncExitStack() as held:
+            for number in range(room):
+                assert has_room(part), number
+                await held.enter_async_context(part.acquire())
+            assert not has_room(part)
+            assert has_room(others) is (size > room)
     finally:
         await own.close()
-    assert {result.status for one in results for result in one} == {201}
