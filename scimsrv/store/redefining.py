@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,11 +13,14 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.bulk import Entry, Result
 from scimsrv.protocol.plan import Define
 from scimsrv.schema.redefinition import Subject
+from scimsrv.store.asynchronous import LostError
 from scimsrv.store.bulk import Authorise, Recorder
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import Defined, define
 from scimsrv.store.joined import Joined, Repeated, one_transaction
 from scimsrv.store.scope import Scope
+
+log: Final = logging.getLogger("scimsrv.jobs")
 
 _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 
@@ -41,7 +45,12 @@ async def define_recorded(scope: Scope, entry: Entry, planned: Planned, authoris
         except ScimError as error:
             if error.kind is Kind.UNAVAILABLE and not is_last:
                 raise
-            result = Result(entry, error.kind.value.status, _location(scope, entry), None, error)
+            result = _failed(scope, entry, error)
+        except LostError:
+            raise
+        except Exception:
+            log.exception("a change of definitions that was kept failed")
+            result = _failed(scope, entry, ScimError(Kind.INTERNAL))
         else:
             result = _result(scope, entry, done)
             if done.taken:
@@ -52,6 +61,10 @@ async def define_recorded(scope: Scope, entry: Entry, planned: Planned, authoris
         recorder.committed([result])
 
     await Repeated(scope).run(unit)
+
+
+def _failed(scope: Scope, entry: Entry, error: ScimError) -> Result:
+    return Result(entry, error.kind.value.status, _location(scope, entry), None, error)
 
 
 def _location(scope: Scope, entry: Entry) -> str | None:

@@ -18,6 +18,7 @@ from tests.wire.test_definitions import BADGE, DEVICE, DEVICE_SCHEMA, admin, res
 
 __all__ = ["admin"]
 
+
 WAIT = {"Prefer": "respond-async, wait=20"}
 
 
@@ -150,7 +151,7 @@ async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: py
 
     async def dying(self: Any, *args: Any, **more: Any) -> None:
         died.set()
-        raise RuntimeError("killed")
+        raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
         patched.setattr(jobs.JobRecorder, moment, dying)
@@ -164,6 +165,17 @@ async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: py
     assert statuses((await finished(admin, answer))["Operations"]) == ["201"]
     versions = await server.pool.fetch("SELECT version FROM change WHERE tenant = $1 AND type = 'Schema'", admin.id)
     assert [row["version"] for row in versions] == [1]
+
+
+async def test_a_failure_that_nobody_expects(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the result, and not tried again for ever."""
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(redefining, "define", broken)
+    found = await finished(admin, await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC))
+    assert statuses(found["Operations"]) == ["500"]
 
 
 async def test_a_worker_that_was_taken_for_dead(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
