@@ -101,6 +101,23 @@ def unfounded(catalogue: Catalogue, given: frozenset[AchievementId], automatic: 
     return automatic - given - entitled(catalogue, given)
 
 
+def bereft(
+    catalogue: Catalogue, held: frozenset[AchievementId], automatic: frozenset[AchievementId], gone: frozenset[AchievementId]
+) -> frozenset[AchievementId]:
+    """Those of the automatic achievements held that are made of what is `gone`, or of each other, and do not follow from what is left.
+
+    What they followed from when they were awarded may have expired since, and the catalogue may ask for more: that alone takes nothing.
+    """
+    touched: set[AchievementId] = set()
+    while more := {
+        node.achievement
+        for node in catalogue.nodes
+        if node.achievement in automatic - touched and not (node.children | node.capstones).isdisjoint(gone | touched)
+    }:
+        touched |= more
+    return frozenset(touched - entitled(catalogue, held - touched))
+
+
 def progress(node: Node, held: frozenset[AchievementId]) -> Progress:
     """How far somebody is with a node. Of capstones of which any one is enough, one counts."""
     missing = sorted(node.children - held)

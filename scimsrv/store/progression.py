@@ -16,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.badges.award import AUTOMATIC, SYSTEM, Origin, RevokedAward, awarded, recipient_of, revoked
-from scimsrv.badges.catalogue import Catalogue, Node, Step, build, entitled, steps
+from scimsrv.badges.catalogue import Catalogue, Node, Step, bereft, build, steps
 from scimsrv.badges.exclusive import live_key
 from scimsrv.schema.badging import ACHIEVEMENT, AWARD, PROGRAM, SKILL
 from scimsrv.schema.document import Document
@@ -180,10 +180,11 @@ async def cascade(scope: Scope, conn: Connection, gone: Iterable[RevokedAward], 
     reasons: dict[str, str] = {}
     for user, awards in lost.items():
         has = held[user]
-        former = entitled(branch.catalogue, has.given | {one.achievement for one in awards})
-        follows = entitled(has.within(branch.catalogue), has.given)
+        lacking = bereft(
+            has.within(branch.catalogue), has.achievements, frozenset(has.automatic), frozenset(one.achievement for one in awards)
+        )
         cause = ", ".join(one.id for one in awards)
-        reasons |= {has.live[one]: f"It followed from {cause}, which was revoked" for one in sorted(has.automatic & (former - follows))}
+        reasons |= {has.live[one]: f"It followed from {cause}, which was revoked" for one in sorted(lacking)}
     await revoke(scope, conn, reasons, at)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scimsrv.badges.catalogue import Catalogue, Node, build, complete, decides, entitled, progress, steps, unfounded
+from scimsrv.badges.catalogue import Catalogue, Node, bereft, build, complete, decides, entitled, progress, steps, unfounded
 
 _SKILL = Node("skill", frozenset({"a", "b"}))
 _PROGRAM = Node("program", frozenset({"skill"}))
@@ -66,6 +66,25 @@ def test_each_step_has_its_cause() -> None:
 def test_unfounded(given_: str, automatic: set[str], expected: set[str]) -> None:
     """Automatic awards are founded on those that were given, and not on each other."""
     assert unfounded(_one(_SKILL, _PROGRAM), frozenset(given_), frozenset(automatic)) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "automatic", "gone", "expected"),
+    [
+        ("b", {"skill", "program"}, "a", {"skill", "program"}),
+        ("", {"skill", "program"}, "a", {"skill", "program"}),  # b has expired since
+        ("b", {"program"}, "a", set()),  # the skill was awarded by hand
+        ("ab", {"skill", "program"}, "x", set()),
+        ("", {"skill", "program"}, "x", set()),  # what has expired takes nothing with it
+        ("by", {"skill", "program", "chosen"}, "x", set()),  # one capstone is enough, though a has expired
+        ("b", {"skill", "program", "chosen"}, "x", {"chosen"}),
+    ],
+)
+def test_bereft(held: str, automatic: set[str], gone: str, expected: set[str]) -> None:
+    """What is gone takes with it what is made of it, unless that was given or follows from what is left."""
+    catalogue = _one(_SKILL, _PROGRAM, Node("chosen", frozenset({"skill"}), frozenset("xy")))
+    has = frozenset(held) | automatic | {"skill"}
+    assert bereft(catalogue, has, frozenset(automatic), frozenset(gone)) == expected
 
 
 @pytest.mark.parametrize(

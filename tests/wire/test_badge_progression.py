@@ -214,6 +214,29 @@ async def test_revoking_what_others_follow_from(server: Server, policy: str, sta
         assert held[skill.achievement]["cause"]["award"] == again["id"]
 
 
+async def test_a_cascade_after_the_catalogue_grew(server: Server) -> None:
+    """What followed from a revoked mini badge goes with it too where the catalogue asks for more by now."""
+    made = await badges(server, badge_revocation="cascade")
+    program, own = await made.program()
+    skill = await made.skill(program, 1)
+    user = (await made.client.new_user())["id"]
+    mini = await made.award(user, skill.minis[0])
+    await made.achievement("mini", skill.id)
+    assert await made.held(user) == {skill.minis[0], skill.achievement, own}
+    await revoke(made, mini["id"])
+    assert await made.held(user) == set()
+
+
+async def test_a_cascade_from_a_skill_that_somebody_revoked(server: Server) -> None:
+    """The programme goes with a skill that was revoked by hand, though the skill's mini badges are still held."""
+    made = await badges(server, badge_revocation="cascade")
+    skill = await made.skill((await made.program())[0], 1)
+    user = (await made.client.new_user())["id"]
+    await made.award(user, skill.minis[0])
+    await revoke(made, (await made.awards(user))[skill.achievement]["id"])
+    assert await made.held(user) == {skill.minis[0]}
+
+
 async def test_a_cascade_stops_at_what_was_given_by_hand(server: Server) -> None:
     """A skill awarded by hand does not follow from its mini badges, so that it outlasts them, and with it the programme."""
     made = await badges(server, badge_revocation="cascade")
