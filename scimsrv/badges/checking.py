@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from scimsrv.errors import invalid_value
@@ -24,15 +25,38 @@ _EXTENSIBLE: Final = (
     ("achievementType", None),
     ("resultDescriptions", "resultType"),
     ("otherIdentifiers", "identifierType"),
+    ("alignments", "targetType"),
 )
+
+#: Of resources of the catalogue: what stands in credentials as a URI, by attribute and sub-attribute.
+_URIS: Final = (("url", None), ("image", "value"), ("criteria", "id"), ("alignments", "targetUrl"))
+
+#: A term of one's own, a language, and a URI or IRI, as the standard's schema and JSON-LD take them.
+_OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 
 
 def check_catalogue(type_: str, document: Document) -> None:
     """Raises ScimError invalidValue for what is wrong with a resource of the catalogue; its references have their `$ref` where they name
     something."""
     _check_words(type_, document)
+    for name, part in _URIS:
+        _check_uris(name, part, document)
     if type_ == ACHIEVEMENT:
         _check_achievement(document)
+
+
+def check_evidence(document: Document) -> None:
+    """Raises ScimError invalidValue for evidence of an award or a request whose id is no URI: no proof could be made of it."""
+    _check_uris("evidence", "id", document)
+
+
+def _check_uris(name: str, part: str | None, document: Document) -> None:
+    for value in _held(document, name, part):
+        if _URI.fullmatch(value) is None:
+            called = name if part is None else f"{name}.{part}"
+            raise invalid_value(f"{called} must be a whole URI, as https://example.org/ is one")
 
 
 def _check_achievement(document: Document) -> None:
@@ -45,6 +69,8 @@ def _check_achievement(document: Document) -> None:
         raise invalid_value(f"parent: that of a {kind} is a {names}")
     if not {"narrative", "id"} & document["criteria"].keys():
         raise invalid_value("criteria: a narrative or the id of a page is required")
+    if "inLanguage" in document and _LANGUAGE.fullmatch(document["inLanguage"]) is None:
+        raise invalid_value("inLanguage must be a language, with a script and a region or without: de, pt-BR, zh-Hant-TW")
     ids = [one["id"] for one in document.get("resultDescriptions", ())]
     if len({*ids}) < len(ids):
         raise invalid_value("resultDescriptions: two have the same id")
@@ -52,14 +78,21 @@ def _check_achievement(document: Document) -> None:
 
 def _check_words(type_: str, document: Document) -> None:
     for name, part in _EXTENSIBLE:
-        held = document.get(name)
-        if held is None:
-            continue
-        words = _words(type_, name, part)
-        for value in (held,) if part is None else [element.get(part) for element in held]:
-            if value is not None and value not in words and not value.startswith("ext:"):
+        values = _held(document, name, part)
+        words = _words(type_, name, part) if values else ()
+        for value in values:
+            if value not in words and _OWN.fullmatch(value) is None:
                 called = name if part is None else f"{name}.{part}"
-                raise invalid_value(f"{called} must be a term of Open Badges 3.0, or one of your own that begins with ext:")
+                raise invalid_value(f"{called} must be a term of Open Badges 3.0, or one of your own: ext: with letters, digits, . - and _")
+
+
+def _held(document: Document, name: str, part: str | None) -> list[str]:
+    """What a document has of an attribute, or of a part of it."""
+    held = document.get(name)
+    if held is None or part is None:
+        return [] if held is None else [held]
+    elements: Iterable[Mapping[str, Any]] = held if isinstance(held, list) else (held,)
+    return [element[part] for element in elements if element.get(part) is not None]
 
 
 def _words(type_: str, name: str, part: str | None) -> frozenset[str]:

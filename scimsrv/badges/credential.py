@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from scimsrv.badges.contexts import EXTENSIONS, OPEN_BADGES, VC
 from scimsrv.badges.jws import date_time
 from scimsrv.badges.places import Places
 
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _result(one: Mapping[str, Any], achievement: str) -> dict[str, Any]:
 
 def _part(id_: str, achievement: str) -> str:
     """The URI of a part of an achievement: its id where that is one."""
-    return id_ if _URI.fullmatch(id_) else f"{achievement}#{id_}"
+    return id_ if _URI.fullmatch(id_) else f"{achievement}#{quote(id_, safe='')}"
 
 
 def _without_nothing(value: Any, keep: Sequence[str] = ()) -> Any:

@@ -16,7 +16,7 @@ import orjson
 from scimsrv.badges import award, request
 from scimsrv.badges.award import Origin, awarded, recipient_of
 from scimsrv.badges.catalogue import decides
-from scimsrv.badges.checking import check_catalogue
+from scimsrv.badges.checking import check_catalogue, check_evidence
 from scimsrv.badges.exclusive import exclusive_keys
 from scimsrv.badges.rights import check_own, check_request
 from scimsrv.errors import Kind, ScimError, invalid_value
@@ -88,6 +88,7 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
     _check_pointers(schema, document)
     match schema.name:
         case "Award":
+            check_evidence(document)
             achievement = known[document["achievement"]["value"]]
             if "issuer" not in document:
                 document = document | {"issuer": achievement["creator"]}
@@ -101,6 +102,7 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
                 raise invalid_value("requester is required: the user who asks")
             user = document["requester"]["value"]
             _check_rights(scope, None, document)
+            check_evidence(document)
             return request.submitted(document, recipient_of(user, known[user]), known[document["achievement"]["value"]], at)
         case _:
             check_catalogue(schema.name, document)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, badges
+from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, award, badges
 from tests.wire.support import Server, assert_error
 
 _RESULT = {"id": "urn:x:1", "name": "Score", "resultType": "Percent"}
@@ -16,6 +16,9 @@ async def _catalogue(made: Badges) -> dict[str, str]:
     """A programme and a skill, by what stands for them in the tables below."""
     program = await made.new("BadgeProgram", displayName="P")
     return {"{program}": program, "{skill}": await made.new("BadgeSkill", displayName="S", program={"value": program})}
+
+
+_ALIGNMENT = {"targetName": "Team", "targetUrl": "https://example.org/team"}
 
 
 def _filled(value: Any, ids: dict[str, str]) -> Any:
@@ -42,6 +45,12 @@ def _filled(value: Any, ids: dict[str, str]) -> Any:
         ("mini", {"resultDescriptions": [_RESULT | {"resultType": "Grade"}]}, "resultDescriptions.resultType must be a term"),
         ("mini", {"resultDescriptions": [_RESULT, _RESULT | {"name": "Other"}]}, "resultDescriptions: two have the same id"),
         ("mini", {"otherIdentifiers": [{"identifier": "1", "identifierType": "no"}]}, "otherIdentifiers.identifierType must be a term"),
+        ("mini", {"achievementType": "ext:"}, "achievementType must be a term"),
+        ("mini", {"alignments": [_ALIGNMENT | {"targetType": "Skill"}]}, "alignments.targetType must be a term"),
+        ("mini", {"alignments": [_ALIGNMENT | {"targetUrl": "example.org/team"}]}, "alignments.targetUrl must be a whole URI"),
+        ("mini", {"criteria": {"id": "page 7"}}, "criteria.id must be a whole URI"),
+        ("mini", {"image": {"value": "badge.png"}}, "image.value must be a whole URI"),
+        ("mini", {"inLanguage": "German"}, "inLanguage must be a language"),
     ],
 )
 async def test_achievements_that_are_none(server: Server, kind: str, attributes: dict[str, Any], says: str) -> None:
@@ -49,6 +58,21 @@ async def test_achievements_that_are_none(server: Server, kind: str, attributes:
     made = await badges(server)
     body = achievement(made.issuer, kind) | _filled(attributes, await _catalogue(made))
     assert_error(await made.client.post("/Achievements", body), 400, "invalidValue", says)
+
+
+async def test_what_no_proof_could_be_made_of(server: Server) -> None:
+    """An issuer's page, and evidence of an award or a request, are URIs; parts of an achievement may be called anything."""
+    made = await badges(server)
+    refused = await made.client.post("/BadgeIssuers", {"schemas": [URN + "BadgeIssuer"], "displayName": "Other", "url": "example.org"})
+    assert_error(refused, 400, "invalidValue", "url must be a whole URI")
+    user = (await made.client.new_user())["id"]
+    badge = await made.achievement(inLanguage="zh-Hant-TW", resultDescriptions=[_RESULT | {"id": "points of <a> {test}"}])
+    asked = {"schemas": [URN + "BadgeRequest"], "requester": {"value": user}, "achievement": {"value": badge}}
+    for path, body in (("/Awards", award(user, badge)), ("/BadgeRequests", asked)):
+        assert_error(await made.client.post(path, body | {"evidence": [{"id": "exercise 7"}]}), 400, "invalidValue", "evidence.id must be")
+    result = [{"resultDescription": "points of <a> {test}", "value": "9"}]
+    given = await made.award(user, badge, evidence=[{"id": "https://example.org/7"}, {"name": "On paper"}], result=result)
+    assert (await made.client.get(f"/Awards/{given['id']}/credential.json")).status_code == 200
 
 
 @pytest.mark.parametrize(
