@@ -139,7 +139,7 @@ def judge(
     if presented.token is not None:
         signature, key, made = _of_token(presented.token, keys, warnings, strict=strict)
     else:
-        signature, key, made = _of_proofs(presented, keys, canonicalizer)
+        signature, key, made = _of_proofs(presented, keys, canonicalizer, now)
     if key is not None and key.compromised is not None and signature.verdict == "valid" and (made is None or made >= key.compromised):
         signature = Verdict("invalid", "the key was compromised before this was signed")
     return Report(
@@ -181,13 +181,13 @@ def _of_token(
 
 
 def _of_proofs(
-    presented: Presented, keys: Mapping[str, KnownKey], canonicalizer: integrity.Canonicalizer
+    presented: Presented, keys: Mapping[str, KnownKey], canonicalizer: integrity.Canonicalizer, now: datetime
 ) -> tuple[Verdict, KnownKey | None, datetime | None]:
     """Of several proofs the best counts: any one that holds is enough."""
     if not presented.proofs:
         return Verdict("invalid", "there is no proof"), None, None
     once = integrity.Remembering(canonicalizer)
-    found = [_of_proof(presented.credential, proof, keys, once) for proof in presented.proofs]
+    found = [_of_proof(presented.credential, proof, keys, once, now) for proof in presented.proofs]
     return min(found, key=lambda one: (_ORDER.index(one[0].verdict), one[1] is None))
 
 
@@ -195,7 +195,11 @@ _ORDER: Final = ("valid", "cannot verify", "unsupported", "invalid")
 
 
 def _of_proof(
-    document: Mapping[str, Any], proof: Mapping[str, Any], keys: Mapping[str, KnownKey], canonicalizer: integrity.Canonicalizer
+    document: Mapping[str, Any],
+    proof: Mapping[str, Any],
+    keys: Mapping[str, KnownKey],
+    canonicalizer: integrity.Canonicalizer,
+    now: datetime,
 ) -> tuple[Verdict, KnownKey | None, datetime | None]:
     try:
         integrity.check_suite(proof)
@@ -208,6 +212,10 @@ def _of_proof(
         return Verdict("unsupported", str(problem)), None, None
     except integrity.IntegrityError as problem:
         return Verdict("cannot verify", str(problem)), None, None
+    if "expires" in proof:  # Data Integrity §2.1
+        ends = _instant(proof["expires"])
+        if ends is None or ends <= now:
+            return Verdict("invalid", "the proof has expired" if ends is not None else "the proof's expires is not a dateTime"), known, None
     return Verdict("valid", integrity.SUITE), known, _instant(proof.get("created"))
 
 

@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from scimsrv.badges import contexts, jws, signing, status_list, structure
-from scimsrv.badges.integrity import Canonicalizer, prove
+from scimsrv.badges.base58 import multibase
+from scimsrv.badges.integrity import Canonicalizer, hash_data, prove
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.profile import PublicKey, did_document, jwk_set, profile_document
 from scimsrv.badges.strict import UnreadableError
@@ -298,6 +299,15 @@ def test_version_1_of_the_data_model() -> None:
     report = _judged(_token({"alg": "ES256", "kid": key.kid}, claims | {"vc": old}, key), _known(key))
     assert _verdicts(report) == ("valid", "proven", "active")
     assert report.structure == []
+
+
+@pytest.mark.parametrize(("ends", "verdict"), [("2026-06-01T00:00:00Z", "invalid"), ("2026-06-01T00:00:01Z", "valid"), ("soon", "invalid")])
+def test_a_proof_that_ends(ends: str, verdict: str) -> None:
+    """A proof proves nothing once it has expired (Data Integrity §2.1)."""
+    key = signing.SigningKey("EdDSA", PLACES.method("i1", signing.multikey_of(signing.public_jwk(KEYS["EdDSA"].key))), KEYS["EdDSA"].key)
+    proof = prove(CREDENTIAL, key, "2026-01-31T09:00:00Z", CANONICALIZER)["proof"][0] | {"expires": ends}
+    proof["proofValue"] = multibase(key.sign(hash_data(CREDENTIAL, proof, CANONICALIZER.canonical)))
+    assert _judged(orjson.dumps({**CREDENTIAL, "proof": [proof]}), _known(key)).signature.verdict == verdict
 
 
 def test_embedded_proofs() -> None:
