@@ -84,7 +84,8 @@ def page(shown: Verified) -> str:
     achievement = shown.credential["credentialSubject"]["achievement"]
     issuer = shown.credential["issuer"]
     kind, sign, sentence = _STATES.get(shown.state, ("bad", "?", "The state of this badge is not known."))
-    name = escape(achievement["name"])
+    name, spoken = escape(achievement["name"]), _spoken(achievement)
+    caption = escape(achievement.get("image", {}).get("caption", ""))
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="robots" content="noindex">',
@@ -92,10 +93,10 @@ def page(shown: Verified) -> str:
         f"<title>{name} - {escape(sentence)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
         f'<div class="verdict {kind}" role="status"><span aria-hidden="true">{sign}</span><p>{escape(sentence)}</p></div>',
         '<div class="badge">',
-        f'<img src="{escape(shown.picture)}" alt="" width="144" height="144">' if shown.picture else "",
-        f"<div><h1>{name}</h1>",
-        f'<p class="earner">Awarded to {escape(shown.recipient)}</p>' if shown.recipient else "",
-        f'<p class="text">{escape(achievement["description"])}</p></div></div>',
+        f'<img src="{escape(shown.picture)}" alt="{caption}" width="144" height="144">' if shown.picture else "",
+        f"<div><h1{spoken}>{name}</h1>",
+        f'<p class="earner">Awarded to <bdi>{escape(shown.recipient)}</bdi></p>' if shown.recipient else "",
+        f'<p class="text"{spoken}>{escape(achievement["description"])}</p></div></div>',
         "<dl>",
         *_facts(shown, issuer, achievement),
         "</dl>",
@@ -111,14 +112,14 @@ def page(shown: Verified) -> str:
 
 
 def _facts(shown: Verified, issuer: Mapping[str, Any], achievement: Mapping[str, Any]) -> list[str]:
-    named = escape(issuer.get("name", issuer["id"]))
+    named = f"<bdi>{escape(issuer.get('name', issuer['id']))}</bdi>"
     link = issuer.get("url")
     rows = [
         ("Awarded by", link(link, named) if link else named),
         ("Awarded on", _day(shown.credential["validFrom"])),
         ("Valid until", _day(shown.credential["validUntil"]) if "validUntil" in shown.credential else ""),
         ("Revoked on", _day(shown.revoked.strftime("%Y-%m-%dT%H:%M:%SZ")) if shown.revoked else ""),
-        ("Reason", escape(shown.reason or "")),
+        ("Reason", f"<bdi>{escape(shown.reason)}</bdi>" if shown.reason else ""),
         ("Kind", escape(achievement.get("achievementType", ""))),
         ("Credential", f"<code>{escape(shown.credential['id'])}</code>"),
     ]
@@ -131,7 +132,7 @@ def _criteria(achievement: Mapping[str, Any]) -> list[str]:
         return []
     found = ["<section><h2>How it is earned</h2>"]
     if "narrative" in criteria:
-        found.append(f'<p class="text">{escape(criteria["narrative"])}</p>')
+        found.append(f'<p class="text"{_spoken(achievement)}>{escape(criteria["narrative"])}</p>')
     if "id" in criteria:
         found.append(f"<p>{link(criteria['id'], escape(criteria['id']))}</p>")
     return [*found, "</section>"]
@@ -140,10 +141,17 @@ def _criteria(achievement: Mapping[str, Any]) -> list[str]:
 def _evidence(credential: Mapping[str, Any]) -> list[str]:
     rows = []
     for one in credential.get("evidence", ()):
-        text = escape(one.get("name") or one.get("id") or "Evidence")
-        said = escape(one.get("narrative") or one.get("description") or "")
-        rows.append(f"<li>{link(one['id'], text) if 'id' in one else text}{f': {said}' if said else ''}</li>")
+        text = f"<bdi>{escape(one.get('name') or one.get('id') or 'Evidence')}</bdi>"
+        said = one.get("narrative") or one.get("description")
+        rows.append(f"<li>{link(one['id'], text) if 'id' in one else text}{f': <bdi>{escape(said)}</bdi>' if said else ''}</li>")
     return ["<section><h2>Evidence</h2><ul>", *rows, "</ul></section>"] if rows else []
+
+
+def _spoken(achievement: Mapping[str, Any]) -> str:
+    """The language of what the achievement says, where it says which, and its direction, which is its own: the page around it is English
+    and runs from left to right, whatever a name has in it."""
+    language = achievement.get("inLanguage")
+    return f' lang="{escape(language)}" dir="auto"' if isinstance(language, str) else ' dir="auto"'
 
 
 def link(url: str, text: str) -> str:

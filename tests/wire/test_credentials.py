@@ -177,7 +177,7 @@ async def test_the_page(server: Server) -> None:
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
-    for text in ("Teamwork &lt;&amp;&gt;", "Awarded to Ada", "Institute", "This badge is valid.", "<html lang="):
+    for text in ("Teamwork &lt;&amp;&gt;", "Awarded to <bdi>Ada</bdi>", "Institute", "This badge is valid.", "<html lang="):
         assert text in page.text
     assert "<script" not in page.text
     assert re.search(r"\son\w+=", page.text) is None
@@ -191,6 +191,24 @@ async def test_the_page(server: Server) -> None:
     gone = await _public(made.client, url, Accept="text/html")
     assert "This badge was revoked" in gone.text
     assert "A mistake" in gone.text
+
+
+async def test_the_page_in_other_languages(server: Server) -> None:
+    """What people wrote is in the language that the achievement names, runs its own way and nothing around it, and the picture says what it
+    shows."""
+    made = await badges(server)
+    badge = await made.achievement(
+        displayName="\u0639\u0645\u0644", inLanguage="ar", image={"value": f"{PUBLIC}/badges/x/picture", "caption": 'A "hand"'}
+    )
+    user = await made.client.new_user(displayName="Ada\u202e")
+    award = await made.award(user["id"], badge, evidence=[{"name": "Essay\u202e"}])
+    url = jws.read(await _token(made.client, award)).credential["id"]
+    text = (await _public(made.client, url, Accept="text/html")).text
+    assert '<h1 lang="ar" dir="auto">\u0639\u0645\u0644</h1>' in text
+    assert 'alt="A &quot;hand&quot;"' in text
+    assert "Awarded to <bdi>Ada\u202e</bdi>" in text
+    assert "<li><bdi>Essay\u202e</bdi></li>" in text
+    assert "<dd><bdi>Institute</bdi></dd>" in text
 
 
 async def test_public_urls_tell_nothing_apart(server: Server) -> None:
@@ -424,7 +442,7 @@ async def test_a_recipient_who_is_deleted(server: Server, policy: str, status: s
     assert (await made.client.delete(f"/Users/{award['recipient']['value']}")).status_code == 204
     assert (await _verify(made.client, token.encode()))["status"]["verdict"] == status
     page = await _public(made.client, jws.read(token).credential["id"], Accept="text/html")
-    assert (page.status_code, "Awarded to Ada" in page.text) == (404 if policy == "delete" else 200, policy == "keep")
+    assert (page.status_code, "Awarded to <bdi>Ada" in page.text) == (404 if policy == "delete" else 200, policy == "keep")
     if policy == "pseudonymise":
         kept = jws.read(await _token(made.client, award)).credential
         assert "identifier" not in kept["credentialSubject"]
@@ -445,7 +463,7 @@ async def test_identity_by_policy(server: Server, identity: str, said: str | Non
     assert "evidence" not in credential
     assert "result" not in credential["credentialSubject"]
     page = await _public(made.client, credential["id"], Accept="text/html")
-    assert ("Awarded to Ada" in page.text) is (said is not None)
+    assert ("Awarded to <bdi>Ada" in page.text) is (said is not None)
 
 
 async def test_awards_in_bulk_have_places_of_their_own(server: Server) -> None:
