@@ -51,6 +51,9 @@ def decided(before: Document, after: Document, actor: str, at: datetime) -> Docu
             raise mutability(f"status: the request is {was}, which is final")
         if after.get("reason", before.get("reason")) != before.get("reason"):
             raise mutability(f"reason: the request is {was}, which is final")
+        for name in ("statement", "evidence"):  # also what was left open: it was decided without
+            if after.get(name, before.get(name)) != before.get(name):
+                raise mutability(f"{name}: the request is {was}, which is final")
         return made | {name: before[name] for name in ("reason",) if name in before}
     if becomes == PENDING:
         if after.get("reason"):

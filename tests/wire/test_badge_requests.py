@@ -67,6 +67,8 @@ async def test_a_user_asks_and_an_approver_approves(server: Server) -> None:
         ([APPROVAL], REJECTION, "mutability", "the request is approved, which is final"),
         ([REJECTION], APPROVAL, "mutability", "the request is rejected, which is final"),
         ([REJECTION], {"op": "replace", "path": "reason", "value": "Another"}, "mutability", "reason: the request is rejected"),
+        ([APPROVAL], {"op": "add", "path": "statement", "value": "Late"}, "mutability", "statement: the request is approved"),
+        ([REJECTION], {"op": "add", "path": "evidence", "value": [{"name": "Late"}]}, "mutability", "evidence: the request is rejected"),
         ([WITHDRAWAL], APPROVAL, "mutability", "the request is withdrawn, which is final"),
     ],
 )
