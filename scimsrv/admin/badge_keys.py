@@ -65,6 +65,8 @@ class BadgeKeys(Acting):
         """
         tenant = await self._key(slug)
         since = asked.since or datetime.now(UTC)
+        if since > datetime.now(UTC):
+            raise BadgeKeyError("A key cannot be compromised from a time to come: until then what anybody signs with it would hold.")
         async with self._connection.transaction():
             await badge_keys.compromise_key(self._connection, tenant, issuer, thumbprint, since)
             await self._replace(tenant, issuer, thumbprint)

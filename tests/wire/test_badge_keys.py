@@ -54,6 +54,17 @@ async def test_rotation(server: Server) -> None:
         assert (await admin.noted("badge-key.retire"))["subject"] == pending["thumbprint"]
 
 
+async def test_a_key_is_not_compromised_in_time_to_come(server: Server) -> None:
+    """A time to come is refused: until then whatever a thief signs would hold, by a key that administrators take for blocked."""
+    made = await badges(server)
+    token = await _jwt(made)
+    async with admin_api(server.pool, server.settings) as admin:
+        path = f"/tenants/{made.client.slug}/badge-keys/{made.issuer}/{token.header['kid'].rsplit('/', 1)[1]}/compromise"
+        since = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        assert_problem(await admin.ask("POST", path, {"since": since}), 400, "time to come")
+    assert await _verdict(made, token) == "valid proven"
+
+
 @pytest.mark.parametrize("rotated", [0, 3600, None])
 async def test_a_compromised_key(server: Server, rotated: int | None) -> None:
     """From the time on since which others have it a key counts for nothing: it is published no more, copies are invalid, and what is kept
