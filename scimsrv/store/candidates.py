@@ -29,12 +29,19 @@ _Made: TypeAlias = Callable[[], LiteralString]
 class Candidates:
     """`select` makes a query of a column `id`, each id once, of resources of the type. `rank` says how narrow it is, `rest` is the part
     of the filter that remains to be checked (None: nothing). `run` makes the query's FROM and WHERE (on `k`), where an index holds the
-    set in the order of ids, so that it can be counted and paged by itself."""
+    set in the order of ids, so that it can be counted and paged by itself. `reads`: resources of a set that is hardly narrower than the
+    type are read to check the rest."""
 
     select: _Made
     rank: int
     rest: Bound | None = None
     run: _Made | None = None
+    reads: bool = False
+
+    @property
+    def wide(self) -> bool:
+        """Whether the set may be most of the type."""
+        return self.rank >= _WIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +101,15 @@ class Finder:
         if chosen.rank > _CONTAINED and any(map(self.where.contained, parts)):
             return None
         others = [part for part in parts if part is not driver] + ([chosen.rest] if chosen.rest is not None else [])
-        return replace(chosen, rest=others[0] if len(others) == 1 else BoundAnd(tuple(others)), run=None)
+        reads = chosen.reads or (chosen.wide and not all(map(self._probed, others)))
+        return replace(chosen, rest=others[0] if len(others) == 1 else BoundAnd(tuple(others)), run=None, reads=reads)
 
     def _any(self, parts: Sequence[Bound]) -> Candidates | None:
         found = [candidates for part in parts if (candidates := self.find(part)) is not None]
         if len(found) < len(parts):
             return None
-        return Candidates(lambda: " UNION ".join([self.complete(one) for one in found]), max(one.rank for one in found))
+        reads = any(one.reads for one in found)
+        return Candidates(lambda: " UNION ".join([self.complete(one) for one in found]), max(one.rank for one in found), reads=reads)
 
     def _not(self, inner: Bound) -> Candidates | None:
         match inner:
@@ -117,14 +126,20 @@ class Finder:
             case _:
                 return None
 
-    def _probe(self, part: Bound) -> LiteralString | None:
-        """The join of c with the row that it has in an index if it satisfies the comparison; None where no index can tell."""
+    def _probed(self, part: Bound) -> tuple[Index, str] | None:
+        """The index, and the key in it, that tell whether a candidate satisfies the comparison; None where no index can."""
         if not isinstance(part, BoundCompare) or part.op is not Op.EQ:
             return None
         index = self._index(part.place)
         key = VALUE + sortable(part.place.leaf, part.key)
-        if index is None or len(key) > LONGEST:
+        return None if index is None or len(key) > LONGEST else (index, key)
+
+    def _probe(self, part: Bound) -> LiteralString | None:
+        """The join of c with the row that it has in an index if it satisfies the comparison; None where no index can tell."""
+        found = self._probed(part)
+        if found is None:
             return None
+        index, key = found
         return (
             " CROSS JOIN LATERAL (SELECT FROM resource_key k WHERE "
             + self._of(index)
@@ -214,7 +229,7 @@ class Finder:
         if not found:
             return None
         best = min(found, key=lambda one: one.rank)
-        return best if best.rest is None and len(parts) == 1 else replace(best, rest=bound, run=None)
+        return best if best.rest is None and len(parts) == 1 else replace(best, rest=bound, run=None, reads=best.wide)
 
     def _id(self, id_: str) -> Candidates:
         return Candidates(

@@ -30,7 +30,7 @@ from scimsrv.store.where import Where
 class Statement:
     """A search's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`.
 
-    `unindexed`: no index narrows the search, so that every resource of a type is read.
+    `unindexed`: no index narrows the search, so that every resource of a type is read, or may be most of them.
     """
 
     text: LiteralString
@@ -183,6 +183,7 @@ class _Build:
     def _ids_of(self, target: Target, found: Candidates | None) -> LiteralString:
         """The ids of one type's matches, with the sort key where there is one."""
         if found is not None:
+            self.unindexed = self.unindexed or found.reads or (found.wide and self.sorted)
             complete = Finder(self._where(target)).complete(found)
             if not self.sorted:
                 return "(" + complete + ")" if len(self.plan.targets) > 1 else complete
@@ -192,7 +193,7 @@ class _Build:
                 " WHERE r.tenant = $1 AND r.id = c.id OFFSET 0) r ON true"
             )  # fmt: skip
         where = self._where(target)
-        if target.filter is None or not where.contained(target.filter):
+        if target.filter is None or not where.narrowed(target.filter):
             self.unindexed = True
         kind: LiteralString = "r.type = " + self.args.add(target.schema.name)
         condition: LiteralString = "" if target.filter is None else " AND " + where.condition(target.filter)

@@ -73,6 +73,21 @@ class Where:
             case _:
                 return False
 
+    def narrowed(self, bound: Bound) -> bool:
+        """Whether what is contained may be few of the type: a boolean never is."""
+        match bound:
+            case BoundAnd(parts):
+                return any(map(self.narrowed, parts))
+            case BoundOr(parts):
+                return all(map(self.narrowed, parts))
+            case BoundCompare(place):
+                return self.contained(bound) and place.leaf.type is not Type.BOOLEAN
+            case BoundElement(_, inner):
+                exact = _equalities(inner) if self.contained(bound) else None
+                return exact is not None and any(sub.type is not Type.BOOLEAN for sub, _ in exact.parts)
+            case _:
+                return False
+
     # -- comparisons at the level of the resource ------------------------------------------------------------------
 
     def _compare(self, place: Resolved, op: Op, key: Key) -> LiteralString:

@@ -34,6 +34,9 @@ def _forgotten() -> None:
         ('nickName sw "Secret" or userName eq "secret"', "nickName sw ? or userName eq ?"),
         ('not (title eq "Secret")', "not (title eq ?)"),
         ('emails[type sw "Secret"]', "emails[type sw ?]"),
+        ('active eq true and title co "Secret"', "active eq ? and title co ?"),
+        ('userName pr and not (title eq "Secret")', "userName pr and not (title eq ?)"),
+        ('(active eq true and title co "Secret") or userName eq "Secret"', "active eq ? and title co ? or userName eq ?"),
     ],
 )
 async def test_it_is_counted_and_named_without_what_was_sought(
@@ -55,6 +58,7 @@ async def test_it_is_counted_and_named_without_what_was_sought(
         *('userName eq "ada"', 'userName co "ad"', 'emails.value sw "a"', 'emails[type eq "work" and value eq "a"]', "active eq true"),
         *('title eq "x"', 'title eq "x" and nickName co "y"', 'id eq "x"', 'meta.lastModified gt "2024-01-01T00:00:00Z"'),
         *('groups.value eq "x"', 'not (displayName ne "x")', 'userName eq "a" or externalId eq "b"', 'userName sw "a" and title co "b"'),
+        *('active eq true and displayName eq "x"', 'active eq true and title eq "x"'),
     ],
 )
 async def test_what_an_index_serves_is_counted_as_such(client: Client, seen: list[Observation], text: str) -> None:
