@@ -22,6 +22,9 @@ HEAD_SECONDS: Final = 5.0
 BODY_SECONDS: Final = 30.0
 """Time without a byte of a body that has begun."""
 
+READ_SECONDS: Final = 30.0
+"""Time in which a client that has an answer waiting takes nothing of it."""
+
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 
@@ -60,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
         self._heard = 0.0
+        self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
 
     # Connection
@@ -70,7 +74,35 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._unwatch()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More is waiting for the client than the transport holds: the client has to take some of it in time."""
+        super().pause_writing()
+        self._unwatch()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unwatch()
+
+    def _watch(self) -> None:
+        waiting: int = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(READ_SECONDS, self._look, waiting)
+
+    def _unwatch(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _look(self, waiting: int) -> None:
+        """Cut the connection off unless less is waiting than before: closing it would wait for the client, too."""
+        self._unread = None
+        if self.transport.get_write_buffer_size() < waiting:
+            self._watch()
+        else:
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """The server stops. A connection on which nothing is asked is closed in a moment and not at once: what its client has sent

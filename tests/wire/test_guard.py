@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from scimsrv.guard import GuardedProtocol
 
 _CLOSE = b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 _GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
+_PIECES = 40
+_PIECE = 500_000
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -25,6 +28,12 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
             break
     if scope["path"] == "/slow":
         await asyncio.sleep(0.3)
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(_PIECES):
+            await send({"type": "http.response.body", "body": b"x" * _PIECE, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     body = str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
     await send({"type": "http.response.body", "body": body})
@@ -151,6 +160,30 @@ async def test_stalled_body(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _is_refusal(stalled[0], 408)
     slow = await _talk(port, head, *([b"a"] * 5), pause=0.1)
     assert [(status, body) for status, _, body in slow] == [(200, b"5")]
+
+
+@pytest.mark.parametrize(("pause", "whole"), [(None, False), (0.05, True)])
+async def test_a_client_that_stops_reading(
+    serving: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch, pause: float | None, whole: bool
+) -> None:
+    """Who takes nothing of an answer is cut off, and what waits for them is dropped; who takes it slowly gets all of it."""
+    monkeypatch.setattr(guard, "READ_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"GET /large" + _CLOSE)
+        got = 0
+        if pause is None:
+            async with asyncio.timeout(10):
+                while not serving.server_state.connections:
+                    await asyncio.sleep(0.01)
+                while serving.server_state.connections:
+                    await asyncio.sleep(0.01)
+        with contextlib.suppress(ConnectionError):
+            while piece := await loop.sock_recv(client, 1_000_000):
+                got += len(piece)
+                await asyncio.sleep(pause or 0)
+    assert (got > _PIECES * _PIECE) is whole
 
 
 async def test_keep_alive_is_not_cut_by_the_header_timer(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
