@@ -161,8 +161,10 @@ WITH gone AS (
 SELECT (SELECT count(*) FROM gone) AS number, ARRAY(SELECT gone.target FROM gone LIMIT 1000) AS targets
 
 -- name: links_of
--- $2 source, $3 attribute, $4 target after which to go on, $5 how many
-SELECT ref.target, t.type, t.display FROM reference ref JOIN resource t ON t.tenant = $1 AND t.id = ref.target
+-- $2 source, $3 attribute, $4 target after which to go on, $5 how many; OFFSET 0 keeps it a look-up for each of them, where Postgres may
+-- merge them with all of the tenant's resources from the first one on
+SELECT ref.target, t.type, t.display FROM reference ref
+CROSS JOIN LATERAL (SELECT r.type, r.display FROM resource r WHERE r.tenant = $1 AND r.id = ref.target OFFSET 0) t
 WHERE ref.tenant = $1 AND ref.source = $2 AND ref.attribute = $3 AND ref.target > $4 ORDER BY ref.target LIMIT $5
 
 -- name: count_links

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import pytest
 
-from scimsrv.protocol.plan import Cursor, Plan, Position, Query, Read
+from scimsrv.protocol.plan import Cursor, Plan, Position, Query, Read, Shown
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import EVERYTHING, Projection, view
+from scimsrv.store.execute import execute
+from scimsrv.store.read import BATCH
+from scimsrv.store.scope import Scope
 from tests.postgres import TestServer
 from tests.schemas import ENTERPRISE, SAMPLE
 from tests.store.plans_support import ANEW, BIG, SMALL, USERS, catalog, filled_database, group_id, looks, user_id
@@ -183,6 +186,25 @@ async def test_one_resource_is_looked_up(connection: Connection, name: str, tena
     """In the big tenant and in the small one beside it alike."""
     plan, shape = _one(tenant, number)[name]
     await _check(connection, tenant, Row(plan, shape, 1, 1), for_any=for_any)
+
+
+async def _read_whole(scope: Scope) -> None:
+    """Read the largest group with all its members."""
+    shown = await execute(scope, Read(_GROUP, group_id(0), view(EVERYTHING, _GROUP)))
+    assert isinstance(shown, Shown)
+    for _, batches in shown.stored.streamed:
+        async for _ in batches:
+            pass
+
+
+@pytest.mark.parametrize("for_any", [False, True])
+async def test_each_batch_of_a_large_group_reads_its_own_members(connection: Connection, for_any: bool) -> None:
+    """However far it is: what was sent before is not passed over again."""
+    batches = [look for look in await looks(connection, BIG, _read_whole, for_any=for_any) if "ref.target > $4" in look.text]
+    assert len(batches) == 3
+    for look in batches:
+        assert look.shape() == {"reference_pkey(tenant source attribute target)", _DOCUMENT}
+        assert look.read() <= 2 * BATCH
 
 
 @pytest.mark.parametrize("for_any", [False, True])
