@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def ask(made: Site, only: list[str]) -> tuple[list[Finding], list[str]]:
-    """Ask the questions of these names, or all; also returns what was wrong with answers, so that one does not cost the others."""
+    """Ask the questions of these names, or all; also returns what was wrong with answers, which fails a question and costs no other."""
     findings: list[Finding] = []
     problems = []
     for name, question in QUESTIONS.items():
@@ -77,6 +77,7 @@ def ask(made: Site, only: list[str]) -> tuple[list[Finding], list[str]]:
                 findings += question(made)
             except RuntimeError as problem:
                 problems.append(f"{name}: {problem}")
+                findings.append(Finding(name, 1, "wrong answers", 0, note=str(problem)[:200]))
     return findings, problems
 
 

@@ -22,7 +22,7 @@ HELD: Final = 1_000
 HELD_IN_LIST: Final = 100
 
 #: Elements of a link in one batch of a stream.
-BATCH: Final = 5_000
+BATCH: Final = 1_000
 
 
 async def read(scope: Scope, plan: Read) -> Shown:

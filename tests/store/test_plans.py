@@ -201,7 +201,7 @@ async def _read_whole(scope: Scope) -> None:
 async def test_each_batch_of_a_large_group_reads_its_own_members(connection: Connection, for_any: bool) -> None:
     """However far it is: what was sent before is not passed over again."""
     batches = [look for look in await looks(connection, BIG, _read_whole, for_any=for_any) if "ref.target > $4" in look.text]
-    assert len(batches) == 3
+    assert len(batches) > 2
     for look in batches:
         assert look.shape() == {"reference_pkey(tenant source attribute target)", _DOCUMENT}
         assert look.read() <= 2 * BATCH
