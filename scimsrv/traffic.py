@@ -30,6 +30,10 @@ _PRESENT: Final = 1.0
 #: The requests of a tenant that are worked on at the same time in any case.
 _LEAST: Final = 2
 
+#: How many times as long as it was worked in a place rests, and how long at most in seconds.
+_RESTS: Final = 3.0
+_LONGEST_REST: Final = 0.5
+
 #: Seconds in which attempts are counted.
 _ATTEMPTS: Final = 60.0
 
@@ -39,28 +43,34 @@ _Made = TypeVar("_Made")
 class Place:
     """A place for the length of a block, which its owner gives and takes back."""
 
-    __slots__ = ("_owner", "_tenant", "_terms")
+    __slots__ = ("_owner", "_since", "_tenant", "_terms")
 
     def __init__(self, owner: Places | Shares, tenant: int, *terms: float) -> None:
         self._owner = owner
         self._tenant = tenant
         self._terms = terms
+        self._since: float | None = None
 
     async def __aenter__(self) -> None:
         if not self._owner.taken_at_once(self._tenant, *self._terms):
-            await self._owner.wait(self._tenant, *self._terms)
+            self._since = await self._owner.wait(self._tenant, *self._terms)
 
     async def __aexit__(self, *_: object) -> None:
-        self._owner.leave(self._tenant)
+        if self._since is None:
+            self._owner.leave(self._tenant)
+        else:
+            self._owner.rest(self._tenant, self._since)
 
 
 class Places:
-    """Requests, or searches, of each tenant at the same time in this server."""
+    """Requests, or searches, of each tenant at the same time in this server. Where `shares` are given, a place for which some wait rests
+    as those do."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, shares: Shares | None = None) -> None:
         self._what = what
+        self._shares = shares
         self._held: dict[int, int] = {}
-        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[int, deque[tuple[asyncio.Future[None], float]]] = {}
 
     def take(self, tenant: int, most: int) -> None:
         """Take a place, which has to be left again. Raises ScimError 429 when the tenant has as many as it may have."""
@@ -81,10 +91,10 @@ class Places:
         self._held[tenant] = held + 1
         return True
 
-    async def wait(self, tenant: int, most: float, patience: float) -> None:
-        """Take a place when it is free. Raises ScimError 429 when none becomes free in time."""
+    async def wait(self, tenant: int, most: float, patience: float) -> float:
+        """Take a place when it is free; returns when that was. Raises ScimError 429 when none becomes free in time."""
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(given)
+        self._waiting.setdefault(tenant, deque()).append((given, most))
         try:
             async with asyncio.timeout(patience):
                 await given
@@ -94,19 +104,29 @@ class Places:
             if isinstance(problem, TimeoutError):
                 raise self._refused(most) from problem
             raise
+        return time.monotonic()
+
+    def rest(self, tenant: int, since: float) -> None:
+        """Give a place back that was taken then, when it has rested."""
+        rest = 0.0 if self._shares is None or tenant not in self._waiting else self._shares.resting(since)
+        if rest > 0:
+            asyncio.get_running_loop().call_later(rest, self.leave, tenant)
+        else:
+            self.leave(tenant)
 
     def leave(self, tenant: int) -> None:
         """Give a place back, to whoever is next."""
+        held = self._held[tenant] - 1
         queue = self._waiting.get(tenant)
-        while queue:
-            given = queue.popleft()
-            if not queue:
-                del self._waiting[tenant]
+        while queue and held < queue[0][1]:
+            given, _ = queue.popleft()
             if not given.cancelled():
+                held += 1
                 given.set_result(None)  # who waited has the place now
-                return
-        if self._held[tenant] > 1:
-            self._held[tenant] -= 1
+        if queue is not None and not queue:
+            del self._waiting[tenant]
+        if held:
+            self._held[tenant] = held
         else:
             del self._held[tenant]
 
@@ -116,7 +136,9 @@ class Places:
 
 class Shares:
     """How many requests of a tenant are worked on at the same time while other tenants send requests, too: an equal share of a few
-    places, and two at least. The others wait in their order, and cost nothing; a tenant that is alone has no limit here."""
+    places, and two at least. The others wait in their order, and cost nothing; a place for which some wait rests between two of them
+    three times as long as it was worked in, so that what is shared by all, the processor and the database, has room for others. A tenant
+    that is alone has no limit here."""
 
     def __init__(self, places: int = 4, clock: Callable[[], float] = time.monotonic) -> None:
         self._places = places
@@ -147,8 +169,8 @@ class Shares:
             self._seen.popitem(last=False)
         return math.inf if len(self._seen) <= 1 else max(_LEAST, self._places // len(self._seen))
 
-    async def wait(self, tenant: int) -> None:
-        """Take part of the share when it is free."""
+    async def wait(self, tenant: int) -> float:
+        """Take part of the share when it is free; returns when that was."""
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(given)
         try:
@@ -157,6 +179,25 @@ class Shares:
             if given.done() and not given.cancelled():  # it was given just now
                 self.leave(tenant)
             raise
+        return self._clock()
+
+    def shared(self, tenant: int) -> bool:
+        """Whether other tenants than this one send requests."""
+        self._seen[tenant] = self._clock()
+        self._seen.move_to_end(tenant)
+        return self._each() < math.inf
+
+    def resting(self, since: float) -> float:
+        """The seconds for which a place rests that was worked in since then: none where a tenant is alone."""
+        return min((self._clock() - since) * _RESTS, _LONGEST_REST) if self._each() < math.inf else 0.0
+
+    def rest(self, tenant: int, since: float) -> None:
+        """Give part of the share back that was taken then, when it has rested."""
+        rest = self.resting(since) if tenant in self._waiting else 0.0
+        if rest > 0:
+            asyncio.get_running_loop().call_later(rest, self.leave, tenant)
+        else:
+            self.leave(tenant)
 
     def leave(self, tenant: int) -> None:
         """Give part of the share back, to whoever is next."""
@@ -241,8 +282,8 @@ class Traffic:
         self.rates = Rates(pool)
         self.requests = Places("requests")
         self.searches = Places("searches")
-        self.bulks = Places("bulk requests")
         self.shares = Shares()
+        self.bulks = Places("bulk requests", self.shares)
         self._costly = Turns(1, 1)
         self.attempts = Attempts(attempts)
 
@@ -254,8 +295,9 @@ class Traffic:
             await self.rates.postponed(wait, tenant, token, limits, weight)
 
     def bulk(self, tenant: int, limits: Limits) -> Place:
-        """A place for a bulk request for the length of a block; it waits for others of its tenant. Raises ScimError 429."""
-        return self.bulks.waited(tenant, limits.bulks, _BULK_PATIENCE)
+        """A place for a bulk request for the length of a block; it waits for others of its tenant, beside other tenants for each of them.
+        Raises ScimError 429."""
+        return self.bulks.waited(tenant, min(limits.bulks, 1) if self.shares.shared(tenant) else limits.bulks, _BULK_PATIENCE)
 
     def search(self, tenant: int, limits: Limits) -> Place:
         """A place for a search for the length of a block; it waits for others of its tenant. Raises ScimError 429."""

@@ -211,7 +211,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ),
     ("waiting before 429", f"{_D.patience:g} s", "429", "rate_patience", "patience"),
     ("requests of a tenant at the same time, per process", f"{_D.requests}", "429", "tenant_requests", "requests"),
-    ("bulk requests of a tenant at the same time, per process", f"{_D.bulks}, others wait", "429", "", "bulks"),
+    ("bulk requests of a tenant at the same time, per process", f"{_D.bulks}, one beside other tenants, others wait", "429", "", "bulks"),
     ("searches of a tenant at the same time, per process", f"{_D.searches}, others wait", "429", "tenant_searches", "searches"),
     ("invalid tokens from an address within a minute", f"{Settings().bad_tokens}", "429", "bad_tokens"),
     (

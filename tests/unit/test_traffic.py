@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 import pytest
 
 from scimsrv.errors import ScimError
-from scimsrv.traffic import Places, Shares
+from scimsrv.limits import DEFAULT
+from scimsrv.store.pool import Tenants
+from scimsrv.traffic import Places, Shares, Traffic
 
 
 class _Work:
@@ -108,6 +111,43 @@ async def test_whoever_leaves_gives_a_place_back(waits: bool) -> None:
     assert not (shares._waiting)
     assert not (places._held)
     assert not (places._waiting)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_place_for_which_some_wait_rests(alone: bool) -> None:
+    """Beside others a place stays empty three times as long as it was worked in, then the next has it; a tenant that is alone by then
+    goes on at once."""
+    clock = [10.0]
+    shares, work = Shares(4, lambda: clock[0]), _Work()
+    await work.begin("b0", shares.share(2))
+    for number in range(5):
+        await work.begin(f"a{number}", shares.share(1))
+    await work.end("a0", "a1")  # for which nobody waited when they came
+    assert work.begun[-2:] == ["a2", "a3"]
+    clock[0] += 2.0 if alone else 0.1
+    await work.end("a2")
+    assert ("a4" in work.begun) == alone
+    async with asyncio.timeout(20):
+        while "a4" not in work.begun:
+            await asyncio.sleep(0.01)
+    await work.end("b0", "a3", "a4")
+    assert not shares._held
+    assert not shares._waiting
+
+
+async def test_bulk_requests_beside_others() -> None:
+    """A tenant that is alone has two bulk requests worked on, beside another tenant's requests one; nobody else's waits for it."""
+    traffic, work = Traffic(cast("Tenants", None), 20), _Work()
+    for number in range(3):
+        await work.begin(f"alone{number}", traffic.bulk(1, DEFAULT))
+    assert work.begun == ["alone0", "alone1"]
+    await work.end("alone0", "alone1", "alone2")
+    await work.begin("b", traffic.shares.share(2))
+    for number in range(2):
+        await work.begin(f"a{number}", traffic.bulk(1, DEFAULT))
+    await work.begin("c", traffic.bulk(3, DEFAULT))
+    assert work.begun[3:] == ["b", "a0", "c"]
+    await work.end("a0", "a1", "b", "c")
 
 
 async def test_a_place_given_in_the_moment_of_leaving_is_passed_on() -> None:
