@@ -140,7 +140,7 @@ class App:
         shared = (keys.derive_all(labels.SECRET_PEPPER), self.access_tokens, KeySets(Fetcher(self._hosts)), Refusals())
         self.authenticator = Authenticator(self.pool, keys.derive_all(labels.TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
-        self.traffic = Traffic(self.pool, settings.bad_tokens)
+        self.traffic = Traffic(self.pool, settings.bad_tokens, settings.concurrency)
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
@@ -153,7 +153,7 @@ class App:
         self.jobs.record = self.record
         self.jobs.redefined = self._renew
         self.jobs.start()
-        front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self._refused)
+        front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self.traffic.enter_unknown, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
         self.badges.signer.start()
         self.digest_keys = keys.derive_all(labels.ANSWER_KEY)
@@ -215,7 +215,8 @@ class App:
         visit.routed(found)
         method = connection["method"]
         if found.endpoint in OPEN:
-            reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive)
+            enter = partial(self.traffic.enter_unknown, places, client_address(connection) or "")
+            reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive, enter)
             if reply.status in (400, 401):
                 what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
                 self.trail.denials.add(found.tenant, "", reply.status, *what)

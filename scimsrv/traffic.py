@@ -40,6 +40,11 @@ _ATTEMPTS: Final = 60.0
 _Made = TypeVar("_Made")
 
 
+def strangers(requests: int) -> tuple[int, int]:
+    """How many of so many requests at the same time may be of those who have shown no token, in all and from one address."""
+    return max(requests // 4, 1), max(requests // 16, 1)
+
+
 class Place:
     """A place for the length of a block, which its owner gives and takes back."""
 
@@ -66,13 +71,14 @@ class Places:
     """Requests, or searches, of each tenant at the same time in this server. Where `shares` are given, a place for which some wait rests
     as those do."""
 
-    def __init__(self, what: str, shares: Shares | None = None) -> None:
+    def __init__(self, what: str, shares: Shares | None = None, whose: str = "The tenant") -> None:
         self._what = what
         self._shares = shares
-        self._held: dict[int, int] = {}
-        self._waiting: dict[int, deque[tuple[asyncio.Future[None], float]]] = {}
+        self._whose = whose
+        self._held: dict[int | str, int] = {}
+        self._waiting: dict[int | str, deque[tuple[asyncio.Future[None], float]]] = {}
 
-    def take(self, tenant: int, most: int) -> None:
+    def take(self, tenant: int | str, most: int) -> None:
         """Take a place, which has to be left again. Raises ScimError 429 when the tenant has as many as it may have."""
         held = self._held.get(tenant, 0)
         if held >= most:
@@ -114,7 +120,7 @@ class Places:
         else:
             self.leave(tenant)
 
-    def leave(self, tenant: int) -> None:
+    def leave(self, tenant: int | str) -> None:
         """Give a place back, to whoever is next."""
         held = self._held[tenant] - 1
         queue = self._waiting.get(tenant)
@@ -131,7 +137,7 @@ class Places:
             del self._held[tenant]
 
     def _refused(self, most: float) -> ScimError:
-        return refused(self._what, f"The tenant may have {most:g} {self._what} at the same time; try again when fewer are in progress")
+        return refused(self._what, f"{self._whose} may have {most:g} {self._what} at the same time; try again when fewer are in progress")
 
 
 class Shares:
@@ -224,7 +230,7 @@ class Held:
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held: list[tuple[Places, int]] = []
+        self._held: list[tuple[Places, int | str]] = []
 
     def __enter__(self) -> Held:
         return self
@@ -233,7 +239,7 @@ class Held:
         for places, tenant in self._held:
             places.leave(tenant)
 
-    def take(self, places: Places, tenant: int, most: int) -> None:
+    def take(self, places: Places, tenant: int | str, most: int) -> None:
         """Take a place. Raises ScimError 429 when the tenant has as many as it may have."""
         places.take(tenant, most)
         self._held.append((places, tenant))
@@ -276,9 +282,10 @@ class Attempts(Addresses):
 
 
 class Traffic:
-    """All of it for one server; `attempts` is how many may fail to authenticate from an address within a minute."""
+    """All of it for one server; `attempts` is how many may fail to authenticate from an address within a minute, `requests` how many are
+    in progress at the same time."""
 
-    def __init__(self, pool: Tenants, attempts: int) -> None:
+    def __init__(self, pool: Tenants, attempts: int, requests: int = 512) -> None:
         self.rates = Rates(pool)
         self.requests = Places("requests")
         self.searches = Places("searches")
@@ -286,6 +293,15 @@ class Traffic:
         self.bulks = Places("bulk requests", self.shares)
         self._costly = Turns(1, 1)
         self.attempts = Attempts(attempts)
+        self._strangers = strangers(requests)
+        self._of_strangers = Places("requests without a token", whose="All addresses together")
+        self._of_address = Places("requests without a token", whose="An address")
+
+    def enter_unknown(self, held: Held, address: str) -> None:
+        """Let a request in that shows nobody's token, however long its body takes: places that are left to others. Raises ScimError 429."""
+        in_all, of_one = self._strangers
+        held.take(self._of_address, address, of_one)
+        held.take(self._of_strangers, "", in_all)
 
     async def enter(self, held: Held, tenant: int, token: str, limits: Limits, weight: int) -> None:
         """Let a request in, which has a place until the block of `held` ends. Raises ScimError 429."""

@@ -32,8 +32,11 @@ OPEN: Final = frozenset({Endpoint.TOKEN, Endpoint.REVOCATION, Endpoint.AUTHORIZA
 """The endpoints that are asked without a token."""
 
 
-async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping[str, Any], headers: Fields, receive: Any) -> Reply:
-    """The answer of one of the routes. Raises ScimError 405 for another method."""
+async def oauth_reply(
+    endpoint: TokenEndpoint, found: Route, connection: Mapping[str, Any], headers: Fields, receive: Any, enter: Callable[[], None]
+) -> Reply:
+    """The answer of one of the routes; `enter` lets a request with a body in (raises ScimError 429). Raises ScimError 405 for another
+    method."""
     method, methods = connection["method"], METHODS[found.endpoint]
     if method == "OPTIONS":
         return Reply(204, headers={"Allow": allow(methods)})
@@ -42,6 +45,7 @@ async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping
     if found.endpoint is Endpoint.AUTHORIZATION_SERVER:
         return Reply(200, orjson.dumps(metadata(endpoint.access_tokens, found.tenant)), media_type=JSON)
     try:
+        enter()
         given = parameters(headers.get(b"content-type"), await read_body(headers, receive, _BODY))
         if found.endpoint is Endpoint.REVOCATION:
             proof, token = read_revocation(given, headers.all(b"authorization"))
@@ -52,7 +56,7 @@ async def oauth_reply(endpoint: TokenEndpoint, found: Route, connection: Mapping
     except OAuth2Error as error:
         return _refusal(error, 401 if error.error == "invalid_client" else 400, {})
     except ScimError as error:
-        known = "temporarily_unavailable" if error.kind is Kind.UNAVAILABLE else "invalid_request"
+        known = "temporarily_unavailable" if error.kind in (Kind.UNAVAILABLE, Kind.TOO_MANY_REQUESTS) else "invalid_request"
         return _refusal(OAuth2Error(error=known), error.kind.value.status, error.headers)
     return Reply(200, orjson.dumps(answer), {"Pragma": "no-cache"}, media_type=JSON)
 

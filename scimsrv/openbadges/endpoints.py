@@ -131,6 +131,7 @@ class Endpoints:
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
         if place.slug is not None and place.segments[:4] == OAUTH:
+            self._front.enter_unknown(places, client_address(connection) or "")
             return await self._api.authorization(place.slug, place.segments[4:], place.methods, connection, headers, receive)
         api = place.slug is not None and (place.segments[:3] == API or place.segments[:2] in OWN)
         try:

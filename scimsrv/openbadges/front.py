@@ -19,14 +19,16 @@ from scimsrv.traffic import Held
 
 class Front(NamedTuple):
     """What the application tells of who asks: whom the Authorization headers name at a tenant (raises ScimError 401, 403 and 404), what
-    that tenant serves, what its statements are carried out with, and its base URL; `enter` lets a request in that counts as so many
-    (raises ScimError 429), `refused` says what one that failed is answered."""
+    that tenant serves, what its statements are carried out with, and its base URL; `enter` lets a request in that counts as so many,
+    `enter_unknown` one from an address that has shown no token (both raise ScimError 429); `refused` says what one that failed is
+    answered."""
 
     principal: Callable[[Shown, Route], Awaitable[Principal]]
     catalog: Callable[[Principal], Awaitable[Catalog]]
     scope: Callable[[Principal, Catalog, str], Scope]
     base_url: Callable[[str], str]
     enter: Callable[[Held, Principal, Catalog, int], Awaitable[None]]
+    enter_unknown: Callable[[Held, str], None]
     refused: Callable[[Connection, Fields, ScimError], ScimError]
 
     async def admit(self, connection: Connection, headers: Fields, slug: str) -> tuple[Principal, Catalog]:

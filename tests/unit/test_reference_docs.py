@@ -29,6 +29,7 @@ from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
 from scimsrv.store import applications, checkup, credentials, pool, wallet
 from scimsrv.store.consistency.kinds import Kind
+from scimsrv.traffic import strangers
 
 DOCS = Path(str(assets.ROOT)) / "docs"
 
@@ -258,6 +259,12 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "admin_rate",
     ),
     ("requests at the same time, per process", f"{Settings().concurrency}", "503", "concurrency"),
+    (
+        "of those, such as show no token and have a body; from one address",
+        "; ".join(f"{most}" for most in strangers(Settings().concurrency)),
+        "429",
+        "concurrency",
+    ),
 ]
 
 #: The test that meets each limit, at its value and one past it.
@@ -313,6 +320,7 @@ _MET: Final = {
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
     "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",
+    "of those, such as show no token and have a body; from one address": "tests/wire/test_rates.py::test_slow_bodies_of_nobody",
 }
 
 

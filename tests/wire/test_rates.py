@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -360,6 +360,44 @@ async def _one(client: Client, kind: int) -> httpx.Response:
             return await client.get("/Users/x")
         case _:
             return await client.post("/Bulk", _bulk(10))
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/ims/ob/v3p0/oauth/token"])
+async def test_slow_bodies_of_nobody(start: Starter, path: str) -> None:
+    """Of the requests in progress an address that has shown no token has a sixteenth, and all of them together a quarter, however slowly
+    their bodies come; whoever has a token is served, and so are they when places are free."""
+    go = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"grant_type="
+        await go.wait()
+
+    async with start(concurrency=64) as server, AsyncExitStack() as stack:
+        client = await server.tenant(badges=True, open_badges_api=True)
+        sent = {"Content-Type": "application/x-www-form-urlencoded"}
+
+        async def slow(number: int) -> httpx.Response:
+            transport = httpx.ASGITransport(server.app, client=(f"192.0.2.{number}", 1))
+            http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://scim.test"))
+            return await http.post(client.base + path, content=body(), headers=sent)
+
+        def waiting() -> list[asyncio.Task[httpx.Response]]:
+            return [task for task in running if not task.done()]
+
+        running = [asyncio.create_task(slow(1)) for _ in range(6)]
+        await _until(lambda: len(waiting()) == 4)
+        refused = [task.result() for task in running if task.done()]
+        running += [asyncio.create_task(slow(2 + number // 4)) for number in range(16)]
+        await _until(lambda: len(waiting()) == 16)
+        refused += [task.result() for task in running[6:] if task.done()]
+        assert len(refused) == 6
+        for answer in refused:
+            assert answer.status_code == 429
+            assert 1 <= int(answer.headers["retry-after"]) <= 30
+        assert (await client.get("/Users")).status_code == 200
+        go.set()
+        assert {(await task).status_code for task in running} <= {400, 401, 429}
+        assert (await slow(1)).status_code in (400, 401)
 
 
 # -- attempts ------------------------------------------------------------------------------------------------------
