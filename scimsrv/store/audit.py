@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from scimsrv.audit.chain import SIZE, START
+from scimsrv.audit.chain import SIZE, START, Row, Seal
 from scimsrv.audit.export import DENIED, line
 from scimsrv.audit.verify import ERASE, TRUNCATE, Problem, Verifier, anchor
 from scimsrv.errors import Kind, ScimError
@@ -34,8 +34,9 @@ _ERASED: Final = 1_000
 #: Seals that one step of a truncation removes with their rows.
 _TRUNCATED: Final = 20
 
-#: Rows that an export has in memory.
+#: Rows that an export has in memory, and bytes of their values, unless one has more.
 _LINES: Final = 50
+_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +104,46 @@ async def export(
         if not seals:
             return
         one = seals[0]
-        for first in range(max(after + 1 - one.position, 0), len(one.seqs), _LINES):
-            seqs = one.seqs[first : first + (_LINES if left is None else min(left, _LINES))]
-            held = {row.seq: row for row in await guarded(partial(rows_of, pool, tenant, seqs))}
-            lines: list[bytes] = []
-            for place, seq in enumerate(seqs, first):
-                bytes_ = slice(place * SIZE, (place + 1) * SIZE)
-                if seq in held and (since is None or held[seq].at >= since):
-                    lines.append(line(slug, one.position + place, held[seq], one.digests[bytes_], one.hashes[bytes_], form))
-            left = None if left is None else left - len(lines)
-            if lines:
-                yield b"".join(lines)
+        begins = max(after + 1 - one.position, 0)
+        sized = await guarded(partial(pool.fetch, _SQL["sizes"], tenant, list(one.seqs[begins:])))
+        sizes = {row["seq"]: row["size"] for row in sized}
+        while begins < len(one.seqs):
+            ends = begins + _together(
+                [sizes.get(seq, 0) for seq in one.seqs[begins : begins + (_LINES if left is None else min(left, _LINES))]]
+            )
+            # In a frame of its own: what it was made of is gone while whoever reads takes the time for it.
+            made, lines = await _piece(pool, tenant, one, range(begins, ends), since, partial(line, slug, form=form))
+            left, begins = None if left is None else left - lines, ends
+            if made:
+                yield made
             if left == 0:
                 return
         number = one.number
+
+
+def _together(sizes: Sequence[int]) -> int:
+    """How many of the rows of these sizes are taken at a time: one, or as many as have so many bytes in all."""
+    taken, number = 0, 0
+    for size in sizes:
+        taken += size
+        if number and taken > _BYTES:
+            break
+        number += 1
+    return number
+
+
+async def _piece(
+    pool: Queries, tenant: int, seal: Seal, places: range, since: datetime | None, shown: Callable[[int, Row, bytes, bytes], bytes]
+) -> tuple[bytes, int]:
+    """The lines of rows at these places of a seal, and how many they are."""
+    held = {row.seq: row for row in await guarded(lambda: rows_of(pool, tenant, seal.seqs[places.start : places.stop]))}
+    lines = []
+    for place in places:
+        row = held.get(seal.seqs[place])
+        if row is not None and (since is None or row.at >= since):
+            bytes_ = slice(place * SIZE, (place + 1) * SIZE)
+            lines.append(shown(seal.position + place, row, seal.digests[bytes_], seal.hashes[bytes_]))
+    return b"".join(lines), len(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ SELECT seqs FROM change_seal WHERE tenant = $1 AND number > $2
 SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff, content, salt
 FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
 
+-- $2 numbers: how large the values of rows are, in bytes
+-- name: sizes
+SELECT c.seq, coalesce(octet_length(c.content), 0) + coalesce(octet_length(c.diff::text), 0) AS size
+FROM change c WHERE c.tenant = $1 AND c.seq = ANY ($2::bigint[])
+
 -- $2 numbers: without their values, of which the digest is enough
 -- name: rows_to_seal
 SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff,

@@ -14,6 +14,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.limits import DEFAULT
 from scimsrv.store import seals
+from scimsrv.store.audit import export
 from tests.wire.admin_support import Admin, admin_api
 from tests.wire.support import Client, Server, assert_error, user
 
@@ -174,6 +175,19 @@ async def test_an_answer_ends_with_its_token(server: Server, reader: Client) -> 
     with pytest.raises(ScimError):
         got.append(await anext(lines))
     assert len(_lines(got[0])) == 3
+
+
+async def test_rows_are_read_as_far_as_they_are_small(server: Server, client: Client) -> None:
+    """A piece of an answer has rows of so many bytes, or one that has more: who does not read on keeps no more than that in memory."""
+    long = [{"type": str(number), "value": "x" * 30_000} for number in range(10)]
+    for number in range(12):
+        await client.new_user(photos=long if number % 4 == 3 else [])
+    await _seal(server, client)
+    pieces = [piece async for piece in export(server.app.pool.of(client.id), client.id, client.slug, "jsonl")]
+    sizes = [len(piece.splitlines()) for piece in pieces]
+    assert sizes == [3, 1, 3, 1, 3, 1]
+    assert [row["position"] for piece in pieces for row in _lines(piece)] == list(range(1, 13))
+    assert len([piece async for piece in export(server.app.pool.of(client.id), client.id, client.slug, "jsonl", after=2, count=3)]) == 3
 
 
 async def test_from_a_time(server: Server, client: Client) -> None:
