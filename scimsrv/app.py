@@ -203,7 +203,10 @@ class App:
                     failure = translated(problem) or ScimError(Kind.INTERNAL)
                     visit.failed(failure)
                     reply = refusal(failure, request)
-                visit.exchange.sent = await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+                try:
+                    visit.exchange.sent = await send_reply(connection, send, reply, media_type=media_type, request=request, headers=headers)
+                except Disconnected:
+                    return  # in the middle of an answer, of which the client is to see that it is not whole
                 visit.answered(reply)
         finally:
             self._in_progress -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ import orjson
 from scimsrv.audit.export import FORMATS, LINES
 from scimsrv.auth import Principal, Right
 from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.http import Disconnected
 from scimsrv.limits import Limits
 from scimsrv.protocol.request import parameters
 from scimsrv.protocol.response import Reply
@@ -24,11 +26,16 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Database
 from scimsrv.traffic import Traffic
 
+log: Final = logging.getLogger("scimsrv")
+
 ENDPOINTS: Final = frozenset({Endpoint.AUDIT, Endpoint.AUDIT_ROWS})
 
 #: Rows of an answer without `count`, and with any.
 USUAL: Final = 1_000
 MOST: Final = 10_000
+
+#: Seconds that an answer which is begun waits for its tenant's searches, or for others like it.
+_PATIENCE: Final = 60.0
 
 #: The last position that can be.
 _LAST: Final = 2**63 - 1
@@ -74,7 +81,7 @@ async def reply(pool: Database, traffic: Traffic, limits: Limits, asked: Asked, 
 
     lines = rows(pool, traffic, limits, tenant, asked.route.tenant, page_of(asked.query), authorise)
     first = await anext(lines, b"")  # so that what goes wrong at once has a status of its own
-    return Reply(200, _joined(first, lines), media_type=LINES)
+    return Reply(200, _joined(first, lines, asked.route.tenant), media_type=LINES)
 
 
 def page_of(query: bytes) -> TrailPage:
@@ -109,21 +116,28 @@ async def rows(
     searches, which nobody has while the client reads. Raises ScimError 401, 403, 429 and 503."""
     lines = export(pool, tenant, slug, page.form, after=page.after, since=page.since, count=page.count)
     async with aclosing(lines):
+        patience = limits.patience
         while True:
             await authorise()
-            async with traffic.search(tenant, limits):
+            async with traffic.searches.waited(tenant, limits.searches, patience):
                 some = await anext(lines, b"")
             if not some:
                 return
             yield some
+            patience = _PATIENCE
             await asyncio.sleep(0)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(first: bytes, rest: AsyncIterator[bytes], slug: str) -> AsyncIterator[bytes]:
+    """All of it. Raises Disconnected where it cannot go on: its status is sent already."""
     if first:
         yield first
-        async for some in rest:
-            yield some
+        try:
+            async for some in rest:
+                yield some
+        except ScimError as error:
+            log.warning("an answer with rows of the audit trail of tenant %s ends before its end: %s", slug, error.sentence)
+            raise Disconnected from error
 
 
 async def _chain(pool: Database, tenant: int) -> bytes:

@@ -10,9 +10,12 @@ import orjson
 import pytest
 
 from scimsrv import own_trail
+from scimsrv.auth import Principal, Shown
 from scimsrv.errors import Kind, ScimError
+from scimsrv.http import Disconnected
 from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.limits import DEFAULT
+from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.store import seals
 from scimsrv.store.audit import export
 from tests.wire.admin_support import Admin, admin_api
@@ -71,6 +74,11 @@ async def test_the_trail_is_that_of_the_admin_api(reader: Client, admin: Admin) 
         found = await admin.ask("GET", f"/tenants/{reader.slug}/audit/rows?since={at.replace('+', '%2B')}")
         assert _lines(found.content) == expected
     assert _lines((await reader.get("/.audit/rows", since=rows[2]["at"], after=3, count=1)).content) == rows[3:4]
+
+
+async def _read(pieces: AsyncIterator[bytes], into: list[dict[str, Any]]) -> None:
+    async for piece in pieces:
+        into += _lines(piece)
 
 
 @pytest.mark.parametrize("path", _PATHS)
@@ -160,7 +168,7 @@ async def test_how_much_is_answered(reader: Client, monkeypatch: pytest.MonkeyPa
 
 
 async def test_an_answer_ends_with_its_token(server: Server, reader: Client) -> None:
-    """Who may not read any more gets no further rows of an answer that was begun."""
+    """Who may not read any more gets no further rows of an answer that was begun: the connection ends in the middle of it."""
     asked = 0
 
     async def authorise() -> None:
@@ -175,6 +183,22 @@ async def test_an_answer_ends_with_its_token(server: Server, reader: Client) -> 
     with pytest.raises(ScimError):
         got.append(await anext(lines))
     assert len(_lines(got[0])) == 3
+    principal = await server.app.authenticator.principal(Shown([f"Bearer {reader.token}".encode()], reader.slug))
+
+    async def again() -> Principal:
+        nonlocal asked
+        asked += 1
+        if asked > 4:
+            raise ScimError(Kind.UNAUTHORIZED)
+        return principal
+
+    wanted = own_trail.Asked(Route(reader.slug, Endpoint.AUDIT_ROWS), b"", principal)
+    reply = await own_trail.reply(server.app.pool.of(reader.id), server.app.traffic, DEFAULT, wanted, again)
+    assert isinstance(reply.body, AsyncIterator)
+    sent: list[dict[str, Any]] = []
+    with pytest.raises(Disconnected):
+        await _read(reply.body, sent)
+    assert [row["position"] for row in sent] == list(range(1, 7))
 
 
 async def test_rows_are_read_as_far_as_they_are_small(server: Server, client: Client) -> None:
