@@ -36,10 +36,10 @@ class Batch:
 
 
 async def catalogue_changed(scope: Scope, conn: Connection) -> None:
-    """Have what follows computed anew for all who hold something, in the background. One job is enough for changes that come together."""
-    if await conn.fetchval(_SQL["any_awards"], scope.tenant):
-        await add_recomputation(conn, scope.tenant, scope.actor)
-        scope.wake()
+    """Have what follows computed anew for all who hold something, in the background; also where nobody seems to, since the first award
+    may be on its way, by the catalogue as it was. One job is enough for changes that come together."""
+    await add_recomputation(conn, scope.tenant, scope.actor)
+    scope.wake()
 
 
 async def add_recomputation(conn: Connection, tenant: int, actor: str) -> int:

@@ -115,10 +115,6 @@ SELECT r.id, r.type, r.document FROM resource r WHERE r.tenant = $1 AND r.type I
 -- name: recipients
 SELECT DISTINCT a.recipient FROM award a WHERE a.tenant = $1 AND a.recipient > $2 AND a.state = 'active' ORDER BY a.recipient LIMIT $3
 
--- Whether anything was awarded yet.
--- name: any_awards
-SELECT EXISTS (SELECT FROM award a WHERE a.tenant = $1) AS found
-
 -- The job that has not begun; it cannot while this transaction lasts.
 -- name: waiting_recomputation
 SELECT number FROM tenant_job WHERE tenant = $1 AND kind = 'progress' AND state = 'waiting' ORDER BY number LIMIT 1 FOR UPDATE

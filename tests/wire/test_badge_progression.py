@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from scimsrv.store import progression
 from scimsrv.store.jobs import find_job, recompute_badges
 from scimsrv.store.rework import rework
 from tests.wire.badges import Badges, Skill, badges
@@ -171,22 +173,47 @@ async def test_a_catalogue_that_grows(server: Server, policy: str, stays: bool) 
 
 
 async def test_changes_that_come_together_are_one_job(server: Server) -> None:
-    """A job that waits takes in every further change; without awards there is none, nor for what cannot matter."""
+    """A job that waits takes in every further change; for what cannot matter there is none."""
     made = await badges(server, badge_catalogue_change="recompute")
     skill = await made.skill((await made.program())[0], 2)
-    number = "SELECT count(*) FROM tenant_job WHERE tenant = $1"
-    assert await server.pool.fetchval(number, made.client.id) == 0
+    waiting = "SELECT count(*) FROM tenant_job WHERE tenant = $1 AND state <> 'done'"
+    await recomputed(server, made)
     await made.award((await made.client.new_user())["id"], skill.minis[0])
     await server.app.maintenance.stop()
     await made.achievement("mini")
     await made.client.patch(f"/BadgeSkills/{skill.id}", {"op": "replace", "path": "description", "value": "Another"})
-    assert await server.pool.fetchval(number, made.client.id) == 0
+    assert await server.pool.fetchval(waiting, made.client.id) == 0
     for _ in range(3):
         await made.achievement("mini", skill.id)
-    assert await server.pool.fetchval(number, made.client.id) == 1
+    assert await server.pool.fetchval(waiting, made.client.id) == 1
     await recomputed(server, made)
     await made.achievement("mini", skill.id)
-    assert await server.pool.fetchval(number + " AND state = 'waiting'", made.client.id) == 1
+    assert await server.pool.fetchval(waiting, made.client.id) == 1
+
+
+async def test_the_first_award_meets_a_change_of_the_catalogue(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows by the catalogue as it is then is awarded, though the change did not see the award."""
+    made = await badges(server, badge_catalogue_change="recompute")
+    skill = await made.skill((await made.program())[0], 2)
+    await recomputed(server, made)
+    user = (await made.client.new_user())["id"]
+    reached, go, own = asyncio.Event(), asyncio.Event(), progression.held_by
+
+    async def slow(*given: Any) -> Any:
+        reached.set()
+        await go.wait()
+        return await own(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progression, "held_by", slow)
+        award = asyncio.create_task(made.award(user, skill.minis[0]))
+        await reached.wait()
+        retired = {"op": "replace", "path": "active", "value": False}
+        assert (await made.client.patch(f"/Achievements/{skill.minis[1]}", retired)).status_code == 200
+        go.set()
+        await award
+    await recomputed(server, made)
+    assert skill.achievement in await made.held(user)
 
 
 # -- revocation ----------------------------------------------------------------------------------------------------
