@@ -31,6 +31,11 @@ _ID: Final = 300
 
 _DEFINED: Final = {Endpoint.SCHEMAS: "Schema", Endpoint.RESOURCE_TYPES: "ResourceType"}
 _VERSION: Final = re.compile(r'W/"(\d{1,18})')
+
+#: The status of what is carried out later, whose place is that of the request; and what a reference to another operation begins with, in lower case.
+_LATER: Final = 202
+_REFERENCE: Final = "bulkid:"
+
 _LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -124,12 +129,12 @@ def _about(
     answered: Mapping[str, str],
     error: ScimError | None,
 ) -> str:
-    """What the request wanted of which resource. Where it was refused, an id that does not have the form of ours may be anything; where
-    nothing was created for another resource's sake, it is about that one."""
-    id_ = route.id if status < 400 else own_id(route.id)
+    """What the request wanted of which resource. Where it was refused, or is not looked at yet, an id that does not have the form of ours
+    may be anything, as a reference by bulkId may; where nothing was created for another resource's sake, it is about that one."""
+    id_ = route.id if status < 400 and status != _LATER and not route.id.lower().startswith(_REFERENCE) else own_id(route.id)
     if not id_ and error is not None:
         id_ = error.about
-    if not id_ and status < 300 and "Location" in answered:
+    if not id_ and status < 300 and status != _LATER and "Location" in answered:
         id_ = unquote(answered["Location"].rpartition("/")[2])
     if route.endpoint in _DEFINED:
         kind = _DEFINED[route.endpoint]

@@ -241,6 +241,24 @@ async def test_nothing_that_a_client_wrote_is_stored(server: Server, client: Cli
     assert {type(orjson.loads(text)) for row in rows for text in (*row["entries"], *row["reads"])} == {dict}
 
 
+async def test_what_a_client_calls_its_resources_is_not_stored(server: Server, client: Client, admin: Admin) -> None:
+    """Neither references by bulkId, which may be names of people, nor ids that nobody looked at yet: what is created is found by its id."""
+    title = {"data": patch({"op": "replace", "path": "title", "value": "Dr"})}
+    operations = [
+        {"method": "POST", "bulkId": "ana@example.com", "path": "/Users", "data": user("ana", displayName="Ana")},
+        {"method": "PATCH", "path": "/Users/bulkId:ana@example.com"} | title,
+        {"method": "PATCH", "path": "/Users/BULKID:ana@example.com"} | title,
+    ]
+    await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+    asked = {"Prefer": "respond-async"}
+    assert (await client.request("PATCH", "/Users/ana@example.com", title["data"], headers=asked)).status_code == 202
+    assert (await client.request("POST", "/Users", user("ben"), headers=asked)).status_code == 202
+    entries = await _log(server, admin, client)
+    assert _sentences(entries)[1] == "test 1 changed title of Ana"
+    assert "ana@example.com" not in orjson.dumps(entries).decode()
+    assert [one["resource"] for one in entries if one["status"] == 202] == [None, None]
+
+
 async def test_an_erased_person_leaves_nothing(server: Server, client: Client, admin: Admin) -> None:
     """Entries about the person go, memberships lose the id, and what was on its way does not bring it back."""
     ada, ben = await client.new_user("ada"), await client.new_user("ben")
