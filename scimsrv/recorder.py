@@ -163,7 +163,7 @@ class Recorder(Behind):
                 waiting = self._waiting.setdefault(found.tenant, _Waiting(found, []))
                 self._held -= len(waiting.entries)
                 waiting.log = found
-                waiting.entries = [*waiting.entries, *(entry for one in served for entry in self._entries(one))][-2 * found.rows :]
+                waiting.entries = _kept([*waiting.entries, *(entry for one in served for entry in self._entries(one))], found.rows)
                 self._held += len(waiting.entries)
         return True
 
@@ -235,6 +235,19 @@ class Recorder(Behind):
             if len(self._clients) < _USER_AGENTS:
                 self._clients[user_agent] = found
         return found
+
+
+def _kept(entries: list[activity.Drafted], rows: int) -> list[activity.Drafted]:
+    """The newest of each kind, twice as many as the log keeps: reads push out none that changed something."""
+    if len(entries) <= 2 * rows:
+        return entries
+    left = {True: 2 * rows, False: 2 * rows}
+    kept: list[activity.Drafted] = []
+    for one in reversed(entries):
+        if left[one.reads]:
+            left[one.reads] -= 1
+            kept.append(one)
+    return kept[::-1]
 
 
 def _number(served: Served) -> int:

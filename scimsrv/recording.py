@@ -32,7 +32,7 @@ _ID: Final = 300
 _DEFINED: Final = {Endpoint.SCHEMAS: "Schema", Endpoint.RESOURCE_TYPES: "ResourceType"}
 _VERSION: Final = re.compile(r'W/"(\d{1,18})')
 
-#: The status of what is carried out later, whose place is that of the request; and what a reference to another operation begins with, in lower case.
+#: The status of what is carried out later, whose place is that of the request; and what a reference by bulkId begins with, in lower case.
 _LATER: Final = 202
 _REFERENCE: Final = "bulkid:"
 

@@ -388,6 +388,15 @@ async def test_what_waits_is_bounded(server: Server, admin: Admin, monkeypatch: 
     assert server.app.recorder._held == 0
 
 
+async def test_reads_of_a_batch_push_no_change_out(server: Server, admin: Admin) -> None:
+    """However small a log is, each kind gets its room in it."""
+    client = await server.tenant(activity_rows=10)
+    await _bulk(client, 5)
+    for _ in range(recorder.READS):
+        await client.get("/Users")
+    assert [one["op"] for one in await _log(server, admin, client)] == ["create"] * 5 + ["search"] * 20
+
+
 async def _bulk(client: Client, number: int) -> Any:
     """The answer to a bulk request that creates so many users."""
     operations = [{"method": "POST", "path": "/Users", "bulkId": f"b{one}", "data": user()} for one in range(number)]
