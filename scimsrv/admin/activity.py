@@ -56,10 +56,12 @@ class RecentActivity(Acting):
         async def entries() -> AsyncIterator[activity_models.Activity | None]:
             place = start
             while True:
+                # Whatever has a number up to the last one can be seen by now: what is not found among it is not looked through again.
+                seen = await activity.last(queries, key)
                 found = await activity.list_entries(queries, key, replace(wanted, after=place), _BATCH, days=days, oldest=True)
                 for one in await _told(queries, key, found):
                     yield one
-                place = found[-1].number if found else place
+                place = max(place, found[-1].number if found else 0, seen if len(found) < _BATCH else 0)
                 if len(found) < _BATCH:
                     yield None
                     await asyncio.sleep(_LOOK)

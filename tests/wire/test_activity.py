@@ -436,6 +436,28 @@ async def test_following_sees_what_another_server_wrote(start: Starter, server: 
     assert rest == seen[2:]
 
 
+async def test_following_looks_through_nothing_twice(server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none of the entries is what is sought, the next look begins behind them."""
+    looks: list[int] = []
+    found = activity.list_entries
+
+    async def looked(*given: Any, **how: Any) -> Any:
+        looks.append(given[2].after)
+        return await found(*given, **how)
+
+    monkeypatch.setattr(activity, "list_entries", looked)
+    for _ in range(3):
+        await client.new_user()
+    await server.app.recorder.flush()
+    following = asyncio.create_task(admin.ask("GET", f"/tenants/{client.slug}/activity/events?after=0&group=nobody"))
+    async with asyncio.timeout(30):
+        while len(looks) < 2:
+            await asyncio.sleep(0.05)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert looks[:2] == [0, 3]
+
+
 @pytest.mark.parametrize("last", ["99999999999999999999", "9" * 5_000])
 async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin: Admin, last: str) -> None:
     """A client that comes back with what no entry has begins with what was asked for."""
