@@ -1,12 +1,15 @@
 """`scimsrv config`: the settings as a server would read them here."""
 
 import argparse
+import os
 from typing import Any
 
-from scimsrv.cli.common import add_command, add_common, add_group, emit, note, settings_of, table
+from scimsrv.cli.common import CommandError, add_command, add_common, add_group, emit, note, settings_of, table
+from scimsrv.cli.serve import check_external
 from scimsrv.listeners import check_exposure
 from scimsrv.reloading import check_tls
 from scimsrv.settings import SECRETS, Settings
+from scimsrv.tracing import TracingError, wanted
 
 
 def register(commands: Any) -> None:
@@ -30,6 +33,12 @@ def _check(arguments: argparse.Namespace) -> int:
     settings: Settings = settings_of(arguments)
     check_exposure(settings)
     check_tls(settings)
+    if not settings.embedded:
+        check_external(settings)
+    try:
+        wanted(os.environ)
+    except TracingError as error:
+        raise CommandError(str(error)) from None
     emit(arguments, {"ok": True}, "")
     note("The settings are in order. `scimsrv doctor` examines what they lead to.")
     return 0

@@ -83,15 +83,20 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _external(settings: Settings) -> "Iterator[tuple[Settings, Demo | None]]":
+def check_external(settings: Settings) -> None:
+    """Raises SecretKeyError without a secret key that can be used, CommandError where row-level security leaves no owner of the tables."""
     ServerKeys.load(settings)
-    assert settings.database_url is not None
     if settings.isolated and settings.admin_database_url is None and (settings.admin or settings.migrate):
         raise CommandError(
             "With isolation = rls migrations and the admin API need admin_database_url, the database as the role that owns the tables; "
             "or serve with --no-admin."
         )
+
+
+@contextlib.contextmanager
+def _external(settings: Settings) -> "Iterator[tuple[Settings, Demo | None]]":
+    check_external(settings)
+    assert settings.database_url is not None
     if settings.migrate:
         assert settings.owner_url is not None
         asyncio.run(migrate.migrate(settings.owner_url, application=application_role(settings)))

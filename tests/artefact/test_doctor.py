@@ -89,6 +89,14 @@ def test_the_settings_are_shown_and_checked(tmp_path: Path, capsys: pytest.Captu
         config.write_text(text)
         assert main(["config", "check", "--config", str(config)]) in (1, 2)
         assert says in capsys.readouterr().err
+    monkeypatch.setenv("SCIMSRV_ISOLATION", "rls")
+    assert main(["config", "check"]) == 1
+    assert "admin_database_url" in capsys.readouterr().err
+    monkeypatch.setenv("SCIMSRV_SECRET_KEY", "short")
+    assert main(["config", "check"]) == 2
+    monkeypatch.delenv("SCIMSRV_SECRET_KEY")
+    assert main(["config", "check"]) == 2
+    assert "secret_key_file" in capsys.readouterr().err
 
 
 def test_where_metrics_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
