@@ -287,7 +287,7 @@ class Jobs:
                 await carry_out_recorded(scope, bulk, ids, authorise, noting, known, me=me is not None, permitted=permitted)
         finally:
             if self.record is not None and noting.results:
-                self.record(noting.served(kept["base"], job.txn, job.actor))
+                self.record(noting.served(kept["base"], job.txn, job.actor, None if origin is None else origin[0]))
         done = await jobs.find_status(pool, job.tenant, job.txn)
         if done is not None:
             found = (_operated(bulk.entries[number], text) for number, text in done.results.items())

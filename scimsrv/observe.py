@@ -41,7 +41,7 @@ class Exchange:
     many operations the request had; `found_catalog` whether the tenant's definitions were at hand; `queries` the names and seconds of
     what the database was asked; `denial` why it was not let in, and `scheme` by which kind of credential it asked. `kept` are the results
     of a bulk request, for the log of requests, which does not keep what a client chose either. `user_hash` is a keyed hash of the userName
-    that the request names, where the log is to have one.
+    that the request names, where the log is to have one; `cause` is the id of the request that this one carries out.
     """
 
     plane: Plane
@@ -71,6 +71,7 @@ class Exchange:
     address: str = ""
     kept: Sequence[Any] = ()
     user_hash: str | None = None
+    cause: str | None = None
 
 
 class Refused(NamedTuple):

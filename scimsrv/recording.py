@@ -65,10 +65,11 @@ class Noting:
         self.recorder.committed(results)
         self.results |= {one.entry.index: one for one in results}
 
-    def served(self, base_url: str, txn: str, actor: str) -> Served:
-        """The request as the log has it: by its txn, with its operations."""
+    def served(self, base_url: str, txn: str, actor: str, cause: str | None) -> Served:
+        """The request as the log has it: by its txn, with its operations; `cause` is the id that it was sent with."""
         tenant, ended = base_url.rsplit("/", 2)[1], time.time()
         exchange = Exchange("data", txn, "POST", "/Bulk", tenant=tenant, token=actor.partition("/")[0], status=200)
+        exchange.cause = cause
         exchange.seconds, exchange.kept = ended - self._began, [self.results[index] for index in sorted(self.results)]
         return Served(ended, exchange, Route(tenant, Endpoint.BULK), Fields([]), {}, None)
 
@@ -86,6 +87,8 @@ def entries(served: Served, client: str) -> Iterator[Drafted]:
         head += f',"token":"{exchange.token}"'
     if exchange.correlation is not None:
         head += f',"correlation":"{exchange.correlation}"'
+    if exchange.cause is not None:
+        head += f',"cause":"{exchange.cause}"'
     if not exchange.kept:
         yield _of_request(at, head, served)
     for one in exchange.kept:

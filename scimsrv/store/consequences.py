@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from scimsrv.activity.entry import Entry
@@ -22,6 +23,8 @@ _UNCHANGED: Final = dict[str, Any](
     changed=None, attributes=(), coercions=(), active=None, added=(), removed=(), number_added=0, number_removed=0
 )
 
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: Seconds by which times that were rounded may differ.
 _CLOCK: Final = 0.001
 
@@ -32,15 +35,27 @@ def may_have_changed(draft: Mapping[str, Any]) -> bool:
 
 
 async def told(connection: Queries | Connection, tenant: int, drafts: Sequence[Mapping[str, Any]]) -> list[Entry]:
-    """The entries with the changes that they led to: each made to the resource by the same credential while the request was served."""
-    seekers = [one for one in drafts if may_have_changed(one)]
+    """The entries with the changes that they led to: each made to the resource by the same request, or, where none is known, by the same
+    credential while the request was served. Of a resource that was erased since there is none: one that came late was written still."""
+    named = [one for one in drafts if "resource" in one]
     changes: dict[str, list[Any]] = {}
-    if seekers:
-        first, last = min(one["at"] for one in seekers) - _CLOCK, max(_ended(one) for one in seekers)
-        ids = sorted({one["resource"] for one in seekers})
+    erased: dict[str, datetime] = {}
+    if named:
+        first, last = min(one["at"] for one in named) - _CLOCK, max(_ended(one) for one in named)
+        ids = sorted({one["resource"] for one in named})
         for row in await connection.fetch(_SQL["changes"], tenant, ids, _time(first), _time(last)):
-            changes.setdefault(row["id"], []).append(row)
-    made = {one["number"]: found for one in seekers if (found := _change_of(one, changes.get(one["resource"], ()))) is not None}
+            if row["operation"] == "erase":
+                erased[row["id"]] = row["at"]
+            else:
+                changes.setdefault(row["id"], []).append(row)
+        drafts = [one for one in drafts if "resource" not in one or erased.get(one["resource"], _LONG_AGO) < _time(one["at"])]
+    made: dict[int, Any] = {}
+    for one in sorted(filter(may_have_changed, drafts), key=itemgetter("number")):
+        found = _change_of(one, changes.get(one["resource"], []))
+        if found is not None:
+            made[one["number"]] = found
+            if "operation" in one:  # what the next one of the request led to is another one
+                changes[one["resource"]].remove(found)
     values = await _values(connection, tenant, [one["seq"] for one in made.values() if {"members", "active"} & set(one["attributes"])])
     return [_entry(one, made.get(one["number"]), values) for one in drafts]
 
@@ -48,8 +63,10 @@ async def told(connection: Queries | Connection, tenant: int, drafts: Sequence[M
 def _change_of(draft: Mapping[str, Any], changes: Sequence[Any]) -> Any:
     """The last of the changes that fits, None where none does."""
     first, last, version = _time(draft["at"] - _CLOCK), _time(_ended(draft)), draft.get("version")
+    request = draft.get("cause", draft["request_id"])
     for one in reversed(changes):
-        if one["token"] == draft["token"] and first <= one["at"] <= last and version in (None, one["version"]):
+        fits = one["token"] == draft["token"] and first <= one["at"] <= last and version in (None, one["version"])
+        if fits and one["request"] in (None, request):
             return one
     return None
 

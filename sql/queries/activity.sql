@@ -48,13 +48,15 @@ ORDER BY base DESC LIMIT $5
 SELECT base, last, entries, reads FROM activity_batch WHERE tenant = $1 AND base < $2::bigint - 1 AND last > $3 AND at >= $4
 ORDER BY base LIMIT $5
 
--- $2 ids, $3 and $4 times between which: what happened to these resources. It is read in one go whichever index is taken for it: one whose
--- rows are sought for each id by themselves can be read from end to end for each of them, where little is known of the table.
+-- $2 ids, $3 and $4 times between which: what happened to these resources, by which request, and that they were erased since. It is read in
+-- one go whichever index is taken for it: one whose rows are sought for each id by themselves can be read from end to end for each of them,
+-- where little is known of the table.
 -- name: changes
-SELECT c.seq, c.id, c.at, split_part(c.actor, '/', 1) AS token, c.operation, c.type, c.version, c.attributes,
+SELECT c.seq, c.id, c.at, split_part(c.actor, '/', 1) AS token, c.origin[1] AS request, c.operation, c.type, c.version, c.attributes,
        coalesce(c.coercions, '{}') AS coercions
 FROM change c
-WHERE c.tenant = $1 AND c.id = ANY ($2::text[]) AND c.at BETWEEN $3 AND $4 AND c.operation IN ('create', 'update', 'delete', 'restore')
+WHERE c.tenant = $1 AND c.id = ANY ($2::text[]) AND c.at >= $3
+    AND (c.operation = 'erase' OR c.at <= $4 AND c.operation IN ('create', 'update', 'delete', 'restore'))
 ORDER BY c.seq
 
 -- $2 numbers of changes: what was done to `active` and to members

@@ -25,6 +25,7 @@ OKTA: Final = {"User-Agent": "Okta SCIM Client 1.0.0"}
 @pytest.fixture
 async def admin(server: Server) -> AsyncIterator[Admin]:
     """Yield an administrator beside the server of the tenants."""
+    await server.pool.execute("TRUNCATE admin_credential")
     async with admin_api(server.pool, server.settings) as made:
         yield made
 
@@ -178,6 +179,20 @@ async def test_operations_of_a_bulk_request_are_entries_of_their_own(server: Ser
     ]
 
 
+async def test_a_change_is_told_of_the_request_that_made_it(server: Server, client: Client, admin: Admin) -> None:
+    """Of requests of one client at the same time that want the same, and of operations of one request, all but one changed nothing."""
+    ada = await client.new_user("ada", displayName="Ada")
+    same: dict[str, Any] = {"op": "replace", "path": "title"}
+    for number in range(5):
+        await asyncio.gather(*(client.patch(f"/Users/{ada['id']}", same | {"value": f"Dr {number}"}) for _ in range(4)))
+    operation = {"method": "PATCH", "path": f"/Users/{ada['id']}", "data": patch(same | {"value": "Prof"})}
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [operation] * 3}
+    await client.post("/Bulk", bulk)
+    entries = await _log(server, admin, client)
+    assert [one["change"]["version"] for one in entries if one["change"] is not None] == list(range(1, 8))
+    assert _sentences(entries)[-3:] == ["test 1 changed title of Ada", *["test 1 changed nothing of Ada"] * 2]
+
+
 async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server, client: Client, admin: Admin) -> None:
     """An entry says that it was accepted, others by its txn what became of it."""
     asked = {"Prefer": "respond-async"} | OKTA
@@ -271,6 +286,16 @@ async def test_an_erased_person_leaves_nothing(server: Server, client: Client, a
     entries = await _log(server, admin, client)  # with the deletion, which was in the queue
     assert ada["id"] not in orjson.dumps(entries).decode()
     assert len(entries) == 3
+
+
+async def test_what_is_written_long_after_an_erasure(server: Server, client: Client, admin: Admin) -> None:
+    """Entries that waited for the database, or that a server of another version left, do not bring an erased person back."""
+    ada = await client.new_user("ada")
+    await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "colour", "value": "red"})
+    await client.delete(f"/Users/{ada['id']}")
+    assert (await admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})).status_code == 200
+    await server.pool.execute("UPDATE activity_head SET erased_at = now() - interval '2 minutes' WHERE tenant = $1", client.id)
+    assert await _log(server, admin, client) == []
 
 
 async def test_bounds_in_rows_and_time(server: Server, admin: Admin) -> None:
