@@ -15,10 +15,14 @@ from types import FrameType
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from scimsrv.listeners import ServeError
 
 log = logging.getLogger("scimsrv")
+
+#: Seconds in which a process begins to answer.
+_READY_SECONDS = 60.0
 
 
 def _nothing() -> None:
@@ -79,11 +83,13 @@ class Workers(Multiprocess):
     delay: float = 0.0
 
     _until: float | None = None
+    _outdated: list[Process]
 
     def init_processes(self) -> None:
         """Start the processes and wait for them."""
+        self._outdated = []
         super().init_processes()
-        if all(process.wait_until_ready(60, self.should_exit) for process in self.processes):
+        if all(process.wait_until_ready(_READY_SECONDS, self.should_exit) for process in self.processes):
             self.ready()
 
     def terminate_all(self) -> None:
@@ -105,7 +111,7 @@ class Workers(Multiprocess):
         if _at_a_terminal():
             self._leave()
         elif self.reload():
-            super().handle_hup()
+            self._outdated = list(self.processes)
 
     def keep_subprocess_alive(self) -> None:
         """Start a process for each that died, and say so; end when it is time."""
@@ -116,6 +122,24 @@ class Workers(Multiprocess):
                 log.error("the process %s died and was replaced by %s", pid, process.pid)
         if self._until is not None and time.monotonic() >= self._until:
             self.should_exit.set()
+        if self._outdated and self._until is None and not self.should_exit.is_set():
+            self._replace(self._outdated.pop(0))
+
+    def _replace(self, old: Process) -> None:
+        """Let a new process take the place of this one, if it is there still. Between two of them signals are heard."""
+        if old not in self.processes:
+            return
+        new = Process(self.config, self.sockets)
+        new.start()
+        if not new.wait_until_ready(_READY_SECONDS, self.should_exit):
+            new.kill()
+            new.join()
+            log.error("the process %s was not ready in time: %s and those behind it go on as they are", new.pid, old.pid)
+            self._outdated = []
+            return
+        old.terminate()
+        old.join()
+        self.processes[self.processes.index(old)] = new
 
     def _leave(self) -> None:
         self.leaving()

@@ -1,0 +1,87 @@
+"""The supervisor of several processes, without any: how they are replaced when the configuration is read again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from scimsrv import supervisor
+from scimsrv.supervisor import Workers
+
+
+class _Process:
+    """A process that answers at once, unless it is told not to."""
+
+    exitcode = None
+    answers = True
+
+    def __init__(self, *_: Any) -> None:
+        self.pid = id(self)
+        self.ended = False
+
+    def start(self) -> None:
+        """Begin."""
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it lives."""
+        return not self.ended
+
+    def wait_until_ready(self, timeout: float, should_exit: threading.Event) -> bool:
+        """Whether it answers."""
+        return self.answers
+
+    def terminate(self) -> None:
+        """End it."""
+        self.ended = True
+
+    kill = terminate
+
+    def join(self) -> None:
+        """Wait for its end."""
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
+    """Return the supervisor of three processes."""
+    monkeypatch.setattr(supervisor, "Process", _Process)
+    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", _Process)
+    made = Workers.__new__(Workers)
+    made.config, made.sockets, made.should_exit = type("", (), {"timeout_worker_healthcheck": 5})(), [], threading.Event()
+    made.processes, made._outdated = [_Process() for _ in range(3)], []  # type: ignore[misc]
+    made.reload = lambda: True
+    return made
+
+
+def test_between_two_that_are_replaced_signals_are_heard(workers: Workers) -> None:
+    """One is replaced at each look, so that who is told to end does not go on with the others first."""
+    before = list(workers.processes)
+    workers.handle_hup()
+    assert workers.processes == before
+    workers.keep_subprocess_alive()
+    assert [new is old for new, old in zip(workers.processes, before, strict=True)] == [False, True, True]
+    workers.handle_term()
+    workers.keep_subprocess_alive()
+    assert workers.processes[1:] == before[1:]
+
+
+def test_all_are_replaced(workers: Workers) -> None:
+    """After as many looks as there are processes, whoever died meanwhile being replaced already."""
+    before: list[Any] = list(workers.processes)
+    workers.handle_hup()
+    before[2].ended = True
+    for _ in range(3):
+        workers.keep_subprocess_alive()
+    assert not set(workers.processes) & set(before)
+    assert all(one.ended for one in before)
+
+
+def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old ones go on."""
+    before = list(workers.processes)
+    workers.handle_hup()
+    monkeypatch.setattr(_Process, "answers", False)
+    for _ in range(3):
+        workers.keep_subprocess_alive()
+    assert workers.processes == before
