@@ -136,6 +136,8 @@ class Settings(BaseModel):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must look like https://scim.example.com")
+        if "@" in parts.netloc:
+            raise ValueError("must hold no user and password: it is shown to everybody")
         return value.rstrip("/")
 
     @model_validator(mode="after")

@@ -31,6 +31,7 @@ def test_precedence(tmp_path: Path) -> None:
         ({"SCIMSRV_PORT": "65536"}, "Setting port: "),
         ({"SCIMSRV_WORKERS": "0"}, "Setting workers: "),
         ({"SCIMSRV_PUBLIC_URL": "scim.example.com"}, "must look like https://scim.example.com"),
+        ({"SCIMSRV_ADMIN_URL": "https://root:secret@scim.example.com"}, "must hold no user and password"),
         ({"SCIMSRV_TRUSTED_PROXIES": "10.0.0.0/8, nonsense"}, "Setting trusted_proxies"),
         ({"SCIMSRV_TLS_CERT": "c.pem"}, "tls_cert and tls_key belong together"),
         ({"SCIMSRV_SECRET_KEY": "a", "SCIMSRV_SECRET_KEY_FILE": "b"}, "exclude each other"),
