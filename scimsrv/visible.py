@@ -12,6 +12,9 @@ _JOINERS: Final = "\u200c\u200d"
 #: Controls of the terminal, formats such as the marks that turn the direction of text (U+202E), separators of lines, halves of pairs.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+#: Letters, marks and symbols that show nothing: fillers of Hangul, vowels and selectors that nobody writes, the blank of Braille.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+
 
 def visible(text: str, keep: str = "") -> str:
     r"""The text in which each such character is its escape (`\u202e`), but for those to be kept; the same where it has none."""
@@ -22,7 +25,7 @@ def visible(text: str, keep: str = "") -> str:
 
 @lru_cache(maxsize=1_000)
 def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
+    return character in _BLANK or (unicodedata.category(character) in _HIDDEN and character not in _JOINERS)
 
 
 def _escaped(character: str) -> str:

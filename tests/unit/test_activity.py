@@ -99,6 +99,7 @@ def test_each_entry_is_a_sentence(given: dict[str, Any], said: str) -> None:
         ("Ana\x1b[2J\x9b1m\r\n2026-01-01 Okta deleted", "Ana\\u001b[2J\\u009b1m\\u000d\\u000a2026-01-01 Okta deleted"),
         ("a\u2028b\u2029c\x00\ud800", "a\\u2028b\\u2029c\\u0000\\ud800"),
         ("flag \U000e0067", "flag \\U000e0067"),
+        ("\u3164\u115f\u2800 Ana", "\\u3164\\u115f\\u2800 Ana"),
         ("پژوهش\u200cگر 👩\u200d🚀 naïve Ω", "پژوهش\u200cگر 👩\u200d🚀 naïve Ω"),
     ],
 )
