@@ -100,6 +100,8 @@ def _of_request(at: float, head: str, served: Served) -> Drafted:
     _, kind, op = words(served.route, exchange.method)
     reads = status < 400 and not changes(exchange)
     said = _about(served.route, kind, op, exchange.method, exchange.route, status, reads, served.answered, error)
+    if exchange.later and status < 400:
+        said += ',"later":true'
     if status >= 400:
         said += _why(GONE if status == GONE_STATUS else reason_of(exchange.denial, exchange.failure), error)
     return Drafted(at, reads, f"{{{head},{said}}}")

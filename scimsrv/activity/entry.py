@@ -20,7 +20,7 @@ class Entry:
     scimsrv.activity.clients. `result` is the word for what became of it, `reason` the one for why it was refused; `scim_type` and
     `detail` are those of the error that was sent, the latter without what the client wrote. `changed` is the operation of the change
     (None: nothing changed) and `version` the resource's after it, `attributes` what an update changed, `active` what that was set to,
-    `added` and `removed` members of a group.
+    `added` and `removed` members of a group. `later` says that what was asked for is told by entries of what carried it out.
     """
 
     number: int
@@ -50,3 +50,4 @@ class Entry:
     removed: Sequence[str]
     number_added: int
     number_removed: int
+    later: bool = False

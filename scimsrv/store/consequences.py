@@ -31,7 +31,7 @@ _CLOCK: Final = 0.001
 
 def may_have_changed(draft: Mapping[str, Any]) -> bool:
     """Whether the request of a stored entry may have led to a change."""
-    return draft["status"] < 400 and not draft.get("reads") and "resource" in draft and "token" in draft
+    return draft["status"] < 400 and not draft.get("reads") and not draft.get("later") and "resource" in draft and "token" in draft
 
 
 async def told(connection: Queries | Connection, tenant: int, drafts: Sequence[Mapping[str, Any]]) -> list[Entry]:
@@ -87,7 +87,7 @@ async def _values(connection: Queries | Connection, tenant: int, seqs: Sequence[
 def _entry(draft: Mapping[str, Any], made: Any, values: Mapping[int, Mapping[str, Any]]) -> Entry:
     given: dict[str, Any] = {name: draft.get(name) for name in _STORED} | {"at": _time(draft["at"])}
     if made is None:
-        return Entry(**given, version=None, **_UNCHANGED)
+        return Entry(**given, version=None, later=draft.get("later", False), **_UNCHANGED)
     given["type"] = made["type"]
     said = {"changed": made["operation"], "attributes": made["attributes"], "coercions": made["coercions"]}
     return Entry(**given, version=made["version"], **(_UNCHANGED | said | dict(values.get(made["seq"], {}))))

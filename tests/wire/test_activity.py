@@ -204,6 +204,13 @@ async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server,
             await asyncio.sleep(0.05)
     assert [(one["sentence"], one["change"]["operation"]) for one in found] == [("test 1 created User Ada", "create")]
     assert _sentences(await _log(server, admin, client))[0] == "Okta asked for a new User, which is carried out later"
+    ben = await client.request("POST", "/Users", user("ben", displayName="Ben"), headers={"Prefer": "respond-async, wait=20"} | OKTA)
+    assert ben.status_code == 201
+    found = [one for one in await _log(server, admin, client) if one["resource"] and one["resource"]["id"] == ben.json()["id"]]
+    assert {(one["client"], one["sentence"], one["change"] is None) for one in found} == {
+        ("other", "test 1 created User Ben", False),
+        ("okta", "Okta asked for a new User, which is carried out later", True),
+    }
 
 
 async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, client: Client) -> None:
