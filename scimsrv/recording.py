@@ -136,14 +136,15 @@ def _about(
 ) -> str:
     """What the request wanted of which resource. Where it was refused, or is not looked at yet, an id that does not have the form of ours
     may be anything, as a reference by bulkId may; where nothing was created for another resource's sake, it is about that one."""
-    id_ = route.id if status < 400 and status != _LATER and not route.id.lower().startswith(_REFERENCE) else own_id(route.id)
+    found = status < 400 and status != _LATER and method != "OPTIONS"
+    id_ = route.id if found and not route.id.lower().startswith(_REFERENCE) else own_id(route.id)
     if not id_ and error is not None:
         id_ = error.about
     if not id_ and status < 300 and status != _LATER and "Location" in answered:
         id_ = unquote(answered["Location"].rpartition("/")[2])
     if route.endpoint in _DEFINED:
         kind = _DEFINED[route.endpoint]
-        id_ = (route.name or id_) if status < 300 else None
+        id_ = (route.name or id_) if status < 300 and found else None
     elif kind == CUSTOM:
         kind = route.name if status < 400 else ""
     said = _words(method, template, op, kind, status, reads)

@@ -275,6 +275,8 @@ async def test_what_a_client_calls_its_resources_is_not_stored(server: Server, c
     asked = {"Prefer": "respond-async"}
     assert (await client.request("PATCH", "/Users/ana@example.com", title["data"], headers=asked)).status_code == 202
     assert (await client.request("POST", "/Users", user("ben"), headers=asked)).status_code == 202
+    for path in ("/Users/ana@example.com", "/Schemas/ana@example.com", "/.requests/ana@example.com"):
+        assert (await client.request("OPTIONS", path)).status_code == 204
     entries = await _log(server, admin, client)
     assert _sentences(entries)[1] == "test 1 changed title of Ana"
     assert "ana@example.com" not in orjson.dumps(entries).decode()
