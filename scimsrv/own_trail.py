@@ -38,7 +38,7 @@ MOST: Final = 10_000
 _PATIENCE: Final = 60.0
 
 #: The last position that can be.
-_LAST: Final = 2**63 - 1
+_LAST: Final = 2**63 - 2
 
 _PARAMETERS: Final = frozenset({"after", "since", "count", "format"})
 

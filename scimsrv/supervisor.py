@@ -24,6 +24,9 @@ log = logging.getLogger("scimsrv")
 #: Seconds in which a process begins to answer.
 _READY_SECONDS = 60.0
 
+#: SIGHUP came before there was a server.
+_early = threading.Event()
+
 
 def _nothing() -> None:
     """Nobody wants to know."""
@@ -156,7 +159,10 @@ def _at_a_terminal() -> bool:
 
 def run_here(server: Announcing, reserved: socket.socket) -> None:
     """Serve in this process until told to end. Raises ServeError when the application does not start."""
-    signal.signal(signal.SIGHUP, server.handle_exit if _at_a_terminal() else server.outdated)
+    hung_up = server.handle_exit if _at_a_terminal() else server.outdated
+    signal.signal(signal.SIGHUP, hung_up)
+    if _early.is_set():
+        hung_up(signal.SIGHUP, None)
     try:
         # uvicorn raises the signal again that stopped it, after the orderly end.
         with contextlib.suppress(KeyboardInterrupt):
@@ -167,6 +173,8 @@ def run_here(server: Announcing, reserved: socket.socket) -> None:
 
 def run_workers(supervisor: Workers) -> None:
     """Serve in processes of their own until told to end. Raises ServeError when the application does not start."""
+    if _early.is_set():
+        supervisor.signal_queue.append(signal.SIGHUP)
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise ServeError("The application did not start; the reason is above.")
@@ -198,12 +206,18 @@ def _run_until_told(server: uvicorn.Server, reserved: socket.socket, ended: thre
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn SIGTERM into what Ctrl-C does inside the block, and let neither disturb the tidying up behind it."""
+    """Turn SIGTERM into what Ctrl-C does inside the block, and let neither disturb the tidying behind it. SIGHUP before there is a server
+    that takes it is kept for it, and does not end the start."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    def keep(number: int, frame: FrameType | None) -> None:
+        _early.set()
+
+    _early.clear()
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, keep)
     try:
         yield
     finally:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import threading
 from typing import Any
 
 import pytest
 
 from scimsrv import supervisor
-from scimsrv.supervisor import Workers
+from scimsrv.supervisor import Announcing, Workers, interruptible, run_here
 
 
 class _Process:
@@ -85,3 +88,15 @@ def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPa
     for _ in range(3):
         workers.keep_subprocess_alive()
     assert workers.processes == before
+
+
+def test_whoever_is_told_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP while the server is being started does not end it, and is taken when there is one."""
+    told: list[bool] = []
+    monkeypatch.setattr(Announcing, "run", lambda self, _: told.append(self._stale))
+    for early in (True, False):
+        with interruptible(), socket.socket() as reserved:
+            if early:
+                os.kill(os.getpid(), signal.SIGHUP)
+            run_here(Announcing(None), reserved)  # type: ignore[arg-type]
+    assert told == [True, False]
