@@ -24,6 +24,9 @@ from tests.faults.measure import CLIENTS, LONG, SEED, kept, report, seconds
 from tests.processes import Served, serving
 from tests.wire.support import Client
 
+#: Kills after which one has to have met a request in progress.
+_KILLS = 40
+
 
 @asynccontextmanager
 async def working(clients: Sequence[Client], folder: Path, name: str) -> AsyncIterator[Load]:
@@ -90,7 +93,7 @@ async def test_killed_workers_and_supervisor(postgres: Machine, http: httpx.Asyn
         waits: list[float] = []
         async with working(clients, tmp_path, "killed-workers") as load:
             until = time.monotonic() + seconds(0.3)
-            while time.monotonic() < until:
+            while time.monotonic() < until or (len(waits) < _KILLS and not any(event.unknown for event in load.events)):
                 await asyncio.sleep(3 if LONG else 0.3)
                 os.kill(workers(served.process.pid)[0], signal.SIGKILL)
                 waits.append(await until_acknowledged(load, time.monotonic()))

@@ -185,7 +185,9 @@ async def _entries(server: Server, client: Client) -> int:
     await server.app.recorder.flush()
     log = (await activity.logs_of(server.app.pool.across(), [client.slug]))[client.slug]
     await activity.trim(server.app.pool.of(client.id), log)
-    number: int = await server.pool.fetchval("SELECT count(*) FROM activity WHERE tenant = $1", client.id)
+    number: int = await server.pool.fetchval(
+        "SELECT coalesce(sum(number + number_read), 0)::bigint FROM activity_batch WHERE tenant = $1", client.id
+    )
     return number
 
 
@@ -208,7 +210,7 @@ async def _aged(server: Server, days: int, kept: int) -> None:
     client = await server.tenant(activity_days=days)
     await client.new_user()
     await server.app.recorder.flush()
-    await server.pool.execute("UPDATE activity SET at = at - interval '10 days' WHERE tenant = $1", client.id)
+    await server.pool.execute("UPDATE activity_batch SET at = at - interval '10 days' WHERE tenant = $1", client.id)
     assert await _entries(server, client) == kept
 
 

@@ -65,7 +65,7 @@ def async_minds_accept() -> None:
     """A request is not taken from a client that accepts something else."""
     import scimsrv.preferring as preferring
 
-    everywhere(preferring.media_type_of, lambda fields: answer_type(fields.joined(b"accept")))
+    everywhere(preferring.media_type_of, lambda fields, _path: answer_type(fields.joined(b"accept")))
 
 
 @mutant

@@ -86,15 +86,16 @@ def headers(reply: Reply, **changes: str | None) -> Reply:
 def shown(edit: Callable[[Json], Json | None]) -> None:
     """Edit every representation of a resource; `edit` changes the object, or returns another."""
 
-    def made(original: Callable[..., bytes]) -> Callable[..., bytes]:
-        def resource(self: Renderer, *args: Any) -> bytes:
-            document = orjson.loads(original(self, *args))
+    def made(original: Callable[..., tuple[str, bytes]]) -> Callable[..., tuple[str, bytes]]:
+        def represented(self: Renderer, *args: Any) -> tuple[str, bytes]:
+            tag, whole = original(self, *args)
+            document = orjson.loads(whole)
             edited = edit(document)
-            return orjson.dumps(document if edited is None else edited)
+            return tag, orjson.dumps(document if edited is None else edited)
 
-        return resource
+        return represented
 
-    replace(Renderer, "resource", made)
+    replace(Renderer, "_represented", made)
 
 
 def listed(edit: Callable[[Json], Json | None]) -> None:
