@@ -47,7 +47,8 @@ _PAUSE: Final = 0.02
 
 _T = TypeVar("_T")
 
-_STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
+#: The status of an operation that is done, by its method.
+STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 
 #: Raises ScimError when the request may not go on: it is asked before each step, since a long request outlives rights.
 Authorise = Callable[[], Awaitable[None]]
@@ -461,7 +462,7 @@ class _Run:
         return self.ids[self.bulk.definers[bulk_id]]
 
     def _done(self, entry: Entry, version: int | None) -> None:
-        self.results[entry.index] = Result(entry, _STATUS[entry.method], self._location(entry), version)
+        self.results[entry.index] = Result(entry, STATUS[entry.method], self._location(entry), version)
 
     def _failed(self, entry: Entry, error: ScimError) -> None:
         self.errors += 1

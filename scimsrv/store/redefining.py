@@ -14,15 +14,13 @@ from scimsrv.protocol.bulk import Entry, Result
 from scimsrv.protocol.plan import Define
 from scimsrv.schema.redefinition import Subject
 from scimsrv.store.asynchronous import LostError
-from scimsrv.store.bulk import Authorise, Recorder
+from scimsrv.store.bulk import STATUS, Authorise, Recorder
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import Defined, define
 from scimsrv.store.joined import Joined, Repeated, one_transaction
 from scimsrv.store.scope import Scope
 
 log: Final = logging.getLogger("scimsrv.jobs")
-
-_STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 
 #: What a request comes to by the definitions that hold. Raises ScimError.
 Planned = Callable[[Scope], Define]
@@ -85,5 +83,5 @@ def _result(scope: Scope, entry: Entry, done: Defined) -> Result:
     name = done.redefinition.name
     path = f"Schemas/{name}" if done.redefinition.subject is Subject.SCHEMA else f"ResourceTypes/{quote(name)}"
     if done.definition is None:
-        return Result(entry, _STATUS[entry.method], f"{scope.base_url}/{path}", None)
-    return Result(entry, 202 if done.rekeyings else _STATUS[entry.method], f"{scope.base_url}/{path}", done.version)
+        return Result(entry, STATUS[entry.method], f"{scope.base_url}/{path}", None)
+    return Result(entry, 202 if done.rekeyings else STATUS[entry.method], f"{scope.base_url}/{path}", done.version)
