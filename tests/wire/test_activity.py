@@ -11,12 +11,11 @@ import orjson
 import pytest
 
 from scimsrv import recorder
-from scimsrv.store import activity, pool
-from scimsrv.store.failure import unavailable
+from scimsrv.store import activity
 from scimsrv.store.single import Single
 from tests.monitoring.test_canary import CANARY, _everything
-from tests.wire.admin_support import Admin, admin_api, admin_token, assert_problem
-from tests.wire.support import ENTERPRISE, GROUP, Client, Server, Starter, patch, user
+from tests.wire.admin_support import Admin, admin_api, assert_problem
+from tests.wire.support import ENTERPRISE, GROUP, Client, Server, patch, user
 
 ENTRA: Final = {"User-Agent": "Microsoft Azure AD provisioning"}
 OKTA: Final = {"User-Agent": "Okta SCIM Client 1.0.0"}
@@ -30,7 +29,7 @@ async def admin(server: Server) -> AsyncIterator[Admin]:
         yield made
 
 
-async def _log(server: Server, admin: Admin, client: Client, query: str = "") -> list[dict[str, Any]]:
+async def log_of(server: Server, admin: Admin, client: Client, query: str = "") -> list[dict[str, Any]]:
     """The tenant's entries, the oldest first."""
     await server.app.recorder.flush()
     answer = await admin.ask("GET", f"/tenants/{client.slug}/activity{query}")
@@ -39,7 +38,35 @@ async def _log(server: Server, admin: Admin, client: Client, query: str = "") ->
     return found[::-1]
 
 
-def _sentences(entries: list[dict[str, Any]]) -> list[str]:
+async def events_of(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
+    """The first events of a stream, read from the application itself: httpx's transport waits for the end of an answer."""
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert (message["status"], dict(message["headers"])[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")
+        else:
+            sent.put_nowait(message["body"])
+
+    async def receive() -> Any:
+        await asyncio.sleep(3_600)
+
+    headers = [(b"authorization", f"Bearer {admin.token}".encode()), *([(b"last-event-id", last.encode())] if last else [])]
+    path = f"/admin/v1/tenants/{client.slug}/activity/events"
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "root_path": "", "headers": headers}
+    scope |= {"query_string": b"" if after is None else f"after={after}".encode(), "scheme": "http", "server": ("admin.test", 80)}
+    task = asyncio.create_task(admin.app(scope, receive, send))
+    text = b""
+    async with asyncio.timeout(30):
+        while text.count(b"\ndata: ") < number:
+            text += await sent.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    blocks = [block for block in text.decode().split("\n\n") if "\ndata: " in block]
+    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+
+
+def sentences(entries: list[dict[str, Any]]) -> list[str]:
     return [one["sentence"] for one in entries]
 
 
@@ -78,8 +105,8 @@ async def test_what_entra_and_okta_do_in_sentences(server: Server, client: Clien
     await okta("PATCH", f"/Groups/{sales}", patch({"op": "replace", "value": {"id": sales, "displayName": "Sales EMEA"}}))
     await okta("DELETE", f"/Groups/{sales}")
     await okta("GET", f"/Groups/{sales}")
-    entries = await _log(server, admin, client)
-    assert _sentences(entries) == [
+    entries = await log_of(server, admin, client)
+    assert sentences(entries) == [
         "Entra ID looked for Users",
         "Entra ID created User Ana Lima",
         "Entra ID created User Ben Oyelaran",
@@ -110,8 +137,8 @@ async def test_what_entra_and_okta_do_in_sentences(server: Server, client: Clien
     assert refused["change"] is None
     said = {"operation": "update", "version": 2, "attributes": ["active"], "active": False}
     assert entries[5]["change"] == said | {"added": [], "removed": [], "added_in_all": 0, "removed_in_all": 0}
-    concerned = await _log(server, admin, client, "?user=ana%40example.com")
-    assert _sentences(concerned) == [
+    concerned = await log_of(server, admin, client, "?user=ana%40example.com")
+    assert sentences(concerned) == [
         *("Entra ID created User Ana Lima", "Entra ID added Ana Lima to Sales EMEA", "Entra ID deactivated Ana Lima"),
         *("Entra ID changed the extension enterprise of Ana Lima", "Entra ID removed Ana Lima from Sales EMEA"),
         "Okta was refused a new User: userName is already in use by another User (Ana Lima)",
@@ -128,7 +155,7 @@ async def test_what_entra_and_okta_do_in_sentences(server: Server, client: Clien
         (f"?until={datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", 0),
         (f"?since={datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", 20),
     ):
-        assert len(await _log(server, admin, client, query)) == number, query
+        assert len(await log_of(server, admin, client, query)) == number, query
     first = (await admin.ask("GET", f"/tenants/{client.slug}/activity?count=15")).json()
     second = (await admin.ask("GET", f"/tenants/{client.slug}/activity?count=15&before={first['next']}")).json()
     assert (first["activity"] + second["activity"])[::-1] == entries
@@ -143,11 +170,11 @@ async def test_each_of_many_changes_of_one_resource_is_told(server: Server, clie
     for number in range(25):
         await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "active", "value": bool(number % 2)})
     said = [f"test 1 {'activated' if number % 2 else 'deactivated'} Ada" for number in range(25)]
-    entries = await _log(server, admin, client)
-    assert _sentences(entries)[1:] == said
+    entries = await log_of(server, admin, client)
+    assert sentences(entries)[1:] == said
     assert [one["change"]["version"] for one in entries] == list(range(1, 27))
-    assert await _log(server, admin, client, "?user=ada&count=7") == entries[-7:]
-    seen = [orjson.loads(one["data"])["number"] for one in await _events(admin, client, 26, after=0)]
+    assert await log_of(server, admin, client, "?user=ada&count=7") == entries[-7:]
+    seen = [orjson.loads(one["data"])["number"] for one in await events_of(admin, client, 26, after=0)]
     assert seen == [one["number"] for one in entries]
 
 
@@ -169,7 +196,7 @@ async def test_operations_of_a_bulk_request_are_entries_of_their_own(server: Ser
     bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
     answer = await client.request("POST", "/Bulk", bulk, headers={"X-Request-Id": "a-bulk-request-1"} | OKTA)
     assert [one["status"] for one in answer.json()["Operations"]] == ["201", "201", "200", "400", "409"]
-    entries = await _log(server, admin, client, "?request=a-bulk-request-1")
+    entries = await log_of(server, admin, client, "?request=a-bulk-request-1")
     assert [(one["operation"], one["sentence"]) for one in entries] == [
         (1, "Okta created User Ben"),
         (2, "Okta created Group All"),
@@ -188,9 +215,9 @@ async def test_a_change_is_told_of_the_request_that_made_it(server: Server, clie
     operation = {"method": "PATCH", "path": f"/Users/{ada['id']}", "data": patch(same | {"value": "Prof"})}
     bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [operation] * 3}
     await client.post("/Bulk", bulk)
-    entries = await _log(server, admin, client)
+    entries = await log_of(server, admin, client)
     assert [one["change"]["version"] for one in entries if one["change"] is not None] == list(range(1, 8))
-    assert _sentences(entries)[-3:] == ["test 1 changed title of Ada", *["test 1 changed nothing of Ada"] * 2]
+    assert sentences(entries)[-3:] == ["test 1 changed title of Ada", *["test 1 changed nothing of Ada"] * 2]
 
 
 async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server, client: Client, admin: Admin) -> None:
@@ -200,13 +227,13 @@ async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server,
     assert accepted.status_code == 202
     txn = accepted.headers["location"].rpartition("/")[2]
     async with asyncio.timeout(60):
-        while not (found := await _log(server, admin, client, f"?request={txn}")):
+        while not (found := await log_of(server, admin, client, f"?request={txn}")):
             await asyncio.sleep(0.05)
     assert [(one["sentence"], one["change"]["operation"]) for one in found] == [("test 1 created User Ada", "create")]
-    assert _sentences(await _log(server, admin, client))[0] == "Okta asked for a new User, which is carried out later"
+    assert sentences(await log_of(server, admin, client))[0] == "Okta asked for a new User, which is carried out later"
     ben = await client.request("POST", "/Users", user("ben", displayName="Ben"), headers={"Prefer": "respond-async, wait=20"} | OKTA)
     assert ben.status_code == 201
-    found = [one for one in await _log(server, admin, client) if one["resource"] and one["resource"]["id"] == ben.json()["id"]]
+    found = [one for one in await log_of(server, admin, client) if one["resource"] and one["resource"]["id"] == ben.json()["id"]]
     assert {(one["client"], one["sentence"], one["change"] is None) for one in found} == {
         ("other", "test 1 created User Ben", False),
         ("okta", "Okta asked for a new User, which is carried out later", True),
@@ -241,7 +268,7 @@ async def test_who_was_not_let_in_and_why(server: Server, client: Client, admin:
     for token in (expired, "scs_abcdef_" + "x" * 43 + "_000000", other.token, None):
         await client.with_token(token).request("GET", "/Users", headers=ENTRA)
     await client.with_token(await server.token(client, "scim:read")).request("POST", "/Users", user(), headers=ENTRA)
-    entries = await _log(server, admin, client)
+    entries = await log_of(server, admin, client)
     assert [(one["reason"], one["outcome"]) for one in entries] == [
         *(("bearer_expired", "denied"), ("bearer_unknown", "denied"), ("tenant_mismatch", "notfound"), ("bearer_missing", "denied")),
         ("forbidden", "denied"),
@@ -250,7 +277,7 @@ async def test_who_was_not_let_in_and_why(server: Server, client: Client, admin:
     assert entries[4]["sentence"] == "Entra ID was refused a new User: The token needs the scope scim or scim:write"
     for _ in range(2 * recorder.DENIED):
         await client.with_token(expired).get("/Users")
-    assert len(await _log(server, admin, client)) == recorder.DENIED + 1
+    assert len(await log_of(server, admin, client)) == recorder.DENIED + 1
 
 
 async def test_nothing_that_a_client_wrote_is_stored(server: Server, client: Client, admin: Admin) -> None:
@@ -277,8 +304,8 @@ async def test_what_a_client_calls_its_resources_is_not_stored(server: Server, c
     assert (await client.request("POST", "/Users", user("ben"), headers=asked)).status_code == 202
     for path in ("/Users/ana@example.com", "/Schemas/ana@example.com", "/.requests/ana@example.com"):
         assert (await client.request("OPTIONS", path)).status_code == 204
-    entries = await _log(server, admin, client)
-    assert _sentences(entries)[1] == "test 1 changed title of Ana"
+    entries = await log_of(server, admin, client)
+    assert sentences(entries)[1] == "test 1 changed title of Ana"
     assert "ana@example.com" not in orjson.dumps(entries).decode()
     assert [one["resource"] for one in entries if one["status"] == 202] == [None, None]
 
@@ -289,10 +316,10 @@ async def test_an_erased_person_leaves_nothing(server: Server, client: Client, a
     group = await client.new_group(ada["id"], ben["id"], displayName="All")
     await client.patch(f"/Groups/{group['id']}", {"op": "remove", "path": f'members[value eq "{ada["id"]}"]'})
     await client.post("/Users", user("ADA"))
-    assert len(await _log(server, admin, client, f"?user={ada['id']}")) == 3
+    assert len(await log_of(server, admin, client, f"?user={ada['id']}")) == 3
     await client.delete(f"/Users/{ada['id']}")
     assert (await admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})).status_code == 200
-    entries = await _log(server, admin, client)  # with the deletion, which was in the queue
+    entries = await log_of(server, admin, client)  # with the deletion, which was in the queue
     assert ada["id"] not in orjson.dumps(entries).decode()
     assert len(entries) == 3
 
@@ -304,250 +331,4 @@ async def test_what_is_written_long_after_an_erasure(server: Server, client: Cli
     await client.delete(f"/Users/{ada['id']}")
     assert (await admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})).status_code == 200
     await server.pool.execute("UPDATE activity_head SET erased_at = now() - interval '2 minutes' WHERE tenant = $1", client.id)
-    assert await _log(server, admin, client) == []
-
-
-async def test_bounds_in_rows_and_time(server: Server, admin: Admin) -> None:
-    """What is beyond the tenant's bounds goes; reads push no change out; without rows there is no log."""
-    client = await server.tenant(activity_rows=5, activity_days=2)
-    for number in range(4):
-        await client.new_user(f"u{number}")
-    for _ in range(3):
-        for _ in range(4):
-            await client.get("/Users")
-        await server.app.recorder.flush()
-    log = (await activity.logs_of(server.app.pool.across(), [client.slug]))[client.slug]
-    await activity.trim(server.app.pool.of(client.id), log)
-    assert [one["op"] for one in await _log(server, admin, client)] == ["create"] * 4 + ["search"] * 5
-    for _ in range(3):
-        await client.new_user()
-    await server.app.recorder.flush()
-    await activity.trim(server.app.pool.of(client.id), log)
-    assert sorted(one["op"] for one in await _log(server, admin, client)) == ["create"] * 5 + ["search"] * 5
-    age = """UPDATE activity_batch SET at = at - interval '3 days',
-        reads = ARRAY(SELECT replace(one, '"at":', '"at":-') FROM unnest(reads) one),
-        entries = ARRAY(SELECT replace(one, '"at":', '"at":-') FROM unnest(entries) one) WHERE tenant = $1 AND last <= 16"""
-    await server.pool.execute(age, client.id)
-    assert len(await _log(server, admin, client)) == 3
-    await server.app.recorder._sweep()
-    assert await server.pool.fetchval("SELECT sum(number + number_read) FROM activity_batch WHERE tenant = $1", client.id) == 3
-    off = await server.tenant(activity_rows=0)
-    await off.new_user()
-    assert await _log(server, admin, off) == []
-
-
-async def test_requests_go_on_when_nothing_can_be_written(
-    start: Starter, server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the table locked, and with the queue full, requests are answered; what is lost is counted."""
-    lost: list[Any] = []
-    monkeypatch.setattr(recorder, "observe", lost.append)
-    async with server.pool.acquire() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE activity_batch IN ACCESS EXCLUSIVE MODE")
-        await client.new_user()
-        writing = asyncio.create_task(server.app.recorder.flush())
-        await asyncio.sleep(0)
-        for _ in range(3):
-            await client.new_user()
-    await writing
-    assert (len(await _log(server, admin, client)), lost) == (4, [])
-    monkeypatch.setattr(recorder, "MOST", 2)
-    async with server.app.recorder._flushing:  # so that nothing is written meanwhile
-        for _ in range(5):
-            await client.new_user()
-    assert [(one.reason, one.number) for one in lost] == [("full", 1)] * 3
-    await server.app.recorder.flush()
-    await server.pool.execute("ALTER TABLE activity_batch RENAME TO gone")
-    try:
-        lost.clear()
-        await client.new_user()
-        await server.app.recorder.flush()
-        assert [(one.reason, one.number) for one in lost] == [("database", 1)]
-    finally:
-        await server.pool.execute("ALTER TABLE gone RENAME TO activity_batch")
-    async with start() as other:
-        made = await other.tenant()
-        await made.new_user()
-    assert await server.pool.fetchval("SELECT sum(number) FROM activity_batch WHERE tenant = $1", made.id) == 1  # written when it stopped
-
-
-async def test_entries_wait_while_the_database_is_busy(
-    start: Starter, server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A statement that runs out of time costs no entry: what waits is written in order when the database takes it, and it is said once
-    what went wrong."""
-    lost: list[Any] = []
-    monkeypatch.setattr(recorder, "observe", lost.append)
-    monkeypatch.setattr(pool, "STATEMENT_TIMEOUT", 1.0)
-    async with start() as other:
-        made = await other.tenant()
-        async with server.pool.acquire() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE activity_batch IN ACCESS EXCLUSIVE MODE")
-            assert (await _bulk(made, 3)).status_code == 200
-            await other.app.recorder.flush()
-            await made.new_user("later")
-        found = await _log(other, admin, made)
-    assert ([one["operation"] for one in found], lost) == ([1, 2, 3, None], [])
-    said = [record.getMessage() for record in caplog.records if record.name == "scimsrv.activity"]
-    assert said == [
-        "3 entries of the log of requests wait until the database takes them (UNAVAILABLE, TimeoutError)",
-        "entries of the log of requests are written again",
-    ]
-
-
-async def test_what_waits_is_bounded(server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what a tenant's log has room for, and by a number of entries of all tenants, however many a bulk request has."""
-    lost: list[Any] = []
-    monkeypatch.setattr(recorder, "observe", lost.append)
-    monkeypatch.setattr(recorder, "MOST", 8)
-    client, small = await server.tenant(), await server.tenant(activity_rows=1)
-    flush = server.app.recorder.flush
-
-    async def refused(*_: Any) -> None:
-        raise unavailable()
-
-    with monkeypatch.context() as busy:
-        busy.setattr(activity, "add", refused)
-        await _bulk(small, 3)
-        await flush()
-        await _bulk(client, 3)
-        await flush()
-        await _bulk(client, 4)
-        assert [(one.reason, one.number) for one in lost] == [("full", 4)]
-        await client.new_user()
-        await flush()
-    await flush()
-    assert [one["operation"] for one in await _log(server, admin, small)] == [2, 3]
-    assert [one["operation"] for one in await _log(server, admin, client)] == [1, 2, 3, None]
-    assert server.app.recorder._held == 0
-
-
-async def test_reads_of_a_batch_push_no_change_out(server: Server, admin: Admin) -> None:
-    """However small a log is, each kind gets its room in it."""
-    client = await server.tenant(activity_rows=10)
-    await _bulk(client, 5)
-    for _ in range(recorder.READS):
-        await client.get("/Users")
-    assert [one["op"] for one in await _log(server, admin, client)] == ["create"] * 5 + ["search"] * 20
-
-
-async def _bulk(client: Client, number: int) -> Any:
-    """The answer to a bulk request that creates so many users."""
-    operations = [{"method": "POST", "path": "/Users", "bulkId": f"b{one}", "data": user()} for one in range(number)]
-    return await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
-
-
-async def test_an_entry_that_cannot_be_made_does_not_end_the_log(
-    server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is wrong with one request is counted and costs its batch, not the entries of all that come later."""
-    lost: list[Any] = []
-    monkeypatch.setattr(recorder, "observe", lost.append)
-    with monkeypatch.context() as broken:
-        broken.setattr(recorder, "client_of", lambda _: 1 / 0)
-        await client.request("POST", "/Users", user(), headers={"User-Agent": "never seen before"})
-        await server.app.recorder.flush()
-    assert [(one.reason, one.number) for one in lost] == [("database", 1)]
-    await client.new_user()
-    assert len(await _log(server, admin, client)) == 1
-
-
-async def test_following_sees_what_another_server_wrote(start: Starter, server: Server, client: Client, admin: Admin) -> None:
-    """Events come in the order of their numbers, from any server, and a stream is taken up behind the last of them."""
-    follower = admin.app.pool
-    async with start() as other:
-        there = Client(other.http, client.slug, client.id, client.token)
-        await client.new_user("ada", displayName="Ada")
-        await there.new_user("ben", displayName="Ben")
-        await asyncio.gather(other.app.recorder.flush(), server.app.recorder.flush())
-        await there.new_user("cyd", displayName="Cyd")
-        await other.app.recorder.flush()
-    assert follower is not None
-    seen = await _events(admin, client, 3, after=0)
-    assert [int(one["id"]) for one in seen] == [1, 2, 3]
-    assert {orjson.loads(one["data"])["sentence"].rpartition(" ")[2] for one in seen} == {"Ada", "Ben", "Cyd"}
-    rest = await _events(admin, client, 1, last=seen[1]["id"])
-    assert rest == seen[2:]
-
-
-async def test_following_looks_through_nothing_twice(server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where none of the entries is what is sought, the next look begins behind them."""
-    looks: list[int] = []
-    found = activity.list_entries
-
-    async def looked(*given: Any, **how: Any) -> Any:
-        looks.append(given[2].after)
-        return await found(*given, **how)
-
-    monkeypatch.setattr(activity, "list_entries", looked)
-    for _ in range(3):
-        await client.new_user()
-    await server.app.recorder.flush()
-    following = asyncio.create_task(admin.ask("GET", f"/tenants/{client.slug}/activity/events?after=0&group=nobody"))
-    async with asyncio.timeout(30):
-        while len(looks) < 2:
-            await asyncio.sleep(0.05)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    assert looks[:2] == [0, 3]
-
-
-@pytest.mark.parametrize("last", ["99999999999999999999", "9" * 5_000])
-async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin: Admin, last: str) -> None:
-    """A client that comes back with what no entry has begins with what was asked for."""
-    await client.new_user("ada", displayName="Ada")
-    assert len(await _events(admin, client, 1, after=0, last=last)) == 1
-
-
-async def test_a_stream_ends_with_the_token(server: Server, client: Client, admin: Admin) -> None:
-    """Whoever follows is asked for the token again and again; HEAD is answered at once."""
-    path = f"/tenants/{client.slug}/activity/events"
-    assert (await admin.ask("HEAD", path)).headers["content-type"] == "text/event-stream; charset=utf-8"
-    other = admin.with_token(await admin_token(server.pool, server.settings, ["admin:read"]))
-    following = asyncio.create_task(other.ask("GET", path))
-    async with asyncio.timeout(60):
-        while not admin.app._followers:
-            await asyncio.sleep(0.01)
-        await server.pool.execute("DELETE FROM admin_credential WHERE kid = $1", str(other.token).split("_")[1])
-        answer = await following
-    assert (answer.status_code, answer.content) == (200, b"retry: 2000\n\n")
-    assert admin.app._followers == 0
-
-
-async def test_many_that_begin_to_follow_at_once(server: Server, client: Client, admin: Admin) -> None:
-    """More than the API has connections: none of them waits for another's, so that nobody else is kept waiting."""
-    streams = [asyncio.create_task(_events(admin, client, 1)) for _ in range(12)]
-    async with asyncio.timeout(15):
-        while not all(one.done() for one in streams):
-            await client.new_user()
-            await server.app.recorder.flush()
-            await asyncio.sleep(0.1)
-    assert {len(one.result()) >= 1 for one in streams} == {True}
-
-
-async def _events(admin: Admin, client: Client, number: int, *, after: int | None = None, last: str = "") -> list[dict[str, str]]:
-    """The first events of a stream, read from the application itself: httpx's transport waits for the end of an answer."""
-    sent: asyncio.Queue[bytes] = asyncio.Queue()
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            assert (message["status"], dict(message["headers"])[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")
-        else:
-            sent.put_nowait(message["body"])
-
-    async def receive() -> Any:
-        await asyncio.sleep(3_600)
-
-    headers = [(b"authorization", f"Bearer {admin.token}".encode()), *([(b"last-event-id", last.encode())] if last else [])]
-    path = f"/admin/v1/tenants/{client.slug}/activity/events"
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "root_path": "", "headers": headers}
-    scope |= {"query_string": b"" if after is None else f"after={after}".encode(), "scheme": "http", "server": ("admin.test", 80)}
-    task = asyncio.create_task(admin.app(scope, receive, send))
-    text = b""
-    async with asyncio.timeout(30):
-        while text.count(b"\ndata: ") < number:
-            text += await sent.get()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    blocks = [block for block in text.decode().split("\n\n") if "\ndata: " in block]
-    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    assert await log_of(server, admin, client) == []
