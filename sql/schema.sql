@@ -187,7 +187,7 @@ CREATE TABLE resource (
     document  text        NOT NULL,
     search    jsonb       NOT NULL,
     PRIMARY KEY (tenant, id)
-);
+) WITH (toast_tuple_target = 4080);
 
 CREATE INDEX resource_by_type ON resource (tenant, type, id);
 
