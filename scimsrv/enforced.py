@@ -14,6 +14,7 @@ def limits_of(settings: Settings) -> Limits:
         bulk_operations=settings.max_operations,
         page=settings.max_page,
         default_page=settings.default_page,
+        page_bytes=settings.max_page_bytes,
         cursor_seconds=settings.cursor_timeout,
         token_rate=settings.token_rate,
         token_burst=settings.token_burst,

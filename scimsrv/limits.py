@@ -29,6 +29,7 @@ class Limits:
     projected_names: int = 100
     page: int = 1_000
     default_page: int = 100
+    page_bytes: int = 8 * 1024 * 1024
     cursor_seconds: int = 3_600
     password_min: int = 8
     password_bytes: int = 1_024

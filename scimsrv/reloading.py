@@ -15,7 +15,7 @@ log: Final = logging.getLogger("scimsrv")
 #: The settings that are taken over: log, certificates, hosts of issuers' keys, limits. All others need a new start.
 RELOADED: Final = (
     *("log_level", "tls_cert", "tls_key", "jwks_hosts", "concurrency"),
-    *("max_body", "max_search_body", "max_operations", "max_page", "default_page"),
+    *("max_body", "max_search_body", "max_operations", "max_page", "default_page", "max_page_bytes"),
     *("token_rate", "token_burst", "tenant_rate", "tenant_burst", "rate_patience", "tenant_requests", "tenant_searches"),
 )
 

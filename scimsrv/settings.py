@@ -67,6 +67,9 @@ class Settings(BaseModel):
     max_operations: int = Field(default=1000, ge=1, le=100_000, description="most operations in a bulk request")
     max_page: int = Field(default=1000, ge=1, le=100_000, description="most resources in one page")
     default_page: int = Field(default=100, ge=1, description="resources in a page when the client names no count")
+    max_page_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="most bytes of resources in one page, which has one of any size"
+    )
     cursor_timeout: int = Field(default=3600, ge=1, description="seconds that a client has between two pages of a list read by cursor")
     token_rate: int = Field(
         default=1000, ge=1, description="requests per second of one token; a search counts as two, a bulk request as many"

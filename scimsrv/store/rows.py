@@ -22,7 +22,12 @@ from scimsrv.store.scope import Scope
 #: Times as they are served.
 COLUMNS: LiteralString = """r.id, r.type, r.version,
 to_char(r.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
-to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modified, r.document"""
+to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modified, """
+
+#: Where many are read at once, a document with more bytes than this, and backlinks whose ids have more, are left out.
+_LIGHT: LiteralString = "16384"
+
+_LIGHT_DOCUMENT: LiteralString = "CASE WHEN octet_length(r.document) <= " + _LIGHT + " THEN r.document END AS document"
 
 
 def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
@@ -54,25 +59,36 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
 #: be quoted in a URL may have a blank in it.
 _ASK: Final = "?"
 
-#: The number of the first of their columns in a row of `columns`.
-_FIRST: Final = 8
+#: Stands for ids that were left out, since there are so many.
+LEFT_OUT: Final = "*"
+
+#: The numbers of columns in a row of `columns`: the document, the links, and the first of the backlinks.
+DOCUMENT: Final = 5
+LINKS: Final = 6
+FIRST: Final = 8
 
 _BACKLINKS: Final[tuple[LiteralString, ...]] = tuple(f"backlink{number}" for number in range(100))
 
-_SOURCES: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' ELSE string_agg(l.source, ' ') END FROM (
+_SOURCES: LiteralString = """(SELECT CASE WHEN bool_or(l.ask) THEN '?' {light}ELSE string_agg(l.source, ' ') END FROM (
 SELECT {distinct}ref.source, (SELECT EXISTS (SELECT FROM unusual_reference u WHERE u.tenant = $1)) AND (ref.source ~ '[^A-Za-z0-9-]'
   OR EXISTS (SELECT FROM reference above WHERE above.tenant = $1 AND above.target = ref.source AND {above})) AS ask
 FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER BY ref.source) l)"""
 
 
-def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments) -> LiteralString:
+#: The limit on them, where there is one: the text is put together once, however often it stands here.
+_LIGHT_SOURCES: LiteralString = "WHEN octet_length(string_agg(l.source, ' ')) > " + _LIGHT + " THEN '*' "
+
+
+def backlink_columns(
+    shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, light: bool = False
+) -> LiteralString:
     """The columns for the direct elements of the backlinks that the views show, and for the state of names; each with a comma before
     it."""
     number_of_places = max(len(view.backlinks) for _, view in shown)
     text: LiteralString = ", " + NAMING + " AS naming" if number_of_places else ""
     for number in range(number_of_places):
         held = [(schema, view.backlinks[number]) for schema, view in shown if number < len(view.backlinks)]
-        cases = [(schema, _sources(schema, place, catalog, args)) for schema, place in held]
+        cases = [(schema, _sources(schema, place, catalog, args, light=light)) for schema, place in held]
         if len(shown) == 1:
             column = cases[0][1]
         else:
@@ -82,24 +98,35 @@ def backlink_columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Cat
     return text
 
 
-def _sources(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments) -> LiteralString:
+def _sources(schema: EffectiveSchema, place: Resolved, catalog: Catalog, args: Arguments, *, light: bool) -> LiteralString:
     links = catalog.links_behind(schema, place)
     distinct: LiteralString = "DISTINCT " if len(links) > 1 else ""  # what refers by two attributes is shown once
     return (
         _SOURCES.replace("{distinct}", distinct)
+        .replace("{light}", _LIGHT_SOURCES if light else "")
         .replace("{above}", one_of("above.attribute", links, args))
         .replace("{links}", one_of("ref.attribute", links, args))
     )
 
 
-def columns(shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None) -> LiteralString:
-    """What a read selects of `resource r`; the rows are for `resources`."""
-    return COLUMNS + ", " + links_column(shown, args, most=most) + " AS links" + backlink_columns(shown, catalog, args)
+def columns(
+    shown: Sequence[tuple[EffectiveSchema, View]], catalog: Catalog, args: Arguments, *, most: int | None = None, light: bool = False
+) -> LiteralString:
+    """What a read selects of `resource r`; the rows are for `resources`, or with `light` for a page."""
+    return (
+        COLUMNS + (_LIGHT_DOCUMENT if light else "r.document")
+        + ", " + links_column(shown, args, most=most) + " AS links"
+        + backlink_columns(shown, catalog, args, light=light)
+    )  # fmt: skip
 
 
-async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) -> list[Stored]:
+class TooManyAboveError(Exception):
+    """More refers to the resources, directly and indirectly, than may be read at once."""
+
+
+async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], *, above: int | None = None) -> list[Stored]:
     """The resources in rows of `columns`. Another statement is needed only for names that are not known, and where a group is itself a
-    member of something, to climb on."""
+    member of something, to climb on. Raises TooManyAboveError where more than `above` is found by climbing."""
     named = [(row, view) for row, view in rows if view.backlinks]
     shown = await _named(conn, scope, named) if named else {}
     by_name = scope.catalog.by_name
@@ -113,7 +140,7 @@ async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]
         linked, gone = (_NOTHING, _NOTHING) if links is None else _linked(links)
         found.append(Stored(by_name[type_], id_, version, created, modified, document, linked, (), "", ready, gone=gone))
     if nested:
-        await _climb(conn, scope, found, nested)
+        await _climb(conn, scope, found, nested, above)
     return found
 
 
@@ -147,7 +174,7 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
         if view is not last:
             last = view
             of = [known.elements(place, scope.catalog, scope.base_url).__getitem__ for place in view.backlinks]
-            shown_in = [(number, place, element) for number, (place, element) in enumerate(zip(view.backlinks, of, strict=True), _FIRST)]
+            shown_in = [(number, place, element) for number, (place, element) in enumerate(zip(view.backlinks, of, strict=True), FIRST)]
         for number, place, element in shown_in:
             sources = row[number]
             if sources is None:
@@ -173,13 +200,17 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
     return shown
 
 
-async def _climb(conn: Queries, scope: Scope, found: list[Stored], nested: Mapping[int, View]) -> None:
+async def _climb(conn: Queries, scope: Scope, found: list[Stored], nested: Mapping[int, View], most: int | None) -> None:
     """Put everything above the resources into them."""
     args = Arguments([scope.tenant, [found[number].id for number in nested]])
     views = {found[number].schema.name: (found[number].schema, view) for number, view in nested.items()}
     parts = [_above(schema, place, scope.catalog, args) for schema, view in views.values() for place in view.backlinks]
+    limit: LiteralString = "" if most is None else " LIMIT " + args.add(most + 1) + "::bigint"
+    rows = await conn.fetch(" UNION ALL ".join(parts) + limit, *args.values)
+    if most is not None and len(rows) > most:
+        raise TooManyAboveError
     elements: dict[str, dict[str, list[Linked]]] = {}
-    for row in await conn.fetch(" UNION ALL ".join(parts), *args.values):
+    for row in rows:
         element = Linked(row["source"], row["type"], row["display"], row["kind"])
         elements.setdefault(row["id"], {}).setdefault(row["attribute"], []).append(element)
     for number in nested:

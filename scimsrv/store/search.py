@@ -11,7 +11,7 @@ from scimsrv.schema.project import View
 from scimsrv.schema.semantics import Op
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments
-from scimsrv.store.pool import Queries
+from scimsrv.store.page import fitting
 from scimsrv.store.read import HELD_IN_LIST, with_streams
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
@@ -40,25 +40,35 @@ def asks_for_one(plan: Query) -> bool:
 
 
 async def _searched(scope: Scope, plan: Query, made: Statement) -> Page:
+    cursor = plan.cursor
+    backwards = cursor is not None and cursor.backwards
     async with scope.pool.acquire() as conn:
         rows = await conn.fetch(made.text, *made.arguments)
-        found, cursors = _page(plan, [row for row in rows if row["id"] is not None])
-        return Page(rows[0]["total"], plan.start, await _resources(scope, conn, plan, found), cursors)
+        on_page, more = _on_page(plan, [row for row in rows if row["id"] is not None])
+        views = {target.schema.name: (target.schema, target.view) for target in plan.targets}
+        kept, found = await fitting(scope, conn, on_page, views, backwards=backwards)
+    shown = _shown(scope, plan, found)
+    return Page(rows[0]["total"], plan.start, shown, _cursors(cursor, kept, more=more or len(kept) < len(on_page)))
 
 
-def _page(plan: Query, rows: list[Any]) -> tuple[list[Any], Cursors | None]:
-    """The rows of the page, of which a cursor query reads one more, and where its neighbours begin."""
+def _on_page(plan: Query, rows: list[Any]) -> tuple[list[Any], bool]:
+    """The rows of the page, of which a cursor query reads one more, and whether there is that one."""
     cursor = plan.cursor
     if cursor is None or plan.count == 0:
-        return rows, None if cursor is None else Cursors(cursor.binding, None, None)
-    more = len(rows) > plan.count
-    rows = rows[-plan.count :] if cursor.backwards else rows[: plan.count]
+        return rows, False
+    return (rows[-plan.count :] if cursor.backwards else rows[: plan.count]), len(rows) > plan.count
+
+
+def _cursors(cursor: Cursor | None, rows: list[Any], *, more: bool) -> Cursors | None:
+    """Where the neighbours of a page with these rows begin; there are `more` behind it, or before it when it was read backwards."""
+    if cursor is None:
+        return None
     if not rows:
-        return rows, Cursors(cursor.binding, None, None)
+        return Cursors(cursor.binding, None, None)
     first, last = _position(rows[0]), _position(rows[-1])
     if cursor.backwards:
-        return rows, Cursors(cursor.binding, last, first if more else None)
-    return rows, Cursors(cursor.binding, last if more else None, first if cursor.position is not None else None)
+        return Cursors(cursor.binding, last, first if more else None)
+    return Cursors(cursor.binding, last if more else None, first if cursor.position is not None else None)
 
 
 def _position(row: Any) -> Position:
@@ -66,9 +76,8 @@ def _position(row: Any) -> Position:
     return Position(None if key is None else str(key), row["id"])
 
 
-async def _resources(scope: Scope, conn: Queries, plan: Query, rows: list[Any]) -> tuple[tuple[Stored, View], ...]:
+def _shown(scope: Scope, plan: Query, found: list[Stored]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    found = await resources(conn, scope, [(row, views[row["type"]]) for row in rows])
     return tuple((with_streams(scope, resource, HELD_IN_LIST), views[resource.schema.name]) for resource in found)
 
 
@@ -101,4 +110,5 @@ async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare)
     rows = await scope.pool.fetch(made[0], scope.tenant, target.schema.name, sought.place.key, str(sought.key), *made[1])
     on_page = rows if plan.start == 1 and plan.count > 0 else []
     cursors = None if plan.cursor is None else Cursors(plan.cursor.binding, None, None)
-    return Page(len(rows), plan.start, await _resources(scope, scope.pool, plan, on_page), cursors)
+    found = await resources(scope.pool, scope, [(row, target.view) for row in on_page])
+    return Page(len(rows), plan.start, _shown(scope, plan, found), cursors)

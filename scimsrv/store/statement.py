@@ -60,7 +60,9 @@ def statement(scope: Scope, plan: Query) -> Statement:
     if plan.count == 0:
         with_: LiteralString = "WITH " + ids.matched if ids.matched else ""
         return Statement(with_ + "SELECT NULL AS id, (" + ids.total + ") AS total", build.args.values, build.unindexed)
-    selected = columns([(target.schema, target.view) for target in plan.targets], scope.catalog, build.args, most=HELD_IN_LIST + 1)
+    selected = columns(
+        [(target.schema, target.view) for target in plan.targets], scope.catalog, build.args, most=HELD_IN_LIST + 1, light=True
+    )
     backwards: LiteralString = " DESC" if build.descending else ""
     order: LiteralString = ("p.k" + build.direction(build.descending) + ", " if build.sorted else "") + "p.id" + backwards
     rows: LiteralString = (

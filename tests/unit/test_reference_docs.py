@@ -169,6 +169,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("names in `attributes`, in `excludedAttributes`", f"{_D.projected_names}", "400 `invalidValue`", "", "projected_names"),
     ("resources in a page", f"{_D.page:,}", "a page of so many", "max_page", "page"),
     ("resources in a page without `count`", f"{_D.default_page}", "a page of so many", "default_page", "default_page"),
+    ("bytes of the resources in a page", f"{_D.page_bytes:,}", "a page of fewer; it has one of any size", "max_page_bytes", "page_bytes"),
     ("time between two pages by cursor", f"{_D.cursor_seconds:,} s", "400 `expiredCursor`", "cursor_timeout", "cursor_seconds"),
     (
         "a filter, a path",
@@ -292,6 +293,7 @@ _MET: Final = {
     "names in `attributes`, in `excludedAttributes`": "tests/wire/test_limits.py::test_number_of_names",
     "resources in a page": "tests/wire/test_limits.py::test_a_tenants_own_limits",
     "resources in a page without `count`": "tests/wire/test_cursor_paging.py::test_the_page_size_without_count",
+    "bytes of the resources in a page": "tests/wire/test_page_bytes.py::test_nothing_is_passed_over",
     "time between two pages by cursor": "tests/wire/test_cursor_paging.py::test_expiry",
     "a filter, a path": "tests/wire/test_limits.py::test_filters",
     "a password": "tests/wire/test_secrets.py::test_what_a_password_may_be",
