@@ -19,7 +19,7 @@ from scimsrv.schema import document
 from scimsrv.schema.aside import split
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.effective import Resolved
+from scimsrv.schema.effective import EffectiveSchema, Expiring, Resolved
 from scimsrv.schema.project import View, project
 from scimsrv.schema.redefinition import Subject
 from scimsrv.schema.semantics import instant
@@ -51,6 +51,8 @@ class Renderer:
     catalog: Catalog
     links: Callable[[Cursors], Mapping[str, str]]
     at: datetime
+    #: What `meta` begins with and where it is located, by the name of the type.
+    _made: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def reply(self, outcome: Outcome) -> Reply:
         """The answer to a request that succeeded."""
@@ -81,10 +83,9 @@ class Renderer:
                 return Reply(200, orjson.dumps(answer), headers)
         assert_never(outcome)
 
-    def _at_moment(self, stored: Stored) -> Stored:
+    def _at_moment(self, stored: Stored, expiring: Expiring) -> Stored:
         """The resource with what has passed by now. Only a document that says when something passes is read for it."""
-        expiring = stored.schema.expiring
-        if expiring is None or f'"{expiring.until.attribute.name}":' not in stored.document:
+        if f'"{expiring.until.attribute.name}":' not in stored.document:
             return stored
         whole = orjson.loads(stored.document)
         held, until = document.get(whole, expiring.place), document.get(whole, expiring.until)
@@ -108,16 +109,21 @@ class Renderer:
     def _meta(self, stored: Stored, tag: str) -> str:
         """The text of `meta`. Names of types, endpoints and base URLs come from schemas and settings; of each there is one text for all
         of a list."""
-        key = ("meta", self.base_url, stored.schema.name)
+        schema, id_ = stored.schema, stored.id
+        head, place = self._made.get(schema.name) or self._beginning(schema)
+        if not is_plain(id_):
+            id_ = quote(id_, safe="")
+        return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{id_}","version":"W/\\"{tag[3:-1]}\\""}}'
+
+    def _beginning(self, schema: EffectiveSchema) -> tuple[str, str]:
+        key = ("meta", self.base_url, schema.name)
         made: tuple[str, str] | None = self.catalog.statements.get(key)
         if made is None:
-            name = orjson.dumps(stored.schema.name).decode()
-            made = (f'{{"resourceType":{name},"created":"', orjson.dumps(location(self.base_url, stored.schema.endpoint, "")).decode()[:-1])
+            name = orjson.dumps(schema.name).decode()
+            made = (f'{{"resourceType":{name},"created":"', orjson.dumps(location(self.base_url, schema.endpoint, "")).decode()[:-1])
             self.catalog.statements[key] = made
-        head, place = made
-        id_ = stored.id if is_plain(stored.id) else quote(stored.id, safe="")
-        version = tag.replace('"', '\\"')
-        return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{id_}","version":"{version}"}}'
+        self._made[schema.name] = made
+        return made
 
     def _linked(self, stored: Stored, view: View) -> _Linked:
         """The links and backlinks that the view shows, with their elements."""
@@ -175,18 +181,20 @@ class Renderer:
 
     def _represented(self, stored: Stored, view: View) -> tuple[str, bytes]:
         """The tag and the representation."""
-        stored = self._at_moment(stored)
-        ready, simple = stored.ready, view.as_stored and not stored.linked and not stored.derived
-        # What most answers consist of: resources without links, and users with their groups, which only have to be put together.
-        if simple and not ready:
-            tag = f'W/"{stored.version}"'
-            return tag, f'{stored.document[:-1]},"meta":{self._meta(stored, tag)}}}'.encode()
-        if simple and len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
-            place = view.backlinks[0]
-            elements = ready[place.key]
-            tag = f'W/"{stored.version}-{zlib.crc32(elements):08x}"'
-            name = place.attribute.name.encode()
-            return tag, b'%s,"%s":[%s],"meta":%s}' % (stored.document[:-1].encode(), name, elements, self._meta(stored, tag).encode())
+        if stored.schema.expiring is not None:
+            stored = self._at_moment(stored, stored.schema.expiring)
+        ready, version = stored.ready, stored.version
+        if view.as_stored and not stored.linked and not stored.derived:
+            # What most answers consist of: resources without links, and users with their groups, which only have to be put together.
+            if not ready:
+                tag = f'W/"{version}"'
+                return tag, f'{stored.document[:-1]},"meta":{self._meta(stored, tag)}}}'.encode()
+            if len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
+                place = view.backlinks[0]
+                elements = ready[place.key]
+                tag = f'W/"{version}-{zlib.crc32(elements):08x}"'
+                name = place.attribute.name.encode()
+                return tag, b'%s,"%s":[%s],"meta":%s}' % (stored.document[:-1].encode(), name, elements, self._meta(stored, tag).encode())
         linked = self._linked(stored, view)
         tag = self.etag(stored, linked)
         return tag, self.resource(stored, view, linked, tag)
