@@ -97,7 +97,7 @@ async def _seed(dsn: str, sizes: Sizes, processes: int) -> None:
 async def _tenant(connection: Connection, lot: Lot) -> int:
     """Make the tenant, with the custom extension and what it has indexed; returns its key."""
     tenant = (await create_tenant(connection, lot.slug)).id
-    if not lot.rich:
+    if not lot.extended:
         return tenant
     user = copy.deepcopy(next(type_ for type_ in load_definitions().resource_types if type_["name"] == "User"))
     user["schemaExtensions"].append({"schema": CUSTOM, "required": False})

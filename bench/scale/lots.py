@@ -13,20 +13,20 @@ BIG = "big"
 
 @dataclass(frozen=True)
 class Lot:
-    """A tenant with so many users and ordinary groups, and the giant group of `giant` users; `rich`: with the custom extension,
-    its indexes, and groups."""
+    """A tenant with so many users and ordinary groups, and the giant group of `giant` users; without ordinary groups it has none.
+    `extended`: with the custom extension and its indexes."""
 
     slug: str
     users: int
     groups: int
     giant: int
     seed: int
-    rich: bool = True
+    extended: bool = True
 
     @cached_property
     def people(self) -> People:
         """The users."""
-        return People(self.users, self.seed, self.rich)
+        return People(self.users, self.seed, self.extended)
 
     @cached_property
     def in_groups(self) -> Groups:
@@ -36,7 +36,7 @@ class Lot:
     @property
     def group_count(self) -> int:
         """How many groups there are of any kind."""
-        return self.in_groups.count if self.rich else 0
+        return self.in_groups.count if self.groups else 0
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ class Sizes:
 
     @cached_property
     def small(self) -> tuple[Lot, ...]:
-        """The many small tenants beside them."""
-        return tuple(Lot(f"small-{number:04d}", self.tenant_users, 0, 0, 1_000 + number, rich=False) for number in range(self.tenants))
+        """The many small tenants beside them; the first, which is asked, is extended."""
+        return tuple(
+            Lot(f"small-{number:04d}", self.tenant_users, 0, 0, 1_000 + number, extended=number == 0) for number in range(self.tenants)
+        )
 
     @cached_property
     def lots(self) -> tuple[Lot, ...]:

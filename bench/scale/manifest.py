@@ -70,7 +70,7 @@ class _Asked:
 
     def tenant(self) -> Tenant:
         lot = self.lot
-        groups = {size: lot.in_groups.id(number) for size, number in lot.in_groups.known.items()} if lot.rich else {}
+        groups = {size: lot.in_groups.id(number) for size, number in lot.in_groups.known.items()} if lot.groups else {}
         return Tenant(lot.slug, lot.users, tuple(lot.people.id(number) for number in self._sample(2_000)), groups, self._cases())
 
     def _sample(self, most: int) -> list[int]:
@@ -86,7 +86,7 @@ class _Asked:
             "emails[] eq": lambda n: f'emails[type eq "work" and value eq "{people.work_email(n)}"]',
             "id eq": lambda n: f'id eq "{people.id(n)}"',
         }
-        if self.lot.rich:
+        if self.lot.extended:
             single["custom eq"] = lambda n: f'{CUSTOM}:badge eq "{people.badge(n)}"'
         cases = {
             name: tuple(Case(_users(filter_(number)), 1, (people.id(number),)) for number in self._sample(_MANY))
@@ -96,7 +96,7 @@ class _Asked:
         cases["page 1 without groups"] = tuple(
             Case(case.path + "&excludedAttributes=groups", case.total, case.ids) for case in cases["page 1"]
         )
-        return cases | (self._rich_cases() if self.lot.rich else {})
+        return cases | (self._rich_cases() if self.lot.groups else {})
 
     def _rich_cases(self) -> dict[str, tuple[Case, ...]]:
         lot, people, groups = self.lot, self.lot.people, self.lot.in_groups
