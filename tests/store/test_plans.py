@@ -44,6 +44,7 @@ _KEYS: Final = "resource_key_pkey(tenant attribute)"
 _HELD: Final = "resource_key_pkey(tenant attribute key id)"
 _UNIQUE: Final = "unique_key_pkey(tenant type attribute key)"
 _COUNT: Final = "resource_count_pkey(tenant type)"
+_COUNTS: Final = "resource_count_pkey(tenant)"
 _MEMBERS: Final = "reference_pkey(tenant source attribute)"
 _GROUPS: Final = "reference_by_target(tenant target attribute)"
 _UNUSUAL: Final = "unusual_reference_pkey(tenant)"
@@ -80,6 +81,12 @@ def _search(
 ) -> Query:
     plan = query(schema, text, sort=None if sort is None else schema.resolve(sort), start=start, count=count)
     return replace(plan, targets=tuple(replace(target, view=view(shown, schema)) for target in plan.targets), cursor=cursor)
+
+
+def _both(text: str | None = None, *, sort: str | None = None, start: int = 1, cursor: Cursor | None = None) -> Query:
+    """Users and groups, as the root of the tenant is asked."""
+    users = _search(_USER, text, sort=sort, start=start, cursor=cursor)
+    return replace(users, targets=users.targets + _search(_GROUP, text, sort=sort, shown=_NO_MEMBERS).targets)
 
 
 def _after(number: int, key: str | None = None) -> Cursor:
@@ -148,6 +155,13 @@ _ROWS = {
         {_COUNT, _OF_TYPE},
         *(16, 1_001),
     ),
+    "both": Row(_both(), {_COUNTS, _TYPED, *_SHOWN}, 216, 100),
+    "both, by cursor": Row(_both(cursor=_after(15_000)), {_COUNTS, _OF_TYPE, *_SHOWN}, 216, 101),
+    "both, startIndex deep": Row(_both(start=15_001), {_COUNTS, _TYPED, *_SHOWN}, 15_200, 100),
+    "both, displayName eq": Row(_both('displayName eq "Group 7"'), {_KEY, *_SHOWN}, 1, 1),
+    "both, externalId eq": Row(_both(f'externalId eq "ext-{BIG}-42"'), {_KEY, *_SHOWN}, 1, 1),
+    "both, id eq": Row(_both(f'id eq "{user_id(42)}"'), {_OF_TYPE, *_SHOWN}, 1, 1),
+    "both, meta.lastModified gt": Row(_both(f'meta.lastModified gt "{_MODIFIED}"'), {_KEY, *_SHOWN}, 1_000, 100),
     "not indexed eq": Row(_search(_USER, f'nickName eq "nick-{BIG}-42"'), {"resource_search(search)", *_SHOWN}, 1, 1, anew=True),
 }
 
