@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,6 +50,10 @@ log: Final = logging.getLogger("scimsrv.jobs")
 
 #: Seconds between two looks for requests that nobody carries out, on average.
 INTERVAL: Final = 5.0
+
+#: Seconds between two looks at a request that a client waits for: at first, and in the end.
+_SOONEST: Final = 0.02
+_LATEST: Final = 0.32
 
 #: Requests that one server carries out at the same time, and how many of them may be one tenant's.
 _AT_ONCE: Final = 4
@@ -150,6 +155,14 @@ class Jobs:
         for result in results:
             del result["txn"]
         return Finished(results)
+
+    async def finished_within(self, scope: Scope, txn: str, seconds: float) -> Finished | None:
+        """What came of a request that any server carries out, where it is finished within so many seconds."""
+        until, pause = time.monotonic() + seconds, _SOONEST
+        while (left := until - time.monotonic()) > 0 and await jobs.is_on_its_way(scope.pool, scope.tenant, txn):
+            await asyncio.sleep(min(pause, left))
+            pause = min(2 * pause, _LATEST)
+        return await self.finished(scope, txn)
 
     async def keep(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool, me: bool = False) -> str | None:
         """Keep a request to be carried out later; returns its txn, or None where the tenant has too many that wait."""

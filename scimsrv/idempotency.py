@@ -111,7 +111,7 @@ async def later_once(
     if isinstance(claim, Reply):
         return claim
     if isinstance(claim, answers.Following):
-        found = await jobs.finished(scope, claim.txn)
+        found = await jobs.finished_within(scope, claim.txn, wanted.wait if wanted.asynchronous else 0)
         if found is not None and not (single and _had_no_effect(found)):
             return await answer(found)
         if found is not None:

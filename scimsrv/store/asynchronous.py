@@ -139,6 +139,12 @@ async def find_status(pool: Database, tenant: int, txn: str) -> Status | None:
     return Status(row["actor"], row["created"], row["finished"], bool(row["holder"] and row["held"]), row["operations"], results)
 
 
+async def is_on_its_way(pool: Database, tenant: int, txn: str) -> bool:
+    """Whether there is such a request, and it is not finished."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["job"], tenant, txn))
+    return row is not None and row["finished"] is None
+
+
 async def scopes_of(pool: Database, tenant: int, actor: str) -> frozenset[str]:
     """What the credential that sent a request may do now at most. Raises ScimError 401 when it has ended, 403 when the tenant is
     suspended."""

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from scimsrv import maintenance
+from scimsrv import asynchronous, maintenance
 from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
@@ -297,6 +297,36 @@ async def test_waiting(client: Client, path: str) -> None:
         again = await client.request("POST", path, body, headers=_key() | {"Prefer": prefer})
         assert (again.status_code, again.content) == (first.status_code, first.content)
         assert again.headers.get("location") == first.headers.get("location")
+
+
+@pytest.mark.parametrize("first", [{"Prefer": "respond-async, wait=20"}, {}], ids=["asynchronous", "at once"])
+async def test_waiting_for_the_first(client: Client, monkeypatch: pytest.MonkeyPatch, first: dict[str, str]) -> None:
+    """Who repeats a request that still runs, and would wait, gets its answer when it is there; who would not is told where to look."""
+    running, waiting, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    carry_out, look = asynchronous.carry_out_recorded, jobs.is_on_its_way
+
+    async def slow(*args: Any, **more: Any) -> None:
+        running.set()
+        await go.wait()
+        await carry_out(*args, **more)
+
+    async def looked(*args: Any) -> bool:
+        waiting.set()
+        return await look(*args)
+
+    monkeypatch.setattr(asynchronous, "carry_out_recorded", slow)
+    monkeypatch.setattr(jobs, "is_on_its_way", looked)
+    body = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    one = asyncio.create_task(client.request("POST", "/Bulk", body, headers=_key() | first))
+    await running.wait()
+    early = await client.request("POST", "/Bulk", body, headers=_key() | {"Prefer": "respond-async"})
+    assert early.status_code == 202
+    two = asyncio.create_task(client.request("POST", "/Bulk", body, headers=_key() | {"Prefer": "respond-async, wait=20"}))
+    await asyncio.wait({two, asyncio.create_task(waiting.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    go.set()
+    answers_ = await asyncio.gather(one, two)
+    assert [(answer.status_code, answer.content) for answer in answers_] == [(200, answers_[0].content)] * 2
+    assert await _users(client) == 1
 
 
 async def test_waiting_in_vain(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
