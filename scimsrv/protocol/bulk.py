@@ -215,6 +215,13 @@ def _literal(text: str) -> str:
         return text
 
 
+def data_of(entry: Entry, limits: Limits) -> dict[str, Any]:
+    """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
+    members = read_object(entry.text, limits)
+    found = next((value for name, value in members.items() if name.lower() == "data"), None)
+    return found if isinstance(found, dict) else {}
+
+
 def target(route: Route, id_of: IdOf) -> str:
     """The id of the resource that an operation's path names."""
     found = _VALUE.fullmatch(route.id)

@@ -13,10 +13,8 @@ from urllib.parse import quote
 
 from scimsrv.badges.rights import check_writing
 from scimsrv.errors import Kind, ScimError
-from scimsrv.limits import Limits
 from scimsrv.protocol import planning
-from scimsrv.protocol.body import read_object
-from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, filled, target
+from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, data_of, filled, target
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
@@ -31,7 +29,7 @@ from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
 from scimsrv.store.pool import has_room
 from scimsrv.store.scope import Scope, new_id
 from scimsrv.store.tombstones import matching, reprovision, reprovisions
-from scimsrv.store.ways import WAYS, Ways
+from scimsrv.store.ways import WAYS, Before, Ways
 from scimsrv.store.write import Written
 
 log: Final = logging.getLogger("scimsrv.bulk")
@@ -252,11 +250,11 @@ class _Run:
                 prepared = await self._prepared(step, refusal)
                 made = frozenset(self.ids[entry.index] for entry in entries)
                 needed = frozenset[str]().union(*(self._needed(entry) for entry in entries)) - made
-                claims = frozenset() if isinstance(prepared, ScimError) else prepared.claims
-                await ways.place(needed, claims)
+                claims, edition = (frozenset(), None) if isinstance(prepared, ScimError) else (prepared.claims, prepared.edition)
+                await ways.place(needed, claims, edition)
                 if is_over():
                     break
-                ways.add(asyncio.create_task(self._create(entries, prepared, step, refusal)), made, claims)
+                ways.add(asyncio.create_task(self._create(step, prepared, refusal, ways.before())), made, claims, edition)
         finally:
             await ways.end()
 
@@ -270,7 +268,7 @@ class _Run:
         if returning:
             await self._apart(step, returning, refusal, lambda: self.is_over)
             return
-        await self._create(self._entries(step), await self._prepared(step, refusal), step, refusal)
+        await self._create(step, await self._prepared(step, refusal), refusal)
 
     def _entries(self, step: Creations) -> list[Entry]:
         return [self.bulk.entries[index] for component in step.components for index in component]
@@ -327,7 +325,7 @@ class _Run:
             if component[0] in returning and await self._returned(entry):
                 continue
             part = Creations((component,))
-            await self._create(self._entries(part), await self._prepared(part, refusal), part, refusal)
+            await self._create(part, await self._prepared(part, refusal), refusal)
 
     async def _returned(self, entry: Entry) -> bool:
         """Bring a resource back, or note why that cannot be; False where it is to be created, since there is none any more."""
@@ -351,26 +349,32 @@ class _Run:
         """The resources that a set of operations creates, or why none of them can be."""
         numbered = [(circle, index) for circle, component in enumerate(step.components) for index in component]
         own = {self.ids[index] for _, index in numbered}
-        creations = []
+        creations, scope = [], self.scope  # of another set that is on its way the run may have newer definitions before this ends
         try:
             for number, (circle, index) in enumerate(numbered, 1):
                 entry = self.bulk.entries[index]
                 creations.append(Creation(self.ids[index], refusal or self._planned(entry), self._needed(entry) & own, circle))
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
-            return await prepare(self.scope, creations)
+            return await prepare(scope, creations)
         except Exception:
             log.exception("operations of a bulk request failed")
             return ScimError(Kind.INTERNAL)
 
-    async def _create(self, entries: Sequence[Entry], prepared: Prepared | ScimError, step: Creations, refusal: ScimError | None) -> None:
+    async def _create(self, step: Creations, prepared: Prepared | ScimError, refusal: ScimError | None, before: Before = ()) -> None:
+        """Create what a step makes, or note why that cannot be; `before` are the sets that were on their way before it."""
+        entries = self._entries(step)
         left = None if self.stop_after is None else self.stop_after - self.errors
         first = [prepared]
 
         async def create() -> CreationsMade:
+            if not first and before:  # by the definitions that hold now they may claim what this one claims
+                await asyncio.wait(before)
             ready = first.pop() if first else await self._prepared(step, refusal)
             if isinstance(ready, ScimError):
                 raise ready
+            if ready.edition != self.scope.catalog.edition:
+                raise OutdatedError
             needing = [] if refusal is not None else [entry for entry in entries if entry.fault is None and self._needs_a_failure(entry)]
             late = {self.ids[entry.index]: dependent() for entry in needing}
             return await create_all(self.scope, ready, late, left)
@@ -450,7 +454,7 @@ class _Run:
         self.scope.narrowing.require(schema.name)
         if not self.me:
             check_writing(schema.name, self.scope.scopes, badges=self.scope.catalog.policy.badges)
-        data = _data(entry, self.scope.limits)
+        data = data_of(entry, self.scope.limits)
         if entry.refers:
             data = filled(data, entry.method, self._id_of)
         condition = if_match(entry.version) if entry.method != "POST" else None
@@ -489,10 +493,3 @@ class _Run:
 
 #: Plans made in one go: the other requests of the process get their turn in between.
 _AT_ONCE: Final = 4
-
-
-def _data(entry: Entry, limits: Limits) -> dict[str, Any]:
-    """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
-    members = read_object(entry.text, limits)
-    found = next((value for name, value in members.items() if name.lower() == "data"), None)
-    return found if isinstance(found, dict) else {}

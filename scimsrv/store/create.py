@@ -101,6 +101,9 @@ class Prepared:
     #: What they claim; sets that have none of it in common may be stored at the same time.
     claims: frozenset[Claim]
 
+    #: The edition of the definitions by which all of that holds.
+    edition: int | None
+
 
 async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
     """Everything that can be done for the creations without the database."""
@@ -110,7 +113,7 @@ async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
     claims = {claim for draft in drafts.values() for claim in _claims(draft)}
     if any(badging.concerns(scope, draft.plan.schema) for draft in drafts.values()):
         claims.add(_BADGES)
-    return Prepared(creations, created, drafts, failed, frozenset(claims))
+    return Prepared(creations, created, drafts, failed, frozenset(claims), scope.catalog.edition)
 
 
 async def create_all(

@@ -14,7 +14,7 @@ import asyncpg
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store.connection import Connection
-from scimsrv.store.edition import OutdatedError
+from scimsrv.store.edition import OutdatedError, check_edition
 from scimsrv.store.failure import RETRIED, guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.names import Names
@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 #: Seconds that a transaction may take: less than scimsrv.store.seals waits for.
 _LONGEST: Final = 90.0
+
+#: Seconds after which a transaction looks at its end whether its definitions hold: less than a change of them waits for what had begun.
+_BRIEF: Final = 2.0
 
 #: Seconds after which a transaction is done again for the last time, and the longest pauses before the first repetition and any.
 _REPEATING: Final = 15.0
@@ -89,7 +92,8 @@ async def one_transaction(scope: Scope, *, whole: bool = False) -> AsyncIterator
 
     It changes one row of each count only: a row that it has changed keeps other writers waiting until it ends. Names of groups are not
     those that the process keeps, since it sees what nobody else does yet. Raises ScimError 503 at its end when it took longer than the
-    sealing of the audit trail waits for, and for failures of the database: an UncertainError when the block had ended.
+    sealing of the audit trail waits for, an OutdatedError when it took so long that a change of the definitions may not have waited for
+    it, and for failures of the database: an UncertainError when the block had ended.
     """
     begun = time.monotonic()
     afterwards: list[Callable[[Queries], Awaitable[None]]] = []
@@ -99,8 +103,11 @@ async def one_transaction(scope: Scope, *, whole: bool = False) -> AsyncIterator
             joined = Joined(connection, whole=whole)
             afterwards = joined.afterwards
             yield replace(scope, pool=joined, slot=scope.count_slot(), names=Names())
-            if time.monotonic() - begun > _LONGEST:
+            taken = time.monotonic() - begun
+            if taken > _LONGEST:
                 raise ScimError(Kind.UNAVAILABLE, "The request took too long to be applied as a whole", headers={"Retry-After": "5"})
+            if taken > _BRIEF:
+                await check_edition(scope, connection)
             ended = True
     except ScimError:
         raise

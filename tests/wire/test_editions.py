@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import pytest
 
+from scimsrv.store import bulk as bulk_requests
+from scimsrv.store import create, edition, joined
+from scimsrv.store.inserting import NewResource
+from scimsrv.store.ways import Ways
 from tests.wire.support import Client, Server, Starter
 from tests.wire.test_definitions import DEVICE, made, resource_type, schema
 
@@ -45,10 +49,17 @@ async def _by_post(client: Client, body: dict[str, Any]) -> int:
     return status
 
 
+async def _bulk(client: Client, *operations: dict[str, Any]) -> list[int]:
+    message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    return [int(one["status"]) for one in (await made(client.post("/Bulk", message), 200))["Operations"]]
+
+
+def _device(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"method": "POST", "path": "/Devices", "bulkId": name, "data": body}
+
+
 async def _by_bulk(client: Client, body: dict[str, Any]) -> int:
-    operation = {"method": "POST", "path": "/Devices", "bulkId": "a", "data": body}
-    message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [operation]}
-    return int((await made(client.post("/Bulk", message), 200))["Operations"][0]["status"])
+    return (await _bulk(client, _device("a", body)))[0]
 
 
 async def _repeatedly(write: _Write, client: Client, body: dict[str, Any], done: asyncio.Event) -> None:
@@ -96,3 +107,85 @@ async def test_another_server_writes_by_what_holds(start: Starter, write: _Write
         await made(admin.patch(f"/Schemas/{DEVICE}", _demand("required", True)), 200)
         assert await write(there, {"note": "x"}) == 400
         assert await write(there, {"code": "y"}) == 201
+
+
+def _sets(codes: Sequence[str]) -> list[dict[str, Any]]:
+    """Operations of as many sets as there are codes, of which the first one of each has the code and the others have none."""
+    rest = [{"note": "x"}] * (bulk_requests.SET - 1)
+    bodies = (body for number, code in enumerate(codes) for body in ({"code": code, "note": f"set {number}"}, *rest))
+    return [_device(f"d{number}", body) for number, body in enumerate(bodies)]
+
+
+async def _with_codes_becoming_unique(server: Server, monkeypatch: pytest.MonkeyPatch, codes: Sequence[str]) -> list[int]:
+    """What becomes of the operations with codes where these become unique when two sets are ready to be stored. The first set with the
+    code "same" is slow, once it has been planned anew."""
+    admin = await server.tenant()
+    admin = admin.with_token(await server.token(admin, *_SCOPES))
+    await _devices(admin, admin)
+    ready, go = asyncio.Event(), asyncio.Event()
+    place, insert_all = Ways.place, create.insert_all
+
+    async def placing(ways: Ways, *args: Any) -> None:
+        if ways.before():
+            ready.set()
+        await place(ways, *args)
+
+    async def inserting(scope: Any, conn: Any, resources: Sequence[NewResource], created: Any) -> None:
+        if not go.is_set():
+            await go.wait()
+        elif f"set {codes.index('same')}" in resources[0].rendition.document:
+            await asyncio.sleep(0.2)
+        await insert_all(scope, conn, resources, created)
+
+    monkeypatch.setattr(Ways, "place", placing)
+    monkeypatch.setattr(create, "insert_all", inserting)
+    request = asyncio.create_task(_bulk(admin, *_sets(codes)))
+    await ready.wait()
+    try:
+        await made(admin.patch(f"/Schemas/{DEVICE}", _demand("uniqueness", "server")), 200)
+    finally:
+        go.set()
+    return (await request)[:: bulk_requests.SET]
+
+
+async def test_a_set_that_was_planned_before_its_attribute_became_unique(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is planned anew, though the set before it has met the change and the request knows the new definitions by now."""
+    monkeypatch.setattr(bulk_requests, "has_room", lambda _: False)
+    assert await _with_codes_becoming_unique(server, monkeypatch, ["same", "same"]) == [201, 409]
+
+
+@pytest.mark.parametrize("codes", [["same", "same"], ["one", "two", "same", "same"]], ids=["side by side", "later"])
+async def test_sets_whose_attribute_becomes_unique_keep_their_order(
+    server: Server, monkeypatch: pytest.MonkeyPatch, codes: Sequence[str]
+) -> None:
+    """The first operation of the request with a value gets it, though sets are planned anew, each when it meets the change."""
+    assert await _with_codes_becoming_unique(server, monkeypatch, codes) == [201] * (len(codes) - 1) + [409]
+
+
+async def test_what_is_written_at_last_by_what_held_at_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction for which a change of the definitions has not waited to its end is done again by those that hold."""
+    monkeypatch.setattr(edition, "_LONGEST", 0.05)
+    monkeypatch.setattr(joined, "_BRIEF", 0.0)
+    admin = await server.tenant(bulk_atomic=True)
+    admin = admin.with_token(await server.token(admin, *_SCOPES))
+    await _devices(admin, admin)
+    await made(admin.post("/Devices", {"code": "same"}))
+    ada = (await admin.new_user("ada"))["id"]
+    written, go, write = asyncio.Event(), asyncio.Event(), bulk_requests.write
+
+    async def last(*args: Any) -> Any:
+        done = await write(*args)
+        written.set()
+        await go.wait()
+        return done
+
+    monkeypatch.setattr(bulk_requests, "write", last)
+    operations = [_device("a", {"code": "same"}), {"method": "DELETE", "path": f"/Users/{ada}"}]
+    request = asyncio.create_task(_bulk(admin, *operations))
+    await written.wait()
+    try:
+        await made(admin.patch(f"/Schemas/{DEVICE}", _demand("uniqueness", "server")), 200)
+    finally:
+        go.set()
+    assert await request == [409]
+    assert (await made(admin.get("/Devices"), 200))["totalResults"] == 1
