@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from scimsrv.store import bulk as bulk_requests
-from scimsrv.store import create, edition, joined
-from scimsrv.store.inserting import NewResource
+from scimsrv.store import create, edition, execute, joined
+from scimsrv.store.inserting import NewResource, insert_all
 from scimsrv.store.ways import Ways
 from tests.wire.support import Client, Server, Starter
 from tests.wire.test_definitions import DEVICE, made, resource_type, schema
@@ -123,7 +123,7 @@ async def _with_codes_becoming_unique(server: Server, monkeypatch: pytest.Monkey
     admin = admin.with_token(await server.token(admin, *_SCOPES))
     await _devices(admin, admin)
     ready, go = asyncio.Event(), asyncio.Event()
-    place, insert_all = Ways.place, create.insert_all
+    place = Ways.place
 
     async def placing(ways: Ways, *args: Any) -> None:
         if ways.before():
@@ -171,10 +171,10 @@ async def test_what_is_written_at_last_by_what_held_at_first(server: Server, mon
     await _devices(admin, admin)
     await made(admin.post("/Devices", {"code": "same"}))
     ada = (await admin.new_user("ada"))["id"]
-    written, go, write = asyncio.Event(), asyncio.Event(), bulk_requests.write
+    written, go = asyncio.Event(), asyncio.Event()
 
     async def last(*args: Any) -> Any:
-        done = await write(*args)
+        done = await execute.write(*args)
         written.set()
         await go.wait()
         return done

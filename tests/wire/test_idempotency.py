@@ -15,6 +15,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
 from scimsrv.store import asynchronous as jobs
+from scimsrv.store.bulk import carry_out_recorded
 from tests.wire.support import KEY, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 
@@ -303,12 +304,12 @@ async def test_waiting(client: Client, path: str) -> None:
 async def test_waiting_for_the_first(client: Client, monkeypatch: pytest.MonkeyPatch, first: dict[str, str]) -> None:
     """Who repeats a request that still runs, and would wait, gets its answer when it is there; who would not is told where to look."""
     running, waiting, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    carry_out, look = asynchronous.carry_out_recorded, jobs.is_on_its_way
+    look = jobs.is_on_its_way
 
     async def slow(*args: Any, **more: Any) -> None:
         running.set()
         await go.wait()
-        await carry_out(*args, **more)
+        await carry_out_recorded(*args, **more)
 
     async def looked(*args: Any) -> bool:
         waiting.set()
