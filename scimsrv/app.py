@@ -57,7 +57,7 @@ from scimsrv.pseudonyms import Pseudonyms
 from scimsrv.recorder import Recorder
 from scimsrv.redefining import redefined
 from scimsrv.schema.catalog import Catalog
-from scimsrv.schema.policy import Policy
+from scimsrv.schema.policy import Policy, own_attributes
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
@@ -301,7 +301,7 @@ class App:
         if user is not None:
             plan = own_badges.narrowed(plan, user)
         if own and isinstance(plan, Overwrite | Modify):
-            plan = replace(plan, permitted=own_badges.permitted_at_me(catalog.policy))
+            plan = replace(plan, permitted=own_attributes(catalog.policy))
         planned(plan)
         if self.pseudonyms is not None:
             self.pseudonyms.note(found.tenant, plan)
@@ -367,14 +367,18 @@ class App:
         self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
-        until = time.monotonic() + self.limits.bulk_seconds
+        until, revision = time.monotonic() + self.limits.bulk_seconds, principal.credential.revision
 
         async def authorise() -> None:
+            nonlocal revision
             if time.monotonic() > until:
                 raise unavailable(f"The request has taken longer than {self.limits.bulk_seconds} seconds; send the rest again")
             now = await self._principal(given, found)
             now.require(Right.BULK)
             now.require(Right.CHANGE)
+            if now.credential.revision > revision:
+                revision = now.credential.revision
+                raise OutdatedError
 
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))

@@ -21,7 +21,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.observe import Carried, Operated, observe, postponed
 from scimsrv.observing import Served
-from scimsrv.own import me_of, permitted_at_me, require_me
+from scimsrv.own import me_of, require_me
 from scimsrv.protocol import defining
 from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
 from scimsrv.protocol.features import check_feature
@@ -37,8 +37,10 @@ from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import Ids, allot, carry_out_recorded
+from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import Credential, load_catalog
+from scimsrv.store.me import Me
 from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.redefining import define_recorded
@@ -251,9 +253,9 @@ class Jobs:
     async def _carry_out(self, job: jobs.Job) -> None:
         kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
         pool = self._pool.of(job.tenant)
-        _, catalog = await load_catalog(pool, job.tenant)
+        revision, catalog = await load_catalog(pool, job.tenant)
         try:
-            scopes = await self._scopes(job, kept)
+            scopes, _ = await self._present(job, kept)
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
         limits = catalog.limited(self._limits)
@@ -272,13 +274,18 @@ class Jobs:
             entries = (read_entry(index, text.encode(), "", self._limits, routes) for index, (text, *_) in enumerate(kept["entries"]))
             bulk = arranged(entries, kept["failOnErrors"])
 
-        me = kept.get("me")
+        me: Me | None = kept.get("me")
         if me == "badges":  # of whom else they were is found out when this is asked
             scope = replace(scope, own=await me_of(scope))
         defines = kept["single"] and bulk.entries[0].route is not None and bulk.entries[0].route.endpoint in SUBJECTS
 
         async def authorise() -> None:
-            scopes = await self._scopes(job, kept)
+            nonlocal revision, scope
+            scopes, present = await self._present(job, kept)
+            if present > revision:
+                revision, catalog = await load_catalog(pool, job.tenant)
+                scope = replace(scope, catalog=catalog)
+                raise OutdatedError
             for right in _rights(defines=defines, single=kept["single"], me=me is not None):
                 require(right, scopes)
             if me is not None:
@@ -296,8 +303,7 @@ class Jobs:
                 if self.redefined is not None:
                     await self.redefined(job.tenant)
             else:
-                permitted = permitted_at_me(catalog.policy) if me == "user" else None
-                await carry_out_recorded(scope, bulk, ids, authorise, noting, known, me=me is not None, permitted=permitted)
+                await carry_out_recorded(scope, bulk, ids, authorise, noting, known, me=me)
         finally:
             if self.record is not None and noting.results:
                 self.record(noting.served(kept["base"], job.txn, job.actor, None if origin is None else origin[0]))
@@ -306,10 +312,11 @@ class Jobs:
             found = (_operated(bulk.entries[number], text) for number, text in done.results.items())
             observe(Carried(kept["base"].rsplit("/", 2)[1], [one for one in found if one is not None]))
 
-    async def _scopes(self, job: jobs.Job, kept: Mapping[str, Any]) -> frozenset[str]:
-        """The scopes of whoever sent the request; an access token may have had less than its client. Raises ScimError 401."""
-        scopes = await jobs.scopes_of(self._pool.of(job.tenant), job.tenant, job.actor)
-        return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes
+    async def _present(self, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
+        """The scopes of whoever sent the request, and the revision of the tenant; an access token may have had less than its client.
+        Raises ScimError 401."""
+        scopes, revision = await jobs.present(self._pool.of(job.tenant), job.tenant, job.actor)
+        return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes, revision
 
 
 def _rights(*, defines: bool, single: bool, me: bool) -> tuple[Right, ...]:

@@ -20,7 +20,6 @@ from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.badging import AWARD, REQUEST, TYPES
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.policy import Policy
 from scimsrv.schema.semantics import Op, key_of
 from scimsrv.store.failure import guarded
 from scimsrv.store.me import find_me
@@ -51,11 +50,6 @@ async def user_of(scope: Scope, principal: Principal) -> str:
     if schema is None or subject is None:
         raise ScimError(Kind.NOT_FOUND, "The token stands for nobody")
     return await find_me(scope, schema, subject)
-
-
-def permitted_at_me(policy: Policy) -> frozenset[str]:
-    """The keys of what users may change about themselves."""
-    return frozenset(map(fold_name, policy.me_attributes))
 
 
 async def me_of(scope: Scope) -> str:

@@ -24,8 +24,8 @@ from scimsrv.protocol import planning
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.plan import Modify, Read
 from scimsrv.protocol.response import Reply
-from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import wallet
 from scimsrv.store.execute import execute
@@ -161,7 +161,7 @@ class Host:
         message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": changes}
         plan = planning.write("PATCH", users, user, message, scope.catalog, EVERYTHING, scope.limits, None)
         assert isinstance(plan, Modify)
-        await execute(scope, replace(plan, permitted=frozenset(map(fold_name, scope.catalog.policy.me_attributes))))
+        await execute(scope, replace(plan, permitted=own_attributes(scope.catalog.policy)))
         return await self.profile(scope, users, user)
 
     def discovery(self, published: Published) -> Answer:

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from scimsrv.limits import Limits
+from scimsrv.schema.attribute import fold_name
 
 #: Of switches whose value is a list of names.
 NAMES: Final = ("*",)
@@ -433,6 +434,11 @@ LISTS: Final = frozenset(name for name, words in _words().items() if words is NA
 
 #: The switches that take a number.
 NUMBERS: Final = frozenset(name for name, words in _words().items() if words in (NUMBER, LIMIT))
+
+
+def own_attributes(policy: Policy) -> frozenset[str]:
+    """The keys of what users may change about themselves."""
+    return frozenset(map(fold_name, policy.me_attributes))
 
 
 @lru_cache(maxsize=1_000)

@@ -145,16 +145,16 @@ async def is_on_its_way(pool: Database, tenant: int, txn: str) -> bool:
     return row is not None and row["finished"] is None
 
 
-async def scopes_of(pool: Database, tenant: int, actor: str) -> frozenset[str]:
-    """What the credential that sent a request may do now at most. Raises ScimError 401 when it has ended, 403 when the tenant is
-    suspended."""
+async def present(pool: Database, tenant: int, actor: str) -> tuple[frozenset[str], int]:
+    """What the credential that sent a request may do now at most, and the revision of the tenant. Raises ScimError 401 when it has
+    ended, 403 when the tenant is suspended."""
     row = await guarded(lambda: pool.fetchrow(_SQL["actor"], tenant, actor.partition("/")[0]))
     if row is None:
         raise ScimError(Kind.UNAUTHORIZED, "The token that sent the request has ended")
     if row["status"] != "active":
         raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
     roles = () if row["roles"] is None else rules_of(row["roles"])
-    return frozenset(row["scopes"]).union(*(ROLES[rule.role] for rule in roles))
+    return frozenset(row["scopes"]).union(*(ROLES[rule.role] for rule in roles)), row["revision"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, data_o
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
+from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING
 from scimsrv.store.ahead import hashes_of
 from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
@@ -26,6 +27,7 @@ from scimsrv.store.execute import write
 from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
+from scimsrv.store.me import Me
 from scimsrv.store.pool import has_room
 from scimsrv.store.scope import Scope, new_id
 from scimsrv.store.tombstones import matching, reprovision, reprovisions
@@ -48,7 +50,8 @@ _T = TypeVar("_T")
 #: The status of an operation that is done, by its method.
 STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
 
-#: Raises ScimError when the request may not go on: it is asked before each step, since a long request outlives rights.
+#: Raises ScimError when the request may not go on, and OutdatedError when policy or definitions are others than before: it is asked
+#: before each step, since a long request outlives both.
 Authorise = Callable[[], Awaitable[None]]
 
 
@@ -108,20 +111,18 @@ async def carry_out_recorded(
     recorder: Recorder,
     known: Mapping[int, Result],
     *,
-    me: bool = False,
-    permitted: frozenset[str] | None = None,
+    me: Me | None = None,
 ) -> None:
     """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
     `known` are the results that are kept already. What passes by itself is waited for and becomes no result; raises ScimError 503 when
-    it does not pass, and the step is still to be done. `me`: a user asks, who may do this without scopes for writing, and change what is
-    `permitted`, None for everything."""
+    it does not pass, and the step is still to be done. `me`: a user asks, who may do this without scopes for writing."""
     repeated = Repeated(scope)
     if scope.catalog.policy.bulk_atomic:
         repeated.scope = replace(scope, hashes=await hashes_of(scope, bulk, ids))
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
-    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me, permitted=permitted)
+    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
         run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
@@ -209,9 +210,8 @@ class _Run:
     errors: int = 0
     #: Whether the work is done again after what passes by itself (503), so that this becomes no result.
     patient: bool = False
-    #: Whether a user asks, and the keys of what may be changed then.
-    me: bool = False
-    permitted: frozenset[str] | None = None
+    #: What a user asks for, where it is one.
+    me: Me | None = None
 
     @property
     def is_over(self) -> bool:
@@ -274,9 +274,11 @@ class _Run:
         return [self.bulk.entries[index] for component in step.components for index in component]
 
     async def _refusal(self) -> ScimError | None:
+        """Why nothing more may be done, None where it may."""
         try:
-            await self.authorise()
+            await self._by_what_holds(self.authorise)
         except ScimError as error:
+            self._leave(error)
             return error
         return None
 
@@ -460,7 +462,9 @@ class _Run:
         condition = if_match(entry.version) if entry.method != "POST" else None
         id_ = target(entry.route, self._id_of)
         plan = planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
-        return replace(plan, permitted=self.permitted) if self.me and isinstance(plan, Overwrite | Modify) else plan
+        if self.me == "user" and isinstance(plan, Overwrite | Modify):
+            return replace(plan, permitted=own_attributes(self.scope.catalog.policy))
+        return plan
 
     def _id_of(self, bulk_id: str) -> str:
         return self.ids[self.bulk.definers[bulk_id]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 
@@ -18,6 +18,9 @@ from scimsrv.schema.semantics import Op
 from scimsrv.store.scope import Scope
 from scimsrv.store.search import search
 from scimsrv.store.write import Edit
+
+#: What a user may ask to be carried out later: a change of the user's own resource, or of the user's own badges.
+Me = Literal["user", "badges"]
 
 #: Attributes that no request changes by itself: they follow from the others.
 _DERIVED: Final = frozenset({"schemas", "id", "meta"})

@@ -60,12 +60,12 @@ DELETE FROM request_job WHERE tenant = $1 AND finished < now() - make_interval(s
 
 -- name: actor
 -- $2 short id of a token, a client or a trust: what it may do now
-SELECT c.scopes, t.status, NULL AS roles FROM credential c JOIN tenant t ON t.id = c.tenant
+SELECT c.scopes, t.status, t.revision, NULL AS roles FROM credential c JOIN tenant t ON t.id = c.tenant
 WHERE c.tenant = $1 AND c.kid = $2 AND (c.expires IS NULL OR c.expires > now())
 UNION ALL
-SELECT k.scopes, t.status, NULL FROM oauth_client k JOIN tenant t ON t.id = k.tenant WHERE k.tenant = $1 AND k.id = $2
+SELECT k.scopes, t.status, t.revision, NULL FROM oauth_client k JOIN tenant t ON t.id = k.tenant WHERE k.tenant = $1 AND k.id = $2
 UNION ALL
-SELECT r.scopes, t.status, r.roles::text FROM trust r JOIN tenant t ON t.id = r.tenant WHERE r.tenant = $1 AND r.id = $2
+SELECT r.scopes, t.status, t.revision, r.roles::text FROM trust r JOIN tenant t ON t.id = r.tenant WHERE r.tenant = $1 AND r.id = $2
 
 -- name: claim_key
 -- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the request is the first with this key

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from scimsrv import asynchronous
 from scimsrv.store import asynchronous as jobs
+from scimsrv.store.bulk import carry_out_recorded
 from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, user
 from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import statuses
@@ -208,6 +210,29 @@ async def test_the_list_is_policy(server: Server) -> None:
     assert_error(await mine.patch("/Me", {"op": "replace", "path": "password", "value": "correct horse"}), 403, None, "password")
     assert (await mine.delete("/Me")).status_code == 204
     assert_error(await mine.get("/Me"), 404)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_the_policy_changes_while_a_request_waits(server: Server, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """What is carried out later is permitted by the policy of then, though it was begun by the one before."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **more: Any) -> None:
+        begun.set()
+        await go.wait()
+        await carry_out_recorded(*args, **more)
+
+    monkeypatch.setattr(asynchronous, "carry_out_recorded", slow)
+    client = await server.tenant(me="userName", me_attributes=["title"], me_deletion=True)
+    ada = await client.new_user("ada")
+    mine = await own(server, client, "ada")
+    change = patch({"op": "add", "path": "title", "value": "x"}) if method == "PATCH" else None
+    answer = await mine.request(method, "/Me", change, headers=ASYNC)
+    await begun.wait()
+    await server.set_policy(client, {"me": "userName", "me_attributes": ["nickName"], "me_deletion": False})
+    go.set()
+    assert statuses((await finished(mine, answer))["Operations"]) == ["403"]
+    assert (await client.get(f"/Users/{ada['id']}")).json() == ada
 
 
 async def test_users_may_not_delete_themselves(server: Server) -> None:

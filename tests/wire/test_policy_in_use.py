@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from scimsrv.store import rework
+from scimsrv.store import bulk, rework
+from scimsrv.store.execute import write
 from scimsrv.store.policy import PolicyConflict, read_policy, write_policy
-from tests.wire.support import Client, Server, assert_error, until_seen
+from tests.wire.support import Client, Server, assert_error, patch, until_seen
+from tests.wire.test_asynchronous import ASYNC, finished
+from tests.wire.test_bulk import REQUEST, statuses
 
 
 async def _set(server: Server, client: Client, **switches: Any) -> None:
@@ -59,3 +62,35 @@ async def test_uniqueness_can_be_given_up_and_taken_again(server: Server, client
     await client.patch(one, {"op": "replace", "path": "displayName", "value": "z"})
     await _set(server, client, unique_group_names=True)
     assert_error(await client.patch(one, {"op": "replace", "path": "displayName", "value": "x"}), 409, "uniqueness")
+
+
+@pytest.mark.parametrize(
+    ("atomic", "prefer", "expected"),
+    [(False, {}, ["200", "501"]), (True, {}, ["501"]), (False, ASYNC, ["200", "501"])],
+    ids=["step by step", "atomic", "asynchronous"],
+)
+async def test_a_bulk_request_follows_a_change(
+    server: Server, monkeypatch: pytest.MonkeyPatch, atomic: bool, prefer: dict[str, str], expected: list[str]
+) -> None:
+    """The policy that holds when an operation is carried out decides on it; what is done as a whole is done by one policy."""
+    first, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any) -> Any:
+        done = await write(*args)
+        first.set()
+        await go.wait()
+        return done
+
+    monkeypatch.setattr(bulk, "write", slow)
+    client = await server.tenant(bulk_atomic=atomic)
+    ada = await client.new_user("ada")
+    change = {"method": "PATCH", "path": f"/Users/{ada['id']}", "data": patch({"op": "add", "path": "title", "value": "x"})}
+    body = {"schemas": [REQUEST], "Operations": [change, change]}
+    request = asyncio.create_task(client.request("POST", "/Bulk", body, headers=prefer))
+    await first.wait()
+    await server.set_policy(client, {"bulk_atomic": atomic, "patch": False})
+    server.app.authenticator._known.clear()  # as it is within a second
+    go.set()
+    answer = await request
+    found = await finished(client, answer) if prefer else answer.json()
+    assert statuses(found["Operations"]) == expected
