@@ -280,7 +280,8 @@ class ChangeList(Model):
 
 
 class AdminChange(Model):
-    """What an administrator did. `tenant` is a slug, also of a tenant that is gone."""
+    """What an administrator did. `tenant` is a slug, also of a tenant that is gone; `origin` has id and address of the request behind it,
+    null for commands on the database, and for what was denied, which is counted and has the `source` of the first in `detail`."""
 
     seq: int
     at: datetime
@@ -289,6 +290,7 @@ class AdminChange(Model):
     tenant: str | None
     subject: str | None
     detail: dict[str, Any] | None
+    origin: list[str] | None
 
 
 class AdminChangeList(Model):

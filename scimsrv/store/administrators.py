@@ -13,6 +13,7 @@ from scimsrv.store.connection import Connection
 from scimsrv.store.credentials import Credential, CredentialLimit, CredentialMissing
 from scimsrv.store.pool import Queries
 from scimsrv.store.queries import load
+from scimsrv.store.scope import Actor
 
 _SQL = load("admin")
 
@@ -32,7 +33,8 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class AdminChange:
-    """What an administrator did. `tenant` is the slug of the tenant it concerned, `subject` what of it, both None where there is none."""
+    """What an administrator did. `tenant` is the slug of the tenant it concerned, `subject` what of it, both None where there is none;
+    `origin` has id and address of the request, None for a command on the database."""
 
     seq: int
     at: datetime
@@ -41,6 +43,7 @@ class AdminChange:
     tenant: str | None
     subject: str | None
     detail: Mapping[str, Any] | None
+    origin: Sequence[str] | None
 
 
 async def find_administrator(pool: Queries, digest: bytes) -> Administrator | None:
@@ -84,9 +87,10 @@ async def note_change(
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record what an administrator does, in the transaction that does it."""
+    """Record what an administrator does, in the transaction that does it, with the request that an Actor comes from."""
     text = None if detail is None else orjson.dumps(detail, default=str).decode()
-    await connection.execute(_SQL["note"], actor, operation, tenant, subject, text)
+    origin = actor.origin if isinstance(actor, Actor) else None
+    await connection.execute(_SQL["note"], actor, operation, tenant, subject, text, origin)
 
 
 async def admin_changes(
@@ -98,6 +102,7 @@ async def admin_changes(
         AdminChange(
             *(row["seq"], row["at"], row["actor"], row["operation"], row["slug"], row["subject"]),
             detail=None if row["detail"] is None else orjson.loads(row["detail"]),
+            origin=row["origin"],
         )
         for row in rows
     ]

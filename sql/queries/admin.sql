@@ -26,11 +26,11 @@ DELETE FROM admin_credential WHERE kid = $1
 -- name: prune
 DELETE FROM admin_credential WHERE expires < now() - interval '30 days'
 
--- $1 actor, $2 operation, $3 slug or NULL, $4 subject or NULL, $5 detail or NULL
+-- $1 actor, $2 operation, $3 slug or NULL, $4 subject or NULL, $5 detail or NULL, $6 id and address of the request or NULL
 -- name: note
-INSERT INTO admin_change (actor, operation, slug, subject, detail) VALUES ($1, $2, $3, $4, $5::text::jsonb)
+INSERT INTO admin_change (actor, operation, slug, subject, detail, origin) VALUES ($1, $2, $3, $4, $5::text::jsonb, $6)
 
 -- $1 slug or NULL for all, $2 the number before which to look, $3 how many, $4 what was denied, or what was done; the newest first
 -- name: changes
-SELECT seq, at, actor, operation, slug, subject, detail::text AS detail FROM admin_change
+SELECT seq, at, actor, operation, slug, subject, detail::text AS detail, origin FROM admin_change
 WHERE ($1::text IS NULL OR slug = $1) AND seq < $2 AND (operation = 'denied') = $4 ORDER BY seq DESC LIMIT $3

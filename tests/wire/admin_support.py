@@ -53,9 +53,11 @@ class Admin:
         return slug
 
     async def noted(self, operation: str) -> dict[str, Any]:
-        """The newest entry of what administrators did, which must be this operation."""
+        """The newest entry of what administrators did, which must be this operation, and say by which request and from where."""
         found: dict[str, Any] = (await self.ask("GET", "/changes?count=1")).json()["changes"][0]
         assert found["operation"] == operation
+        request, address = found["origin"]
+        assert (len(request) > 0, address) == (True, "127.0.0.1")
         return found
 
 

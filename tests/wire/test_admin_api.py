@@ -36,7 +36,8 @@ async def _client(server: Server, admin: Admin, slug: str, **asked: Any) -> Clie
 
 async def test_a_tenant_from_beginning_to_end(server: Server, admin: Admin) -> None:
     """Created, served, suspended, resumed and deleted; each step is recorded with who did it."""
-    created = await admin.ask("POST", "/tenants", {"slug": "initech", "preset": "entra", "switches": {"require_if_match": True}})
+    asked = {"slug": "initech", "preset": "entra", "switches": {"require_if_match": True}}
+    created = await admin.ask("POST", "/tenants", asked, X_Request_Id="request-1")
     assert (created.status_code, created.headers["location"]) == (201, "/admin/v1/tenants/initech")
     made = created.json()
     assert made == (await admin.ask("GET", "/tenants/initech")).json()
@@ -45,6 +46,7 @@ async def test_a_tenant_from_beginning_to_end(server: Server, admin: Admin) -> N
     noted = await admin.noted("tenant.create")
     assert admin.token is not None
     assert (noted["actor"], noted["tenant"]) == (f"admin:{admin.token.split('_')[1]}", "initech")
+    assert noted["origin"] == ["request-1", "127.0.0.1"]
     assert noted["detail"] == {"preset": "entra", "switches": {"require_if_match": True}}
     client = await _client(server, admin, "initech")
     ada = await client.new_user("ada")
