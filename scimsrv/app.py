@@ -44,7 +44,7 @@ from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
 from scimsrv.protocol import defining
 from scimsrv.protocol.body import read_object
-from scimsrv.protocol.bulk import read_bulk, response
+from scimsrv.protocol.bulk import arranged, entries_of, fail_on_errors, response
 from scimsrv.protocol.cursor import Sealer
 from scimsrv.protocol.features import check_feature, served
 from scimsrv.protocol.operations import OperationsReader
@@ -74,6 +74,7 @@ from scimsrv.store.replica import Replica, open_replica
 from scimsrv.store.scope import Scope, now
 from scimsrv.traffic import Held, Traffic
 from scimsrv.trail import Trail
+from scimsrv.turns import unhurried
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -141,6 +142,7 @@ class App:
         self.authenticator = Authenticator(self.pool, keys.derive_all(labels.TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.traffic = Traffic(self.pool, settings.bad_tokens, settings.concurrency)
+        self.pool.shared = self.traffic.shares.shared
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
@@ -361,7 +363,8 @@ class App:
         reader = OperationsReader(limits)
         async for chunk in chunks(headers, receive, limits.body_bytes, "maxPayloadSize"):
             reader.feed(chunk)
-        bulk = read_bulk(reader.finish(), found.tenant, limits)
+        message = reader.finish()
+        bulk = arranged(await unhurried(entries_of(message.operations, found.tenant, limits)), fail_on_errors(message))
         counted(len(bulk.entries))
         principal = await self._principal(given, found)
         self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
@@ -383,7 +386,7 @@ class App:
         wanted = preferences(headers.joined(b"prefer"))
         key = key_of(headers.joined(b"idempotency-key"))
         if key is not None:
-            digests = digests_of_bulk(self.digest_keys, bulk, limits)
+            digests = await digests_of_bulk(self.digest_keys, bulk, limits)
             async with nullcontext() if wanted.asynchronous else self.traffic.bulk(scope.tenant, limits):
                 return await later_once(self.jobs, scope, key, digests, bulk, wanted, bulk_reply, single=False)
         if wanted.asynchronous:

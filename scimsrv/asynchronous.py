@@ -23,7 +23,7 @@ from scimsrv.observe import Carried, Operated, observe, postponed
 from scimsrv.observing import Served
 from scimsrv.own import me_of, require_me
 from scimsrv.protocol import defining
-from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, read_entry
+from scimsrv.protocol.bulk import Bulk, Entry, Result, arranged, entries_of
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.messages import BULK_RESPONSE, REQUEST_STATUS
 from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Plan, Read, Remove
@@ -45,7 +45,7 @@ from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
-from scimsrv.turns import Turns
+from scimsrv.turns import Turns, unhurried
 from scimsrv.words import operated_as
 
 log: Final = logging.getLogger("scimsrv.jobs")
@@ -270,9 +270,8 @@ class Jobs:
             bulk = arranged([_single(text.encode(), method, path, version)])
             scope = replace(scope, catalog=replace(catalog, policy=replace(catalog.policy, bulk_atomic=False)))
         else:
-            routes: dict[str, Any] = {}
-            entries = (read_entry(index, text.encode(), "", self._limits, routes) for index, (text, *_) in enumerate(kept["entries"]))
-            bulk = arranged(entries, kept["failOnErrors"])
+            texts = (text.encode() for text, *_ in kept["entries"])
+            bulk = arranged(await unhurried(entries_of(texts, "", self._limits)), kept["failOnErrors"])
 
         me: Me | None = kept.get("me")
         if me == "badges":  # of whom else they were is found out when this is asked

@@ -25,6 +25,7 @@ from scimsrv.store.execute import execute
 from scimsrv.store.failure import unavailable
 from scimsrv.store.joined import one_transaction
 from scimsrv.store.scope import Scope
+from scimsrv.turns import unhurried
 
 #: Longest key, in characters.
 LONGEST: Final = 255
@@ -47,9 +48,10 @@ def digests_of(keys: Sequence[bytes], *parts: Any) -> tuple[bytes, ...]:
     return tuple(hmac.digest(key, text, "sha256") for key in keys)
 
 
-def digests_of_bulk(keys: Sequence[bytes], bulk: Bulk, limits: Limits) -> tuple[bytes, ...]:
+async def digests_of_bulk(keys: Sequence[bytes], bulk: Bulk, limits: Limits) -> tuple[bytes, ...]:
     """The same for a bulk request: of an operation that cannot be read every byte counts."""
-    return digests_of(keys, "Bulk", bulk.fail_on_errors, [hashlib.sha256(_plain(entry.text, limits)).hexdigest() for entry in bulk.entries])
+    texts = await unhurried(hashlib.sha256(_plain(entry.text, limits)).hexdigest() for entry in bulk.entries)
+    return digests_of(keys, "Bulk", bulk.fail_on_errors, texts)
 
 
 def _plain(text: bytes, limits: Limits) -> bytes:

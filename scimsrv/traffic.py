@@ -9,7 +9,8 @@ import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from scimsrv.errors import Kind, OverError, ScimError
@@ -310,10 +311,16 @@ class Traffic:
         if wait != 0:
             await self.rates.postponed(wait, tenant, token, limits, weight)
 
-    def bulk(self, tenant: int, limits: Limits) -> Place:
-        """A place for a bulk request for the length of a block; it waits for others of its tenant, beside other tenants for each of them.
-        Raises ScimError 429."""
-        return self.bulks.waited(tenant, min(limits.bulks, 1) if self.shares.shared(tenant) else limits.bulks, _BULK_PATIENCE)
+    @asynccontextmanager
+    async def bulk(self, tenant: int, limits: Limits) -> AsyncIterator[None]:
+        """A place for a bulk request for the length of a block; it waits for others of its tenant, beside other tenants for each of them,
+        and has part of the tenant's share then. Raises ScimError 429."""
+        if not self.shares.shared(tenant):
+            async with self.bulks.waited(tenant, limits.bulks, _BULK_PATIENCE):
+                yield
+            return
+        async with self.bulks.waited(tenant, min(limits.bulks, 1), _BULK_PATIENCE), self.shares.share(tenant):
+            yield
 
     def search(self, tenant: int, limits: Limits) -> Place:
         """A place for a search for the length of a block; it waits for others of its tenant. Raises ScimError 429."""

@@ -23,7 +23,7 @@ INTERVAL: Final = 3.0
 _SHARE: Final = 20.0
 
 #: Seconds between two batches, as a multiple of the last one's time: requests go first.
-_REST: Final = 0.5
+_REST: Final = 1.0
 
 #: Seconds between two lines of the log that say where a tenant's chain ends.
 _ANNOUNCED: Final = 3_600.0

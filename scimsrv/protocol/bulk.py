@@ -81,17 +81,20 @@ class Bulk:
     fail_on_errors: int | None = None
 
 
-def read_bulk(message: Message, tenant: str, limits: Limits) -> Bulk:
-    """The request in a message. What is wrong with a single operation is its `fault`.
-
-    Raises ScimError invalidSyntax or invalidValue for what is wrong with the whole.
-    """
+def fail_on_errors(message: Message) -> int | None:
+    """After how many failures the rest of the request in a message is left out. Raises ScimError invalidSyntax or invalidValue for what
+    is wrong with the whole."""
     envelope = BulkRequest.read(message.envelope)
     if envelope.operations:
         raise invalid_syntax("Operations: must be given once, as an array")
+    return envelope.fail_on_errors
+
+
+def entries_of(texts: Iterable[bytes], tenant: str, limits: Limits) -> Iterator[Entry]:
+    """The operations in these texts, each read when it is asked for. What is wrong with one is its `fault`; raises ScimError
+    invalidSyntax for one that is no JSON object."""
     routes: dict[str, Route] = {}
-    entries = (read_entry(index, text, tenant, limits, routes) for index, text in enumerate(message.operations))
-    return arranged(entries, envelope.fail_on_errors)
+    return (read_entry(index, text, tenant, limits, routes) for index, text in enumerate(texts))
 
 
 def arranged(entries: Iterable[Entry], fail_on_errors: int | None = None) -> Bulk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
@@ -63,6 +63,10 @@ class Tenants(Protocol):
         """The pool for the few statements that look for something at all tenants."""
 
 
+def _alone(_tenant: int) -> bool:
+    return False
+
+
 class Pool:
     """The driver's pool behind a list of connections kept at hand, which tenants get in turn.
 
@@ -79,6 +83,8 @@ class Pool:
         self._free: list[Any] = []
         self._turns = Turns(size, size - size // _LEFT)
         self._answered = 0.0  # when a statement was answered last
+        #: Whether others than this tenant have work to do.
+        self.shared: Callable[[int], bool] = _alone
 
     def of(self, tenant: int) -> Database:
         """The pool for the work of one tenant, which leaves some connections to others."""
@@ -89,8 +95,9 @@ class Pool:
         return _Part(self, _NOBODY, begin_across()) if self.isolated else self
 
     def has_room(self, tenant: int) -> bool:
-        """Whether one piece of the tenant's work more takes no connection that other work would wait for."""
-        return self._turns.has_room(tenant)
+        """Whether one piece of the tenant's work more takes nothing, of connections or of the processors behind them, that other work would
+        wait for."""
+        return not self.shared(tenant) and self._turns.has_room(tenant)
 
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):

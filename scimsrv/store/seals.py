@@ -20,8 +20,8 @@ from scimsrv.store.scope import now
 
 _SQL = load("audit")
 
-#: Changes in one batch.
-BATCH: Final = 500
+#: Changes in one batch: as many as are chained in a millisecond or two, for which requests wait.
+BATCH: Final = 100
 
 #: Seconds that a transaction with changes may last. `scimsrv.store.joined` keeps the long ones below it; all others are short.
 LONGEST: Final = 120.0

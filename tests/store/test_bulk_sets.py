@@ -131,7 +131,8 @@ async def test_no_room_for_a_second_set(pool: Pool, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("size", "room"), [(1, 1), (2, 1), (3, 2), (5, 2), (10, 4)])
 async def test_room_for_a_second_set(database: str, size: int, room: int) -> None:
-    """A tenant's request may ask for one connection more while it has less than half of those that the tenant may have."""
+    """A tenant's request may ask for one connection more while it has less than half of those that the tenant may have, and nobody else
+    has work to do."""
     own = await open_pool(database, size=size, statement_cache=100)
     part, others = own.of(1), own.of(2)
     try:
@@ -141,5 +142,7 @@ async def test_room_for_a_second_set(database: str, size: int, room: int) -> Non
                 await held.enter_async_context(part.acquire())
             assert not has_room(part)
             assert has_room(others) is (size > room)
+            own.shared = lambda tenant: tenant == 2
+            assert not has_room(others)
     finally:
         await own.close()

@@ -150,6 +150,24 @@ async def test_bulk_requests_beside_others() -> None:
     await work.end("a0", "a1", "b", "c")
 
 
+async def test_a_bulk_request_beside_others_is_part_of_the_share() -> None:
+    """With one bulk request in progress a tenant has one other request worked on, and waits with the next; alone it waits with none."""
+    traffic, work = Traffic(cast("Tenants", None), 20), _Work()
+    await work.begin("bulk", traffic.bulk(1, DEFAULT))
+    for number in range(3):
+        await work.begin(f"alone{number}", traffic.shares.share(1))
+    assert work.begun == ["bulk", "alone0", "alone1", "alone2"]
+    await work.end(*work.tasks)
+    await work.begin("b", traffic.shares.share(2))
+    await work.begin("beside", traffic.bulk(1, DEFAULT))
+    for number in range(2):
+        await work.begin(f"a{number}", traffic.shares.share(1))
+    assert work.begun[4:] == ["b", "beside", "a0"]
+    await work.end("beside", "a0", "a1", "b")
+    assert not traffic.shares._held
+    assert not traffic.bulks._held
+
+
 async def test_a_place_given_in_the_moment_of_leaving_is_passed_on() -> None:
     """Who is cancelled just when it is given a place hands that on."""
     places, work = Places("searches"), _Work()

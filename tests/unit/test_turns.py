@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from scimsrv.turns import Turns
+from scimsrv.turns import Turns, unhurried
 
 
 class _Work:
@@ -72,3 +72,23 @@ async def test_who_gives_up(given: bool) -> None:
     await work.end((1, 1))
     assert work.begun == [(1, 1), (3, 1)]
     await work.end((3, 1))
+
+
+async def test_whoever_makes_much_lets_others_have_their_turn() -> None:
+    """Everything is made, in its order, and whatever else is ready runs in between."""
+    seen, turns = list[int](), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while len(seen) < 100:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def one(number: int) -> int:
+        seen.append(number)
+        return number
+
+    beside = asyncio.create_task(other())
+    assert await unhurried(one(number) for number in range(100)) == seen == list(range(100))
+    await beside
+    assert turns > 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
-from scimsrv.protocol.bulk import read_bulk
+from scimsrv.protocol.bulk import Entry, entries_of, fail_on_errors
 from scimsrv.protocol.operations import Message, OperationsReader
 
 _VALUES = st.recursive(
@@ -62,6 +62,11 @@ def test_an_escaped_name() -> None:
     assert _read(rb'{"\u004fperations":[{},{"a":"]"}]}').operations == (b"{}", b'{"a":"]"}')
 
 
+def _entries(message: Message) -> list[Entry]:
+    fail_on_errors(message)
+    return list(entries_of(message.operations, "acme", Limits()))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -87,7 +92,7 @@ def test_what_is_no_json(text: bytes) -> None:
     """Text that is not a JSON object, or has the member twice, is no message."""
     for size in (1, 3, 100):
         with pytest.raises(ScimError) as caught:
-            read_bulk(_read(text, size), "acme", Limits())
+            _entries(_read(text, size))
         assert caught.value.kind is Kind.INVALID_SYNTAX
 
 
