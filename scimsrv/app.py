@@ -147,13 +147,13 @@ class App:
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
         self.trail.start()
-        self.jobs = Jobs(self.pool, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits, partial(note_denied, self.trail.denials))
+        tell = partial(note_denied, self.trail.denials)
+        self.jobs = Jobs(self.pool, self.traffic, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits, tell)
         self.recorder = Recorder(self.pool)
         if settings.activity:
             self.recorder.start()
             self.record = self.recorder.add
-        self.jobs.record = self.record
-        self.jobs.redefined = self._renew
+        self.jobs.record, self.jobs.redefined = self.record, self._renew
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self.traffic.enter_unknown, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
@@ -266,8 +266,8 @@ class App:
         until = time.monotonic() + _CHANGING
         while True:
             try:
-                # What may wait for its result has no part of the tenant's share: it is worked on in turn elsewhere.
-                later = preferences(headers.joined(b"prefer")).asynchronous
+                # What may wait for its result has no part of the tenant's share here: it is worked on in turn elsewhere.
+                later = not reads and preferences(headers.joined(b"prefer")).asynchronous
                 async with nullcontext() if later else self.traffic.shares.share(credential.tenant):
                     return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
@@ -331,7 +331,8 @@ class App:
                 if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
                 return await self.traffic.in_turn(scope.tenant, partial(renderer.reply, outcome))
-        outcome = await execute(scope, plan)
+        async with self.traffic.shares.share(scope.tenant) if wanted.asynchronous else nullcontext():
+            outcome = await execute(scope, plan)
         if user is not None:
             own_badges.check_shown(outcome, user)
         reply = renderer.reply(outcome)
@@ -383,8 +384,7 @@ class App:
                 revision = now.credential.revision
                 raise OutdatedError
 
-        wanted = preferences(headers.joined(b"prefer"))
-        key = key_of(headers.joined(b"idempotency-key"))
+        wanted, key = preferences(headers.joined(b"prefer")), key_of(headers.joined(b"idempotency-key"))
         if key is not None:
             digests = await digests_of_bulk(self.digest_keys, bulk, limits)
             async with nullcontext() if wanted.asynchronous else self.traffic.bulk(scope.tenant, limits):

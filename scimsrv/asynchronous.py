@@ -45,6 +45,7 @@ from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
 from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
+from scimsrv.traffic import Traffic
 from scimsrv.turns import Turns, unhurried
 from scimsrv.words import operated_as
 
@@ -99,8 +100,9 @@ class Jobs:
     """Carries out what is kept, in this process; `tell` hears of what came of operations, when it is kept. `record`, where it is set, is
     given what became of a request."""
 
-    def __init__(self, pool: Tenants, safe: Safe, limits: Limits, tell: Tell) -> None:
+    def __init__(self, pool: Tenants, traffic: Traffic, safe: Safe, limits: Limits, tell: Tell) -> None:
         self._pool = pool
+        self._traffic = traffic
         self._safe = safe
         self._limits = limits
         self._tell = tell
@@ -189,9 +191,10 @@ class Jobs:
         """Carry out a request that was just kept, when it is the tenant's turn."""
         return self._spawn(self._one(tenant, txn))
 
-    def begin_held(self, job: jobs.Job) -> asyncio.Task[Any]:
-        """Carry out a request for which a client waits: it waits for no other."""
-        return self._spawn(self._try(job))
+    def begin_held(self, job: jobs.Job, *, placed: bool) -> asyncio.Task[Any]:
+        """Carry out a request for which a client waits: it waits for no other that is carried out later. `placed` says that it has part
+        of its tenant's share already."""
+        return self._spawn(self._try(job) if placed else self._try_in_share(job))
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.create_task(work)
@@ -225,9 +228,13 @@ class Jobs:
         finally:
             self._sought.discard(tenant)
 
+    async def _try_in_share(self, job: jobs.Job) -> bool:
+        async with self._traffic.shares.share(job.tenant):
+            return await self._try(job)
+
     async def _one(self, tenant: int, txn: str | None) -> bool:
         """Carry out this request, or the oldest of a tenant's that nobody holds; False when there is none, or it failed."""
-        async with self._turns.turn(tenant):
+        async with self._traffic.later(tenant), self._turns.turn(tenant):
             try:
                 job = await jobs.take_job(self._pool.of(tenant), tenant, txn)
             except Exception:

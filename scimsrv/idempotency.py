@@ -145,7 +145,7 @@ async def later_once(
         if single and wanted.wait and not (found is not None and _had_no_effect(found)):
             await claim.keep(scope, reply, txn)
         return reply
-    await jobs.begin_held(job)
+    await jobs.begin_held(job, placed=not wanted.asynchronous)
     found = await jobs.finished(scope, job.txn)
     if found is None:
         raise unavailable()

@@ -119,7 +119,7 @@ async def rows(
         patience = limits.patience
         while True:
             await authorise()
-            async with traffic.searches.waited(tenant, limits.searches, patience):
+            async with traffic.searches.waited(tenant, limits.searches, patience), traffic.shares.share(tenant):
                 some = await anext(lines, b"")
             if not some:
                 return

@@ -103,7 +103,7 @@ class Places:
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append((given, most))
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(None if patience == math.inf else patience):
                 await given
         except (TimeoutError, asyncio.CancelledError) as problem:
             if given.done() and not given.cancelled():  # it was given just now
@@ -292,6 +292,7 @@ class Traffic:
         self.searches = Places("searches")
         self.shares = Shares()
         self.bulks = Places("bulk requests", self.shares)
+        self._later = Places("requests", self.shares)
         self._costly = Turns(1, 1)
         self.attempts = Attempts(attempts)
         self._strangers = strangers(requests)
@@ -320,6 +321,15 @@ class Traffic:
                 yield
             return
         async with self.bulks.waited(tenant, min(limits.bulks, 1), _BULK_PATIENCE), self.shares.share(tenant):
+            yield
+
+    @asynccontextmanager
+    async def later(self, tenant: int) -> AsyncIterator[None]:
+        """A place for a request that is carried out later: beside other tenants for one at a time, which has part of the tenant's share."""
+        if not self.shares.shared(tenant):
+            yield
+            return
+        async with self._later.waited(tenant, 1, math.inf), self.shares.share(tenant):
             yield
 
     def search(self, tenant: int, limits: Limits) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,16 +14,18 @@ from typing import Any
 import httpx
 import pytest
 
-from scimsrv import app, rates, tokens, traffic
+from scimsrv import app, asynchronous, rates, tokens, traffic
 from scimsrv.errors import ScimError
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.rates import Rates
-from scimsrv.store.bulk import carry_out
+from scimsrv.store import asynchronous as jobs
+from scimsrv.store.bulk import carry_out, carry_out_recorded
 from scimsrv.store.execute import execute
 from scimsrv.traffic import Attempts, Shares
 from tests.wire.badges import badges
 from tests.wire.oauth_support import tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
+from tests.wire.test_asynchronous import finished
 
 
 @asynccontextmanager
@@ -217,19 +220,26 @@ async def test_rows_of_rates_are_few(server: Server, client: Client) -> None:
 
 
 class _Held:
-    """Statements of searches that end when told."""
+    """Statements of searches, or of everything, that end when told."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, everything: bool = False) -> None:
         self.begun = 0
         self.go = asyncio.Event()
 
         async def held(scope: Any, plan: Any) -> Any:
-            if isinstance(plan, Read | Query):
+            if everything or isinstance(plan, Read | Query):
                 self.begun += 1
                 await self.go.wait()
             return await execute(scope, plan)
 
+        async def recorded(*args: Any, **more: Any) -> None:
+            if everything:
+                self.begun += 1
+                await self.go.wait()
+            await carry_out_recorded(*args, **more)
+
         monkeypatch.setattr(app, "execute", held)
+        monkeypatch.setattr(asynchronous, "carry_out_recorded", recorded)
 
 
 async def _until(condition: Any) -> None:
@@ -283,6 +293,55 @@ async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytes
         _refused(await client.post("/Bulk", _bulk(1)), "2 bulk requests at the same time")
         go.set()
         await asyncio.gather(*running)
+
+
+async def test_asking_for_later_is_no_way_around_the_share(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What respond-async leaves to be done at once has part of the tenant's share beside others: reads, and writes of which too many
+    wait."""
+    monkeypatch.setattr(traffic, "_PRESENT", 60.0)
+    monkeypatch.setattr(jobs, "WAITING", 0)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        held, later = _Held(monkeypatch, everything=True), {"Prefer": "respond-async"}
+        running = [asyncio.create_task(other.get("/Users/x"))]
+        await _until(lambda: held.begun == 1)
+        running.append(asyncio.create_task(client.request("POST", "/Users", user("ada"), headers=later | {"Idempotency-Key": "k"})))
+        more = [client.request(method, "/Users/x", headers=later) for method in ("DELETE", "GET", "DELETE")]
+        running.extend(asyncio.create_task(one) for one in more)
+        await _until(lambda: held.begun >= 3)
+        await asyncio.sleep(0.1)
+        assert held.begun == 3
+        held.go.set()
+        assert [answer.status_code for answer in await asyncio.gather(*running)] == [404, 201, 404, 404, 404]
+
+
+async def test_what_is_carried_out_later_beside_others(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a tenant that is alone several requests are carried out later at the same time, beside another tenant one after the other."""
+    inside, most, company = 0, 0, asyncio.Event()
+
+    async def counted(*args: Any, **more: Any) -> None:
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        if inside > 1:
+            company.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(company.wait(), 0.2)
+        inside -= 1
+        await carry_out_recorded(*args, **more)
+
+    monkeypatch.setattr(asynchronous, "carry_out_recorded", counted)
+    monkeypatch.setattr(traffic, "_PRESENT", 60.0)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        for beside in (False, True):
+            most = 0
+            company.clear()
+            if beside:
+                await other.get("/Users/x")
+            answers = [await client.request("POST", "/Bulk", _bulk(1), headers={"Prefer": "respond-async"}) for _ in range(3)]
+            for answer in answers:
+                await finished(client, answer)
+            assert (most > 1) is not beside
 
 
 async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
