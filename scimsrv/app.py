@@ -233,8 +233,7 @@ class App:
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
         await self._enter(places, principal, catalog, weight(found.endpoint, method))
-        schema = resource_type_of(found, catalog)
-        methods = self._methods(found, principal, catalog)
+        schema, methods = resource_type_of(found, catalog), self._methods(found, principal, catalog)
         if method == "OPTIONS":
             return Reply(204, headers={"Allow": allow(served(found, methods, catalog.policy))})
         if method not in methods:
@@ -249,7 +248,8 @@ class App:
             asked, again = own_trail.Asked(found, connection["query_string"], principal), partial(self._principal, given, found)
             return await own_trail.reply(self.pool.of(credential.tenant), self.traffic, limits, asked, again)
         if found.endpoint is Endpoint.PROGRESS:
-            return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
+            async with self.traffic.shares.share(credential.tenant):
+                return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
         keeps = False
@@ -368,7 +368,7 @@ class App:
         bulk = arranged(await unhurried(entries_of(message.operations, found.tenant, limits)), fail_on_errors(message))
         counted(len(bulk.entries))
         principal = await self._principal(given, found)
-        self.traffic.rates.charge(principal.credential.tenant, principal.credential.kid, limits, len(bulk.entries) - 1)
+        self.traffic.rates.charge(principal.credential.tenant, principal.credential.actor, limits, len(bulk.entries) - 1)
         scope = self._scope(principal, await self._catalog(principal), self._base_url(found.tenant))
 
         until, revision = time.monotonic() + self.limits.bulk_seconds, principal.credential.revision

@@ -23,7 +23,7 @@ from scimsrv.store.bulk import carry_out, carry_out_recorded
 from scimsrv.store.execute import execute
 from scimsrv.traffic import Attempts, Shares
 from tests.wire.badges import badges
-from tests.wire.oauth_support import tenant
+from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 from tests.wire.test_asynchronous import finished
 
@@ -117,6 +117,17 @@ async def test_a_debt_is_no_sentence(start: Starter) -> None:
         client = await server.tenant()
         await client.post("/Bulk", _bulk(60))
         assert (await client.get("/ResourceTypes")).headers["retry-after"] == "30"
+
+
+async def test_operations_of_people_count(start: Starter) -> None:
+    """Who shows a JWT of a trusted issuer pays for the operations of a bulk request as the holder of a secret token does."""
+    async with _slow(start, token_burst=3, tenant_burst=1000) as server:
+        oauth, people = await tenant(server), Issuer()
+        await oauth.trust(people.trust(scopes=["scim"]))
+        mine, other = (oauth.client.with_token(people.token(sub=name)) for name in ("ada", "ben"))
+        assert (await mine.post("/Bulk", _bulk(3))).status_code == 200
+        _refused(await mine.get("/ResourceTypes"), "The token may send")
+        assert (await other.get("/ResourceTypes")).status_code == 200
 
 
 async def test_what_is_refused_does_nothing(start: Starter) -> None:
