@@ -119,7 +119,7 @@ async def rows(
         patience = limits.patience
         while True:
             await authorise()
-            async with traffic.searches.waited(tenant, limits.searches, patience), traffic.shares.share(tenant):
+            async with traffic.shares.share(tenant), traffic.searches.waited(tenant, limits.searches, patience):  # in the order of searches
                 some = await anext(lines, b"")
             if not some:
                 return
