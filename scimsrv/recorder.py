@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,7 +58,8 @@ class Recorder(Behind):
 
     def __init__(self, pool: Tenants) -> None:
         self._pool = pool
-        self._queue: deque[Served] = deque()
+        self._queue: dict[str, list[activity.Drafted]] = {}
+        self._queued = 0
         self._waiting: dict[int, _Waiting] = {}
         self._held = 0
         self._refused = False
@@ -82,25 +81,38 @@ class Recorder(Behind):
             log.warning("%s entries of the log of requests are lost: the database did not take them before the end", self._held)
 
     def add(self, served: Served) -> None:
-        """Queue a request; it costs no more than a look at it."""
-        exchange, queue = served.exchange, self._queue
+        """Queue the entries of a request. They are made at once, so that nothing else of it is kept: a request whose memory is used again
+        for the next one costs less than one that waits for its batch."""
+        exchange = served.exchange
+        slug = exchange.tenant
         if exchange.status < 400 and not recording.changes(exchange):
-            slug = exchange.tenant
             if not slug:
                 return  # what is served to everybody
             number = self._reads.get(slug, 0)
             if number >= READS:
                 return
             self._reads[slug] = number + 1
-        elif not exchange.tenant and not self._admits(served):
-            return
-        number = _number(served)
+        elif not slug:
+            if not self._admits(served):
+                return
+            slug = served.route.tenant
+        number = len(exchange.kept) or 1
         if self._held + number > MOST:
             observe(ActivityDropped("full", number))
             return
+        try:
+            drafts = recording.entries(served, self._client(served))
+        except Exception as problem:
+            self._failed(number, problem)
+            return
+        queued = self._queue.get(slug)
+        if queued is None:
+            self._queue[slug] = drafts
+        else:
+            queued += drafts
         self._held += number
-        queue.append(served)
-        if len(queue) >= FULL:
+        self._queued += number
+        if self._queued >= FULL:
             self._full.set()
 
     def _admits(self, served: Served) -> bool:
@@ -144,42 +156,36 @@ class Recorder(Behind):
                 log.warning("entries of the log of requests are written again")
 
     async def _prepare(self) -> bool:
-        """Make entries of what is queued; whether the logs that they belong to could be found."""
-        batch = tuple(self._queue)
-        slugs: dict[str, list[Served]] = {}
-        for one in batch:
-            slugs.setdefault(one.exchange.tenant or one.route.tenant, []).append(one)
+        """Give what is queued to the logs that it belongs to; whether they could be found."""
+        batch = {slug: len(drafts) for slug, drafts in self._queue.items()}
+        number = self._queued
         try:
-            logs = await activity.logs_of(self._pool.across(), slugs)
+            logs = await activity.logs_of(self._pool.across(), batch)
         except Exception as problem:
-            self._failed(sum(map(_number, batch)), problem)
+            self._failed(number, problem)
             if not _passes(problem):
-                self._taken(batch)
+                for slug, queued in batch.items():
+                    self._taken(slug, queued)
             return False
-        self._taken(batch)
-        for slug, served in slugs.items():
-            found = logs.get(slug)
+        for slug, queued in batch.items():
+            drafts, found = self._taken(slug, queued), logs.get(slug)
             if found is not None and found.rows:
                 waiting = self._waiting.setdefault(found.tenant, _Waiting(found, []))
                 self._held -= len(waiting.entries)
                 waiting.log = found
-                waiting.entries = _kept([*waiting.entries, *(entry for one in served for entry in self._entries(one))], found.rows)
+                waiting.entries = _kept([*waiting.entries, *drafts], found.rows)
                 self._held += len(waiting.entries)
         return True
 
-    def _taken(self, batch: Sequence[Served]) -> None:
-        """These are not queued any more."""
-        for one in batch:
-            self._queue.popleft()
-            self._held -= _number(one)
-
-    def _entries(self, served: Served) -> list[activity.Drafted]:
-        """The entries of a request; none where they cannot be made."""
-        try:
-            return [*recording.entries(served, self._client(served))]
-        except Exception as problem:
-            self._failed(_number(served), problem)
-            return []
+    def _taken(self, slug: str, number: int) -> list[activity.Drafted]:
+        """So many of a tenant's, which are not queued any more."""
+        drafts = self._queue[slug]
+        taken, drafts[:number] = drafts[:number], []
+        if not drafts:
+            del self._queue[slug]
+        self._held -= number
+        self._queued -= number
+        return taken
 
     async def _write(self, waiting: _Waiting) -> bool:
         """Write to one log; whether the database takes entries now."""
@@ -248,11 +254,6 @@ def _kept(entries: list[activity.Drafted], rows: int) -> list[activity.Drafted]:
             left[one.reads] -= 1
             kept.append(one)
     return kept[::-1]
-
-
-def _number(served: Served) -> int:
-    """How many entries a request has."""
-    return len(served.exchange.kept) or 1
 
 
 def _passes(problem: BaseException) -> bool:

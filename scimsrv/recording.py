@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -74,7 +74,7 @@ class Noting:
         return Served(ended, exchange, Route(tenant, Endpoint.BULK), Fields([]), {}, None)
 
 
-def entries(served: Served, client: str) -> Iterator[Drafted]:
+def entries(served: Served, client: str) -> list[Drafted]:
     """The entry of a request from this client, or those of the operations of a bulk request, without what they have nothing for.
 
     They are put together by hand, as there is one for each request: what is not passed through orjson is a number, a word or an id of
@@ -90,9 +90,8 @@ def entries(served: Served, client: str) -> Iterator[Drafted]:
     if exchange.cause is not None:
         head += f',"cause":"{exchange.cause}"'
     if not exchange.kept:
-        yield _of_request(at, head, served)
-    for one in exchange.kept:
-        yield _of_operation(at, f'{head},"operation":{one.entry.index + 1}', one)
+        return [_of_request(at, head, served)]
+    return [_of_operation(at, f'{head},"operation":{one.entry.index + 1}', one) for one in exchange.kept]
 
 
 def _of_request(at: float, head: str, served: Served) -> Drafted:
