@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 import orjson
@@ -24,13 +22,12 @@ from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.store.activity import Drafted
 from scimsrv.store.bulk import Recorder
 from scimsrv.store.scope import Scope
-from scimsrv.words import CUSTOM, failure, own_id, result, words
+from scimsrv.words import CUSTOM, failure, own_id, result, template, words
 
 #: Longest id that is kept, in characters.
 _ID: Final = 300
 
 _DEFINED: Final = {Endpoint.SCHEMAS: "Schema", Endpoint.RESOURCE_TYPES: "ResourceType"}
-_VERSION: Final = re.compile(r'W/"(\d{1,18})')
 
 #: The status of what is carried out later, whose place is that of the request; and what a reference by bulkId begins with, in lower case.
 _LATER: Final = 202
@@ -96,9 +93,8 @@ def entries(served: Served, client: str) -> list[Drafted]:
 
 def _of_request(at: float, head: str, served: Served) -> Drafted:
     exchange, status, error = served.exchange, served.exchange.status, served.error
-    _, kind, op = words(served.route, exchange.method)
     reads = status < 400 and not changes(exchange)
-    said = _about(served.route, kind, op, exchange.method, exchange.route, status, reads, served.answered, error)
+    said = _about(served.route, exchange.method, exchange.route, status, reads, served.answered, error)
     if exchange.later and status < 400:
         said += ',"later":true'
     if status >= 400:
@@ -110,13 +106,12 @@ def _of_operation(at: float, head: str, one: Result) -> Drafted:
     entry, route, error = one.entry, one.entry.route, one.error
     method = entry.method if entry.fault is None else "other"
     if route is None:
-        said = _words(method, "/Bulk", None, "", one.status, False)
+        said = _words(method, "/Bulk", None, "", one.status, reads=False)
     else:
-        template, kind, op = words(route, entry.method)
         answered = {} if one.location is None else {"Location": one.location}
         if one.version is not None:
             answered["ETag"] = f'W/"{one.version}"'
-        said = _about(route, kind, op, method, template, one.status, False, answered, error)
+        said = _about(route, method, template(route), one.status, False, answered, error)
     if error is not None:
         said += _why(failure(error), error)
     return Drafted(at, False, f"{{{head},{said}}}")
@@ -124,10 +119,8 @@ def _of_operation(at: float, head: str, one: Result) -> Drafted:
 
 def _about(
     route: Route,
-    kind: str,
-    op: str | None,
     method: str,
-    template: str,
+    path: str,
     status: int,
     reads: bool,
     answered: Mapping[str, str],
@@ -136,28 +129,46 @@ def _about(
     """What the request wanted of which resource. Where it was refused, or is not looked at yet, an id that does not have the form of ours
     may be anything, as a reference by bulkId may; where nothing was created for another resource's sake, it is about that one."""
     found = status < 400 and status != _LATER and method != "OPTIONS"
-    id_ = route.id if found and not route.id.lower().startswith(_REFERENCE) else own_id(route.id)
+    id_: str | None = route.id
+    if id_ and (not found or id_.lower().startswith(_REFERENCE)):
+        id_ = own_id(id_)
     if not id_ and error is not None:
         id_ = error.about
     if not id_ and status < 300 and status != _LATER and "Location" in answered:
         id_ = unquote(answered["Location"].rpartition("/")[2])
-    if route.endpoint in _DEFINED:
-        kind = _DEFINED[route.endpoint]
+    if route.endpoint is Endpoint.SCHEMAS or route.endpoint is Endpoint.RESOURCE_TYPES:
         id_ = (route.name or id_) if status < 300 and found else None
-    elif kind == CUSTOM:
-        kind = route.name if status < 400 else ""
-    said = _words(method, template, op, kind, status, reads)
+    key = (path, route.name if status < 400 else "", method, status, reads)
+    said = _SAID.get(key) or _say(key, route)
     if id_ and len(id_) <= _ID and "\x00" not in id_:
         said += f',"resource":{orjson.dumps(id_).decode()}'
-    tag = answered.get("ETag")
-    version = None if tag is None else _VERSION.match(tag)
-    return said if version is None else f'{said},"version":{version[1]}'
+    version = answered.get("ETag", "")[3:-1].partition("-")[0]
+    return f'{said},"version":{version}' if version.isdigit() else said
 
 
-@lru_cache(maxsize=1_000)
-def _words(method: str, route: str, op: str | None, kind: str, status: int, reads: bool) -> str:
-    """What many entries have in common, without the braces."""
-    said = {"method": method, "route": route, "op": op, "type": kind or None, "status": status, "result": result(status), "reads": reads}
+#: What many entries have in common: path, name of a type or schema, method, status, and whether it only reads.
+_Key: TypeAlias = tuple[str, str, str, int, bool]
+_SAID: Final[dict[_Key, str]] = {}
+_MOST_SAID: Final = 1_000
+
+
+def _say(key: _Key, route: Route) -> str:
+    """The words for the path, which are kept for the next ones."""
+    path, name, method, status, reads = key
+    _, kind, op = words(route, method)
+    if route.endpoint in _DEFINED:
+        kind = _DEFINED[route.endpoint]
+    elif kind == CUSTOM:
+        kind = name
+    if len(_SAID) >= _MOST_SAID:
+        _SAID.clear()
+    said = _SAID[key] = _words(method, path, op, kind, status, reads=reads)
+    return said
+
+
+def _words(method: str, path: str, op: str | None, kind: str, status: int, *, reads: bool) -> str:
+    """What an entry begins with, without the braces."""
+    said = {"method": method, "route": path, "op": op, "type": kind or None, "status": status, "result": result(status), "reads": reads}
     return orjson.dumps({name: value for name, value in said.items() if value is not None})[1:-1].decode()
 
 
