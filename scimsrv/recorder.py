@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -38,9 +39,9 @@ DENIED: Final = 20
 _MINUTE: Final = 60.0
 _SLUGS: Final = 1_000
 
-#: Seconds between two looks for entries that are too old, and the least number written to a log between two looks for too many.
+#: Seconds between two looks for entries that are too old, and within which the first is.
 _SWEEP: Final = 3_600.0
-_TRIMMED: Final = 200
+_FIRST_SWEEP: Final = 60.0
 
 _USER_AGENTS: Final = 1_000
 
@@ -69,8 +70,8 @@ class Recorder(Behind):
         self._since = time.monotonic()
         self._full = asyncio.Event()
         self._clients: dict[str, str] = {}
-        self._written: dict[int, int] = {}
-        self._swept = time.monotonic()
+        self._over: set[int] = set()
+        self._sweeps = time.monotonic() + random.uniform(0, _FIRST_SWEEP)  # noqa: S311 - keeps servers apart
 
     async def stop(self) -> None:
         """Write what is queued, and end."""
@@ -135,8 +136,8 @@ class Recorder(Behind):
                 async with asyncio.timeout(INTERVAL):
                     await (asyncio.sleep(INTERVAL) if self._refused else self._full.wait())
             await self.flush()
-            if time.monotonic() - self._swept > _SWEEP:
-                self._swept = time.monotonic()
+            if time.monotonic() > self._sweeps:
+                self._sweeps = time.monotonic() + _SWEEP
                 await self._sweep()
 
     async def flush(self) -> None:
@@ -192,13 +193,14 @@ class Recorder(Behind):
         tenant = waiting.log.tenant
         while part := waiting.entries[: activity.MOST]:
             try:
-                await activity.add(self._pool.of(tenant), tenant, part)
+                over = await activity.add(self._pool.of(tenant), waiting.log, part)
             except Exception as problem:
                 self._failed(len(waiting.entries) if _passes(problem) else len(part), problem)
                 if _passes(problem):
                     return False
             else:
-                self._written[tenant] = self._written.get(tenant, 0) + len(part)
+                if over:
+                    self._over.add(tenant)
             del waiting.entries[: len(part)]
             self._held -= len(part)
         del self._waiting[tenant]
@@ -206,12 +208,12 @@ class Recorder(Behind):
         return True
 
     async def _trim(self, found: activity.Log) -> None:
-        """Remove what is too much, when enough was written since it was done last."""
-        if self._written.get(found.tenant, 0) < max(_TRIMMED, found.rows):
+        """Remove what is too much, where it was this process that brought it there."""
+        if found.tenant not in self._over:
             return
         try:
             await activity.trim(self._pool.of(found.tenant), found)
-            del self._written[found.tenant]
+            self._over.remove(found.tenant)
         except Exception as problem:
             log.warning("removing entries of the log of requests failed and is tried again (%s)", _named(problem))
 
@@ -228,8 +230,7 @@ class Recorder(Behind):
         """Remove what is too old, also where no request comes any more."""
         try:
             for one in await activity.every_log(self._pool.across()):
-                await activity.trim(self._pool.of(one.tenant), one)
-                await activity.trim_former(self._pool.of(one.tenant), one)
+                await activity.sweep(self._pool.of(one.tenant), one)
         except Exception:
             log.exception("removing old entries of the log of requests failed and is tried again")
 

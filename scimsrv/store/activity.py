@@ -21,7 +21,7 @@ from scimsrv.schema.semantics import Op
 from scimsrv.store.connection import Connection
 from scimsrv.store.consequences import may_have_changed, told
 from scimsrv.store.failure import guarded
-from scimsrv.store.pool import Queries
+from scimsrv.store.pool import Database, Queries
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope, now
 from scimsrv.store.search import search
@@ -35,9 +35,10 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Days that are more than there are.
 _FOR_EVER: Final = 100_000
 
-#: Entries that one statement writes at most, and rows that one removes.
+#: Entries that one statement writes at most, rows that one removes, and the least number of entries written between two times of trimming.
 MOST: Final = 500
 _BATCH: Final = 1_000
+_TRIMMED: Final = 200
 
 #: Rows that are read at once, and the least number of entries for which changes are sought at once.
 _ROWS: Final = 20
@@ -94,20 +95,40 @@ async def every_log(pool: Queries) -> list[Log]:
     return [Log(**row) for row in await guarded(lambda: pool.fetch(_SQL["with_log"], _DEFAULT.activity_rows, _DEFAULT.activity_days))]
 
 
-async def add(pool: Queries, tenant: int, entries: Sequence[Drafted]) -> None:
-    """Write entries in the order of their requests, `MOST` at once."""
+async def add(pool: Queries, log: Log, entries: Sequence[Drafted]) -> bool:
+    """Write entries in the order of their requests, `MOST` at once. Returns whether the log is to be trimmed: the one who writes the last
+    of as many as it keeps is told so, whoever wrote the others."""
     texts: tuple[list[str], list[str]] = ([], [])
     for place, one in enumerate(entries, 1):
         texts[one.reads].append(f'{{"place":{place},{one.text[1:]}')
-    at = max(one.at for one in entries)
-    await guarded(lambda: pool.execute(_SQL["add"], tenant, len(entries), *texts, at))
+    newest, oldest = max(one.at for one in entries), min(one.at for one in entries)
+    row = await guarded(lambda: pool.fetchrow(_SQL["add"], log.tenant, len(entries), *texts, newest, oldest))
+    assert row is not None
+    last, step = int(row["last"]), max(_TRIMMED, log.rows)
+    return last // step > (last - len(entries)) // step
 
 
-async def trim(pool: Queries, log: Log) -> None:
-    """Remove the entries that are too many or too old."""
-    while await _dropped(pool, "drop", log.tenant, log.rows, log.days or _FOR_EVER):
-        continue
-    await guarded(lambda: pool.execute(_SQL["cut"], log.tenant, log.rows))
+async def trim(pool: Database, log: Log) -> None:
+    """Remove the entries that are too many or too old, while nobody else writes or erases any."""
+
+    async def work() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(_SQL["hold"], log.tenant)
+            while await _dropped(connection, "drop", log.tenant, log.rows, log.days or _FOR_EVER):
+                continue
+            await connection.execute(_SQL["cut"], log.tenant, log.rows)
+
+    await guarded(work)
+
+
+async def sweep(pool: Database, log: Log) -> None:
+    """Remove what is too much or too old, if there is any, also of what servers of the version before wrote."""
+    row = await guarded(lambda: pool.fetchrow(_SQL["due"], log.tenant, log.rows, log.days or _FOR_EVER))
+    assert row is not None
+    if row["due"]:
+        await trim(pool, log)
+    if row["former"]:
+        await trim_former(pool, log)
 
 
 async def trim_former(pool: Queries, log: Log) -> None:
@@ -116,7 +137,7 @@ async def trim_former(pool: Queries, log: Log) -> None:
         continue
 
 
-async def _dropped(pool: Queries, name: str, tenant: int, *which: int) -> bool:
+async def _dropped(pool: Queries | Connection, name: str, tenant: int, *which: int) -> bool:
     """Whether as many went as may go at once, so that there may be more."""
     tag = await guarded(lambda: pool.execute(_SQL[name], tenant, *which, _BATCH))
     return int(tag.rsplit(" ", 1)[1]) == _BATCH

@@ -15,28 +15,37 @@ SELECT h.tenant, coalesce((c.policy ->> 'activity_rows')::integer, $1::integer) 
 FROM activity_head h JOIN tenant_config c ON c.tenant = h.tenant
 
 -- $2 how many, $3 those that changed something or were refused, $4 those that succeeded and changed nothing, each JSON with its place
--- among all of them, counted from 1; $5 when the newest arrived
+-- among all of them, counted from 1; $5 when the newest arrived, $6 when the oldest did. What is about a resource that was erased since is
+-- left out: an erasure keeps the row of the head until it is committed, so that one that this statement has waited for is told by that row,
+-- and one that it did not have to wait for by the trail. Clocks of servers may differ.
 -- name: add
 WITH head AS (
     INSERT INTO activity_head (tenant, last) VALUES ($1, $2::bigint)
-    ON CONFLICT (tenant) DO UPDATE SET last = activity_head.last + $2::bigint,
-        erased = CASE WHEN activity_head.erased_at > now() - interval '1 minute' THEN activity_head.erased ELSE '{}' END
-    RETURNING last, erased
-), kept AS (
-    SELECT head.last, head.last - $2::bigint AS base,
-           CASE WHEN head.erased = '{}' THEN $3::text[] ELSE ARRAY(
-               SELECT one FROM unnest($3::text[]) WITH ORDINALITY given (one, place)
-               WHERE coalesce(one::json ->> 'resource' <> ALL (head.erased), true) ORDER BY place
-           ) END AS entries,
-           CASE WHEN head.erased = '{}' THEN $4::text[] ELSE ARRAY(
-               SELECT one FROM unnest($4::text[]) WITH ORDINALITY given (one, place)
-               WHERE coalesce(one::json ->> 'resource' <> ALL (head.erased), true) ORDER BY place
-           ) END AS reads
+    ON CONFLICT (tenant) DO UPDATE SET last = activity_head.last + $2::bigint
+    RETURNING last, erased, erased_at
+), since AS (
+    SELECT head.last, CASE WHEN head.erased_at > to_timestamp($6::double precision) - interval '5 minutes' THEN head.erased || ARRAY(
+        SELECT c.id FROM change c
+        WHERE c.tenant = $1 AND c.operation = 'erase' AND c.at > to_timestamp($6::double precision) - interval '5 minutes'
+            AND c.id = ANY (ARRAY(SELECT DISTINCT one::json ->> 'resource' FROM unnest($3::text[] || $4::text[]) given (one)))
+    ) ELSE '{}' END AS erased
     FROM head
+), kept AS (
+    SELECT since.last, since.last - $2::bigint AS base,
+           CASE WHEN since.erased = '{}' THEN $3::text[] ELSE ARRAY(
+               SELECT one FROM unnest($3::text[]) WITH ORDINALITY given (one, place)
+               WHERE coalesce(one::json ->> 'resource' <> ALL (since.erased), true) ORDER BY place
+           ) END AS entries,
+           CASE WHEN since.erased = '{}' THEN $4::text[] ELSE ARRAY(
+               SELECT one FROM unnest($4::text[]) WITH ORDINALITY given (one, place)
+               WHERE coalesce(one::json ->> 'resource' <> ALL (since.erased), true) ORDER BY place
+           ) END AS reads
+    FROM since
 )
 INSERT INTO activity_batch (tenant, base, last, at, number, number_read, entries, reads)
 SELECT $1, kept.base, kept.last, to_timestamp($5::double precision), cardinality(kept.entries), cardinality(kept.reads), kept.entries, kept.reads
 FROM kept
+RETURNING last
 
 -- $2 number below which and $3 number above which some are, $4 time since when some are, $5 how many rows; the newest first
 -- name: list
@@ -92,6 +101,17 @@ SELECT c.kid, c.label FROM credential c WHERE c.tenant = $1 AND c.kid = ANY ($2:
 UNION ALL SELECT o.id, o.label FROM oauth_client o WHERE o.tenant = $1 AND o.id = ANY ($2::text[])
 UNION ALL SELECT r.id, r.label FROM trust r WHERE r.tenant = $1 AND r.id = ANY ($2::text[])
 
+-- $2 how many are kept of those that changed something or were refused, and of the others, $3 days for which they are: whether there is
+-- what is beyond, and whether there is anything of a server of the version before
+-- name: due
+SELECT coalesce(sum(b.number) > $2 OR sum(b.number_read) > $2 OR min(b.at) < now() - make_interval(days => $3), false) AS due,
+       EXISTS (SELECT FROM activity a WHERE a.tenant = $1) AS former
+FROM activity_batch b WHERE b.tenant = $1
+
+-- The log belongs to this transaction until it ends: nobody else writes, removes or erases entries.
+-- name: hold
+SELECT FROM activity_head WHERE tenant = $1 FOR UPDATE
+
 -- $2 how many are kept of those that changed something or were refused, and of the others, $3 days for which they are, $4 how many rows go
 -- at most: those without any that is kept
 -- name: drop
@@ -120,11 +140,11 @@ DELETE FROM activity WHERE tenant = $1 AND number IN (
     SELECT a.number FROM activity a WHERE a.tenant = $1 AND a.at < now() - make_interval(days => $2) ORDER BY a.number LIMIT $3
 )
 
--- $2 id of a resource that is erased: entries on their way leave it out
+-- $2 id of a resource that is erased: entries on their way leave it out. The ids are for those who wait for this row; they are few.
 -- name: bar
-INSERT INTO activity_head (tenant, last, erased, erased_at) VALUES ($1, 0, ARRAY[$2::text], now())
-ON CONFLICT (tenant) DO UPDATE SET erased_at = now(),
-    erased = CASE WHEN activity_head.erased_at > now() - interval '1 minute' THEN activity_head.erased ELSE '{}' END || $2::text
+INSERT INTO activity_head (tenant, last, erased, erased_at) VALUES ($1, 0, ARRAY[$2::text], clock_timestamp())
+ON CONFLICT (tenant) DO UPDATE SET erased_at = clock_timestamp(),
+    erased = activity_head.erased[greatest(cardinality(activity_head.erased) - 998, 1):] || $2::text
 
 -- $2 id
 -- name: erase

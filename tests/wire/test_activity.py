@@ -248,9 +248,10 @@ async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, 
         at = datetime.now(UTC).timestamp()
         return [activity.Drafted(at, True, orjson.dumps(said | {"at": at, "milliseconds": 1.0}).decode())]
 
+    log = activity.Log(client.id, 1_000, 7)
     async with server.pool.acquire() as connection, connection.transaction():
-        await activity.add(Single(connection), client.id, entry("first"))
-        second = asyncio.create_task(activity.add(server.app.pool.of(client.id), client.id, entry("second")))
+        await activity.add(Single(connection), log, entry("first"))
+        second = asyncio.create_task(activity.add(server.app.pool.of(client.id), log, entry("second")))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         async with asyncio.timeout(30):
             while not await server.pool.fetchval(waiting):
@@ -325,10 +326,20 @@ async def test_an_erased_person_leaves_nothing(server: Server, client: Client, a
 
 
 async def test_what_is_written_long_after_an_erasure(server: Server, client: Client, admin: Admin) -> None:
-    """Entries that waited for the database, or that a server of another version left, do not bring an erased person back."""
-    ada = await client.new_user("ada")
-    await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "colour", "value": "red"})
+    """Entries that waited for the database are not written where they would bring an erased person back, however long ago that was, and
+    whoever was erased since; those about others are."""
+    late = recorder.Recorder(server.app.pool)
+    ada, ben = await client.new_user("ada"), await client.new_user("ben")
+    await server.app.recorder.flush()
+    record, server.app.record = server.app.record, late.add
+    for one in (ada, ben):
+        await client.patch(f"/Users/{one['id']}", {"op": "replace", "path": "colour", "value": "red"})
+    server.app.record = record
     await client.delete(f"/Users/{ada['id']}")
     assert (await admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})).status_code == 200
-    await server.pool.execute("UPDATE activity_head SET erased_at = now() - interval '2 minutes' WHERE tenant = $1", client.id)
-    assert await log_of(server, admin, client) == []
+    forgotten = "UPDATE activity_head SET erased_at = erased_at - interval '2 minutes', erased = '{other}' WHERE tenant = $1"
+    await server.pool.execute(forgotten, client.id)
+    await late.flush()
+    rows = await server.pool.fetch("SELECT entries FROM activity_batch WHERE tenant = $1 ORDER BY base", client.id)
+    about = [orjson.loads(one)["resource"] for row in rows for one in row["entries"]]
+    assert about == [ben["id"], ben["id"]]

@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from scimsrv import recorder
+from scimsrv.observing import Served
 from scimsrv.store import activity, pool
 from scimsrv.store.failure import unavailable
+from scimsrv.store.single import Single
 from tests.wire.admin_support import Admin, admin_token
 from tests.wire.support import Client, Server, Starter, user
 from tests.wire.test_activity import admin, events_of, log_of
@@ -45,6 +47,64 @@ async def test_bounds_in_rows_and_time(server: Server, admin: Admin) -> None:
     off = await server.tenant(activity_rows=0)
     await off.new_user()
     assert await log_of(server, admin, off) == []
+
+
+async def test_processes_bound_a_log_together(server: Server) -> None:
+    """Many that each write too little to bring a log over its bounds: who writes the last entry trims it, so that it never has more than
+    twice of each kind and what is being written."""
+    client = await server.tenant(activity_rows=200)
+    served: list[Served] = []
+    record, server.app.record = server.app.record, served.append
+    await client.new_user()
+    server.app.record = record
+    processes = [recorder.Recorder(server.app.pool) for _ in range(8)]
+    stored = []
+    for one in processes:
+        for _ in range(150):
+            one.add(served[0])
+        await one.flush()
+        stored.append(await server.pool.fetchval("SELECT sum(number) FROM activity_batch WHERE tenant = $1", client.id))
+    assert stored == [150, 200, 200, 200, 350, 200, 200, 200]
+
+
+async def test_what_is_too_old_goes_soon_after_the_start(start: Starter, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what a tenant left that sends no requests any more, and what a server of the version before wrote: a process that is not left
+    running for long looks, too."""
+    client = await server.tenant(activity_days=2)
+    await client.new_user()
+    await server.app.recorder.flush()
+    await server.pool.execute("UPDATE activity_batch SET at = at - interval '3 days' WHERE tenant = $1", client.id)
+    former = "INSERT INTO activity (tenant, number, reads, at, request_id, client, method, route, status, result, milliseconds) VALUES "
+    await server.pool.execute(f"{former} ($1, 1, true, now() - interval '3 days', 'r', 'okta', 'GET', '/', 200, 'ok', 1)", client.id)
+    monkeypatch.setattr(recorder, "_FIRST_SWEEP", 0.0)
+    async with start(), asyncio.timeout(60):
+        for table in ("activity_batch", "activity"):
+            while await server.pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", client.id):
+                await asyncio.sleep(0.05)
+
+
+async def test_removing_meets_removing_and_an_erasure(server: Server, client: Client, admin: Admin) -> None:
+    """Two that trim a log at the same time remove nothing twice, and an erasure that meets one leaves nobody in it."""
+    ada, log = await client.new_user("ada"), activity.Log(client.id, 3, 7)
+    assert (await _bulk(client, 4)).status_code == 200
+    await client.delete(f"/Users/{ada['id']}")
+    await server.app.recorder.flush()
+    pool = server.app.pool.of(client.id)
+    erasing = admin.ask("POST", f"/tenants/{client.slug}/erasures", {"id": ada["id"]})
+    for work, left in ((activity.trim(pool, log), 3), (erasing, 1)):
+        async with server.pool.acquire() as connection, connection.transaction():
+            await activity.trim(Single(connection), log)
+            other = asyncio.ensure_future(work)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            async with asyncio.timeout(30):
+                while not await server.pool.fetchval(waiting):
+                    assert not other.done()
+                    await asyncio.sleep(0.02)
+        await other
+        rows = await server.pool.fetch("SELECT number, entries FROM activity_batch WHERE tenant = $1", client.id)
+        assert [(row["number"], len(row["entries"])) for row in rows] == [(left, left)]
+        log = activity.Log(client.id, 2, 7)
+    assert [one for row in rows for one in row["entries"] if ada["id"] in one] == []
 
 
 async def test_requests_go_on_when_nothing_can_be_written(
