@@ -117,6 +117,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_idle() and not self._in_head:
             self.transport.close()
 
+    def give_up(self) -> None:
+        """The server waits no longer for the request in progress, which is about to be cancelled: say so, where nothing was said yet."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_started or self._refused:
+            return
+        self._refused = True
+        self._disarm()
+        cycle.disconnected = True  # what the application may still say is dropped
+        cycle.message_event.set()
+        self._answer(
+            Kind.UNAVAILABLE, "The server is stopped before the request is done: look whether it was carried out, or send it again."
+        )
+
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
@@ -237,6 +250,10 @@ class GuardedProtocol(HttpToolsProtocol):
         elif cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
             return
+        self._answer(kind, detail, slow)
+
+    def _answer(self, kind: Kind, detail: str, slow: Literal["head", "body"] | None = None) -> None:
+        """Answer in place of the application, and close."""
         request = request_id()
         self._report(kind, request, slow)
         media_type, body = self.refusal(kind, detail, request)

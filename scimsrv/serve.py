@@ -25,8 +25,9 @@ from scimsrv.monitor import Condition, create_monitor_app
 from scimsrv.reloading import CertificateError, Reloading, check_tls
 from scimsrv.settings import PREFIX, Settings, load_settings, to_environment
 from scimsrv.store.survey import survey
-from scimsrv.supervisor import Announcing, Workers, beside, run_here, run_workers
+from scimsrv.supervisor import Announcing, beside, run_here
 from scimsrv.surveying import Surveyor
+from scimsrv.workers import Workers, run_workers
 
 if TYPE_CHECKING:
     from scimsrv.app import App

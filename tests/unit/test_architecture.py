@@ -85,7 +85,7 @@ IMPORTERS: dict[str, tuple[str, ...]] = {
     ),
     "pydantic": ("scimsrv.settings", "scimsrv.protocol.messages", "scimsrv.admin.", "scimsrv.cli.administer"),
     "pydantic_core": ("scimsrv.admin.models",),
-    "uvicorn": ("scimsrv.serve", "scimsrv.supervisor", "scimsrv.guard"),
+    "uvicorn": ("scimsrv.serve", "scimsrv.supervisor", "scimsrv.workers", "scimsrv.guard"),
     "prometheus_client": ("scimsrv.metrics", "scimsrv.exposition"),
     "opentelemetry": ("scimsrv.tracing",),
     "joserfc": ("scimsrv.oauth.", "scimsrv.badges.signing"),

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from scimsrv import supervisor
-from scimsrv.supervisor import Announcing, Workers, interruptible, run_here
+from scimsrv import workers as supervising
+from scimsrv.supervisor import Announcing, interruptible, run_here
+from scimsrv.workers import Workers
 
 
 class _Process:
     """A process that answers at once, unless it is told not to."""
 
-    exitcode = None
+    exitcode: int | None = None
     answers = True
 
     def __init__(self, *_: Any) -> None:
@@ -38,6 +39,7 @@ class _Process:
     def terminate(self) -> None:
         """End it."""
         self.ended = True
+        self.exitcode = 0
 
     kill = terminate
 
@@ -48,11 +50,10 @@ class _Process:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     """Return the supervisor of three processes."""
-    monkeypatch.setattr(supervisor, "Process", _Process)
-    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", _Process)
+    monkeypatch.setattr(supervising, "Worker", _Process)
     made = Workers.__new__(Workers)
     made.config, made.sockets, made.should_exit = type("", (), {"timeout_worker_healthcheck": 5})(), [], threading.Event()
-    made.processes, made._outdated = [_Process() for _ in range(3)], []  # type: ignore[misc]
+    made.signal_queue, made.processes, made._outdated, made._retired = [], [_Process() for _ in range(3)], [], []  # type: ignore[misc]
     made.reload = lambda: True
     return made
 
@@ -78,6 +79,33 @@ def test_all_are_replaced(workers: Workers) -> None:
         workers.keep_subprocess_alive()
     assert not set(workers.processes) & set(before)
     assert all(one.ended for one in before)
+
+
+def test_one_that_takes_its_time_to_end(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a process that was replaced ends what it has begun, nothing is waited for, and the next one is not replaced yet."""
+    before: list[Any] = list(workers.processes)
+    monkeypatch.setattr(_Process, "terminate", lambda _: None)
+    workers.handle_hup()
+    for _ in range(3):
+        workers.keep_subprocess_alive()
+    assert [new is old for new, old in zip(workers.processes, before, strict=True)] == [False, True, True]
+    before[0].exitcode = 0
+    workers.keep_subprocess_alive()
+    assert [new is old for new, old in zip(workers.processes, before, strict=True)] == [False, False, True]
+
+
+def test_told_to_end_while_a_process_starts(workers: Workers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A signal ends the waiting for a process that does not answer yet, which is no failure of it."""
+    before = list(workers.processes)
+
+    def wait(_process: _Process, _timeout: float, told: threading.Event) -> bool:
+        workers.signal_queue.append(signal.SIGTERM)
+        return not told.is_set()
+
+    monkeypatch.setattr(_Process, "wait_until_ready", wait)
+    workers.handle_hup()
+    workers.keep_subprocess_alive()
+    assert (workers.processes, caplog.records) == (before, [])
 
 
 def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,194 @@
+"""uvicorn's supervisor of processes, made to say when they answer, to replace them one by one, and to hear signals while they end."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing.connection
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
+
+from scimsrv.listeners import ServeError
+from scimsrv.supervisor import ONCE, Ending, at_a_terminal, early, no, nothing
+
+log = logging.getLogger("scimsrv")
+
+#: Seconds in which a process begins to answer.
+_READY_SECONDS = 60.0
+
+#: Seconds between two looks at signals while processes end; and the signals to end.
+_TICK = 0.2
+_ENDS = frozenset({signal.SIGINT, signal.SIGTERM})
+
+
+class Worker(Process):
+    """A server process, which waits for nothing any more when it gets SIGUSR1 while it ends."""
+
+    @property
+    def server(self) -> Ending:
+        """The server in the process."""
+        if self._server is None:
+            self._server = Ending(config=self.config)
+        assert isinstance(self._server, Ending)
+        return self._server
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """What the process does."""
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: self.server.hurry())
+        super().target(sockets)
+
+    def hurry(self) -> None:
+        """Let it wait for nothing, where it is there still."""
+        if self.exitcode is None and self.pid is not None:
+            os.kill(self.pid, signal.SIGUSR1)
+
+
+class _Told:
+    """Whether the supervisor is to end, also by a signal that it has not looked at yet, as uvicorn's waiting asks an event."""
+
+    def __init__(self, supervisor: Workers) -> None:
+        self._supervisor = supervisor
+
+    def is_set(self) -> bool:
+        return self._supervisor.should_exit.is_set() or not _ENDS.isdisjoint(self._supervisor.signal_queue)
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor that says when all of its processes answer, and when it was told to end, as `Announcing` does."""
+
+    ready: Callable[[], None] = staticmethod(nothing)
+    leaving: Callable[[], None] = staticmethod(nothing)
+    reload: Callable[[], bool] = staticmethod(no)
+    delay: float = 0.0
+
+    processes: list[Worker]  # type: ignore[assignment]
+
+    _until: float | None = None
+    _outdated: list[Worker]
+    _retired: list[Worker]
+
+    def init_processes(self) -> None:
+        """Start the processes and wait for them, unless told to end."""
+        self._outdated, self._retired = [], []
+        for _ in range(self.processes_num):
+            self.processes.append(self._started())
+        if all(self._is_ready(process) for process in self.processes):
+            self.ready()
+
+    def _started(self) -> Worker:
+        process = Worker(self.config, self.sockets)
+        process.start()
+        return process
+
+    def _is_ready(self, process: Worker) -> bool:
+        told = cast("threading.Event", _Told(self))
+        return process.wait_until_ready(_READY_SECONDS, told)
+
+    def terminate_all(self) -> None:
+        """Stop the processes. The address is theirs alone by then: what connects when they have left it is refused, not kept waiting."""
+        for reserved in self.sockets:
+            reserved.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait for the processes to end; told again to end meanwhile, let them wait for nothing."""
+        since = time.monotonic()
+        ending = [*self.processes, *self._retired]
+        while left := [process.process.sentinel for process in ending if process.exitcode is None]:
+            multiprocessing.connection.wait(left, timeout=_TICK)
+            if time.monotonic() - since > ONCE and not _ENDS.isdisjoint(self.signal_queue):
+                for process in ending:
+                    process.hurry()
+            del self.signal_queue[:]
+        for process in ending:
+            process.join()
+
+    def handle_int(self) -> None:
+        """Take SIGINT."""
+        self._leave()
+
+    def handle_term(self) -> None:
+        """Take SIGTERM."""
+        self._leave()
+
+    def handle_hup(self) -> None:
+        """Take SIGHUP: put a process that knows the configuration as it is now in the place of each, one after the other."""
+        if at_a_terminal():
+            self._leave()
+        elif self.reload():
+            self._outdated = list(self.processes)
+
+    def handle_ttin(self) -> None:
+        """Take SIGTTIN: one process more."""
+        self.processes_num += 1
+        self.processes.append(self._started())
+
+    def handle_ttou(self) -> None:
+        """Take SIGTTOU: one process less, but for the last."""
+        if self.processes_num > 1:
+            self.processes_num -= 1
+            self._retire(self.processes.pop())
+
+    def keep_subprocess_alive(self) -> None:
+        """Start a process for each that died or hangs, and say so; end when it is time."""
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if not process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                process.kill()
+                process.join()
+                if process.exitcode == STARTUP_FAILURE:  # the next one would end in the same way
+                    log.error("the process %s did not start", process.pid)
+                    self.should_exit.set()
+                    return
+                self.processes[place] = self._started()
+                log.error("the process %s died and was replaced by %s", process.pid, self.processes[place].pid)
+        self._retired = [process for process in self._retired if process.exitcode is None]
+        if self._until is not None and time.monotonic() >= self._until:
+            self.should_exit.set()
+        if self._outdated and not self._retired and self._until is None and not self.should_exit.is_set():
+            self._replace(self._outdated.pop(0))
+
+    def _replace(self, old: Worker) -> None:
+        """Let a new process take the place of this one, if it is there still. While the old one ends signals are heard."""
+        if old not in self.processes:
+            return
+        new = self._started()
+        if not self._is_ready(new):
+            new.kill()
+            new.join()
+            if not _Told(self).is_set():
+                log.error("the process %s was not ready in time: %s and those behind it go on as they are", new.pid, old.pid)
+            self._outdated = []
+            return
+        self.processes[self.processes.index(old)] = new
+        self._retire(old)
+
+    def _retire(self, process: Worker) -> None:
+        """Let a process end what it has begun."""
+        process.terminate()
+        self._retired.append(process)
+
+    def _leave(self) -> None:
+        self.leaving()
+        if self.delay and self._until is None:
+            self._until = time.monotonic() + self.delay
+        else:
+            self.should_exit.set()
+
+
+def run_workers(supervisor: Workers) -> None:
+    """Serve in processes of their own until told to end. Raises ServeError when the application does not start."""
+    if early.is_set():
+        supervisor.signal_queue.append(signal.SIGHUP)
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise ServeError("The application did not start; the reason is above.")
