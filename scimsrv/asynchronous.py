@@ -185,7 +185,16 @@ class Jobs:
     def _sealed(self, scope: Scope, bulk: Bulk, ids: Ids, *, single: bool, me: bool = False) -> tuple[str, bytes]:
         """A name for the request, and what is kept of it."""
         txn = jobs.new_txn()
-        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single, me=me), f"{scope.tenant}/{txn}")
+        place = _place(scope.tenant, txn, defines=single and _defines(bulk))
+        return txn, self._safe.seal(request_text(bulk, ids, scope, single=single, me=me), place)
+
+    def _opened(self, job: jobs.Job) -> Any:
+        """What is kept of a request, which may be one that changes definitions. Raises ValueError."""
+        try:
+            text = self._safe.open(job.request, _place(job.tenant, job.txn, defines=False))
+        except ValueError:
+            text = self._safe.open(job.request, _place(job.tenant, job.txn, defines=True))
+        return orjson.loads(text)
 
     def begin(self, tenant: int, txn: str) -> asyncio.Task[Any]:
         """Carry out a request that was just kept, when it is the tenant's turn."""
@@ -258,7 +267,7 @@ class Jobs:
         return True
 
     async def _carry_out(self, job: jobs.Job) -> None:
-        kept = orjson.loads(self._safe.open(job.request, f"{job.tenant}/{job.txn}"))
+        kept = self._opened(job)
         pool = self._pool.of(job.tenant)
         revision, catalog = await load_catalog(pool, job.tenant)
         try:
@@ -283,7 +292,7 @@ class Jobs:
         me: Me | None = kept.get("me")
         if me == "badges":  # of whom else they were is found out when this is asked
             scope = replace(scope, own=await me_of(scope))
-        defines = kept["single"] and bulk.entries[0].route is not None and bulk.entries[0].route.endpoint in SUBJECTS
+        defines = kept["single"] and _defines(bulk)
 
         async def authorise() -> None:
             nonlocal revision, scope
@@ -323,6 +332,18 @@ class Jobs:
         Raises ScimError 401."""
         scopes, revision = await jobs.present(self._pool.of(job.tenant), job.tenant, job.actor)
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes, revision
+
+
+def _place(tenant: int, txn: str, *, defines: bool) -> str:
+    """What a request is sealed for. Servers that know no kept changes of definitions do not open these, instead of finding nothing at
+    such a path: what they fail at is taken up again, by one that does."""
+    return f"{tenant}/{txn}/definition" if defines else f"{tenant}/{txn}"
+
+
+def _defines(bulk: Bulk) -> bool:
+    """Whether a request with one operation changes a definition."""
+    found = bulk.entries[0].route
+    return found is not None and found.endpoint in SUBJECTS
 
 
 def _rights(*, defines: bool, single: bool, me: bool) -> tuple[Right, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
+from scimsrv.asynchronous import Jobs
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store import definitions, joined, redefining
 from scimsrv.store.examination import examine
 from scimsrv.store.failure import unavailable
-from tests.wire.support import PUBLIC, Client, Server, assert_error, patch
+from tests.wire.support import PUBLIC, Client, Server, assert_error, patch, user
 from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
 from tests.wire.test_bulk import statuses
 from tests.wire.test_definitions import BADGE, DEVICE, DEVICE_SCHEMA, admin, resource_type, schema
@@ -165,6 +167,23 @@ async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: py
     assert statuses((await finished(admin, answer))["Operations"]) == ["201"]
     versions = await server.pool.fetch("SELECT version FROM change WHERE tenant = $1 AND type = 'Schema'", admin.id)
     assert [row["version"] for row in versions] == [1]
+
+
+async def test_a_server_that_is_too_old(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of a version that carries out only writes of resources cannot open a change of definitions, and leaves it to others;
+    what it knows it carries out."""
+    older = Jobs(server.app.pool, server.app.jobs._safe, server.app.limits, lambda *_, **__: None)
+    monkeypatch.setattr(older, "_opened", lambda job: orjson.loads(older._safe.open(job.request, f"{job.tenant}/{job.txn}")))
+    monkeypatch.setattr(server.app.jobs, "begin", lambda tenant, txn: older.begin(tenant, txn))
+    written = await admin.request("POST", "/Users", user(), headers=ASYNC)
+    assert statuses((await finished(admin, written))["Operations"]) == ["201"]
+    asked = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=ASYNC)
+    await asyncio.gather(*older._tasks)
+    path = asked.headers["location"].removeprefix(PUBLIC + admin.base)
+    assert (await admin.get(path)).json()["Operations"] == []
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1 AND finished IS NULL", admin.id)
+    await server.app.jobs._one(admin.id, None)
+    assert statuses((await finished(admin, asked))["Operations"]) == ["201"]
 
 
 async def test_a_failure_that_nobody_expects(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
