@@ -11,6 +11,9 @@ from typing import Final
 import pytest
 
 from scimsrv import assets
+from scimsrv.allowance import Allowance
+from scimsrv.store.survey import Holding, Survey
+from scimsrv.surveying import gauges
 
 _ROOT: Final = Path(str(assets.ROOT))
 _MIXIN: Final = _ROOT / "deploy" / "mixin"
@@ -59,3 +62,21 @@ def test_links_of_the_runbooks_lead_somewhere() -> None:
         target = page.parent / place if place else page
         assert target.exists(), place
         assert not anchor or anchor in _anchors(target.read_text(encoding="utf-8")), (place, anchor)
+
+
+def test_what_every_server_shows_is_not_added_up() -> None:
+    """Wherever a gauge of the whole database is asked for, it is for its greatest or least value over the servers, and the page on metrics
+    names each of them."""
+    found = Survey(["a"], [Holding("a", "User", 1, 0)], [("a", "abcdef", 1.0)], 5.0, 0.0, 0, 0.0, 0)
+    names = {name for name, _, _ in gauges(found, Allowance(1))} | {"scim_schema_version"}
+    texts = [
+        path.read_text(encoding="utf-8") for path in (*_MIXIN.glob("*s.yaml"), *_MIXIN.glob("dashboards/*.json")) if path not in _TESTS
+    ]
+    asked = [(name, text, place.start()) for name in names for text in texts for place in re.finditer(rf"\b{name}\b", text)]
+    assert {name for name, *_ in asked} == names
+    over = re.compile(r"\b(max|min)( by \([\w, ]+\) ?)?\((min_over_time\()?$")
+    assert [name for name, text, place in asked if over.search(text[:place]) is None] == []
+    page = (_ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    told = re.search(r"Several servers on one database all show the same[^:]*: ([^;]*);", " ".join(page.split()))
+    assert told is not None
+    assert set(re.findall(r"`(\w+)`", told[1])) == names
