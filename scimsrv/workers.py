@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -31,6 +33,29 @@ _ENDS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 class Worker(Process):
     """A server process, which waits for nothing any more when it gets SIGUSR1 while it ends."""
+
+    _begun = 0.0
+    _heard = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._begun = time.monotonic()
+        super().start()
+
+    def _healthcheck(self, timeout: float) -> bool | None:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            while self.parent_conn.poll():  # what it has answered too late says nothing of now
+                self.parent_conn.recv()
+        return super()._healthcheck(timeout)
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it is there and answers within so many seconds; one that has just been started need not answer yet."""
+        if not self.process.is_alive():
+            return False
+        if not self._heard and time.monotonic() - self._begun < _READY_SECONDS:
+            self._heard = self.ping(_TICK)
+            return True
+        return self.ping(timeout)
 
     @property
     def server(self) -> Ending:

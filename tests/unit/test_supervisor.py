@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from scimsrv import workers as supervising
 from scimsrv.supervisor import Announcing, interruptible, run_here
-from scimsrv.workers import Workers
+from scimsrv.workers import Worker, Workers
 
 
 class _Process:
@@ -79,6 +80,33 @@ def test_all_are_replaced(workers: Workers) -> None:
         workers.keep_subprocess_alive()
     assert not set(workers.processes) & set(before)
     assert all(one.ended for one in before)
+
+
+def test_one_that_takes_its_time_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process on a busy machine is not taken for one that hangs before it has had the time in which it has to answer; one that has
+    answered and does so no more is, and one that is gone at once."""
+    pings: list[float] = []
+    answers = False
+
+    def ping(_: Worker, timeout: float) -> bool:
+        pings.append(timeout)
+        return answers
+
+    monkeypatch.setattr(Worker, "ping", ping)
+    for age, heard, is_there, alive in (
+        (10.0, False, True, True),
+        (10.0, False, False, False),
+        (100.0, False, True, False),
+        (10.0, True, True, False),
+    ):
+        one = Worker.__new__(Worker)
+        one.process = type("", (), {"is_alive": lambda _, is_there=is_there: is_there})()
+        one._begun, answers = time.monotonic() - age, heard
+        if heard:
+            assert one.is_alive()
+        answers = False
+        assert one.is_alive(5) is alive
+    assert max(pings[:1]) < 1
 
 
 def test_one_that_takes_its_time_to_end(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
