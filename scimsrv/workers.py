@@ -26,6 +26,9 @@ log = logging.getLogger("scimsrv")
 #: Seconds in which a process begins to answer.
 _READY_SECONDS = 60.0
 
+#: Seconds behind the time that requests in progress have, in which a process puts in order what it has and ends.
+_CLOSING_SECONDS = 30.0
+
 #: Seconds between two looks at signals while processes end; and the signals to end.
 _TICK = 0.2
 _ENDS = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -98,11 +101,11 @@ class Workers(Multiprocess):
 
     _until: float | None = None
     _outdated: list[Worker]
-    _retired: list[Worker]
+    _retired: dict[Worker, float]
 
     def init_processes(self) -> None:
         """Start the processes and wait for them, unless told to end."""
-        self._outdated, self._retired = [], []
+        self._outdated, self._retired = [], {}
         for _ in range(self.processes_num):
             self.processes.append(self._started())
         if all(self._is_ready(process) for process in self.processes):
@@ -127,8 +130,11 @@ class Workers(Multiprocess):
         """Wait for the processes to end; told again to end meanwhile, let them wait for nothing."""
         since = time.monotonic()
         ending = [*self.processes, *self._retired]
+        for process in self.processes:
+            self._retired[process] = since
         while left := [process.process.sentinel for process in ending if process.exitcode is None]:
             multiprocessing.connection.wait(left, timeout=_TICK)
+            self._end_late()
             if time.monotonic() - since > ONCE and not _ENDS.isdisjoint(self.signal_queue):
                 for process in ending:
                     process.hurry()
@@ -176,7 +182,8 @@ class Workers(Multiprocess):
                     return
                 self.processes[place] = self._started()
                 log.error("the process %s died and was replaced by %s", process.pid, self.processes[place].pid)
-        self._retired = [process for process in self._retired if process.exitcode is None]
+        self._end_late()
+        self._retired = {process: since for process, since in self._retired.items() if process.exitcode is None}
         if self._until is not None and time.monotonic() >= self._until:
             self.should_exit.set()
         if self._outdated and not self._retired and self._until is None and not self.should_exit.is_set():
@@ -200,7 +207,15 @@ class Workers(Multiprocess):
     def _retire(self, process: Worker) -> None:
         """Let a process end what it has begun."""
         process.terminate()
-        self._retired.append(process)
+        self._retired[process] = time.monotonic()
+
+    def _end_late(self) -> None:
+        """End processes that should have ended by themselves long ago."""
+        latest = time.monotonic() - (self.config.timeout_graceful_shutdown or 0) - _CLOSING_SECONDS
+        for process, since in self._retired.items():
+            if since < latest and process.exitcode is None:
+                log.error("the process %s did not end in time and is killed", process.pid)
+                process.process.kill()
 
     def _leave(self) -> None:
         self.leaving()

@@ -53,8 +53,12 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     """Return the supervisor of three processes."""
     monkeypatch.setattr(supervising, "Worker", _Process)
     made = Workers.__new__(Workers)
-    made.config, made.sockets, made.should_exit = type("", (), {"timeout_worker_healthcheck": 5})(), [], threading.Event()
-    made.signal_queue, made.processes, made._outdated, made._retired = [], [_Process() for _ in range(3)], [], []  # type: ignore[misc]
+    made.config, made.sockets, made.should_exit = (
+        type("", (), {"timeout_worker_healthcheck": 5, "timeout_graceful_shutdown": 10})(),
+        [],
+        threading.Event(),
+    )
+    made.signal_queue, made.processes, made._outdated, made._retired = [], [_Process() for _ in range(3)], [], {}  # type: ignore[misc]
     made.reload = lambda: True
     return made
 
@@ -120,6 +124,14 @@ def test_one_that_takes_its_time_to_end(workers: Workers, monkeypatch: pytest.Mo
     before[0].exitcode = 0
     workers.keep_subprocess_alive()
     assert [new is old for new, old in zip(workers.processes, before, strict=True)] == [False, False, True]
+    killed: list[int] = []
+    before[1].process = type("", (), {"kill": lambda _: killed.append(1)})()
+    workers._retired[before[1]] -= 39
+    workers.keep_subprocess_alive()
+    assert killed == []
+    workers._retired[before[1]] -= 2
+    workers.keep_subprocess_alive()
+    assert killed == [1]
 
 
 def test_told_to_end_while_a_process_starts(workers: Workers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
