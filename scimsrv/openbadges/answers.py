@@ -22,6 +22,15 @@ SVG: Final = "image/svg+xml"
 JWK_SET: Final = "application/jwk-set+json"
 DID: Final = "application/did+json"
 
+#: Further names by which a client may ask for a form of a credential where Accept decides; it is answered by the name that it used.
+ALSO: Final = {
+    JSON: CREDENTIAL,
+    "application/ld+json": CREDENTIAL,
+    "application/vc": CREDENTIAL,
+    "application/vc+jwt": TOKEN,
+    "application/jwt": TOKEN,
+}
+
 #: Seconds that anybody may keep what is public; a revocation is seen within the shorter one.
 LONG: Final = 300
 SHORT: Final = 60

@@ -30,15 +30,6 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
     "badge": (answers.PNG, answers.SVG),
 }
 
-#: Further names by which a client may ask for a form where Accept decides; it is answered by the name that the client used.
-_ALSO: Final = {
-    answers.JSON: answers.CREDENTIAL,
-    "application/ld+json": answers.CREDENTIAL,
-    "application/vc": answers.CREDENTIAL,
-    "application/vc+jwt": answers.TOKEN,
-    "application/jwt": answers.TOKEN,
-}
-
 #: The resource types that have a picture, by their endpoints.
 PICTURED: Final = {"Achievements": ACHIEVEMENT, "BadgeIssuers": ISSUER}
 
@@ -68,9 +59,9 @@ class Desk:
         if answers.PNG in offered and len(offered) > 1:
             offered = await self._drawn(issued) or offered
         if name == "credential":
-            offered = (*offered, *_ALSO)
+            offered = (*offered, *answers.ALSO)
         form = offered[0] if accept is None or FILES[name] == (offered[0],) else answers.negotiated(accept, offered)
-        made = replace(await self._form(_ALSO.get(form, form), issued), media_type=form)
+        made = replace(await self._form(answers.ALSO.get(form, form), issued), media_type=form)
         page = self.office.places(self.slug).award(issued.token)
         private = {"Cache-Control": "private, no-cache", "Link": f'<{page}>; rel="alternate"; type="{answers.HTML}"'}
         private |= {"Vary": "Accept"} if len(FILES[name]) > 1 else {}

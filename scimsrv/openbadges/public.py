@@ -6,6 +6,8 @@ Nothing here tells tenants, issuers or awards apart that do not exist from those
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -118,18 +120,33 @@ async def _award(office: Office, slug: str, token: str, rest: list[str], headers
     found = None if tenant is None else await issuing.find_public(office.pool.of(tenant), tenant, token)
     given = headers.joined(b"if-none-match")
     if tenant is None or found is None:
-        if not rest and answers.negotiated(headers.joined(b"accept"), _FORMS) == answers.HTML:
+        if not rest and _form(office, headers) == answers.HTML:
             return Answer(Reply(404, missing_page().encode(), _page_headers()), f"{answers.HTML}; charset=utf-8")
         raise _nothing()
     match rest:
         case []:
-            form = answers.negotiated(headers.joined(b"accept"), _FORMS)
-            made = await _SHOWN[form](office, tenant, slug, found)
+            form = _form(office, headers)
+            made = replace(await _SHOWN[answers.ALSO.get(form, form)](office, tenant, slug, found), media_type=_TYPED.get(form, form))
             made = answers.published(made, answers.SHORT, given)
-            return Answer(Reply(made.reply.status, made.reply.body, made.reply.headers | {"Vary": "Accept"}), made.media_type)
-        case ["credential.jwt"]:
-            return answers.published(await _token_form(office, tenant, slug, found), answers.SHORT, given)
+            return Answer(Reply(made.reply.status, made.reply.body, made.reply.headers | _VARY), made.media_type)
+        case [name] if name in _NAMED:
+            return answers.published(await _NAMED[name](office, tenant, slug, found), answers.SHORT, given)
     raise _nothing()
+
+
+def _form(office: Office, headers: Fields) -> str:
+    """What the client likes best of what an award can be had as. A form that this server cannot make, for want of contexts, gives way to
+    any other that the client takes too. Raises ScimError 406 where it takes none."""
+    accept = headers.joined(b"accept")
+    try:
+        form = answers.negotiated(accept, _FORMS)
+    except ScimError as error:
+        raise replace(error, headers=error.headers | _VARY) from None
+    if answers.ALSO.get(form, form) == answers.CREDENTIAL and office.canonicalizer.problem() is not None:
+        others = [one for one in _FORMS if answers.ALSO.get(one, one) != answers.CREDENTIAL]
+        with suppress(ScimError):  # else it is said what is missing
+            return answers.negotiated(accept, others)
+    return form
 
 
 def state_of(found: Found) -> str:
@@ -171,7 +188,7 @@ def _name(found: Found) -> str | None:
 
 
 def _page_headers() -> dict[str, str]:
-    return {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+    return {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"} | _VARY
 
 
 def _own_picture(credential: Any, public: str) -> str | None:
@@ -204,11 +221,21 @@ async def _token_form(office: Office, tenant: int, _slug: str, found: Found) -> 
     return Answer(Reply(200, (await office.token(tenant, found.issued)).encode()), answers.TOKEN)
 
 
-#: What an award can be had as, the first where nothing is said.
-_FORMS: Final = (answers.HTML, answers.JSON, answers.TOKEN)
+async def _document_form(office: Office, tenant: int, _slug: str, found: Found) -> Answer:
+    return Answer(Reply(200, await office.document(tenant, found.issued)), answers.CREDENTIAL)
 
-_SHOWN: Final[dict[str, Callable[[Office, int, str, Found], Awaitable[Answer]]]] = {
-    answers.HTML: _page,
-    answers.JSON: _verdicts,
-    answers.TOKEN: _token_form,
-}
+
+#: What an award can be had as, the first where nothing is said.
+_FORMS: Final = (answers.HTML, answers.CREDENTIAL, answers.TOKEN, *answers.ALSO)
+
+#: Media types that are answered with more than their name.
+_TYPED: Final = {answers.HTML: f"{answers.HTML}; charset=utf-8"}
+
+_VARY: Final = {"Vary": "Accept"}
+
+_Shown = Callable[[Office, int, str, Found], Awaitable[Answer]]
+
+_SHOWN: Final[dict[str, _Shown]] = {answers.HTML: _page, answers.CREDENTIAL: _document_form, answers.TOKEN: _token_form}
+
+#: What is found below the address of an award, by its name there.
+_NAMED: Final[dict[str, _Shown]] = {"credential.jwt": _token_form, "credential.json": _document_form, "verdicts.json": _verdicts}

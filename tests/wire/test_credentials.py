@@ -147,6 +147,9 @@ async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
         assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "active")
         answer = await made.client.get(f"/Awards/{award['id']}/credential.json")
         assert_error(answer, 501, says="set badge_contexts")
+        url = jws.read(token).credential["id"]
+        assert (await _public(made.client, url, Accept="application/json")).status_code == 501
+        assert (await _public(made.client, url, Accept="application/json, text/plain;q=0.1")).text == token
 
 
 async def test_revocation(server: Server) -> None:
@@ -182,7 +185,7 @@ async def test_the_page(server: Server) -> None:
     assert "<script" not in page.text
     assert re.search(r"\son\w+=", page.text) is None
     assert re.search(r"\sstyle=", page.text) is None
-    verdicts = await _public(made.client, url, Accept="application/json")
+    verdicts = await _public(made.client, f"{url}/verdicts.json")
     assert _verdicts(verdicts.json()) == ("valid", "proven", "active")
     assert (await _public(made.client, url, Accept="text/plain")).text == await _token(made.client, award)
     assert (await _public(made.client, url, Accept="image/png")).status_code == 406
@@ -191,6 +194,33 @@ async def test_the_page(server: Server) -> None:
     gone = await _public(made.client, url, Accept="text/html")
     assert "This badge was revoked" in gone.text
     assert "A mistake" in gone.text
+
+
+async def test_a_credential_at_its_own_address(server: Server) -> None:
+    """Who follows a credential's id gets it in the form that is asked for; caches tell the forms apart, and HEAD says what GET does."""
+    made, award = await _awarded(server)
+    token = await _token(made.client, award)
+    document = (await made.client.get(f"/Awards/{award['id']}/credential.json")).content
+    url = orjson.loads(document)["id"]
+    cases = [
+        *((accept, accept, document) for accept in ("application/vc+ld+json", "application/vc", "application/ld+json", "application/json")),
+        ('application/ld+json;profile="x", text/html;q=0.5', "application/ld+json", document),
+        *((accept, accept, token.encode()) for accept in ("application/vc+jwt", "application/jwt", "text/plain")),
+        ("text/plain, text/html;q=0.9, */*;q=0.1", "text/plain", token.encode()),
+    ]
+    for accept, media_type, body in cases:
+        got = await _public(made.client, url, Accept=accept)
+        assert (got.status_code, got.headers["content-type"].partition(";")[0], got.content) == (200, media_type, body), accept
+        assert (got.headers["vary"].partition(",")[0], got.headers["cache-control"]) == ("Accept", "public, max-age=60")
+        head = await made.client.http.head(url.removeprefix(PUBLIC), headers={"Accept": accept})
+        same = ("etag", "content-type", "content-length", "vary", "cache-control")
+        assert (head.status_code, head.content) == (200, b"")
+        assert [head.headers.get(name) for name in same] == [got.headers.get(name) for name in same]
+        again = await _public(made.client, url, Accept=accept, **{"If-None-Match": got.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["vary"].partition(",")[0]) == (304, b"", "Accept")
+    assert (await _public(made.client, f"{url}/credential.json")).content == document
+    refused = await _public(made.client, url, Accept="image/png")
+    assert (refused.status_code, refused.headers["vary"].partition(",")[0]) == (406, "Accept")
 
 
 async def test_the_page_in_other_languages(server: Server) -> None:
