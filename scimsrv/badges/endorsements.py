@@ -49,7 +49,7 @@ def _carried(credential: Mapping[str, Any]) -> Iterator[Endorsement]:
 
 
 def faults(endorsement: Mapping[str, Any], target: str | None) -> list[str]:
-    """What is wrong with an endorsement as such, as sentences; nothing when all is well."""
+    """What is wrong with an endorsement by where it is, as sentences; nothing when all is well."""
     subject = endorsement.get("credentialSubject")
     about = subject.get("id") if isinstance(subject, Mapping) else None
     found = []

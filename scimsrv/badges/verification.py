@@ -1,4 +1,5 @@
-"""What can be said of a credential, in three verdicts that are never mixed: its signature, whose key it was, and its status.
+"""What can be said of a credential, in four verdicts that are never mixed: its signature, whose key it was, its status, and whether it is
+built as the standard says.
 
 Pure: who calls looks up the keys and the status list that `read` names, and `judge` says what follows from them.
 """
@@ -24,7 +25,7 @@ _DID_KEY: Final = "did:key:"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One of the three verdicts, why, and how it was found."""
+    """One of the verdicts, why, and how it was found."""
 
     verdict: str
     detail: str | None = None
@@ -83,6 +84,11 @@ class Report:
     warnings: Sequence[str] = field(default=())
 
     @property
+    def schema(self) -> Verdict:
+        """Whether the credential is what the standard's schema and rules demand; `structure` has what is wrong."""
+        return Verdict("invalid", self.structure[0]) if self.structure else Verdict("valid")
+
+    @property
     def holds(self) -> bool:
         """Whether the credential is its issuer's, whatever became of it since."""
         return (self.signature.verdict, self.issuer_binding.verdict) == ("valid", "proven")
@@ -93,6 +99,7 @@ class Report:
             "signature": self.signature.shown(),
             "issuerBinding": self.issuer_binding.shown(),
             "status": self.status.shown(),
+            "schema": self.schema.shown(),
             "structure": list(self.structure),
             "warnings": list(self.warnings),
         }

@@ -123,7 +123,9 @@ class Host:
             raise invalid_value(f"The credential is not what it says: {wrong.get('detail', 'its signature is invalid')}")
         if scope.catalog.policy.badge_keeping == "proven" and (signature["verdict"], binding["verdict"]) != ("valid", "proven"):
             raise invalid_value(f"The credential cannot be proven here: {signature.get('detail') or binding.get('detail')}")
-        said = report["credential"] | {name: report[name] for name in ("signature", "issuerBinding", "status")}
+        if scope.catalog.policy.badge_keeping == "proven" and report["schema"]["verdict"] != "valid":
+            raise invalid_value(f"The credential is not what the standard says: {report['schema']['detail']}")
+        said = report["credential"] | {name: report[name] for name in ("signature", "issuerBinding", "status", "schema")}
         return orjson.dumps(_short(said)).decode()
 
     async def kept(self, scope: Scope, user: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -146,8 +146,8 @@ class Office:
             return {"of": carried.of, "signature": {"verdict": "invalid", "detail": str(problem)}}
         said = endorsements.comment(presented.credential)
         summary = {name: value for name, value in _summary(presented.credential).items() if name in ("id", "issuer", "issuerName")}
-        structure = endorsements.faults(presented.credential, carried.target)
-        judged = (await self._judged(presented, walk)).shown() | {"structure": structure}
+        report = await self._judged(presented, walk)
+        judged = replace(report, structure=[*report.structure, *endorsements.faults(presented.credential, carried.target)]).shown()
         more = await self._endorsements(presented.credential, walk, depth + 1)
         return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged, **more}
 

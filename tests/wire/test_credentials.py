@@ -90,7 +90,7 @@ async def test_a_credential(server: Server) -> None:
 
     assert _verdicts(await _verify(made.client, token.encode())) == ("valid", "proven", "active")
     matched = await _verify(made.client, token.encode(), "?recipient=ADA@example.com")
-    assert matched["recipient"] == {"verdict": "matches"}
+    assert (matched["recipient"], matched["schema"], matched["structure"]) == ({"verdict": "matches"}, {"verdict": "valid"}, [])
     assert (await _verify(made.client, token.encode(), "?recipient=eve@example.com"))["recipient"] == {"verdict": "differs"}
 
     key = await _public(made.client, taken.header["kid"])
@@ -399,6 +399,7 @@ async def test_endorsements_and_foreign_lists(server: Server) -> None:
     own = signing.SigningKey("EdDSA", f"{did}#{did.removeprefix('did:key:')}", key)
     endorsement = CREDENTIAL | {
         "type": ["VerifiableCredential", "EndorsementCredential"],
+        "name": "Endorsement",
         "issuer": {"id": did, "type": ["Profile"], "name": "Endorser"},
         "credentialSubject": {"id": CREDENTIAL["id"], "type": ["EndorsementSubject"], "endorsementComment": "Good work"},
     }
@@ -415,7 +416,8 @@ async def test_endorsements_and_foreign_lists(server: Server) -> None:
     assert (_verdicts(first), first["comment"], first["structure"]) == (("valid", "proven", "active"), "Good work", [])
     assert (first["of"], first["issuer"], first["issuerName"]) == ("credential", did, "Endorser")
     assert [one["signature"]["verdict"] for one in (second, third, fourth)] == ["invalid", "valid", "invalid"]
-    assert third["structure"] == ["credentialSubject.id is not what it is carried by"]
+    assert third["structure"][-1] == "credentialSubject.id is not what it is carried by"
+    assert [one.get("schema", {}).get("verdict") for one in (first, third)] == ["valid", "invalid"]
 
 
 async def test_automatic_awards_are_issued_too(server: Server) -> None:

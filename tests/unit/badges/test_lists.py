@@ -146,7 +146,8 @@ async def test_how_often_lists_are_fetched(office: Callable[..., Office]) -> Non
 
 def _endorsement(number: int, *carried: str) -> str:
     """A signed endorsement of the credential or endorsement that carries it, which is numbered, and those that it carries itself."""
-    made = CREDENTIAL | {"id": f"urn:{number}", "type": ["VerifiableCredential", "EndorsementCredential"], "issuer": DID}
+    made = CREDENTIAL | {"id": f"urn:{number}", "name": "x", "issuer": DID}
+    made |= {"type": ["VerifiableCredential", "EndorsementCredential"]}
     made |= {"credentialSubject": {"id": ID, "type": ["EndorsementSubject"]}} | ({"endorsementJwt": [*carried]} if carried else {})
     return jws.sign(made, KEY)
 
