@@ -126,10 +126,14 @@ def awarded(document: Document, recipient: Recipient, achievement: Document, iss
 
 
 def check_results(results: Any, achievement: Document) -> None:
-    """Raises ScimError invalidValue for a result that names no description of the achievement, or lacks the status that its kind needs."""
+    """Raises ScimError invalidValue for a result that names no description or level of the achievement, or lacks the status that its kind
+    needs."""
     described = {one["id"]: one for one in achievement.get("resultDescriptions", ())}
+    levels = {one["id"]: one["resultDescription"] for one in achievement.get("rubricLevels", ())}
     for result in results:
-        name = result.get("resultDescription")
+        name, level = result.get("resultDescription"), result.get("achievedLevel")
+        if level is not None and (level not in levels or name not in (None, levels[level])):
+            raise invalid_value("result.achievedLevel must be the id of one of the achievement's rubricLevels, and of the same description")
         if name is None:
             continue
         if name not in described:
@@ -145,8 +149,8 @@ def is_expired(document: Document, at: datetime) -> bool:
 
 #: What a credential says of its award beside whom and what it is about, and when that ends.
 _SIGNED: Final = (
-    *("awardedAt", "validUntil", "narrative", "evidence", "result", "activityStartDate", "activityEndDate", "creditsEarned"),
-    *("licenseNumber", "role", "term"),
+    *("awardedAt", "validUntil", "narrative", "evidence", "result", "assessor", "activityStartDate", "activityEndDate"),
+    *("creditsEarned", "licenseNumber", "role", "term"),
 )
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
+from scimsrv.badges.endorsements import MOST, is_endorsement
+from scimsrv.badges.strict import UnreadableError
+from scimsrv.badges.structure import faults
+from scimsrv.badges.verification import read
 from scimsrv.errors import invalid_value
-from scimsrv.schema.badging import ACHIEVEMENT, URN
+from scimsrv.schema.badging import ACHIEVEMENT, ISSUER, URN
 from scimsrv.schema.definitions import load_badges
 from scimsrv.schema.document import Document
 
@@ -29,7 +34,16 @@ _EXTENSIBLE: Final = (
 )
 
 #: Of resources of the catalogue: what stands in credentials as a URI, by attribute and sub-attribute.
-_URIS: Final = (("url", None), ("image", "value"), ("criteria", "id"), ("alignments", "targetUrl"))
+_URIS: Final = (
+    *(("url", None), ("image", "value"), ("criteria", "id"), ("alignments", "targetUrl"), ("related", "id")),
+    *(("parentOrg", "id"), ("parentOrg", "url")),
+)
+
+#: What is said of an award beside its evidence that stands in credentials as a URI.
+_URIS_OF_AWARD: Final = (("evidence", "id"), ("assessor", "id"), ("assessor", "url"))
+
+#: What the places of the public URLs of achievements and issuers end with, before their ids.
+_PUBLIC: Final = {ACHIEVEMENT: "/achievements/", ISSUER: "/issuers/"}
 
 #: A term of one's own, a language, and a URI or IRI, as the standard's schema and JSON-LD take them.
 _OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
@@ -45,11 +59,20 @@ def check_catalogue(type_: str, document: Document) -> None:
         _check_uris(name, part, document)
     if type_ == ACHIEVEMENT:
         _check_achievement(document)
+    if type_ == ISSUER:
+        _check_place(document.get("address", {}))
+    given = document.get("endorsements", ())
+    if len(given) > MOST:
+        raise invalid_value(f"endorsements: there may be {MOST}, which is as many as a verification looks at")
+    for one in given:
+        _check_endorsement(one, _PUBLIC[type_] + quote(document["id"], safe=""))
 
 
 def check_evidence(document: Document) -> None:
-    """Raises ScimError invalidValue for evidence of an award or a request whose id is no URI: no proof could be made of it."""
-    _check_uris("evidence", "id", document)
+    """Raises ScimError invalidValue for what an award or a request shows, or who assessed it, whose id is no URI: no proof could be made of
+    it."""
+    for name, part in _URIS_OF_AWARD:
+        _check_uris(name, part, document)
 
 
 def _check_uris(name: str, part: str | None, document: Document) -> None:
@@ -69,11 +92,60 @@ def _check_achievement(document: Document) -> None:
         raise invalid_value(f"parent: that of a {kind} is a {names}")
     if not {"narrative", "id"} & document["criteria"].keys():
         raise invalid_value("criteria: a narrative or the id of a page is required")
-    if "inLanguage" in document and _LANGUAGE.fullmatch(document["inLanguage"]) is None:
-        raise invalid_value("inLanguage must be a language, with a script and a region or without: de, pt-BR, zh-Hant-TW")
-    ids = [one["id"] for one in document.get("resultDescriptions", ())]
+    for one in ({"inLanguage": document.get("inLanguage")}, *document.get("related", ())):
+        if one.get("inLanguage") is not None and _LANGUAGE.fullmatch(one["inLanguage"]) is None:
+            called = "inLanguage" if one.get("id") is None else "related.inLanguage"
+            raise invalid_value(f"{called} must be a language, with a script and a region or without: de, pt-BR, zh-Hant-TW")
+    _check_results(document)
+
+
+def _check_results(document: Document) -> None:
+    """What an achievement says of results names only what it describes."""
+    described, levels = document.get("resultDescriptions", ()), document.get("rubricLevels", ())
+    ids = [one["id"] for one in described]
     if len({*ids}) < len(ids):
         raise invalid_value("resultDescriptions: two have the same id")
+    own: dict[str, set[str]] = {id_: set() for id_ in ids}
+    for level in levels:
+        if level["resultDescription"] not in own:
+            raise invalid_value("rubricLevels.resultDescription must be the id of one of the resultDescriptions")
+        own[level["resultDescription"]].add(level["id"])
+    ids += [level["id"] for level in levels]
+    if len({*ids}) < len(ids):
+        raise invalid_value("rubricLevels: two have the same id, or that of a result description")
+    for one in described:
+        if one.get("requiredLevel") is not None and one["requiredLevel"] not in own[one["id"]]:
+            raise invalid_value("resultDescriptions.requiredLevel must be the id of one of the rubricLevels of that result description")
+    for one in document.get("alignments", ()):
+        if one.get("of") is not None and one["of"] not in ids:
+            raise invalid_value("alignments.of must be the id of one of the resultDescriptions or rubricLevels")
+
+
+def _check_place(address: Mapping[str, Any]) -> None:
+    """Where an address is on the earth, which takes both numbers."""
+    for name, most in (("latitude", 90), ("longitude", 180)):
+        if (address.get(name) is None) != (address.get("latitude") is None):
+            raise invalid_value("address: latitude and longitude come together")
+        if address.get(name) is not None and not -most <= address[name] <= most:
+            raise invalid_value(f"address.{name} must be between -{most} and {most}")
+
+
+def _check_endorsement(text: str, target: str) -> None:
+    """What somebody else says of a resource is an endorsement by the standard's rules, signed, and about its public URL (which ends like
+    this): what it is about is signed, and credentials carry it as it is."""
+    try:
+        presented = read(text.encode("utf-8", "replace"))
+    except UnreadableError as problem:
+        raise invalid_value(f"endorsements: one cannot be read: {problem}") from problem
+    if presented.form == "unsigned" or not is_endorsement(presented.credential):
+        raise invalid_value("endorsements: one is no EndorsementCredential with a proof")
+    wrong = faults(presented.credential)
+    if wrong:
+        raise invalid_value(f"endorsements: one is not what the standard says: {wrong[0]}")
+    if not presented.credential["credentialSubject"].get("id", "").endswith(target):
+        raise invalid_value(
+            f"endorsements: one is about something else: its credentialSubject.id must be the public URL of what it endorses, …{target}"
+        )
 
 
 def _check_words(type_: str, document: Document) -> None:

@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
+
+from scimsrv.badges import jws
 from scimsrv.badges.contexts import EXTENSIONS, OPEN_BADGES, VC
-from scimsrv.badges.jws import date_time
 from scimsrv.badges.places import Places
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
@@ -55,10 +57,11 @@ def credential(
     about = {
         "identifier": None if awarded.identity is None else [awarded.identity],
         **{name: award.get(name) for name in _OF_SUBJECT},
+        "source": _organisation(award.get("assessor")),
         "result": [_result(one, achievement["id"]) for one in award.get("result", ())] if evidence else None,
     }
     rest = {
-        "validUntil": None if awarded.valid_until is None else date_time(awarded.valid_until),
+        "validUntil": None if awarded.valid_until is None else jws.date_time(awarded.valid_until),
         "evidence": [_typed("Evidence", one, _OF_EVIDENCE) for one in award.get("evidence", ())] if evidence else None,
         "credentialStatus": status,
     }
@@ -69,7 +72,7 @@ def credential(
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": achievement["name"],
         "issuer": issuer,
-        "validFrom": date_time(awarded.awarded),
+        "validFrom": jws.date_time(awarded.awarded),
         "credentialSubject": {
             "id": awarded.subject,
             "type": ["AchievementSubject"],
@@ -115,9 +118,11 @@ def achievement_object(places: Places, document: Mapping[str, Any], picture: Pic
         "tag": list(document.get("tags", ())),
         "image": _image(picture),
         "creator": {"id": places.issuer(creator["value"]), "type": ["Profile"]} if "value" in creator else None,
-        "alignment": [_typed("Alignment", one, _OF_ALIGNMENT) for one in document.get("alignments", ())],
+        "alignment": _alignments(document, None),
         "otherIdentifier": [_identifier(one) for one in document.get("otherIdentifiers", ())],
-        "resultDescription": [_result_description(one, url) for one in document.get("resultDescriptions", ())],
+        "related": [_related(one) for one in document.get("related", ())],
+        "resultDescription": [_result_description(one, url, document) for one in document.get("resultDescriptions", ())],
+        **endorsements_of(document),
     }
     compact: dict[str, Any] = _without_nothing(made, keep=("criteria",))
     return compact
@@ -136,11 +141,21 @@ def profile(places: Places, document: Mapping[str, Any], picture: Picture | None
         "name": document["displayName"],
         **{name: document.get(name) for name in ("url", "email", "phone", "description", "official")},
         "image": _image(picture),
-        "address": None if not address else {"type": ["Address"], **address},
+        "address": None if not address else _address(address),
+        "parentOrg": _organisation(document.get("parentOrg")),
         "otherIdentifier": [_identifier(one) for one in document.get("otherIdentifiers", ())],
+        **endorsements_of(document),
     }
     compact: dict[str, Any] = _without_nothing(made)
     return compact
+
+
+def endorsements_of(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What others say of an achievement or an issuer, by the names that the standard has for tokens and for documents. Each is as it was
+    given: a signature covers it."""
+    given = document.get("endorsements", ())
+    tokens = [one for one in given if jws.looks_like_token(one.encode())]
+    return {"endorsement": [orjson.loads(one) for one in given if one not in tokens], "endorsementJwt": [one.strip() for one in tokens]}
 
 
 def _image(picture: Picture | None) -> dict[str, Any] | None:
@@ -151,11 +166,32 @@ def _identifier(one: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "IdentifierEntry", "identifier": one["identifier"], "identifierType": one["identifierType"]}
 
 
+def _address(address: Mapping[str, Any]) -> dict[str, Any]:
+    geo = {name: address.get(name) for name in ("latitude", "longitude")}
+    rest = {name: value for name, value in address.items() if name not in geo}
+    return {"type": ["Address"], **rest, "geo": None if None in geo.values() else {"type": "GeoCoordinates", **geo}}
+
+
+def _organisation(one: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if not one else _typed("Profile", one, ("id", "name", "url"))
+
+
+def _related(one: Mapping[str, Any]) -> dict[str, Any]:
+    return _typed("Related", one, ("id", "inLanguage")) | {"version": one.get("edition")}
+
+
+def _alignments(document: Mapping[str, Any], of: str | None) -> list[dict[str, Any]]:
+    """The alignments of an achievement's part of this id, or of the achievement itself."""
+    return [_typed("Alignment", one, _OF_ALIGNMENT) for one in document.get("alignments", ()) if one.get("of") == of]
+
+
 def _typed(type_: str, one: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {"type": [type_], **{name: one.get(name) for name in names}}
 
 
-def _result_description(one: Mapping[str, Any], achievement: str) -> dict[str, Any]:
+def _result_description(one: Mapping[str, Any], achievement: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    required = one.get("requiredLevel")
+    levels = [level for level in document.get("rubricLevels", ()) if level["resultDescription"] == one["id"]]
     return {
         "id": _part(one["id"], achievement),
         "type": ["ResultDescription"],
@@ -163,7 +199,15 @@ def _result_description(one: Mapping[str, Any], achievement: str) -> dict[str, A
         "resultType": one["resultType"],
         "allowedValue": list(one.get("allowedValues", ())),
         **{name: one.get(name) for name in ("requiredValue", "valueMin", "valueMax")},
+        "requiredLevel": None if required is None else _part(required, achievement),
+        "rubricCriterionLevel": [_level(level, achievement, document) for level in levels],
+        "alignment": _alignments(document, one["id"]),
     }
+
+
+def _level(one: Mapping[str, Any], achievement: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    made = _typed("RubricCriterionLevel", one, ("name", "level", "points", "description"))
+    return made | {"id": _part(one["id"], achievement), "alignment": _alignments(document, one["id"])}
 
 
 def _result(one: Mapping[str, Any], achievement: str) -> dict[str, Any]:

@@ -52,12 +52,15 @@ def faults(endorsement: Mapping[str, Any], target: str | None) -> list[str]:
     """What is wrong with an endorsement by where it is, as sentences; nothing when all is well."""
     subject = endorsement.get("credentialSubject")
     about = subject.get("id") if isinstance(subject, Mapping) else None
-    found = []
-    if _TYPE not in _listed(endorsement.get("type")):
-        found.append(f"type must have {_TYPE}")
+    found = [] if is_endorsement(endorsement) else [f"type must have {_TYPE}"]
     if about is None or about != target:
         found.append("credentialSubject.id is not what it is carried by")
     return found
+
+
+def is_endorsement(credential: Mapping[str, Any]) -> bool:
+    """Whether a credential says that it is an endorsement."""
+    return _TYPE in _listed(credential.get("type"))
 
 
 def comment(endorsement: Mapping[str, Any]) -> str | None:

@@ -1,5 +1,4 @@
-"""What can be said of a credential, in four verdicts that are never mixed: its signature, whose key it was, its status, and whether it is
-built as the standard says.
+"""What can be said of a credential, in four verdicts that are never mixed: its signature, whose key it was, its status, its schema.
 
 Pure: who calls looks up the keys and the status list that `read` names, and `judge` says what follows from them.
 """
