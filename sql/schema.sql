@@ -390,8 +390,8 @@ CREATE TABLE first_answer (
 CREATE INDEX first_answer_by_age ON first_answer (tenant, created);
 
 -- An award as progression, credentials and public pages look it up; its resource has the rest. recipient, achievement and issuer are ids;
--- token is what its public page is found by. An automatic award follows from others, and does not come again by itself where somebody
--- revoked it (by_hand).
+-- token is what its public page is found by. An automatic award follows from others. What somebody revoked
+-- although it followed (by_hand) does not come again by itself.
 CREATE TABLE award (
     tenant       integer     NOT NULL,
     id           text        COLLATE "C" NOT NULL,

@@ -83,8 +83,9 @@ def recipient_of(id_: str, user: Document) -> Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How an award comes about: its source, and for an automatic one what caused it - an award by its id or the catalogue, and whoever
-    made that award or asked for that change. `request` is a reference to the request that was approved."""
+    """How an award comes about: its source, and for an automatic one what caused it - an award by its id or the catalogue, and as `actor`
+    whoever made that award or asked for that change; else whoever makes this one. `request` is a reference to the request that was
+    approved."""
 
     source: str = MANUAL
     award: str | None = None
@@ -95,34 +96,49 @@ class Origin:
 def awarded(document: Document, recipient: Recipient, achievement: Document, issuer: Document, origin: Origin, at: datetime) -> Document:
     """The document of an award as it is stored: what the client says, and what the server adds to it. References have their `$ref`.
 
-    Raises ScimError invalidValue for an award that is over before it begins, or ends in another state than it begins in; for an
-    achievement that is not active, and results that it does not describe.
+    Raises ScimError invalidValue for an award that is over before it begins, or is revoked without a reason or at a time that cannot be;
+    for an achievement that is not active, and results that it does not describe.
     """
     if achievement.get("active") is False:
         raise invalid_value("achievement: it is not active, so that it is not awarded any more")
-    if document.get("status", ACTIVE) != ACTIVE:
-        raise invalid_value("status: an award begins as active")
-    if document.get("revocationReason"):
-        raise invalid_value("revocationReason: only a revoked award has one")
     # Whole seconds, since that is what tokens can say.
     begins = document.get("awardedAt") or timestamp(at.replace(microsecond=0))
     ends = document.get("validUntil")
     if ends is not None and instant(ends) <= instant(begins):
         raise invalid_value("validUntil must be later than awardedAt")
     check_results(document.get("result", ()), achievement)
-    made = dict(document)
+    made = document | _standing(document, begins, origin.actor, at)
     for name, shown in (("recipient", recipient.display), ("achievement", display(achievement)), ("issuer", display(issuer))):
         made[name] = {part: value for part, value in document[name].items() if part != "display"} | ({"display": shown} if shown else {})
     called = display(achievement)
     if called is not None:
         made["displayName"] = called
-    made |= {"source": origin.source, "awardedAt": begins, "status": ACTIVE}
+    made |= {"source": origin.source, "awardedAt": begins}
     if origin.request is not None:
         made["request"] = dict(origin.request)
     if origin.source == AUTOMATIC:
         cause = {"kind": "catalogue" if origin.award is None else "award", "award": origin.award, "actor": origin.actor}
         made["cause"] = {name: value for name, value in cause.items() if value is not None}
     return made
+
+
+def _standing(document: Document, begins: str, actor: str | None, at: datetime) -> Document:
+    """What a new award says of whether it holds: that it is active, or when it was revoked, by whoever says so, and why. Raises ScimError
+    invalidValue."""
+    status, reason, when = document.get("status", ACTIVE), document.get("revocationReason"), document.get("revokedAt")
+    if status == REVOKED:
+        if not reason:
+            raise invalid_value("revocationReason is required of an award that is revoked")
+        if not instant(begins) <= (at if when is None else instant(when)) <= at:
+            raise invalid_value("revokedAt must be between awardedAt and now")
+        said = {"revokedAt": when or timestamp(at)} | ({} if actor is None else {"revokedBy": actor})
+        return {"status": REVOKED, "revocationReason": reason} | said
+    if status != ACTIVE:
+        raise invalid_value("status: an award begins as active, or as revoked; expired follows from validUntil")
+    for name, value in (("revocationReason", reason), ("revokedAt", when)):
+        if value:
+            raise invalid_value(f"{name}: only a revoked award has one")
+    return {"status": ACTIVE}
 
 
 def check_results(results: Any, achievement: Document) -> None:
@@ -176,11 +192,15 @@ def amended(before: Document, after: Document, actor: str, at: datetime) -> Docu
     elif becomes == REVOKED:
         if not after.get("revocationReason"):
             raise invalid_value("revocationReason is required for a revocation")
+        if after.get("revokedAt") != before.get("revokedAt"):
+            raise mutability("revokedAt: it is the time of the request that revokes")
         made |= {"revokedAt": timestamp(at), "revokedBy": actor}
     elif becomes != ACTIVE:
         raise invalid_value("status: expired follows from validUntil and cannot be given")
-    elif after.get("revocationReason"):
-        raise invalid_value("revocationReason: only a revoked award has one")
+    else:
+        for name in ("revocationReason", "revokedAt"):
+            if after.get(name):
+                raise invalid_value(f"{name}: only a revoked award has one")
     return made
 
 

@@ -7,7 +7,8 @@ or not at all. The recipients are locked, so that nobody else awards them anythi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from scimsrv.badges.award import AUTOMATIC, MANUAL, NewAward, Recipient, RevokedAward
 from scimsrv.observe import Badged, observe
@@ -47,15 +48,18 @@ async def award_created(connection: Connection, scope: Scope, awards: Sequence[N
     await issue(connection, scope, awards)
 
 
-async def award_revoked(connection: Connection, scope: Scope, reasons: Mapping[str, str], *, by_hand: bool) -> list[RevokedAward]:
-    """Do what belongs to the revocation of active awards, by their ids with the reason of each; returns them. Their resources are written
-    already, or are about to be deleted. `by_hand`: somebody decided it, so that an automatic award does not come again by itself.
+async def award_revoked(
+    connection: Connection, scope: Scope, times: Mapping[str, datetime], *, barred: Collection[str]
+) -> list[RevokedAward]:
+    """Do what belongs to the revocation of active awards, by their ids with the time of each; returns them. Their resources are written
+    already, or are about to be deleted. `barred` are those that somebody revoked although they were earned: they do not come again by
+    themselves.
 
     Few statements for however many. Raises ScimError to undo the revocation.
     """
-    rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(reasons), by_hand)
+    rows = await connection.fetch(_SQL["revoke_awards"], scope.tenant, list(times), list(barred))
     if rows:
-        await revoke(connection, scope.tenant, scope.by, [row["id"] for row in rows])
+        await revoke(connection, scope.tenant, scope.by, {row["id"]: times[row["id"]] for row in rows})
         observe(Badged("revoked", len(rows)))
     return [RevokedAward(row["id"], row["recipient"], row["achievement"], row["issuer"]) for row in rows]
 

@@ -24,12 +24,12 @@ from scimsrv.schema import document as doc
 from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST, TYPES
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.semantics import key_of
+from scimsrv.schema.semantics import instant, key_of
 from scimsrv.schema.validate import complete, shorten, typed_keys
 from scimsrv.store.awarding import award_created, award_revoked, new_award
 from scimsrv.store.connection import Connection
 from scimsrv.store.inserting import NewResource, insert_all, rendered
-from scimsrv.store.progression import cascade, hold, progress
+from scimsrv.store.progression import cascade, hold, is_earned, progress
 from scimsrv.store.queries import load
 from scimsrv.store.recomputing import catalogue_changed
 from scimsrv.store.scope import Scope, new_id, now
@@ -96,7 +96,7 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
             if issuer is None:  # deleted meanwhile
                 raise invalid_value("issuer: the creator of the achievement does not exist any more")
             recipient = recipient_of(document["recipient"]["value"], known[document["recipient"]["value"]])
-            return awarded(document, recipient, achievement, issuer, Origin(), at)
+            return awarded(document, recipient, achievement, issuer, Origin(actor=scope.actor), at)
         case "BadgeRequest":
             if "requester" not in document:
                 raise invalid_value("requester is required: the user who asks")
@@ -120,8 +120,14 @@ async def settle(
     ]
     if awards:
         await award_created(conn, scope, awards)
+        ended = {one.id: one.document for one in awards if one.document["status"] == award.REVOKED}
+        if ended:  # nothing follows from what was revoked elsewhere
+            times = {id_: instant(document["revokedAt"]) for id_, document in ended.items()}
+            await award_revoked(conn, scope, times, barred=())
         following: dict[str, list[tuple[str, str]]] = {}
         for one in awards:
+            if one.id in ended:
+                continue
             following.setdefault(one.recipient.value, []).append((one.achievement, one.id))
         await progress(scope, conn, following, users, at)
     less = scope.catalog.policy.badge_catalogue_change == "recompute"
@@ -202,9 +208,11 @@ async def changed(
     """Do what belongs to a change of a badge resource, which is stored."""
     match schema.name:
         case "Award" if before["status"] != after["status"]:
-            gone = await award_revoked(conn, scope, {after["id"]: after["revocationReason"]}, by_hand=True)
+            at = now()
+            earned = await is_earned(scope, conn, after, at)
+            gone = await award_revoked(conn, scope, {after["id"]: at}, barred=[after["id"]] if earned else [])
             if scope.catalog.policy.badge_revocation == "cascade":
-                await cascade(scope, conn, gone, now())
+                await cascade(scope, conn, gone, at)
         case "BadgeIssuer" | "BadgeProgram" | "BadgeSkill" | "Achievement":
             stored = await _read(scope, conn, after["id"])
             _check_pointers(schema, stored)

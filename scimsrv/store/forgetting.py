@@ -54,7 +54,7 @@ async def before_deletion(scope: Scope, conn: Connection, schema: EffectiveSchem
             await _forget_user(scope, conn, id_)
         case "Award":
             rows = await conn.fetch(_RESOURCES["lock_documents"], scope.tenant, [id_])
-            gone = await award_revoked(conn, scope, {id_: "It was deleted"}, by_hand=True)
+            gone = await award_revoked(conn, scope, {id_: now()}, barred=[id_])
             if scope.catalog.policy.badge_revocation == "cascade":
                 await cascade(scope, conn, gone, now())
             await _drop_references(scope, conn, REQUEST, rows, "request", "award")
@@ -130,7 +130,7 @@ async def _forget_user(scope: Scope, conn: Connection, user: str) -> None:
             await _pseudonymise(scope, conn, awards, requests)
         case "delete":
             await wallet.forget(scope, conn, user)
-            await award_revoked(conn, scope, dict.fromkeys(ids, "The recipient was deleted"), by_hand=True)
+            await award_revoked(conn, scope, dict.fromkeys(ids, now()), barred=())
             await _delete(scope, conn, scope.catalog.by_name[AWARD], awards)
             await awards_forgotten(conn, scope, ids, None)
             await _delete(scope, conn, scope.catalog.by_name[REQUEST], requests)

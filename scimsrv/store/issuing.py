@@ -77,9 +77,10 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
     scope.wake()
 
 
-async def revoke(connection: Connection, tenant: int, by: Sequence[str], awards: Sequence[str]) -> None:
-    """Mark awards as revoked in their status lists, inside the transaction that revokes them; `by` is by whom, as a scope says it."""
-    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), by)
+async def revoke(connection: Connection, tenant: int, by: Sequence[str], awards: Mapping[str, datetime]) -> None:
+    """Mark awards as revoked in their status lists, by their ids with the time of each, inside the transaction that revokes them; `by` is
+    by whom, as a scope says it."""
+    rows = await connection.fetch(_SQL["revoke_places"], tenant, list(awards), now(), by, list(awards.values()))
     changed = sorted({(row["issuer"], row["list"]) for row in rows})
     if changed:
         issuers, numbers = zip(*changed, strict=True)

@@ -16,11 +16,11 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.badges.award import AUTOMATIC, SYSTEM, Origin, RevokedAward, awarded, recipient_of, revoked
-from scimsrv.badges.catalogue import Catalogue, Node, Step, bereft, build, steps
+from scimsrv.badges.catalogue import Catalogue, Node, Step, bereft, build, complete, steps
 from scimsrv.badges.exclusive import live_key
+from scimsrv.schema import validate
 from scimsrv.schema.badging import ACHIEVEMENT, AWARD, PROGRAM, SKILL
 from scimsrv.schema.document import Document
-from scimsrv.schema.validate import complete
 from scimsrv.store.awarding import award_created, award_revoked, new_award
 from scimsrv.store.connection import Connection
 from scimsrv.store.inserting import NewResource, insert_all, rendered
@@ -34,7 +34,7 @@ _SQL = load("badges")
 @dataclass(slots=True)
 class Held:
     """What somebody holds: live awards by their achievement, which of these follow from others, and the achievements whose awards somebody
-    revoked, so that they do not come again by themselves."""
+    revoked although they were earned, so that they do not come again by themselves."""
 
     live: dict[str, str] = field(default_factory=dict)
     automatic: set[str] = field(default_factory=set)
@@ -146,7 +146,7 @@ async def award_steps(
             document = _automatic(scope, creator, user, step.achievement)
             origin = Origin(AUTOMATIC, cause, scope.actor)
             document = awarded(document, recipient_of(user, users[user]), achievement, there[creator["value"]], origin, at)
-            document = complete(document, schema, scope.limits)
+            document = validate.complete(document, schema, scope.limits)
             made.append((user, {"schemas": document["schemas"], "id": id_} | document))
     if not made:
         return 0
@@ -168,6 +168,17 @@ def _automatic(scope: Scope, creator: Document, user: str, achievement: str) -> 
 
     issuer = {"value": creator["value"], "$ref": creator["$ref"]}
     return {"recipient": reference("User", user), "achievement": reference(ACHIEVEMENT, achievement), "issuer": issuer}
+
+
+async def is_earned(scope: Scope, conn: Connection, award: Document, at: datetime) -> bool:
+    """Whether an award follows from what its recipient, who is locked, holds beside it; or came about because it did."""
+    if award["source"] == AUTOMATIC:
+        return True
+    achievement, recipient = award["achievement"]["value"], award["recipient"]["value"]
+    node = (await branch_of(conn, scope.tenant, [achievement])).node(achievement)
+    if node is None:
+        return False
+    return complete(node, (await held_by(conn, scope.tenant, [recipient], at))[recipient].achievements)
 
 
 async def cascade(scope: Scope, conn: Connection, gone: Iterable[RevokedAward], at: datetime) -> None:
@@ -198,7 +209,7 @@ async def revoke(scope: Scope, conn: Connection, reasons: Mapping[str, str], at:
     for row in rows:
         change = partial(revoked, reason=reasons[row["id"]], actor=SYSTEM, at=at)
         await rewrite(system, conn, scope.catalog.by_name[AWARD], [row], names, change)
-    await award_revoked(conn, system, reasons, by_hand=False)
+    await award_revoked(conn, system, dict.fromkeys(reasons, at), barred=())
 
 
 async def hold(conn: Connection, tenant: int, ids: Iterable[str]) -> dict[str, Document]:

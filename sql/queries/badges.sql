@@ -54,9 +54,9 @@ SELECT $1, given.id, given.recipient, given.achievement, given.issuer, 'active',
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[], $8::timestamptz[], $9::text[])
     given (id, recipient, achievement, issuer, automatic, awarded, valid_until, token)
 
--- $2 ids, $3 whether somebody decided it, or it followed
+-- $2 ids, $3 those of them that do not come again by themselves
 -- name: revoke_awards
-UPDATE award SET state = 'revoked', by_hand = $3 WHERE tenant = $1 AND id = ANY ($2::text[]) AND state = 'active'
+UPDATE award SET state = 'revoked', by_hand = id = ANY ($3::text[]) WHERE tenant = $1 AND id = ANY ($2::text[]) AND state = 'active'
 RETURNING id, recipient, achievement, issuer
 
 -- $2 keys that new awards claim, $3 time: what has expired by then holds them no more
@@ -65,7 +65,7 @@ DELETE FROM unique_key held USING unnest($2::text[]) given (key)
 WHERE held.tenant = $1 AND held.type = 'Award' AND held.attribute = '$live' AND held.key = given.key
   AND EXISTS (SELECT FROM award a WHERE a.tenant = $1 AND a.id = held.id AND a.valid_until < $3::timestamptz OFFSET 0)
 
--- $2 recipients, $3 time: their awards that are live then, and those that somebody revoked
+-- $2 recipients, $3 time: their awards that are live then, and those that somebody revoked although they were earned
 -- name: held
 SELECT a.recipient, a.id, a.achievement, a.automatic, a.by_hand FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (

@@ -75,8 +75,8 @@ ON CONFLICT DO NOTHING RETURNING place, award
 -- $2 awards, $3 time, $4 by whom: marks their places, which is in the trail, and returns the lists that changed
 -- name: revoke_places
 WITH revoked AS (
-    UPDATE badge_status s SET revoked = now() FROM badge_credential c
-    WHERE c.tenant = $1 AND c.award = ANY ($2::text[]) AND s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
+    UPDATE badge_status s SET revoked = given.at FROM unnest($2::text[], $5::timestamptz[]) given (award, at), badge_credential c
+    WHERE c.tenant = $1 AND c.award = given.award AND s.tenant = $1 AND s.issuer = c.issuer AND s.list = c.list AND s.place = c.place
       AND s.revoked IS NULL
     RETURNING s.award, s.issuer, s.list, s.place
 ), logged AS (

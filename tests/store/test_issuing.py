@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +76,7 @@ async def test_a_place_stays_taken(pool: Pool) -> None:
         *(tenant, ISSUER, number, place),
     )
     async with pool.acquire() as connection, connection.transaction():
-        await issuing.revoke(connection, tenant, ["tests"], ["a"])
+        await issuing.revoke(connection, tenant, ["tests"], {"a": datetime.now(UTC)})
         await issuing.withdraw(connection, tenant, ["a"])
     assert await issuing.is_revoked(pool, tenant, ISSUER, number, place) is True
     assert await issuing.is_revoked(pool, tenant, ISSUER, number, (place + 1) % status_list.SIZE) is None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, award, badges
-from tests.wire.support import ENTERPRISE, Server, assert_error, patch, user
+from tests.wire.support import ENTERPRISE, PUBLIC, Server, assert_error, patch, user
 
 PAST, FUTURE = "2020-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
 REVOCATION = {"op": "replace", "value": {"status": "revoked", "revocationReason": "By mistake"}}
@@ -67,7 +67,11 @@ async def test_what_users_show_beside_their_awards(server: Server) -> None:
         ({"recipient": {"value": "nobody"}}, "invalidValue", "recipient: there is no User with the id"),
         ({"achievement": {"value": "nothing"}}, "invalidValue", "achievement: there is no Achievement with the id"),
         ({"issuer": {"value": "nobody"}}, "invalidValue", "issuer: there is no BadgeIssuer with the id"),
-        ({"status": "revoked"}, "invalidValue", "status: an award begins as active"),
+        ({"status": "expired"}, "invalidValue", "status: an award begins as active, or as revoked"),
+        ({"status": "revoked"}, "invalidValue", "revocationReason is required of an award that is revoked"),
+        ({"status": "revoked", "revocationReason": "x", "revokedAt": FUTURE}, "invalidValue", "revokedAt must be between"),
+        ({"status": "revoked", "revocationReason": "x", "awardedAt": FUTURE}, "invalidValue", "revokedAt must be between"),
+        ({"revokedAt": PAST}, "invalidValue", "revokedAt: only a revoked award has one"),
         ({"status": "given"}, "invalidValue", "status must be one of"),
         ({"revocationReason": "Why not"}, "invalidValue", "only a revoked award has one"),
         ({"awardedAt": FUTURE, "validUntil": PAST}, "invalidValue", "validUntil must be later than awardedAt"),
@@ -92,6 +96,35 @@ async def test_what_is_the_servers_stays_the_servers(server: Server) -> None:
     assert shown["source"] == "manual"
     assert {"cause", "revokedBy", "request"}.isdisjoint(shown)
     assert shown["displayName"] == "A mini"
+
+
+async def test_awards_that_were_revoked_elsewhere(server: Server) -> None:
+    """They come in one step, with reason and time; what they say stays, a live award of the same can stand beside them, and nothing follows
+    from them. Whoever reads the credential or the page sees when and why."""
+    made = await badges(server)
+    program, _ = await made.program()
+    skill = await made.skill(program, 1)
+    user = (await made.client.new_user())["id"]
+    past = {"awardedAt": "2020-01-01T00:00:00Z", "status": "revoked", "revocationReason": "Copied", "revokedAt": "2021-05-01T00:00:00Z"}
+    both = [award(user, skill.minis[0], **past), award(user, skill.minis[0])]
+    operations = [{"method": "POST", "path": "/Awards", "bulkId": str(number), "data": body} for number, body in enumerate(both)]
+    done = await made.client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+    assert [one["status"] for one in done.json()["Operations"]] == ["201", "201"], done.text
+    assert {skill.minis[0], skill.achievement} <= await made.held(user)
+    other = (await made.client.new_user())["id"]
+    made_ = await made.award(other, skill.minis[0], **past)
+    assert {name: made_[name] for name in past} == {**past, "awardedAt": made_["awardedAt"], "revokedAt": made_["revokedAt"]}
+    assert (made_["revokedAt"][:10], bool(made_["revokedBy"]), await made.held(other)) == ("2021-05-01", True, set())
+    for change, says in (({"revokedAt": PAST}, "revokedAt"), ({"status": "active"}, "nothing leads out of revoked")):
+        assert_error(await made.client.patch(f"/Awards/{made_['id']}", {"op": "replace", "value": change}), 400, "mutability", says)
+    token = (await made.client.get(f"/Awards/{made_['id']}/credential.jwt")).text
+    report = (await made.client.request("POST", "/badges/verify", content=token.encode())).json()
+    assert [report[name]["verdict"] for name in ("signature", "issuerBinding", "status")] == ["valid", "proven", "revoked"]
+    page = await made.client.http.get(report["credential"]["id"].removeprefix(PUBLIC), headers={"Accept": "text/html"})
+    assert ("1 May 2021" in page.text, "Copied" in page.text) == (True, True)
+    active = await made.award((await made.client.new_user())["id"], skill.minis[0])
+    late = {"op": "replace", "value": {"status": "revoked", "revocationReason": "x", "revokedAt": "2021-05-01T00:00:00Z"}}
+    assert_error(await made.client.patch(f"/Awards/{active['id']}", late), 400, "mutability", "revokedAt: it is the time of the request")
 
 
 async def test_a_retired_achievement_is_not_awarded(server: Server) -> None:
@@ -160,8 +193,8 @@ async def test_a_revocation(server: Server) -> None:
         assert_error(await made.client.patch(path, {"op": "replace", "value": value}), 400, "mutability")
     assert (await made.client.patch(path, REVOCATION)).json() == after
     assert (await made.client.get(path)).json() == after
-    rows = await server.pool.fetch("SELECT state, by_hand FROM award WHERE tenant = $1 AND id = $2", made.client.id, shown["id"])
-    assert [tuple(row) for row in rows] == [("revoked", True)]
+    rows = await server.pool.fetch("SELECT state FROM award WHERE tenant = $1 AND id = $2", made.client.id, shown["id"])
+    assert [tuple(row) for row in rows] == [("revoked",)]
 
 
 async def test_if_match(server: Server) -> None:

@@ -285,11 +285,49 @@ async def test_what_somebody_revoked_does_not_come_again_by_itself(server: Serve
     user = (await made.client.new_user())["id"]
     await made.award(user, skill.minis[0])
     await revoke(made, (await made.awards(user))[skill.achievement]["id"])
-    await made.achievement("progress", program)
+    await made.skill(program, 1)
     await recomputed(server, made)
     assert skill.achievement not in await made.held(user)
     await made.award(user, skill.achievement)
     assert skill.achievement in await made.held(user)
+
+
+async def test_what_was_given_and_taken_can_be_earned(server: Server) -> None:
+    """A skill that was awarded by hand and revoked before its mini badges were all held is awarded with the last of them; one that they
+    entitled to when it was revoked is not."""
+    made = await badges(server)
+    program, _ = await made.program()
+    skill, other = await made.skill(program, 2), await made.skill(program, 1)
+    user = (await made.client.new_user())["id"]
+    await made.award(user, skill.minis[0])
+    await made.award(user, skill.achievement)
+    await revoke(made, (await made.awards(user))[skill.achievement]["id"])
+    assert skill.achievement not in await made.held(user)
+    await made.award(user, skill.minis[1])
+    earned = (await made.awards(user, ' and status eq "active"'))[skill.achievement]
+    assert earned["source"] == "automatic"
+    await made.award(user, other.achievement)
+    await made.award(user, other.minis[0])
+    await revoke(made, (await made.awards(user))[other.achievement]["id"])
+    await made.skill(program, 1)
+    await recomputed(server, made)
+    assert await made.held(user) & {skill.achievement, other.achievement} == {skill.achievement}
+
+
+async def test_what_somebody_deleted_comes_again(server: Server) -> None:
+    """A deleted automatic award leaves nothing behind: where it still follows, the next recomputation makes it anew."""
+    made = await badges(server)
+    program, _ = await made.program()
+    skill = await made.skill(program, 1)
+    await made.skill(program, 1)
+    user = (await made.client.new_user())["id"]
+    await made.award(user, skill.minis[0])
+    gone = (await made.awards(user))[skill.achievement]["id"]
+    assert (await made.client.delete(f"/Awards/{gone}")).status_code == 204
+    assert await made.held(user) == {skill.minis[0]}
+    await made.skill(program, 1)
+    await recomputed(server, made)
+    assert (await made.awards(user))[skill.achievement]["id"] != gone
 
 
 async def test_a_second_award_is_refused(server: Server) -> None:

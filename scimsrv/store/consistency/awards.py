@@ -31,7 +31,7 @@ async def compare_awards(conn: Connection, tenant: int, awards: Mapping[str, Doc
         if row is None or any(row[name] != due[name] for name in _SAID):
             # Its public page stays where it was, if something was issued.
             token = secrets.token_urlsafe(16) if credential is None else credential["token"]
-            by_hand = due["state"] == REVOKED and document.get("revokedBy") != SYSTEM
+            by_hand = due["state"] == REVOKED and due["automatic"] and document.get("revokedBy") != SYSTEM
             values = (*(due[name] for name in _SAID[:4]), by_hand, *(due[name] for name in _SAID[4:]))
             found.append(Difference(Kind.AWARD, id_, fix=(_SQL["put_award"], (id_, *values, token))))
         if credential is not None and (credential["taken_by"] != id_ or (due["state"] == REVOKED and not credential["revoked"])):
