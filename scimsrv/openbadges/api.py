@@ -18,7 +18,7 @@ from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.applications import Applications, answer_of
 from scimsrv.openbadges.description import CHANGE, KEEP, PROFILE, READ, Published
 from scimsrv.openbadges.front import Front
-from scimsrv.openbadges.host import Host
+from scimsrv.openbadges.host import Host, QueryError
 from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.owned import FOREIGN_BYTES
 from scimsrv.protocol.request import parameters
@@ -62,6 +62,9 @@ _NOT_KNOWN: Final = 'Basic realm="scim", error="invalid_client"'
 
 #: Bytes of a user's answer: a token, and the rest.
 _ANSWER_BYTES: Final = 20 * 1024
+
+#: Query parameters that are not given twice.
+_ONCE: Final = frozenset({"limit", "offset", "since"})
 
 #: What a verification counts as, which takes processor time.
 _COSTLY: Final = 2
@@ -191,7 +194,10 @@ class Api:
             principal, catalog, permitted = await self.bearer(connection, headers, slug)  # the body may have taken long
             user, users = await self._user_at(principal, catalog, permitted, call)
             scope = self._front.scope_of(principal, catalog)
-        asked = parameters(connection["query_string"])
+        try:
+            asked = parameters(connection["query_string"], _ONCE)
+        except ScimError as error:
+            raise QueryError(error.kind, error.detail) from error
         match (segments[3:] if segments[:3] == API else segments[:2]), connection["method"]:
             case ["credentials"], "POST":
                 media_type = (headers.get(b"content-type") or "").partition(";")[0].strip().lower()

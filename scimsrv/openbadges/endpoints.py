@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -12,14 +13,14 @@ from starlette.types import Scope as Connection
 from scimsrv import own as own_badges
 from scimsrv.auth import Principal, Right
 from scimsrv.errors import Kind, ScimError
-from scimsrv.http import Fields, read_body
+from scimsrv.http import Disconnected, Fields, read_body
 from scimsrv.oauth.service import client_address
 from scimsrv.observe import UNMATCHED
 from scimsrv.openbadges import answers, public
 from scimsrv.openbadges.answers import Answer
 from scimsrv.openbadges.api import API, DISCOVERY, OAUTH, OWN, Api
 from scimsrv.openbadges.front import Front
-from scimsrv.openbadges.host import failed
+from scimsrv.openbadges.host import QueryError, failed
 from scimsrv.openbadges.office import Office
 from scimsrv.openbadges.owned import FILES, FOREIGN_BYTES, PICTURED, UPLOAD_BYTES, Desk
 from scimsrv.protocol.request import if_none_match, parameters
@@ -27,9 +28,12 @@ from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import VERSION, allow, below_tenant, segments_of
 from scimsrv.schema.badging import AWARD
 from scimsrv.schema.catalog import Catalog
+from scimsrv.store.failure import translated
 from scimsrv.store.issuing import is_recipient
 from scimsrv.store.me import find_me
 from scimsrv.traffic import Addresses, Held
+
+log = logging.getLogger("scimsrv")
 
 _WELL_KNOWN: Final = b"/.well-known/jwks.json"
 _PUBLIC: Final = b"/badges/"
@@ -44,7 +48,7 @@ _COSTLY: Final = 2
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a path names: the segments of a public URL, or those below a tenant (`slug`); `template` is the path with names in place of
-    what a client may choose."""
+    what a client may choose. Without methods there is nothing there, which the Open Badges API says in its own form."""
 
     slug: str | None
     segments: list[str]
@@ -64,6 +68,8 @@ def place_of(raw_path: bytes) -> Place | None:
     if rest and VERSION.fullmatch(rest[0]):
         version, rest = rest[0].lower(), rest[1:]
     methods = _methods(rest)
+    if rest[:2] == API[:2] and (methods is None or version != "v2"):
+        return Place(slug, rest, ())
     if methods is None:
         return None
     if version != "v2":
@@ -130,16 +136,18 @@ class Endpoints:
 
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
-        if place.slug is not None and place.segments[:4] == OAUTH:
+        if place.slug is not None and place.segments[:4] == OAUTH and place.methods:
             self._front.enter_unknown(places, client_address(connection) or "")
             return await self._api.authorization(place.slug, place.segments[4:], place.methods, connection, headers, receive)
-        api = place.slug is not None and (place.segments[:3] == API or place.segments[:2] in OWN)
+        api = place.slug is not None and (place.segments[:2] == API[:2] or place.segments[:2] in OWN)
         try:
             method = connection["method"]
             if place.slug is None or place.segments == DISCOVERY:
                 self._visits.count(client_address(connection) or "")
             else:
                 await (self._api.bearer if api else self._front.admit)(connection, headers, place.slug)
+            if not place.methods:
+                raise ScimError(Kind.NOT_FOUND, "There is no such endpoint in the Open Badges API")
             if method == "OPTIONS":
                 return Answer(Reply(204, headers={"Allow": allow(place.methods)}), answers.JSON)
             if method not in place.methods:
@@ -152,7 +160,17 @@ class Endpoints:
         except ScimError as error:
             if not api:
                 raise
-            return failed(self._front.refused(connection, headers, error))
+            query = isinstance(error, QueryError)
+            return failed(self._front.refused(connection, headers, error), query=query)
+        except Disconnected:
+            raise
+        except Exception as problem:
+            if not api:
+                raise
+            known = translated(problem)
+            if known is None:
+                log.exception("a request failed")
+            return failed(known or ScimError(Kind.INTERNAL))
 
     async def _owned(
         self, slug: str, segments: list[str], connection: Connection, headers: Fields, receive: Receive, places: Held

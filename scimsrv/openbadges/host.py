@@ -47,6 +47,10 @@ BYTES: Final = 1024 * 1024
 _DOCUMENTS: Final = frozenset({"application/json", answers.CREDENTIAL, "application/vc"})
 
 
+class QueryError(ScimError):
+    """A parameter of the query string that is not what the API takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """The API of one tenant."""
@@ -61,7 +65,7 @@ class Host:
 
     async def credentials(self, scope: Scope, user: str, asked: Mapping[str, str]) -> Answer:
         """A page of what the user has: awards and kept credentials, the oldest first; it may have fewer than `limit`, and says where the
-        next one begins. Raises ScimError invalidValue."""
+        next one begins. Raises QueryError."""
         limit, offset = min(_number(asked, "limit", 1, _PAGE), PAGE), _number(asked, "offset", 0, 0)
         since = _since(asked.get("since"))
         page = await wallet.held_credentials(scope.pool, scope.tenant, user, since, limit, offset)
@@ -182,16 +186,19 @@ _MINOR: Final = {
     404: "not_found",
     405: "not_allowed",
     406: "not_acceptable",
+    413: "invalid_data",
+    415: "invalid_data",
     429: "server_busy",
     500: "internal_server_error",
     503: "server_busy",
 }
 
 
-def failed(error: ScimError) -> Answer:
-    """A failure in the form of the API (Imsx_StatusInfo)."""
+def failed(error: ScimError, *, query: bool = False) -> Answer:
+    """A failure in the form of the API (Imsx_StatusInfo); `query`: one of the query string."""
     status = error.kind.value.status
-    minor = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": _MINOR.get(status, "unknown")}
+    word = "invalid_query_parameter" if query else _MINOR.get(status, "unknown")
+    minor = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": word}
     return json(
         {
             "imsx_codeMajor": "unsupported" if status == 501 else "failure",
@@ -214,25 +221,26 @@ def _number(asked: Mapping[str, str], name: str, least: int, default: int) -> in
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
-        raise invalid_value(f"{name} must be a whole number of at least {least}")
+        raise QueryError(Kind.INVALID_VALUE, f"{name} must be a whole number of at least {least}")
     return int(text)
 
 
 def _since(text: str | None) -> datetime | None:
     if text is None:
         return None
-    found = _instant(text)
+    found = _instant(text.replace(" ", "+"))  # what a plus becomes that is not written as %2B
     if found is None:
-        raise invalid_value("since must be a dateTime with an offset")
+        raise QueryError(Kind.INVALID_VALUE, "since must be a dateTime with an offset, such as 2026-01-31T12:00:00Z")
     return found
 
 
 def _instant(text: str) -> datetime | None:
+    """The time in UTC, None for what is none, or none of the years 1 to 9999 there."""
     try:
         when = datetime.fromisoformat(text) if len(text) <= 40 else None
-    except ValueError:
+        return None if when is None or when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return when if when is not None and when.tzinfo is not None else None
 
 
 def _when(text: Any) -> datetime:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import orjson
 import pytest
 
 from scimsrv.badges import jws
+from scimsrv.store import wallet
 from tests.unit.badges.test_verification import CREDENTIAL, KEYS
 from tests.wire.badges import Badges, badges
 from tests.wire.support import Client, Server
@@ -60,7 +62,9 @@ async def test_own_awards_and_pages(server: Server) -> None:
     assert len(page.json()["compactJwsString"]) == 2
     assert page.headers["x-total-count"] == "5"
     assert _offsets(page) == {"first": 0, "last": 4, "next": 4, "prev": 0}
-    assert (await own.get(f"{API}/credentials", since="2100-01-01T00:00:00Z")).headers["x-total-count"] == "0"
+    for since, total in (("2100-01-01T00:00:00Z", "0"), ("0001-01-01T00:00:00-14:00", "5"), ("9999-12-31T23:59:59+14:00", "0")):
+        assert (await own.get(f"{API}/credentials", since=since)).headers["x-total-count"] == total
+    assert (await own.request("GET", f"{API}/credentials?since=2100-01-01T00:00:00+01:00")).headers["x-total-count"] == "0"
     assert jws.read(page.json()["compactJwsString"][0]).credential["issuer"]["name"] == "Institute"
     profile = (await own.get(f"{API}/profile")).json()
     assert (profile["name"], profile["email"], profile["type"]) == ("Ada", "ada@example.com", ["Profile"])
@@ -145,12 +149,24 @@ async def test_failures_have_the_standards_words(server: Server) -> None:
     nobody, narrow = own.with_token(None), own.with_token(await server.token(own, "scim:read"))
     gone = own.with_token(await server.token(own, "scim:me", subject="gone"))
     asked = [
-        (await own.get(f"{API}/credentials", limit=0), 400, "error", "invalid_data"),
+        (await own.get(f"{API}/credentials", limit=0), 400, "error", "invalid_query_parameter"),
+        (await own.request("GET", f"{API}/credentials?limit=1&limit=2"), 400, "error", "invalid_query_parameter"),
+        (await own.request("GET", f"{API}/credentials?offset=%ff"), 400, "error", "invalid_query_parameter"),
+        (await own.get(f"{API}/credentials", since="2026-01-31"), 400, "error", "invalid_query_parameter"),
+        *[
+            (await own.get(f"{API}/credentials", since=since), 400, "error", "invalid_query_parameter")
+            for since in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z")
+        ],
+        *[
+            (await own.request(method, path), 404, "status", "not_found")
+            for method in ("GET", "POST", "OPTIONS")
+            for path in (API, f"{API}/assertions", f"{API}/credentials/1", f"{API}/oauth/userinfo", "/ims/ob/v2p1/assertions")
+        ],
         (await nobody.get(f"{API}/credentials"), 401, "error", "unauthorizedrequest"),
         (await narrow.get(f"{API}/credentials"), 403, "error", "forbidden"),
         (await gone.get(f"{API}/profile"), 404, "status", "not_found"),
         (await own.delete(f"{API}/credentials"), 405, "error", "not_allowed"),
-        (await _post(own, b"{}", "image/png"), 415, "error", "unknown"),
+        (await _post(own, b"{}", "image/png"), 415, "error", "invalid_data"),
     ]
     for answer, status, severity, minor in asked:
         assert answer.status_code == status, answer.text
@@ -201,3 +217,22 @@ async def test_who_may(server: Server) -> None:
     _, off, _ = await _user(server, open_badges_api=False)
     assert (await off.get(f"{API}/credentials")).status_code == 501
     assert (await off.with_token(None).get(f"{API}/discovery")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "minor"),
+    [(RuntimeError("unforeseen"), 500, "internal_server_error"), (asyncpg.ConnectionDoesNotExistError("gone"), 503, "server_busy")],
+    ids=["unforeseen", "no database"],
+)
+async def test_what_fails_inside(server: Server, monkeypatch: pytest.MonkeyPatch, problem: Exception, status: int, minor: str) -> None:
+    """A failure that is not the client's has the API's form too, and tells nothing of what happened."""
+    _, own, _ = await _user(server)
+
+    async def fails(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(wallet, "held_credentials", fails)
+    answer = await own.get(f"{API}/credentials")
+    assert answer.status_code == status
+    assert answer.json()["imsx_codeMinor"]["imsx_codeMinorField"][0]["imsx_codeMinorFieldValue"] == minor
+    assert str(problem) not in answer.text
