@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 PREFIX: Final = "SCIMSRV_"
 SECRETS: Final = frozenset({"database_url", "admin_database_url", "replica_url", "secret_key", "admin_token"})
 """Settings that may also come from a file named by SCIMSRV_<NAME>_FILE, and that are never shown."""
 
-_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts", "badge_status_hosts"})
+_LISTS: Final = frozenset({"trusted_proxies", "jwks_hosts", "badge_status_hosts", "badge_issuer_hosts"})
 
 
 class SettingsError(Exception):
@@ -95,7 +95,10 @@ class Settings(BaseModel):
     )
     badge_contexts: Path | None = Field(default=None, description="folder with the JSON-LD contexts that embedded proofs of badges need")
     badge_status_hosts: tuple[str, ...] = Field(
-        default=(), description="hosts, or `*.` and a domain, from which status lists of other badge issuers are fetched"
+        default=(), description="hosts, `*.` and a domain, or `*`, from which status lists of other badge issuers are fetched"
+    )
+    badge_issuer_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts, `*.` and a domain, or `*`, from which keys of other badge issuers are fetched"
     )
     badge_consent_url: str | None = Field(
         default=None,
@@ -123,10 +126,12 @@ class Settings(BaseModel):
             ipaddress.ip_network(network)
         return value
 
-    @field_validator("jwks_hosts", "badge_status_hosts")
+    @field_validator("jwks_hosts", "badge_status_hosts", "badge_issuer_hosts")
     @classmethod
-    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _hosts(cls, value: tuple[str, ...], about: ValidationInfo) -> tuple[str, ...]:
         for host in value:
+            if host == "*" and about.field_name != "jwks_hosts":
+                continue
             if re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", host) is None:
                 raise ValueError("must be names such as login.microsoftonline.com or *.okta.com")
         return value

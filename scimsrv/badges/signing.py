@@ -92,7 +92,7 @@ def verify(alg: str, jwk: Mapping[str, Any], message: bytes, signature: bytes) -
     of the algorithm's, or too weak."""
     if alg_of(jwk) != alg:
         raise ValueError(f"the key is not one for {alg}")
-    key = _imported({name: value for name, value in jwk.items() if name in _PUBLIC})
+    key = _imported(public_part(jwk))
     return bool(JWSRegistry.algorithms[alg].verify(message, signature, key))
 
 
@@ -110,6 +110,11 @@ def alg_of(jwk: Mapping[str, Any]) -> str:
         case "OKP", "Ed25519":
             return EDDSA
     raise ValueError("the key is neither RSA nor on the curves P-256 and Ed25519")
+
+
+def public_part(jwk: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a JWK is the public key, and by which two of them are the same."""
+    return {name: value for name, value in jwk.items() if name in _PUBLIC}
 
 
 def _raw(jwk: Mapping[str, Any]) -> bytes:

@@ -16,6 +16,12 @@ from scimsrv.badges.signing import jwk_of, verify
 from scimsrv.badges.strict import UnreadableError, read_json
 from scimsrv.badges.structure import faults
 
+#: Why a key is not known where nobody says anything else.
+UNFETCHED: Final = "keys of other servers' issuers are not fetched (setting badge_issuer_hosts)"
+
+#: What a token's key is known by where the token brings it along and names none.
+BROUGHT: Final = ""
+
 #: Proofs of a document that are looked at.
 _MOST_PROOFS: Final = 8
 
@@ -138,19 +144,21 @@ def judge(
     canonicalizer: integrity.Canonicalizer,
     *,
     strict: bool = False,
+    why: str = UNFETCHED,
 ) -> Report:
-    """The verdicts. `keys` are those known of `presented.methods`; `status` says whether the status list has it as revoked, or why that
-    is not known; None where the credential has no status."""
+    """The verdicts. `keys` are those known of `presented.methods` (and by `BROUGHT` the one that a token brings along, where it is known
+    whose that is), and `why` says why others are not; `status` says whether the status list has it as revoked, or why that is not known;
+    None where the credential has no status."""
     warnings: list[str] = []
     if presented.token is not None:
-        signature, key, made = _of_token(presented.token, keys, warnings, strict=strict)
+        signature, key, made = _of_token(presented.token, keys, why, warnings, strict=strict)
     else:
-        signature, key, made = _of_proofs(presented, keys, canonicalizer, now)
+        signature, key, made = _of_proofs(presented, keys, why, canonicalizer, now)
     if key is not None and key.compromised is not None and signature.verdict == "valid" and (made is None or made >= key.compromised):
         signature = Verdict("invalid", "the key was compromised before this was signed")
     return Report(
         signature,
-        _binding(presented, key, signature),
+        _binding(presented, key, signature, why),
         _status(presented.credential, status, now),
         faults(presented.credential),
         warnings,
@@ -163,16 +171,16 @@ def with_status(report: Report, credential: Mapping[str, Any], revoked: bool | s
 
 
 def _of_token(
-    token: jws.Token, keys: Mapping[str, KnownKey], warnings: list[str], *, strict: bool
+    token: jws.Token, keys: Mapping[str, KnownKey], why: str, warnings: list[str], *, strict: bool
 ) -> tuple[Verdict, KnownKey | None, datetime | None]:
     if token.unsupported is not None:
         return Verdict("unsupported", token.unsupported), None, None
     alg = token.header["alg"]
     own = token.header.get("jwk")
-    known = keys.get(token.header.get("kid", ""))
+    known = keys.get(token.header.get("kid", BROUGHT))
     jwk = known.jwk if known is not None else own
     if jwk is None:
-        return Verdict("cannot verify", "the key is not known here, and nothing is fetched"), None, None
+        return Verdict("cannot verify", f"the key is not known here: {why}"), None, None
     try:
         if not verify(alg, jwk, token.signed, token.signature):
             return Verdict("invalid", "the signature does not match"), known, None
@@ -187,13 +195,13 @@ def _of_token(
 
 
 def _of_proofs(
-    presented: Presented, keys: Mapping[str, KnownKey], canonicalizer: integrity.Canonicalizer, now: datetime
+    presented: Presented, keys: Mapping[str, KnownKey], why: str, canonicalizer: integrity.Canonicalizer, now: datetime
 ) -> tuple[Verdict, KnownKey | None, datetime | None]:
     """Of several proofs the best counts: any one that holds is enough."""
     if not presented.proofs:
         return Verdict("invalid", "there is no proof"), None, None
     once = integrity.Remembering(canonicalizer)
-    found = [_of_proof(presented.credential, proof, keys, once, now) for proof in presented.proofs]
+    found = [_of_proof(presented.credential, proof, keys, why, once, now) for proof in presented.proofs]
     return min(found, key=lambda one: (_ORDER.index(one[0].verdict), one[1] is None))
 
 
@@ -204,6 +212,7 @@ def _of_proof(
     document: Mapping[str, Any],
     proof: Mapping[str, Any],
     keys: Mapping[str, KnownKey],
+    why: str,
     canonicalizer: integrity.Canonicalizer,
     now: datetime,
 ) -> tuple[Verdict, KnownKey | None, datetime | None]:
@@ -211,7 +220,7 @@ def _of_proof(
         integrity.check_suite(proof)
         known = keys.get(str(proof.get("verificationMethod")))
         if known is None:
-            return Verdict("cannot verify", "the key is not known here, and nothing is fetched"), None, None
+            return Verdict("cannot verify", f"the key is not known here: {why}"), None, None
         if not integrity.is_proven(document, proof, known.jwk, canonicalizer):
             return Verdict("invalid", "the signature does not match"), known, None
     except integrity.UnsupportedError as problem:
@@ -225,12 +234,13 @@ def _of_proof(
     return Verdict("valid", integrity.SUITE), known, _instant(proof.get("created"))
 
 
-def _binding(presented: Presented, key: KnownKey | None, signature: Verdict) -> Verdict:
+def _binding(presented: Presented, key: KnownKey | None, signature: Verdict, why: str) -> Verdict:
     """Whether the key is the issuer's: that is known of the key, or not at all."""
     if presented.issuer is None:
         return Verdict("contradicted", "the credential names no issuer")
     if key is None or signature.verdict in ("unsupported", "cannot verify"):
-        return Verdict("unproven", "nothing known here says whose key it is")
+        unchecked = "not checked: nothing known here says whose key it is, and "
+        return Verdict("unproven", unchecked + why if why is UNFETCHED else why)
     if key.owner != presented.issuer:
         return Verdict("contradicted", f"the key belongs to {key.owner[:200]}")
     if signature.verdict != "valid":

@@ -59,7 +59,8 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches from `hosts`, which the setting of this name lists: names, or `*.example.com` for all names below one; none when empty.
+    """Fetches from `hosts`, which the setting of this name lists: names, `*.example.com` for all names below one, or `*` for any name at
+    the usual port; none when empty.
     `resolve` gives the addresses of a name, `permits` judges them, `context` judges certificates, by the authorities that the machine
     trusts when it is None."""
 
@@ -80,7 +81,7 @@ class Fetcher:
         if parts.scheme != "https" or parts.username is not None or parts.fragment or _HOST.fullmatch(host or "") is None:
             raise FetchError("the URL is not an https one with a host, and without user and fragment")
         assert host is not None
-        if not any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in self.hosts):
+        if not any(host == one or (one.startswith("*.") and host.endswith(one[1:])) or (one, port) == ("*", 443) for one in self.hosts):
             raise FetchError(f"the setting {self.setting} does not list {host}")
         if _PRINTED.fullmatch(url) is None:
             raise FetchError("the URL is malformed")

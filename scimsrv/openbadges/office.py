@@ -7,18 +7,19 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from scimsrv.badges import endorsements, identity, integrity, jws, profile, revocation_list, status_list, verification
+from scimsrv.badges import elsewhere, endorsements, identity, integrity, jws, profile, revocation_list, status_list, verification
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.signing import multikey_of, public_jwk
 from scimsrv.badges.strict import UnreadableError
 from scimsrv.errors import Kind, ScimError
 from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.observe import Badged, observe
-from scimsrv.openbadges.lists import Lists
+from scimsrv.openbadges.fetched import Documents
 from scimsrv.store import issuing, signatures
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
@@ -33,16 +34,20 @@ _BELIEVED: Final = 5.0
 #: Documents whose proofs are made or verified at a time; the others wait, so that requests of other kinds get their turn.
 _AT_ONCE: Final = 2
 
-#: Lists of other servers that one verification fetches, and the depth to which it looks at endorsements of endorsements.
+#: Lists of other servers, and documents with keys of their issuers, that one verification fetches, and the depth to which it looks at
+#: endorsements of endorsements.
 _LISTS: Final = 3
+_ISSUERS: Final = 3
 _DEPTH: Final = 3
 
 
 @dataclass(slots=True)
 class _Walk:
-    """What one verification has looked at: the lists of other servers that it asked for, and how many endorsements it may still look at."""
+    """What one verification has looked at: the lists and the keys of other servers that it asked for, and how many endorsements it may
+    still look at."""
 
     lists: set[str] = field(default_factory=set)
+    issuers: set[str] = field(default_factory=set)
     endorsements: int = endorsements.MOST
 
 
@@ -57,15 +62,22 @@ class Office:
     turns: asyncio.Semaphore
     proven: OrderedDict[tuple[int, str, str], bytes]
     known: list[tuple[float, list[dict[str, Any]]]]
-    lists: Lists
+    lists: Documents
+    issuers: Documents
 
     @classmethod
     def of(
-        cls, pool: Tenants, keyring: Keyring, canonicalizer: integrity.Canonicalizer, public: str, hosts: Collection[str] = ()
+        cls,
+        pool: Tenants,
+        keyring: Keyring,
+        canonicalizer: integrity.Canonicalizer,
+        public: str,
+        hosts: Collection[str] = (),
+        issuers: Collection[str] = (),
     ) -> Office:
-        """An office that has done nothing yet; `hosts` are those from which status lists may be fetched."""
-        lists = Lists(Fetcher(hosts, setting="badge_status_hosts"))
-        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [], lists)
+        """An office that has done nothing yet; `hosts` are those from which status lists may be fetched, `issuers` the same for keys."""
+        fetched = (Documents(Fetcher(hosts, setting="badge_status_hosts")), Documents(Fetcher(issuers, setting="badge_issuer_hosts")))
+        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [], *fetched)
 
     def places(self, slug: str) -> Places:
         """The public URLs of a tenant."""
@@ -128,15 +140,50 @@ class Office:
 
     async def _judged(self, presented: verification.Presented, walk: _Walk) -> verification.Report:
         """The report on a credential."""
-        report = await self._proven(presented)
+        report = await self._proven(presented, walk)
         status = await self._status(presented, walk, holds=report.holds)
         return verification.with_status(report, presented.credential, status, datetime.now(UTC))
 
-    async def _proven(self, presented: verification.Presented) -> verification.Report:
+    async def _proven(self, presented: verification.Presented, walk: _Walk) -> verification.Report:
         """The report on a credential, as if it had no status list."""
         keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
+        found, why = await self._keys_elsewhere(presented, keys.keys(), walk)
+        judge = partial(verification.judge, why=why)
         async with self.turns:
-            return await asyncio.to_thread(verification.judge, presented, keys, None, datetime.now(UTC), self.canonicalizer)
+            return await asyncio.to_thread(judge, presented, keys | found, None, datetime.now(UTC), self.canonicalizer)
+
+    async def _keys_elsewhere(
+        self, presented: verification.Presented, known: Collection[str], walk: _Walk
+    ) -> tuple[dict[str, verification.KnownKey], str]:
+        """The keys by which a credential is signed and that are not `known` here, as its issuer publishes them elsewhere; and why others
+        are not known."""
+        brought = None if presented.token is None else elsewhere.brought_by(presented.token)
+        wanted = [method for method in presented.methods if method not in known] + ([verification.BROUGHT] if brought is not None else [])
+        issuer = presented.issuer
+        if issuer is None or not wanted:
+            return {}, verification.UNFETCHED
+        if owner_of(issuer, self.public) is not None:
+            return {}, "it is none of its issuer's, who is one of this server"
+        if not self.issuers.fetcher.hosts:
+            return {}, verification.UNFETCHED
+        try:
+            place = elsewhere.whereabouts(issuer, token=presented.token is not None)
+            if len(walk.issuers | {place.url}) > _ISSUERS:
+                return {}, f"more than {_ISSUERS} issuers are named, and the keys of the others are not fetched"
+            walk.issuers.add(place.url)
+            body = await self.issuers.body(place.url)
+        except FetchError as problem:
+            return {}, f"the issuer's keys cannot be had: {problem}"
+        except elsewhere.UnknownKeyError as problem:
+            return {}, str(problem)
+        found: dict[str, verification.KnownKey] = {}
+        why = verification.UNFETCHED
+        for method in wanted:
+            try:
+                found[method] = elsewhere.found_in(body, place, issuer, method or None, brought, datetime.now(UTC))
+            except elsewhere.UnknownKeyError as problem:
+                why = str(problem)
+        return found, why
 
     async def _endorsed(self, carried: endorsements.Endorsement, walk: _Walk, depth: int) -> dict[str, Any]:
         """The report on an endorsement at this depth."""
@@ -152,7 +199,7 @@ class Office:
         return {"of": carried.of, **summary, **({} if said is None else {"comment": said}), **judged, **more}
 
     async def _key(self, method: str) -> verification.KnownKey | None:
-        """The key of this id: one of an issuer here, or one that is its own name. Nothing is fetched."""
+        """The key of this id: one of an issuer here, or one that is its own name."""
         own = owner_of(method, self.public)
         if own is None:
             return verification.self_described(method)
@@ -211,7 +258,7 @@ class Office:
             if isinstance(entry, revocation_list.ListEntry):
                 return revocation_list.is_listed(body, entry.url, presented.issuer, str(presented.credential.get("id")))
             listed = verification.read(body)
-            report = await self._proven(listed)
+            report = await self._proven(listed, walk)
             if not report.holds or listed.issuer != presented.issuer:
                 return "the status list is not signed by the issuer"
             if report.status.verdict != "active":

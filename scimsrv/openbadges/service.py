@@ -36,7 +36,8 @@ class Badges:
             raise SettingsError(f"Setting badge_contexts: the folder cannot be read: {error}.") from None
         keyring = keyring_of(keys)
         self.signer = Signer(pool, keyring)
-        office = Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url, settings.badge_status_hosts)
+        hosts = (settings.badge_status_hosts, settings.badge_issuer_hosts)
+        office = Office.of(pool, keyring, Canonicalizer(contexts), settings.base_url, *hosts)
         visits = Addresses(settings.public_requests, "public", "There were too many requests without a token from this address")
         published = Published(settings.badge_terms_url, settings.badge_privacy_url)
         api = Api(office, front, visits, published, settings.badge_consent_url)

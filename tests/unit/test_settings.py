@@ -77,6 +77,7 @@ def test_other_processes_read_the_same() -> None:
         database_url="postgresql://db.example.com/scim?host=/a b", port=1, data_dir=Path("d"), trusted_proxies=("10.0.0.0/8", "::1/128"),
         allow_plain_http=True, secret_key_file=Path("k"),
         jwks_hosts=("a.example.com", "*.b.example.com"), badge_status_hosts=("c.example.com",),
+        badge_issuer_hosts=("*",),
     )  # fmt: skip
     assert load_settings({}, to_environment(settings)) == settings
     assert to_environment(Settings()) == {}

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
 
 from scimsrv.badges import jws, signing, status_list
-from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.openbadges.office import Office
-from tests.unit.badges.test_verification import CANONICALIZER, KEYS
 from tests.unit.badges.test_verification import CREDENTIAL as DATED
+from tests.unit.badges.test_verification import KEYS
+from tests.unit.badges.web import HOST, Web
 
 CREDENTIAL = {name: value for name, value in DATED.items() if name != "validUntil"}
-HOST = "lists.example"
 URL = f"https://{HOST}/1"
 ANOTHER = {"id": f"https://{HOST}/2", "type": "1EdTechRevocationList"}
 BITS = {
@@ -37,32 +36,6 @@ def _issuer() -> tuple[str, signing.SigningKey]:
 
 DID, KEY = _issuer()
 OTHER, OTHER_KEY = _issuer()
-
-
-class Web:
-    """Answers at URLs, and remembers who asked."""
-
-    def __init__(self, **pages: bytes) -> None:
-        self.pages = {f"https://{HOST}/{name.removeprefix('page')}": body for name, body in pages.items()}
-        self.asked: list[str] = []
-
-    async def fetch(self, _fetcher: Fetcher, url: str) -> bytes:
-        """What is there."""
-        self.asked.append(url)
-        if url not in self.pages:
-            raise FetchError("it is away")
-        return self.pages[url]
-
-
-@pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Office]:
-    """Make an office without tenants that may fetch from the host of the lists, where these pages are."""
-
-    def make(web: Web, *hosts: str) -> Office:
-        monkeypatch.setattr(Fetcher, "fetch", lambda fetcher, url: web.fetch(fetcher, url))
-        return Office.of(cast("Any", None), cast("Any", None), CANONICALIZER, "https://badges.example.org", hosts)
-
-    return make
 
 
 def _credential(status: Any, key: signing.SigningKey = KEY, issuer: str = DID, **change: Any) -> bytes:

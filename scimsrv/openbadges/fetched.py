@@ -1,4 +1,4 @@
-"""Status lists of other issuers: fetched from the hosts that the operator lists, none by default, and believed for a minute."""
+"""Status lists and keys of other issuers: fetched from hosts that the operator lists, none by default, and believed for a minute."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 from scimsrv.oauth.fetching import Fetcher, FetchError
 
-#: Seconds for which a list is not fetched again, and for which it is not where it could not be had; lists that a process keeps, the oldest
-#: going first.
+#: Seconds for which a document is not fetched again, and for which it is not where it could not be had; documents that a process keeps,
+#: the oldest going first.
 _BELIEVED: Final = 60.0
 _AWAY: Final = 10.0
 _KEPT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """The lists that one process knows, and those that it could not have a moment ago."""
+class Documents:
+    """The documents of one kind that a process knows, and those that it could not have a moment ago."""
 
     fetcher: Fetcher
     _kept: OrderedDict[str, tuple[float, bytes | str]] = field(default_factory=OrderedDict)
