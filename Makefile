@@ -10,6 +10,7 @@ DEPLOY := .venv-deploy
 DEPLOYED := $(DEPLOY)/.installed
 SERVE_ARGS ?=
 SCALE_ARGS ?=
+PLATFORMS ?=
 MATRIX ?= tests/store tests/wire
 IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 FAULT_SECONDS ?= 60
@@ -17,7 +18,7 @@ FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_different
 	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
 
 .PHONY: help install wheel serve test test-rust test-matrix test-faults fuzz test-mutants test-citus check check-deploy check-monitoring manifests sbom \
-	format bench bench-baking bench-scale dashboards build lock clean
+	format bench bench-baking bench-scale dashboards build wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -123,6 +124,9 @@ bench-scale: install ## measure on a tenant of a million users (half an hour, 12
 
 dashboards: install ## write the dashboards of deploy/mixin and draw what their queries find in a run (needs Prometheus)
 	$(BIN)/python -m bench.dashboards
+
+wheels: install ## build wheels of scimsrv-badges for all platforms that can be built here (PLATFORMS names some) into dist/
+	$(BIN)/python deploy/wheels.py $(PLATFORMS)
 
 build: install ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
