@@ -118,30 +118,29 @@ async def _award(office: Office, slug: str, token: str, rest: list[str], headers
     """The page of an award and its other forms. Only who knows the token finds it; nobody keeps it for long, since it may be revoked."""
     tenant = await issuing.find_tenant_key(office.pool.across(), slug)
     found = None if tenant is None else await issuing.find_public(office.pool.of(tenant), tenant, token)
-    given = headers.joined(b"if-none-match")
-    if tenant is None or found is None:
-        if not rest and _form(office, headers) == answers.HTML:
-            return Answer(Reply(404, missing_page().encode(), _page_headers()), f"{answers.HTML}; charset=utf-8")
-        raise _nothing()
-    match rest:
-        case []:
-            form = _form(office, headers)
+    if rest:
+        if tenant is None or found is None or len(rest) > 1 or rest[0] not in _NAMED:
+            raise _nothing()
+        return answers.published(await _NAMED[rest[0]](office, tenant, slug, found), answers.SHORT, headers.joined(b"if-none-match"))
+    try:
+        form = _form(office, headers)
+        if tenant is not None and found is not None:
             made = replace(await _SHOWN[answers.ALSO.get(form, form)](office, tenant, slug, found), media_type=_TYPED.get(form, form))
-            made = answers.published(made, answers.SHORT, given)
-            return Answer(Reply(made.reply.status, made.reply.body, made.reply.headers | _VARY), made.media_type)
-        case [name] if name in _NAMED:
-            return answers.published(await _NAMED[name](office, tenant, slug, found), answers.SHORT, given)
-    raise _nothing()
+            made = answers.published(made, answers.SHORT, headers.joined(b"if-none-match"))
+        elif form == answers.HTML:
+            made = Answer(Reply(404, missing_page().encode(), _page_headers()), _TYPED[form])
+        else:
+            raise _nothing()
+    except ScimError as error:  # caches may keep what is missing, too
+        raise replace(error, headers=error.headers | _VARY) from None
+    return Answer(Reply(made.reply.status, made.reply.body, made.reply.headers | _VARY), made.media_type)
 
 
 def _form(office: Office, headers: Fields) -> str:
     """What the client likes best of what an award can be had as. A form that this server cannot make, for want of contexts, gives way to
     any other that the client takes too. Raises ScimError 406 where it takes none."""
     accept = headers.joined(b"accept")
-    try:
-        form = answers.negotiated(accept, _FORMS)
-    except ScimError as error:
-        raise replace(error, headers=error.headers | _VARY) from None
+    form = answers.negotiated(accept, _FORMS)
     if answers.ALSO.get(form, form) == answers.CREDENTIAL and office.canonicalizer.problem() is not None:
         others = [one for one in _FORMS if answers.ALSO.get(one, one) != answers.CREDENTIAL]
         with suppress(ScimError):  # else it is said what is missing
@@ -188,7 +187,7 @@ def _name(found: Found) -> str | None:
 
 
 def _page_headers() -> dict[str, str]:
-    return {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"} | _VARY
+    return {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 def _own_picture(credential: Any, public: str) -> str | None:

@@ -148,7 +148,8 @@ async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
         answer = await made.client.get(f"/Awards/{award['id']}/credential.json")
         assert_error(answer, 501, says="set badge_contexts")
         url = jws.read(token).credential["id"]
-        assert (await _public(made.client, url, Accept="application/json")).status_code == 501
+        lacking = await _public(made.client, url, Accept="application/json")
+        assert (lacking.status_code, lacking.headers["vary"].partition(",")[0]) == (501, "Accept")
         assert (await _public(made.client, url, Accept="application/json, text/plain;q=0.1")).text == token
 
 
@@ -219,8 +220,9 @@ async def test_a_credential_at_its_own_address(server: Server) -> None:
         again = await _public(made.client, url, Accept=accept, **{"If-None-Match": got.headers["etag"]})
         assert (again.status_code, again.content, again.headers["vary"].partition(",")[0]) == (304, b"", "Accept")
     assert (await _public(made.client, f"{url}/credential.json")).content == document
-    refused = await _public(made.client, url, Accept="image/png")
-    assert (refused.status_code, refused.headers["vary"].partition(",")[0]) == (406, "Accept")
+    for path, accept, status in ((url, "image/png", 406), (f"{url}x", "application/json", 404), (f"{url}x", "text/html", 404)):
+        refused = await _public(made.client, path, Accept=accept)
+        assert (refused.status_code, refused.headers["vary"].partition(",")[0]) == (status, "Accept")
 
 
 async def test_the_page_in_other_languages(server: Server) -> None:
