@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 from scimsrv.badges import integrity, jws, revocation_list, status_list
 from scimsrv.badges.base58 import from_multikey
@@ -122,6 +123,26 @@ def read(payload: bytes) -> Presented:
     proof = document.get("proof")
     proofs = [one for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict) and one]
     return Presented(document, None, proofs[:_MOST_PROOFS])
+
+
+def same_id(id_: str) -> str:
+    """An id as the standard compares it: without white space around it and with percent-escapes undone (Open Badges 3.0 §9)."""
+    return unquote(id_.strip())
+
+
+def is_same(one: Presented, other: Presented) -> bool:
+    """Whether two are the same credential, as their issuer issued it at one time or another."""
+    ids = [(it.issuer, it.credential.get("id")) for it in (one, other)]
+    issuer, id_ = ids[0]
+    if not isinstance(issuer, str) or not isinstance(id_, str):
+        return False
+    return all(isinstance(held, str) and same_id(held) == same_id(mine) for held, mine in zip(ids[1], (issuer, id_), strict=True))
+
+
+def is_newer(one: Presented, other: Presented) -> bool:
+    """Whether one was issued later than the other."""
+    begins = [_instant(it.credential.get("validFrom", it.credential.get("issuanceDate"))) for it in (one, other)]
+    return begins[0] is not None and begins[1] is not None and begins[0] > begins[1]
 
 
 def self_described(method: str) -> KnownKey | None:

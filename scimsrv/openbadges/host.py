@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 
 from scimsrv.badges import verification
 from scimsrv.badges.strict import UnreadableError
+from scimsrv.badges.verification import same_id
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.openbadges import answers
 from scimsrv.openbadges.answers import Answer, json
@@ -107,7 +108,7 @@ class Host:
         if not isinstance(id_, str) or issuer is None or presented.form == "unsigned":
             raise invalid_value("The credential needs an id, an issuer and a proof")
         issued = presented.credential.get("validFrom", presented.credential.get("issuanceDate"))
-        identity = f"{_same(issuer)} {_same(id_)}"
+        identity = f"{same_id(issuer)} {same_id(id_)}"
         if "\x00" in identity:
             raise invalid_value("The ids of the credential and its issuer must not have the character U+0000")
         if len(identity) > 2_000:
@@ -246,8 +247,3 @@ def _instant(text: str) -> datetime | None:
 def _when(text: Any) -> datetime:
     """When a credential was issued; now, where it does not say."""
     return (_instant(text) if isinstance(text, str) else None) or datetime.now(UTC)
-
-
-def _same(id_: str) -> str:
-    """An id as the standard compares it: without white space around it and with percent-escapes undone."""
-    return unquote(id_.strip())

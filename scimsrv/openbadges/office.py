@@ -20,6 +20,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.oauth.fetching import Fetcher, FetchError
 from scimsrv.observe import Badged, observe
 from scimsrv.openbadges.fetched import Documents
+from scimsrv.openbadges.refreshing import refresh, service_of
 from scimsrv.store import issuing, signatures
 from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
@@ -118,19 +119,42 @@ class Office:
                 self.proven.popitem(last=False)
         return made
 
-    async def verify(self, payload: bytes, recipient: str | None = None) -> dict[str, Any]:
-        """The report on a credential and the endorsements that it carries, as JSON. Raises UnreadableError."""
+    async def verify(self, payload: bytes, recipient: str | None = None, *, renew: bool = False) -> dict[str, Any]:
+        """The report on a credential and the endorsements that it carries, as JSON; with `renew` on the newer one, where the credential
+        says where that is to be had. Raises UnreadableError."""
         presented = verification.read(payload)
         walk = _Walk()
-        report = await self._judged(presented, walk)
+        report = await self._proven(presented, walk)
+        url, said = service_of(presented.credential) if renew else None, {}
+        if url is not None:
+            presented, report, renewed = await self._renewed(url, presented, report, walk)
+            said = {"refresh": renewed.shown()}
+        report = await self._with_status(presented, report, walk)
         observe(Badged("verified" if report.signature.verdict == "valid" else "refuted"))
         return {
             "form": presented.form,
             "credential": _summary(presented.credential),
             **report.shown(),
+            **said,
             **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
             **await self._endorsements(presented.credential, walk, 1),
         }
+
+    async def _renewed(
+        self, url: str, presented: verification.Presented, report: verification.Report, walk: _Walk
+    ) -> tuple[verification.Presented, verification.Report, verification.Verdict]:
+        """A newer one of a credential with the report on it, where it is its issuer's; else the one that there is; and what came of it."""
+        newer = await refresh(url, presented, report, self.issuers)
+        if newer.found is None:
+            return (
+                presented,
+                report,
+                verification.Verdict("current") if newer.detail is None else verification.Verdict("unknown", newer.detail),
+            )
+        judged = await self._proven(newer.found, walk)
+        if not judged.holds:
+            return presented, report, verification.Verdict("unknown", "the newer one is not proven to be its issuer's")
+        return newer.found, judged, verification.Verdict("refreshed")
 
     async def _endorsements(self, credential: Mapping[str, Any], walk: _Walk, depth: int) -> dict[str, Any]:
         """The reports on the endorsements that a credential carries, and on those that these do; nothing where there are none."""
@@ -140,7 +164,10 @@ class Office:
 
     async def _judged(self, presented: verification.Presented, walk: _Walk) -> verification.Report:
         """The report on a credential."""
-        report = await self._proven(presented, walk)
+        return await self._with_status(presented, await self._proven(presented, walk), walk)
+
+    async def _with_status(self, presented: verification.Presented, report: verification.Report, walk: _Walk) -> verification.Report:
+        """The report on a credential with what its status list says."""
         status = await self._status(presented, walk, holds=report.holds)
         return verification.with_status(report, presented.credential, status, datetime.now(UTC))
 

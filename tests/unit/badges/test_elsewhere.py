@@ -177,3 +177,59 @@ def test_any_host_at_the_usual_port(hosts: tuple[str, ...], url: str, permitted:
     else:
         with pytest.raises(FetchError):
             fetcher.check(url)
+
+
+REFRESH = f"https://{HOST}/new/1"
+
+
+def _refreshable(valid_from: str = "2026-01-31T09:00:00Z", **change: Any) -> bytes:
+    service = {"id": REFRESH, "type": "1EdTechCredentialRefresh"}
+    document = CREDENTIAL | {"issuer": ISSUER, "refreshService": service, "validFrom": valid_from} | change
+    return jws.sign(document, SigningKey("ES256", KID, TOKEN_KEY)).encode()
+
+
+LATER = "2026-03-01T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("sent", "page", "verdict", "valid_from"),
+    [
+        (_refreshable(), _refreshable(LATER), "refreshed", LATER),
+        (_refreshable(), _refreshable(LATER, id=CREDENTIAL["id"].replace("acme", "%61cme")), "refreshed", LATER),
+        (_refreshable(), _refreshable(), "current", "2026-01-31T09:00:00Z"),
+        (_refreshable(), _refreshable("2026-01-01T09:00:00Z"), "current", "2026-01-31T09:00:00Z"),
+        (_refreshable(), _refreshable(LATER, id="urn:x:2"), "unknown", "2026-01-31T09:00:00Z"),
+        (_refreshable(), _refreshable(LATER, issuer=OTHER), "unknown", "2026-01-31T09:00:00Z"),
+        (_refreshable(), _refreshable(LATER)[:-6] + b"AAAAAA", "unknown", "2026-01-31T09:00:00Z"),
+        (_refreshable(), b"<html>", "unknown", "2026-01-31T09:00:00Z"),
+        (_refreshable(), None, "unknown", "2026-01-31T09:00:00Z"),
+        (_refreshable()[:-6] + b"AAAAAA", _refreshable(LATER), "unknown", "2026-01-31T09:00:00Z"),
+        (_token(), _refreshable(LATER), None, "2026-01-31T09:00:00Z"),
+    ],
+    ids=[
+        "newer",
+        "newer, escaped",
+        "the same",
+        "older",
+        "another",
+        "somebody else's",
+        "forged",
+        "unreadable",
+        "away",
+        "not proven",
+        "none",
+    ],
+)
+async def test_newer_ones(office: Callable[..., Office], sent: bytes, page: bytes | None, verdict: str | None, valid_from: str) -> None:
+    """The newer one is reported on where it is the same issuer's and holds; in every other case the one that was sent. What does not hold
+    has nothing fetched."""
+    web = Web()
+    web.pages |= {SET: _set(OWN)} | ({} if page is None else {REFRESH: page})
+    report = await office(web, issuers=(HOST,)).verify(sent, renew=True)
+    assert (report.get("refresh", {}).get("verdict"), report["credential"]["validFrom"]) == (verdict, valid_from), report
+    asked = report["signature"]["verdict"] == VALID and verdict is not None
+    assert (REFRESH in web.asked) == asked
+    assert "refresh" not in await office(web, issuers=(HOST,)).verify(sent)
+    unasked = Web()
+    assert (await office(unasked).verify(sent, renew=True)).get("refresh", {}).get("verdict") == (None if verdict is None else "unknown")
+    assert unasked.asked == []
