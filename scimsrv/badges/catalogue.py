@@ -138,7 +138,7 @@ def build(programs: Mapping[str, Document], skills: Mapping[str, Document], achi
     What is inactive counts for nothing and is not awarded; a skill whose achievement is inactive is retired with it. A skill without an
     achievement cannot be held, and keeps its programme from being complete.
     """
-    own = {parent_of(document): id_ for id_, document in achievements.items() if document["kind"] in ("skill", "program")}
+    own = {parent_of(document): id_ for id_, document in achievements.items() if document["kind"] in WHOLES}
     nodes = []
     for id_, skill in skills.items():
         if id_ in own:
@@ -164,6 +164,9 @@ _DECISIVE: Final[Mapping[str, tuple[str, ...]]] = {
     "BadgeSkill": ("active", "required", "program"),
     "Achievement": ("active", "required", "parent"),
 }
+
+#: Kinds of achievements that follow from others.
+WHOLES: Final = frozenset({"skill", "program"})
 
 #: Kinds of achievements that others follow from. New ones entitle nobody to anything, but more is needed now.
 _PARTS: Final = frozenset({"mini", "capstone"})

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from scimsrv.badges.award import AUTOMATIC, SYSTEM, Origin, RevokedAward, awarded, recipient_of, revoked
-from scimsrv.badges.catalogue import Catalogue, Node, Step, bereft, build, complete, steps
+from scimsrv.badges.catalogue import WHOLES, Catalogue, Node, Step, bereft, build, complete, steps
 from scimsrv.badges.exclusive import live_key
 from scimsrv.schema import validate
 from scimsrv.schema.badging import ACHIEVEMENT, AWARD, PROGRAM, SKILL
@@ -175,6 +175,9 @@ async def is_earned(scope: Scope, conn: Connection, award: Document, at: datetim
     if award["source"] == AUTOMATIC:
         return True
     achievement, recipient = award["achievement"]["value"], award["recipient"]["value"]
+    kinds = [orjson.loads(row["document"])["kind"] for row in await conn.fetch(_SQL["documents"], scope.tenant, [achievement])]
+    if not {*kinds} & WHOLES:  # nothing else follows from anything
+        return False
     node = (await branch_of(conn, scope.tenant, [achievement])).node(achievement)
     if node is None:
         return False
