@@ -172,7 +172,7 @@ async def test_a_worker_that_died(server: Server, admin: Client, monkeypatch: py
 async def test_a_server_that_is_too_old(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of a version that carries out only writes of resources cannot open a change of definitions, and leaves it to others;
     what it knows it carries out."""
-    older = Jobs(server.app.pool, server.app.jobs._safe, server.app.limits, lambda *_, **__: None)
+    older = Jobs(server.app.pool, server.app.traffic, server.app.jobs._safe, server.app.limits, lambda *_, **__: None)
     monkeypatch.setattr(older, "_opened", lambda job: orjson.loads(older._safe.open(job.request, f"{job.tenant}/{job.txn}")))
     monkeypatch.setattr(server.app.jobs, "begin", lambda tenant, txn: older.begin(tenant, txn))
     written = await admin.request("POST", "/Users", user(), headers=ASYNC)
