@@ -49,9 +49,12 @@ class RecentActivity(Acting):
         key = await self._key(slug)
         wanted, days = await self._wanted(key, slug, asked)
         queries: Queries = Single(self._connection) if pool is None else pool
-        after = int(last_event) if last_event is not None and _NUMBER.fullmatch(last_event) else asked.after
         # On the connection that is held: whoever holds one and waits for another keeps all others waiting.
-        start = await activity.last(Single(self._connection), key) if after is None else after
+        last = await activity.last(Single(self._connection), key)
+        seen_last = int(last_event) if last_event is not None and _NUMBER.fullmatch(last_event) else None
+        after = asked.after if seen_last is None or seen_last > last else seen_last
+        # A number that no entry has yet is from before the database was restored: what comes next has a lower one.
+        start = last if after is None else min(after, last)
 
         async def entries() -> AsyncIterator[activity_models.Activity | None]:
             place = start

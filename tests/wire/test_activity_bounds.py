@@ -263,11 +263,24 @@ async def test_following_looks_through_nothing_twice(server: Server, client: Cli
     assert looks[:2] == [0, 3]
 
 
-@pytest.mark.parametrize("last", ["99999999999999999999", "9" * 5_000])
+@pytest.mark.parametrize("last", ["50", "99999999999999999999", "9" * 5_000])
 async def test_a_last_event_that_is_no_number_of_an_entry(client: Client, admin: Admin, last: str) -> None:
     """A client that comes back with what no entry has begins with what was asked for."""
     await client.new_user("ada", displayName="Ada")
     assert len(await events_of(admin, client, 1, after=0, last=last)) == 1
+
+
+async def test_following_a_database_that_was_restored(server: Server, client: Client, admin: Admin) -> None:
+    """Whoever has seen more entries than there are by now begins with what comes next, and does not wait until there are as many again."""
+    await client.new_user("ada")
+    await server.app.recorder.flush()
+    following = asyncio.create_task(events_of(admin, client, 1, after=50))
+    async with asyncio.timeout(30):
+        while not following.done():
+            await client.new_user()
+            await server.app.recorder.flush()
+            await asyncio.sleep(0.1)
+    assert 1 < int(following.result()[0]["id"]) < 50
 
 
 async def test_a_stream_ends_with_the_token(server: Server, client: Client, admin: Admin) -> None:
