@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import Key, timestamp
+from scimsrv.schema.semantics import READ_AS_INTEGER, Key, timestamp
 
 #: What a value's key starts with, and the key of a resource without value: the latter sorts behind every value.
 VALUE: Final = "="
@@ -169,16 +169,12 @@ def _number(value: float) -> str:
     A double without fraction counts as the integer that its shortest decimal form is: it is stored as that, and read again as one.
     """
     near = float(value)
-    if not isinstance(value, int) and near.is_integer() and abs(near) < _READ_AS_INTEGER:
+    if not isinstance(value, int) and near.is_integer() and abs(near) < READ_AS_INTEGER:
         value = int(Decimal(repr(value)))
     bits: int = struct.unpack(">Q", struct.pack(">d", near or 0.0))[0]
     ordered = bits ^ (0xFFFFFFFFFFFFFFFF if bits >> 63 else 1 << 63)
     rest = value - int(near) if isinstance(value, int) else 0
     return f"{ordered:016x}{rest + 0x800:03x}"
-
-
-#: From here on JSON's numbers are read as doubles, however they are written.
-_READ_AS_INTEGER: Final = 1 << 64
 
 
 def _values(search: dict[str, Any], place: Resolved) -> Sequence[Any]:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -246,6 +247,17 @@ def key_maker(attribute: Attribute) -> Callable[[Any], Key]:
         return key(attribute, value)
 
     return text if key is _text_key else partial(key, attribute)
+
+
+def unique_text(key: Key) -> str:
+    """The comparison key as text by which values that must be unique are told apart: numbers that are equal have one."""
+    if isinstance(key, float) and key.is_integer() and abs(key) < READ_AS_INTEGER:
+        return str(int(Decimal(repr(key))))
+    return str(key)
+
+
+#: From here on JSON's numbers are read as doubles, however they are written.
+READ_AS_INTEGER: Final = 1 << 64
 
 
 def present(value: Any) -> bool:

@@ -16,7 +16,7 @@ from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved, Schema
 from scimsrv.schema.plain import IsPlain, plain
 from scimsrv.schema.policy import Policy
-from scimsrv.schema.semantics import SEMANTICS, Key, key_of
+from scimsrv.schema.semantics import SEMANTICS, Key, key_of, unique_text
 
 SCHEMAS = "schemas"
 
@@ -314,7 +314,7 @@ def _check_elements(attribute: Attribute, elements: list[Any], name: str) -> Non
 
 def keys(document: Document, place: Resolved) -> list[str]:
     """The comparison keys, as text, of all values at a simple place; empty strings have none."""
-    return [str(key) for key in typed_keys(document, place)]
+    return [unique_text(key) for key in typed_keys(document, place)]
 
 
 def typed_keys(document: Document, place: Resolved) -> list[Key]:

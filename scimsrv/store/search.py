@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 from scimsrv.filter.bind import BoundCompare
 from scimsrv.protocol.plan import Cursor, Cursors, Page, Position, Query, Stored, Target
 from scimsrv.schema.project import View
-from scimsrv.schema.semantics import Op
+from scimsrv.schema.semantics import Op, unique_text
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments
 from scimsrv.store.page import fitting
@@ -107,7 +107,7 @@ async def _only(scope: Scope, plan: Query, target: Target, sought: BoundCompare)
             " WHERE u.tenant = $1 AND u.type = $2 AND u.attribute = $3 AND u.key = $4"
         )  # fmt: skip
         made = scope.catalog.statements[shown] = (text, args.values[4:])
-    rows = await scope.pool.fetch(made[0], scope.tenant, target.schema.name, sought.place.key, str(sought.key), *made[1])
+    rows = await scope.pool.fetch(made[0], scope.tenant, target.schema.name, sought.place.key, unique_text(sought.key), *made[1])
     on_page = rows if plan.start == 1 and plan.count > 0 else []
     cursors = None if plan.cursor is None else Cursors(plan.cursor.binding, None, None)
     found = await resources(scope.pool, scope, [(row, target.view) for row in on_page])

@@ -11,7 +11,7 @@ import orjson
 from scimsrv.schema.attribute import Attribute
 from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import Key
+from scimsrv.schema.semantics import Key, unique_text
 from scimsrv.store.fragment import Arguments, Value, one_of
 
 #: The groups above r: `source` refers to r, directly or through others; UNION ends cycles.
@@ -142,7 +142,7 @@ class Sources:
             + " AND u.attribute = "
             + self.args.add(place.key)
             + " AND u.key = "
-            + self.args.add(str(key))
+            + self.args.add(unique_text(key))
             + "))"
         )
 

@@ -242,7 +242,8 @@ class _Filters:
 
     def _term(self) -> Filter:
         place = pick(self.draw, self.places)
-        selectable = place.sub is None and (place.attribute.multi_valued or bool(_seen(place.attribute)))
+        complex_ = place.attribute.type is Type.COMPLEX
+        selectable = place.sub is None and (bool(_seen(place.attribute)) if complex_ else place.attribute.multi_valued)
         if selectable and pick(self.draw, (True, False)):
             return self._value_path(place)
         return self._leaf(place.leaf, self._spelled(place))

@@ -260,6 +260,18 @@ async def test_deleted_resources_leave_nothing_aside(server: Server, admin: Clie
         assert await jobs.list_removed(connection, admin.id) == []
 
 
+async def test_unique_decimals(server: Server, admin: Client) -> None:
+    """Numbers are the same however they are written, also as the values of an attribute that must be unique."""
+    await made(admin.put(f"/Schemas/{DEVICE}", changed("number", uniqueness="server")), 200)
+    await finish(server, admin)
+    for held, same, written in ((1.0, 1, "1"), (0, -0.0, "-0.0"), (1e18, 10**18, "1000000000000000000"), (2.5, 2.5, "25e-1")):
+        id_ = await device(admin, number=held)
+        assert_error(await admin.post("/Devices", {"number": same}), 409, "uniqueness", "number")
+        for text in (f"number eq {written}", f"number eq {written} or number eq 77"):
+            assert await admin.search(text, "/Devices") == [id_]
+        assert id_ not in await admin.search(f"number ne {written}", "/Devices")
+
+
 async def test_decimals_that_become_integers(server: Server, admin: Client) -> None:
     """A decimal without fraction is an integer from the answer on, in answers and, once the work is done, as it is stored."""
     id_ = await device(admin, number=5.0, label="x")
