@@ -28,7 +28,8 @@ async def fitting(scope: Scope, conn: Queries, rows: list[Any], views: Views, *,
     if not _left_out(rows, views) and _bytes_of_rows(rows, views) <= scope.limits.page_bytes:
         try:
             shown = [(row, views[row["type"]][1]) for row in rows]
-            return rows, await resources(conn, scope, shown, above=scope.limits.page_bytes // _ELEMENT)
+            most = scope.limits.page_bytes
+            return rows, await resources(conn, scope, shown, above=most // _ELEMENT, most_bytes=most)
         except TooManyAboveError:
             pass
     return await _one_by_one(scope, conn, rows, views, backwards=backwards)
@@ -40,7 +41,8 @@ def _places(views: Views) -> range:
 
 def _left_out(rows: Sequence[Any], views: Views) -> bool:
     """Whether something of a row was left out because it is large."""
-    return None in [row[DOCUMENT] for row in rows] or any(LEFT_OUT in [row[place] for row in rows] for place in _places(views))
+    marked = any(LEFT_OUT in [row[place] for row in rows] for place in (LINKS, *_places(views)))
+    return marked or None in [row[DOCUMENT] for row in rows]
 
 
 def _bytes_of_rows(rows: Sequence[Any], views: Views) -> int:
@@ -81,5 +83,5 @@ async def _resource(scope: Scope, conn: Queries, row: Any, views: Views) -> Stor
 
 
 def _bytes_of(one: Stored) -> int:
-    elements = sum(map(len, one.linked.values())) * _ELEMENT if one.linked else 0
+    elements = sum(_ELEMENT + len(element.display or "") for held in one.linked.values() for element in held)
     return len(one.document) + elements + sum(map(len, one.ready.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString
 
@@ -27,13 +28,19 @@ to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modif
 #: Where many are read at once, a document with more bytes than this, and backlinks whose ids have more, are left out.
 _LIGHT: LiteralString = "16384"
 
+#: The same for the elements of links, whose texts may be as long as any.
+_LIGHT_LINKS: LiteralString = "32768"
+
 _LIGHT_DOCUMENT: LiteralString = "CASE WHEN octet_length(r.document) <= " + _LIGHT + " THEN r.document END AS document"
 
 
-def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None) -> LiteralString:
+def links_column(
+    shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments, *, most: int | None = None, light: bool = False
+) -> LiteralString:
     """An expression for the elements of the links that the views show: a JSON array of [attribute, id, resource type, display,
     kind], as text, or NULL; of what is gone, whose rows are still being removed, the type is null. With `most`, at most so many of each
-    link, in the order of their ids (but all of one in an extension, which cannot be streamed)."""
+    link, in the order of their ids (but all of one in an extension, which cannot be streamed). With `light` a mark where they are
+    large."""
     links = {place.key: place for _, view in shown for place in view.links}
     if not links:
         return "NULL"
@@ -47,11 +54,10 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
             + ") ref LEFT JOIN LATERAL (SELECT t.type, t.display FROM resource t WHERE t.tenant = $1 AND t.id = ref.target OFFSET 0) t"
             " ON true ORDER BY ref.target)"
         )  # fmt: skip
-    return (
-        "(SELECT json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text FROM ("
-        + " UNION ALL ".join(parts)
-        + ") l)"
-    )
+    elements: LiteralString = "json_agg(json_build_array(l.attribute, l.target, l.type, l.display, l.type))::text"
+    if light:
+        elements = "CASE WHEN octet_length(" + elements + ") <= " + _LIGHT_LINKS + " THEN " + elements + " WHEN count(*) > 0 THEN '*' END"
+    return "(SELECT " + elements + " FROM (" + " UNION ALL ".join(parts) + ") l)"
 
 
 #: Of a resource's backlink at each place in its view: the ids of what refers to it, in their order with blanks between them; NULL
@@ -59,7 +65,7 @@ def links_column(shown: Sequence[tuple[EffectiveSchema, View]], args: Arguments,
 #: be quoted in a URL may have a blank in it.
 _ASK: Final = "?"
 
-#: Stands for ids that were left out, since there are so many.
+#: Stands for ids, or elements, that were left out, since there are so many.
 LEFT_OUT: Final = "*"
 
 #: The numbers of columns in a row of `columns`: the document, the links, and the first of the backlinks.
@@ -115,20 +121,23 @@ def columns(
     """What a read selects of `resource r`; the rows are for `resources`, or with `light` for a page."""
     return (
         COLUMNS + (_LIGHT_DOCUMENT if light else "r.document")
-        + ", " + links_column(shown, args, most=most) + " AS links"
+        + ", " + links_column(shown, args, most=most, light=light) + " AS links"
         + backlink_columns(shown, catalog, args, light=light)
     )  # fmt: skip
 
 
 class TooManyAboveError(Exception):
-    """More refers to the resources, directly and indirectly, than may be read at once."""
+    """More refers to the resources, directly and indirectly, than may be read at once, or takes more bytes to show."""
 
 
-async def resources(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], *, above: int | None = None) -> list[Stored]:
+async def resources(
+    conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], *, above: int | None = None, most_bytes: int | None = None
+) -> list[Stored]:
     """The resources in rows of `columns`. Another statement is needed only for names that are not known, and where a group is itself a
-    member of something, to climb on. Raises TooManyAboveError where more than `above` is found by climbing."""
+    member of something, to climb on. Raises TooManyAboveError where more than `above` is found by climbing, or backlinks take more than
+    `most_bytes`."""
     named = [(row, view) for row, view in rows if view.backlinks]
-    shown = await _named(conn, scope, named) if named else {}
+    shown = await _named(conn, scope, named, most_bytes) if named else {}
     by_name = scope.catalog.by_name
     found: list[Stored] = []
     nested: dict[int, View] = {}
@@ -163,8 +172,10 @@ def _linked(links: str) -> tuple[dict[str, list[Linked]], dict[str, int]]:
     return linked, gone
 
 
-async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) -> dict[str, dict[str, bytes]]:
-    """The elements of the backlinks of each resource that has any, by its id and their keys; or the mark of what is nested."""
+async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], most: int | None) -> dict[str, dict[str, bytes]]:
+    """The elements of the backlinks of each resource that has any, by its id and their keys; or the mark of what is nested. Raises
+    TooManyAboveError where they take more than `most` bytes."""
+    left = sys.maxsize if most is None else most
     known = scope.names.kept(scope.tenant, scope.catalog, rows[0][0]["naming"])
     shown: dict[str, dict[str, bytes]] = {}
     late: list[tuple[str, Resolved, list[str]]] = []
@@ -189,12 +200,18 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]]) 
             except KeyError:
                 late.append((id_, place, held))
             else:
+                left -= len(elements)
+                if left < 0:
+                    raise TooManyAboveError
                 shown.setdefault(id_, {})[place.key] = elements
     if late:
         known = await scope.names.of(conn, scope.tenant, scope.catalog, known.state, {one for _, _, held in late for one in held})
         for id_, place, held in late:
             made = known.elements(place, scope.catalog, scope.base_url)
             elements = b",".join([made[one] for one in held if one in made])
+            left -= len(elements)
+            if left < 0:
+                raise TooManyAboveError
             if elements and shown.get(id_) is not _NESTED:
                 shown.setdefault(id_, {})[place.key] = elements
     return shown

@@ -132,3 +132,25 @@ async def test_users_below_nested_groups(start: Starter) -> None:
             assert len(page["Resources"]) < 3
             found += [one["id"] for one in page["Resources"]]
         assert sorted(found) == sorted(users)
+
+
+async def test_long_names(start: Starter) -> None:
+    """What members and groups are called counts: where it is long, it is neither read for the whole page nor sent on one page."""
+    async with start(max_page_bytes=_BYTES) as server:
+        client = await server.tenant(unique_group_names=False)
+        users = [(await client.new_user(f"member-{number}", displayName=_LARGE[:12_000]))["id"] for number in range(4)]
+        await _new_groups(client, 6, [{"value": id_} for id_ in users])
+        for number in range(6):
+            named = {"displayName": f"{number}" * 12_000, "members": [{"value": id_} for id_ in users]}
+            assert (await client.post("/Groups", named)).status_code == 201
+        for path, most, number in (("/Groups", 2, 12), ("/Users", 1, 4), ("", 2, 16)):
+            found: list[str] = []
+            while len(found) < number:
+                page = await _bounded(client, path, {"startIndex": len(found) + 1, "attributes": "members,groups"})
+                assert len(page["Resources"]) <= most
+                for one in page["Resources"]:
+                    shown = one.get("members", one.get("groups"))
+                    assert {len(element["display"]) for element in shown} <= {2, 12_000}
+                    assert len(shown) == (4 if "members" in one else 12)
+                found += _ids(page)
+            assert len(set(found)) == number
