@@ -10,7 +10,7 @@ import pytest
 from scimsrv import observe
 from scimsrv.observe import Observation, Searched
 from scimsrv.store import unindexed
-from tests.wire.support import Client
+from tests.wire.support import Client, Server
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ async def test_it_is_counted_and_named_without_what_was_sought(
     assert seen == [Searched("User", shape, client.slug)] * 3
     lines = [record.getMessage() for record in caplog.records if record.name == "scimsrv.search"]
     assert lines == [f"no index serves a search of User: {shape}"]
+
+
+async def test_it_is_named_for_each_tenant(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """A line speaks of one tenant, by its field of the log: another one's search of the same shape is named, too."""
+    caplog.set_level(logging.INFO, "scimsrv.search")
+    for one in (await server.tenant(), await server.tenant()):
+        assert (await one.get("/Users", filter='title co "Secret"')).status_code == 200
+    assert [record.getMessage() for record in caplog.records] == ["no index serves a search of User: title co ?"] * 2
 
 
 @pytest.mark.parametrize(
