@@ -182,8 +182,10 @@ async def put_links(scope: Scope, edges: Iterable[tuple[str, str]], attribute: s
     """Write reference rows: (source, target)."""
     rows = [(scope.tenant, source, attribute, target) for source, target in edges]
     sources, targets = {row[1] for row in rows}, {row[3] for row in rows}
+    holders = [type_.name for type_ in scope.catalog.types() if type_.referring]
+    among = "SELECT EXISTS (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = ANY ($2::text[]) AND r.type = ANY ($3::text[]))"
     async with _own(scope).acquire() as connection:
-        if not sources.isdisjoint(targets) or not all(map(is_plain, sources)):
+        if not all(map(is_plain, sources)) or await connection.fetchval(among, scope.tenant, list(targets), holders):
             await connection.execute(load("resources")["note_unusual_reference"], scope.tenant)
         await connection.copy_records_to_table("reference", records=rows, columns=["tenant", "source", "attribute", "target"])
 
