@@ -13,6 +13,9 @@ from scimsrv.schema.semantics import Key, fold, key_maker
 #: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
 DISPLAY: Final = "$display"
 
+#: Characters of a resource's name that others show: as many as a large group has members are read at once.
+LONGEST_DISPLAY: Final = 1_024
+
 
 def search_document(document: Document, schema: EffectiveSchema) -> dict[str, Any]:
     """What filters and sorts look at: {"username": "ada", "emails": [{"value": …}], "urn:…": {…}, "$display": …}.
@@ -93,10 +96,11 @@ def _complex_maker(makers: _Makers) -> Callable[[Document], Document]:
 
 
 def display(document: Document) -> str | None:
-    """The text shown for this resource where another one refers to it: its displayName, else its formatted name, else None."""
+    """The text shown for this resource where another one refers to it: its displayName, else its formatted name, else None; of a long one
+    the beginning."""
     name = document.get("name")
     formatted = name.get("formatted") if isinstance(name, dict) else None
     for text in (document.get("displayName"), formatted):
         if isinstance(text, str) and text:
-            return text
+            return text[:LONGEST_DISPLAY]
     return None

@@ -25,6 +25,7 @@ from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
 from scimsrv.schema.presets import PRESETS
 from scimsrv.schema.resource_type import MOST_SCHEMAS
+from scimsrv.schema.search import LONGEST_DISPLAY
 from scimsrv.scopes import ROLES, SCOPES
 from scimsrv.settings import PREFIX, SECRETS, Settings
 from scimsrv.store import applications, checkup, credentials, pool, wallet
@@ -160,6 +161,7 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "key_length",
         "key_bytes",
     ),
+    ("a name in references to what has it", f"{LONGEST_DISPLAY:,} characters", "its beginning is shown", ""),
     ("values of an attribute", f"{_D.values}", "400 `invalidValue`", "", "values"),
     ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `invalidValue`", "", "links"),
     ("operations of a PATCH", f"{_D.patch_operations:,}", "400 `tooMany`", "", "patch_operations"),
@@ -284,6 +286,7 @@ _MET: Final = {
     "a resource as it is stored": "tests/wire/test_limits.py::test_the_size_of_a_resource",
     "a text": "tests/wire/test_limits.py::test_other_texts",
     "a text that is unique": "tests/wire/test_limits.py::test_unique_texts",
+    "a name in references to what has it": "tests/wire/test_page_bytes.py::test_how_much_of_a_name_references_show",
     "values of an attribute": "tests/wire/test_limits.py::test_number_of_values",
     "members in a request; in a group": "tests/wire/test_limits.py::test_number_of_members",
     "operations of a PATCH": "tests/wire/test_limits.py::test_number_of_operations",
