@@ -163,6 +163,9 @@ _ROWS = {
     "both, externalId eq": Row(_both(f'externalId eq "ext-{BIG}-42"'), {_KEY, *_SHOWN}, 1, 1),
     "both, id eq": Row(_both(f'id eq "{user_id(42)}"'), {_OF_TYPE, *_SHOWN}, 1, 1),
     "both, meta.lastModified gt": Row(_both(f'meta.lastModified gt "{_MODIFIED}"'), {_KEY, *_SHOWN}, 1_000, 100),
+    "sorted by userName, descending": Row(
+        replace(_search(_USER, sort="userName"), descending=True), {_COUNT, _KEYS, _OF_TYPE, *_SHOWN}, 16, 100
+    ),
     "not indexed eq": Row(_search(_USER, f'nickName eq "nick-{BIG}-42"'), {"resource_search(search)", *_SHOWN}, 1, 1, anew=True),
 }
 
