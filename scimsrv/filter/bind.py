@@ -12,7 +12,7 @@ from scimsrv.filter.caret import refusal
 from scimsrv.filter.tree import And, Compare, Filter, Name, Not, Or, Present, ValuePath
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import EQUALITY, SEMANTICS, Key, Op, key_of
+from scimsrv.schema.semantics import EQUALITY, SEMANTICS, Key, Op, key_of, satisfies
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,8 @@ class _Binder:
             key = key_of(place.leaf, rule.coerce(literal))
         except ValueError as problem:
             raise self.refusal(f"The value for '{place.name}' {problem}.", node.offset) from None
+        if isinstance(self.scope, _Resource) and _is_type_name(place):  # known of every resource of the type
+            return BoundConstant(satisfies(op, key_of(place.leaf, self.scope.schema.name), key))
         if place.leaf is place.attribute.primary_part and (op is Op.NE or key is False):
             return self.not_primary(place, op, key)
         return BoundCompare(place, op, key)
@@ -252,6 +254,10 @@ class _Binder:
 
     def refusal(self, sentence: str, offset: int) -> ScimError:
         return refusal(self.kind, sentence, self.text, offset)
+
+
+def _is_type_name(place: Resolved) -> bool:
+    return place.extension is None and place.attribute.key == "meta" and place.leaf.key == "resourcetype"
 
 
 def _short(name: Name) -> str:

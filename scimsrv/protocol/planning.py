@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scimsrv.errors import Kind, ScimError, invalid_value
-from scimsrv.filter.bind import bind
+from scimsrv.filter.bind import BoundConstant, bind
 from scimsrv.filter.expiring import at_moment
 from scimsrv.filter.parse import parse_filter
 from scimsrv.limits import Limits
@@ -133,11 +133,13 @@ def query(schemas: Sequence[EffectiveSchema], search: Search, at: datetime) -> Q
     targets = []
     for schema in schemas:
         bound = bind(tree, schema, search.filter or "", unknown_matches_nothing=several) if tree is not None else None
-        bound = None if bound is None else at_moment(bound, schema, at)
+        bound = None if bound is None or bound == BoundConstant(True) else at_moment(bound, schema, at)
         sort = _sort(search.sort_by, schema, optional=several) if search.sort_by is not None else None
         targets.append(Target(schema, bound, sort, view(search.projection, schema)))
     if several and search.sort_by is not None and all(target.sort is None for target in targets):
         raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
+    # Types of which the filter says that it selects none of their resources are not looked at.
+    targets = [target for target in targets if target.filter != BoundConstant(False)] or targets[:1]
     return Query(tuple(targets), search.descending, search.start, search.count, tree=tree, at=at)
 
 

@@ -73,3 +73,32 @@ async def test_what_an_index_serves_is_counted_as_such(client: Client, seen: lis
     """Both the indexes of every tenant and the one over all values serve a search."""
     assert (await client.get("/Users", filter=text)).status_code == 200
     assert seen == [Searched("User", None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ('meta.resourceType eq "User"', "User"),
+        ('meta.resourceType eq "User" and userName sw "a"', "User"),
+        ('not (meta.resourceType ne "Group")', "Group"),
+        ('meta.resourceType sw "G"', "Group"),
+        ('meta.resourceType eq "user" or meta.resourceType co "o"', "Group"),
+    ],
+)
+async def test_types_that_a_filter_leaves_out_are_not_looked_at(client: Client, seen: list[Observation], text: str, types: str) -> None:
+    """A query at the root that asks for one type by its name costs what the same query costs at the type's endpoint."""
+    user, group = await client.new_user("ada"), await client.new_group()
+    found = (await client.get("", filter=text)).json()
+    assert [one["id"] for one in found["Resources"]] == [(user if types == "User" else group)["id"]]
+    assert found["totalResults"] == 1
+    assert seen == [Searched(types, None)]
+
+
+async def test_a_filter_that_leaves_out_every_type(client: Client) -> None:
+    """It finds nothing, and is answered as any other, whatever it is sorted by."""
+    await client.new_user("ada")
+    for more in ({}, {"sortBy": "displayName"}, {"cursor": ""}):
+        found = (await client.get("", filter='meta.resourceType eq "Nothing"', **more)).json()
+        assert (found["totalResults"], found["Resources"]) == (0, [])
+    everything = (await client.get("", filter='meta.resourceType pr or meta.resourceType ne "User"', sortBy="userName")).json()
+    assert everything["totalResults"] == 1
