@@ -60,7 +60,7 @@ def _object(value: Mapping[str, Any], class_: Class, place: str) -> Iterator[str
         elif member.required:
             yield f"{place}{called} is required"
     if class_.closed:
-        for name in value.keys() - class_.members.keys() - {"type"}:
+        for name in sorted(value.keys() - class_.members.keys() - {"type"}):
             yield f"{place}{name[:_LONGEST_WORD]} is no member of {_named(class_)}"
     if class_ is CLASSES["AchievementSubject"]:
         yield from _subject(value, place)

@@ -10,9 +10,11 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scimsrv.badges import contexts, model
-from scimsrv.badges.model import CLASSES, Kind, Member, Part, Words
+from scimsrv.badges.model import CLASSES, Class, Kind, Member, Part, Words
 from scimsrv.badges.structure import faults
 from tests.unit.badges.test_verification import CREDENTIAL
 
@@ -95,6 +97,9 @@ def test_a_whole_credential() -> None:
 
 SUBJECT = "credentialSubject"
 
+#: Names of members, as strangers might put them anywhere.
+NAMES = st.sampled_from(sorted({name for class_ in CLASSES.values() for name in class_.members} | {"type", "@context"}))
+
 
 @pytest.mark.parametrize(
     ("change", "says"),
@@ -161,6 +166,58 @@ def test_an_achievement_is_not_judged_as_an_endorsement() -> None:
     both = lacking | {"type": [*lacking["type"], "OpenBadgeCredential"]}
     assert "credentialSubject.achievement is required" in faults(both)
     assert len(faults(FULL | {"evidence": [{}] * 50})) == 20
+
+
+def _broken(value: Any) -> Iterator[None]:
+    """The document, changed in one place after another: each member removed, and made something else."""
+    if isinstance(value, dict):
+        for name in [*value]:
+            kept = value.pop(name)
+            yield
+            for other in (None, 7, "", [], {}, [kept], {"id": "urn:x", "type": "x"}):
+                value[name] = other
+                yield
+            value[name] = kept
+            yield from _broken(kept)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _broken(one)
+
+
+def test_nothing_makes_it_fail() -> None:
+    """Whatever single change is made, what is wrong are sentences; a required member that is missing is always among them."""
+    document = _copy(FULL)
+    for _ in _broken(document):
+        found = faults(document)
+        assert len(found) <= 20
+        assert all(isinstance(fault, str) for fault in found)
+    for place, class_ in _objects(document, CLASSES[model.CREDENTIAL], ""):
+        for name in [name for name, member in class_.members.items() if member.required]:
+            kept = place[1].pop(name)
+            assert f"{place[0]}{name} is required" in faults(document)
+            place[1][name] = kept
+
+
+def _objects(value: dict[str, Any], class_: Class, path: str) -> Iterator[tuple[tuple[str, dict[str, Any]], Class]]:
+    """Every object of a credential, with where it is, and its class."""
+    yield (path, value), class_
+    for name, member in class_.members.items():
+        if isinstance(member.value, Part) and name in value:
+            numbered = [(f"[{number}]", one) for number, one in enumerate(value[name])] if member.many else [("", value[name])]
+            for index, one in numbered:
+                if isinstance(one, dict):
+                    yield from _objects(one, CLASSES[member.value.name], f"{path}{name}{index}.")
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda it: st.lists(it) | st.dictionaries(NAMES | st.text(), it))
+)
+def test_anything_at_all(value: Any) -> None:
+    """Any JSON in place of a credential, of its subject or of its contexts has faults, and whatever stands for an issuer is looked at."""
+    assert not isinstance(value, dict) or faults(value)
+    assert faults(FULL | {"credentialSubject": value})
+    assert faults(FULL | {"@context": value})
+    assert len(faults(FULL | {"issuer": value})) <= 20
 
 
 # -- the standard's own ----------------------------------------------------------------------------------------------------
@@ -233,22 +290,6 @@ def test_the_table_is_the_standards() -> None:
         assert class_.one_type == (theirs[name]["properties"].get("type", {}).get("type") == "string"), name
         formats = {member for member, one in theirs[name]["properties"].items() if "format" in one}
         assert formats == {member for member, one in class_.members.items() if one.value in (Kind.DATE, Kind.DATE_TIME)}, name
-
-
-def _broken(value: Any) -> Iterator[None]:
-    """The document, changed in one place after another: each member removed, and made something else."""
-    if isinstance(value, dict):
-        for name in [*value]:
-            kept = value.pop(name)
-            yield
-            for other in (None, 7, "", [], {}, [kept], {"id": "urn:x", "type": "x"}):
-                value[name] = other
-                yield
-            value[name] = kept
-            yield from _broken(kept)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _broken(one)
 
 
 @needs_schema
