@@ -37,8 +37,8 @@ _AT_ONCE: Final = 2
 
 #: Lists of other servers, and documents with keys of their issuers, that one verification fetches, and the depth to which it looks at
 #: endorsements of endorsements.
-_LISTS: Final = 3
-_ISSUERS: Final = 3
+LISTS: Final = 3
+ISSUERS: Final = 3
 _DEPTH: Final = 3
 
 
@@ -195,8 +195,8 @@ class Office:
             return {}, verification.UNFETCHED
         try:
             place = elsewhere.whereabouts(issuer, token=presented.token is not None)
-            if len(walk.issuers | {place.url}) > _ISSUERS:
-                return {}, f"more than {_ISSUERS} issuers are named, and the keys of the others are not fetched"
+            if len(walk.issuers | {place.url}) > ISSUERS:
+                return {}, f"more than {ISSUERS} issuers are named, and the keys of the others are not fetched"
             walk.issuers.add(place.url)
             body = await self.issuers.body(place.url)
         except FetchError as problem:
@@ -277,8 +277,8 @@ class Office:
             return "the status list is not one of this server, and nothing is fetched"
         if not holds:
             return "a list of another server is fetched for a credential alone whose signature and issuer hold"
-        if len(walk.lists | {entry.url}) > _LISTS:
-            return f"more than {_LISTS} lists are named, and the others are not fetched"
+        if len(walk.lists | {entry.url}) > LISTS:
+            return f"more than {LISTS} lists are named, and the others are not fetched"
         walk.lists.add(entry.url)
         try:
             body = await self.lists.body(entry.url)

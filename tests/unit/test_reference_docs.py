@@ -12,6 +12,7 @@ import pytest
 from scimsrv import assets, auth, guard, http, own_trail
 from scimsrv.admin.routes import PREFIX as PATHS
 from scimsrv.admin.routes import ROUTES
+from scimsrv.badges import endorsements
 from scimsrv.cli import build_parser, doctor, surroundings
 from scimsrv.exposition import OF_SERVER
 from scimsrv.filter import parse
@@ -19,7 +20,7 @@ from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
 from scimsrv.oauth.jose import ALGORITHMS
-from scimsrv.openbadges import api, host
+from scimsrv.openbadges import api, host, office
 from scimsrv.schema.coercions import Coercion
 from scimsrv.schema.definition import MOST_ATTRIBUTES
 from scimsrv.schema.policy import PROFILES, Policy
@@ -243,6 +244,13 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "409; 413",
         "",
     ),
+    ("endorsements of an achievement or an issuer", f"{endorsements.MOST}", "400", ""),
+    (
+        "status lists, and issuers, of other servers that a verification asks for",
+        f"{office.LISTS}; {office.ISSUERS}",
+        "what the others say is `unknown`, or `unproven`",
+        "",
+    ),
     (
         "credentials in a page of the Open Badges API; bytes of them",
         f"{host.PAGE}; {wallet.PAGE_BYTES:,}",
@@ -321,6 +329,10 @@ _MET: Final = {
     ),
     "permissions of a user at a time": "tests/wire/test_open_badges_permissions.py::test_as_much_as_a_user_may_permit",
     "credentials that a user keeps; bytes of one": "tests/wire/test_badges_hostile.py::test_a_full_wallet_takes_newer_ones",
+    "endorsements of an achievement or an issuer": "tests/wire/test_badge_data_model.py::test_what_an_achievement_cannot_say",
+    "status lists, and issuers, of other servers that a verification asks for": (
+        "tests/unit/badges/test_elsewhere.py::test_how_often_keys_are_fetched"
+    ),
     "credentials in a page of the Open Badges API; bytes of them": "tests/wire/test_open_badges_api.py::test_pages_have_so_many_bytes",
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
