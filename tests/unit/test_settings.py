@@ -33,6 +33,8 @@ def test_precedence(tmp_path: Path) -> None:
         ({"SCIMSRV_PUBLIC_URL": "scim.example.com"}, "must look like https://scim.example.com"),
         ({"SCIMSRV_ADMIN_URL": "https://root:secret@scim.example.com"}, "must hold no user and password"),
         ({"SCIMSRV_TRUSTED_PROXIES": "10.0.0.0/8, nonsense"}, "Setting trusted_proxies"),
+        ({"SCIMSRV_JWKS_HOSTS": "*"}, "Setting jwks_hosts: "),
+        ({"SCIMSRV_BADGE_ISSUER_HOSTS": "*.example.com, *.*"}, "Setting badge_issuer_hosts: "),
         ({"SCIMSRV_TLS_CERT": "c.pem"}, "tls_cert and tls_key belong together"),
         ({"SCIMSRV_SECRET_KEY": "a", "SCIMSRV_SECRET_KEY_FILE": "b"}, "exclude each other"),
         ({"SCIMSRV_DEFAULT_PAGE": "2000"}, "default_page must not exceed max_page"),
