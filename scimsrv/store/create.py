@@ -69,10 +69,11 @@ def dependent() -> ScimError:
 
 @dataclass(slots=True)
 class _Draft:
-    """A resource on its way into the database."""
+    """A resource on its way into the database. `document` is what an attempt makes of what was `sent`, where each begins."""
 
     id: str
     plan: Insert
+    sent: Document
     document: Document
     secrets: Mapping[str, str | None]
     links: Mapping[str, tuple[str, ...]]
@@ -174,7 +175,7 @@ async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Dr
             raise invalid_value(f"{schema.referring[key].name}: a resource cannot refer to itself ({shorten(id_)})")
     points = frozenset(new_pointers(schema, {}, document).values())
     targets = points.union(*links.values())
-    return _Draft(id_, plan, document, secrets, links, points, rendered(scope, schema, document, created), targets)
+    return _Draft(id_, plan, document, document, secrets, links, points, rendered(scope, schema, document, created), targets)
 
 
 def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: Mapping[str, ScimError]) -> dict[str, ScimError]:
@@ -340,6 +341,7 @@ async def _refer(scope: Scope, draft: _Draft, types: Mapping[str, str], created:
     """Check what the resource refers to; without `created` it is not rendered anew, since more is to change. Raises ScimError
     invalidValue."""
     schema = draft.plan.schema
+    draft.document = draft.sent
     for key, ids in draft.links.items():
         check_types(schema.referring[key], ids, types)
     if draft.points or not schema.annotated.keys().isdisjoint(draft.links):

@@ -366,6 +366,24 @@ async def test_a_thousand_awards_by_one_request(server: Server) -> None:
     assert [one["response"]["scimType"] for one in again] == ["uniqueness"] * 3
 
 
+async def test_awards_beside_those_that_fail(server: Server) -> None:
+    """An award that cannot be, or that the user has already, keeps no other of its set from being made, wherever it stands."""
+    made = await badges(server)
+    minis = [await made.achievement() for _ in range(3)]
+    ada, ben = [(await made.client.new_user())["id"] for _ in range(2)]
+    await made.award(ada, minis[0])
+    for failing in ((ada, minis[0]), (ada, "nothing"), ("nobody", minis[0])):
+        sent = [(ben, minis[0]), failing, (ben, minis[1]), (ada, minis[2])]
+        answer = await made.client.post("/Bulk", _bulk(*(_posted("/Awards", award(*one), f"{n}") for n, one in enumerate(sent))))
+        results = answer.json()["Operations"]
+        assert [one["status"] for one in results] == ["201", "409" if failing == (ada, minis[0]) else "400", "201", "201"], results
+        assert await made.held(ben) == {minis[0], minis[1]}
+        for result in (results[0], results[2], results[3]):
+            shown = (await made.client.get(f"/Awards/{result['location'].rpartition('/')[2]}")).json()
+            assert (shown["issuer"]["display"], shown["source"]) == ("Institute", "manual")
+            assert (await made.client.patch(f"/Awards/{shown['id']}", REVOCATION)).status_code == 200
+
+
 async def test_one_bulk_request_with_everything(server: Server) -> None:
     """Issuer, programme, skill, achievements, user and award come by one request and refer to each other; the second of two awards of
     the same achievement fails alone."""
