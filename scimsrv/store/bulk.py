@@ -154,13 +154,14 @@ async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder
             await run.steps(lambda: run.errors > 0)
             if run.errors:
                 raise _UndoneError
-            await recorder.record(joined, run.in_order(), last=True)
+            done = run.in_order()
+            await recorder.record(joined, done, last=True)
     except _UndoneError:
         async with one_transaction(scope) as joined:
             await recorder.hold(joined)
-            failed = [_undone(result) for result in run.in_order() if result.error is not None]
-            await recorder.record(joined, failed, last=True)
-        recorder.committed(failed)
+            done = [_undone(result) for result in run.in_order() if result.error is not None]
+            await recorder.record(joined, done, last=True)
+    recorder.committed(done)
 
 
 def _first(step: Creations | Single) -> int:

@@ -240,6 +240,21 @@ async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server,
     }
 
 
+async def test_what_is_carried_out_later_as_a_whole(server: Server, admin: Admin) -> None:
+    """Of an atomic bulk request that is kept each operation has its entry, too, where it was applied as where one of them failed."""
+    client = await server.tenant(bulk_atomic=True)
+    for number, headers in enumerate(({"Prefer": "respond-async, wait=20"}, {"Idempotency-Key": "1"})):
+        for name in ("ada", "ben"):  # who is there already the second time
+            posts = [{"method": "POST", "bulkId": one, "path": "/Users", "data": user(one)} for one in (f"{name}{number}", f"ada{number}x")]
+            bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": posts}
+            key = {"Idempotency-Key": name} if "Idempotency-Key" in headers else {}
+            assert (await client.request("POST", "/Bulk", bulk, headers=headers | key)).status_code == 200
+    async with asyncio.timeout(60):
+        while len(found := [one for one in await log_of(server, admin, client) if one["operation"]]) < 6:
+            await asyncio.sleep(0.05)
+    assert [(one["operation"], one["status"]) for one in found] == [(1, 201), (2, 201), (2, 409)] * 2
+
+
 async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, client: Client) -> None:
     """While somebody's entries are being written nobody else's get a number, so that whoever follows misses none."""
 
