@@ -137,6 +137,9 @@ def read_entry(index: int, text: bytes, tenant: str, limits: Limits, routes: dic
     bulk_id = bulk_id if isinstance(bulk_id, str) and 0 < len(bulk_id) <= limits.bulk_id_length else None
     version = version if isinstance(version, str) else None
     try:
+        # Whatever goes through the data before it is planned may go as deep as this and no deeper.
+        if text.count(b"{") + text.count(b"[") > limits.json_depth and _is_deeper(found, limits.json_depth):
+            raise invalid_syntax("The operation is nested too deeply")
         _check(method, path, bulk_id, version, members, limits)
         route = routes.get(path) or routes.setdefault(path, relative(tenant, path))
         _check_route(route, method, path)
@@ -147,6 +150,13 @@ def read_entry(index: int, text: bytes, tenant: str, limits: Limits, routes: dic
 
 
 _NOBODY: Final[frozenset[str]] = frozenset()
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether objects and arrays are nested in more than so many levels."""
+    if not isinstance(value, dict | list):
+        return False
+    return depth == 0 or any(_is_deeper(member, depth - 1) for member in (value.values() if isinstance(value, dict) else value))
 
 
 def _check(method: str, path: str, bulk_id: str | None, version: str | None, members: Mapping[str, Any], limits: Limits) -> None:

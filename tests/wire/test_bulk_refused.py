@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from scimsrv.protocol import bulk, operations
-from tests.wire.support import Client, assert_error
+from tests.wire.support import Client, Server, assert_error
 from tests.wire.test_bulk import REQUEST
 
 _PIECE: Final = 16 * 1024
@@ -78,3 +78,20 @@ async def test_a_length_that_is_announced(client: Client) -> None:
     answer = await client.http.request("POST", f"{client.base}/Bulk", content=body, headers=headers)
     assert_error(answer, 413, None, "maxPayloadSize (4194304 bytes)")
     assert body.sent == 0
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("levels", [17, 1_000])
+async def test_operations_nested_too_deeply(server: Server, levels: int, *, atomic: bool) -> None:
+    """An operation that is nested too deeply is 400, however deep it is and wherever data are gone through, and others are carried out."""
+    client = await server.tenant(bulk_atomic=atomic)
+    deep = '{"a":' * levels + '"bulkId:fine"' + "}" * levels
+    text = f'{{"schemas":["{REQUEST}"],"Operations":['
+    text += f'{{"method":"POST","path":"/Users","bulkId":"deep","data":{deep}}}'
+    text += ',{"method":"POST","path":"/Users","bulkId":"fine","data":{"userName":"ada"}}]}'
+    for headers in ({}, {"Prefer": "respond-async, wait=20"}, {"Idempotency-Key": "1"}):
+        answer = await client.request("POST", "/Bulk", content=text.encode(), headers=headers)
+        assert answer.status_code == 200, answer.text
+        results = answer.json()["Operations"]
+        assert (results[0]["status"], results[0]["response"]["scimType"]) == ("400", "invalidSyntax")
+        assert [one["status"] for one in results[1:]] == ([] if atomic else ["409"] if headers else ["201"])
