@@ -314,7 +314,35 @@ def _steps(entries: Sequence[Entry], definers: Mapping[str, int]) -> Iterator[St
 
 def components(needs: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     """The strongly connected components of a graph that says for each node which ones it needs; each comes after those that its nodes
-    need, and otherwise in the order of the nodes (Tarjan's algorithm, without recursion)."""
+    need, those in the order of the nodes, and otherwise in the order of the nodes."""
+    found = _connected(needs)
+    if all(len(component) == 1 for component in found):
+        return found
+    of = [0] * len(needs)
+    for number, component in enumerate(found):
+        for node in component:
+            of[node] = number
+    ordered: dict[int, tuple[int, ...]] = {}
+    for root in of:
+        work = [] if root in ordered else [(root, iter(_outside(found[root], needs)))]
+        while work:
+            number, others = work[-1]
+            other = next((of[one] for one in others if of[one] not in ordered), None)
+            if other is None:
+                ordered[number] = found[number]
+                work.pop()
+            else:
+                work.append((other, iter(_outside(found[other], needs))))
+    return list(ordered.values())
+
+
+def _outside(component: tuple[int, ...], needs: Sequence[Sequence[int]]) -> list[int]:
+    """What the nodes of a component need beside each other, in the order of the nodes."""
+    return sorted({other for node in component for other in needs[node]} - set(component))
+
+
+def _connected(needs: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """The components in an order in which each comes after those that its nodes need (Tarjan's algorithm, without recursion)."""
     found: list[tuple[int, ...]] = []
     number = [-1] * len(needs)
     lowest = [0] * len(needs)

@@ -152,10 +152,9 @@ class _Reference:
         if number in self.outcome:
             return
         circle = sorted(one for one in self.reach(number) if one in self.kinds and number in self.reach(one)) or [number]
-        for one in circle:
-            for other in sorted(self.needs(one) - set(circle)):
-                if other in self.kinds:
-                    await self.do(other)
+        for other in sorted(set().union(*map(self.needs, circle)) - set(circle)):
+            if other in self.kinds:
+                await self.do(other)
         if self.steps[number].kind not in ("user", "group"):
             self.outcome[number] = await self.change(number)
         elif all(other in self.kinds and self.outcome[other] for one in circle for other in self.needs(one) - set(circle)):

@@ -43,6 +43,12 @@ def test_components(needs: list[list[int]]) -> None:
             assert any(other in reach[node] for node in range(one + 1))
 
 
+def test_what_a_circle_needs_keeps_its_order() -> None:
+    """It comes before the circle, in the order of the request, whichever part of the circle needs it."""
+    assert components([[1, 2], [0, 3], [], []]) == [(2,), (3,), (0, 1)]
+    assert components([[1, 3], [0, 2], [], []]) == [(2,), (3,), (0, 1)]
+
+
 def test_long_chains() -> None:
     """A chain as long as a request may be is no deeper than any other, in either direction and as a circle."""
     size = 5_000
