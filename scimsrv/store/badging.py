@@ -139,6 +139,8 @@ async def amend(
     scope: Scope, conn: Connection, schema: EffectiveSchema, before: Document, after: Document, users: Mapping[str, Document]
 ) -> Document:
     """From what a client makes of a stored badge resource to what is stored of it."""
+    if schema.name == REQUEST and scope.own is not None:  # another's is not there, also where nothing would change
+        check_own(before, after, scope.own)
     if before == after:
         return after
     at = now()

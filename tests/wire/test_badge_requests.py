@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.wire.badges import ALL, URN, Badges, award, badges
-from tests.wire.support import Client, Server, assert_error, patch
+from tests.wire.support import ERROR, Client, Server, assert_error, patch
 from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import statuses
 
@@ -195,6 +195,20 @@ async def test_what_users_may_do_with_requests(server: Server) -> None:
     refused = await finished(client, await client.request("PATCH", path, patch(APPROVAL), headers=ASYNC))
     assert statuses(refused["Operations"]) == ["403"]
     assert (await client.patch(path, WITHDRAWAL)).json()["status"] == "withdrawn"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async, wait=20"}], ids=["at once", "later"])
+async def test_a_change_of_nothing_shows_nothing(server: Server, headers: dict[str, str]) -> None:
+    """Users do not get to see another's request by changing nothing of it."""
+    made = await badges(server, me="userName")
+    _, ada = await student(server, made, "ada")
+    _, ben = await student(server, made, "ben")
+    request = (await ben.post("/BadgeRequests", asked(await made.achievement(), statement="Between us"))).json()
+    for method, body in (("PATCH", patch()), ("PUT", request), ("PATCH", patch({"op": "add", "path": "statement", "value": "Between us"}))):
+        answer = await ada.request(method, f"/BadgeRequests/{request['id']}", body, headers=headers)
+        assert (answer.status_code, answer.json()["schemas"]) == (404, [ERROR])
+        assert "Between us" not in answer.text
+        assert (await ben.request(method, f"/BadgeRequests/{request['id']}", body, headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
