@@ -211,6 +211,18 @@ async def test_a_change_of_nothing_shows_nothing(server: Server, headers: dict[s
         assert (await ben.request(method, f"/BadgeRequests/{request['id']}", body, headers=headers)).status_code == 200
 
 
+async def test_a_key_shows_nobody_the_answer_to_another(server: Server) -> None:
+    """A user who repeats what another one sent, key and all, is not given that one's answer."""
+    made = await badges(server, me="userName")
+    ada, client = await student(server, made, "ada")
+    _, other = await student(server, made, "ben")
+    key, body = {"Idempotency-Key": "1"}, asked(await made.achievement())
+    first = await client.request("POST", "/BadgeRequests", body, headers=key)
+    assert first.status_code == 201
+    assert_error(await other.request("POST", "/BadgeRequests", body | {"requester": {"value": ada}}, headers=key), 422)
+    assert (await client.request("POST", "/BadgeRequests", body, headers=key)).json() == first.json()
+
+
 @pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
 async def test_users_ask_asynchronously(server: Server, more: dict[str, str]) -> None:
     """What users may do about their badges they may also have done later, and nothing else."""
