@@ -36,7 +36,7 @@ from scimsrv.store import badging
 from scimsrv.store.create import create_one
 from scimsrv.store.definitions import define, report
 from scimsrv.store.failure import guarded
-from scimsrv.store.me import permit
+from scimsrv.store.me import permit, with_unshown
 from scimsrv.store.read import HELD, exceeds, fetch, longer, read
 from scimsrv.store.remove import remove
 from scimsrv.store.scope import Actor, Scope
@@ -130,6 +130,7 @@ async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         made: set[Coercion] = set(draft.coercions)
         document = replaced(draft.document, dict(plan.body), stored, schema, policy, made)
+        document = with_unshown(document, stored, schema, plan.permitted)
         links = {}
         for key, place in schema.writable_links.items():
             sent = draft.links.get(key)
@@ -142,7 +143,7 @@ async def _overwritten(scope: Scope, plan: Overwrite, most: int) -> Written:
             else:
                 made.add(Coercion.KEPT_OMITTED_MEMBERS)
         edited = Edit(complete(document, schema, scope.limits), links, draft.secrets, frozenset(made))
-        return permit(edited, stored, schema, plan.permitted)
+        return permit(edited, stored, schema, plan.permitted, rows, replaces=True)
 
     return await change(scope, schema, plan.id, plan.if_match, edit, links=bool(schema.links), view=plan.view, most=most)
 
@@ -179,7 +180,8 @@ async def _modified(scope: Scope, plan: Modify, most: int) -> Written:
 
     def edit(stored: Document, rows: Mapping[str, list[dict[str, Any]]] | None) -> Edit:
         made = apply(plan.operations, stored, schema, policy, scope.limits, rows)
-        return permit(Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions), stored, schema, plan.permitted)
+        edited = Edit(made.document, made.links, made.secrets, plan.coercions | made.coercions)
+        return permit(edited, stored, schema, plan.permitted, rows)
 
     links = _touches_links(plan.operations, schema)
     return await change(scope, schema, plan.id, plan.if_match, edit, links=links, view=plan.view, most=most)

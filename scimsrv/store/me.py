@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
 from scimsrv.errors import Kind, ScimError
 from scimsrv.filter.bind import bind
 from scimsrv.filter.tree import Compare, Name
+from scimsrv.patch.links import NeedsLinks
 from scimsrv.protocol.plan import Query, Target
+from scimsrv.schema import document as doc
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import EVERYTHING, view
@@ -43,8 +46,26 @@ async def find_me(scope: Scope, schema: EffectiveSchema, subject: str) -> str:
     return stored.id
 
 
-def permit(edit: Edit, before: Document, schema: EffectiveSchema, permitted: frozenset[str] | None) -> Edit:
-    """The edit, without links that it would clear for not being named. Raises ScimError 403 for what may not be changed."""
+def with_unshown(document: Document, before: Document, schema: EffectiveSchema, permitted: frozenset[str] | None) -> Document:
+    """What a PUT comes to, with the values that it cannot repeat, since they are shown on request only, and may not change."""
+    for place in schema.on_request if permitted is not None else ():
+        value = doc.get(before, place)
+        if place.whole.key not in (permitted or ()) and value is not None and doc.get(document, place) is None:
+            document = doc.put(document, place, value)
+    return document
+
+
+def permit(
+    edit: Edit,
+    before: Document,
+    schema: EffectiveSchema,
+    permitted: frozenset[str] | None,
+    rows: Mapping[str, list[dict[str, Any]]] | None,
+    *,
+    replaces: bool = False,
+) -> Edit:
+    """The edit, without what it says of links that may not be changed and does not change; `replaces`: it is a PUT, which leaves those
+    as they are that it does not name. Raises ScimError 403 for what may not be changed, and NeedsLinks until `rows` are known."""
     if permitted is None:
         return edit
     document = edit.document
@@ -56,12 +77,16 @@ def permit(edit: Edit, before: Document, schema: EffectiveSchema, permitted: fro
         key = attribute.key if extension is None else f"{extension.lower()}:{attribute.key}"
         if had != has and key not in permitted:
             raise _not_permitted(attribute.name)
-    links = {}
     for key, change in edit.links.items():
-        if key in permitted:
-            links[key] = change
-        elif change.added or change.removed:
-            raise _not_permitted(schema.writable_links[key].name)
+        if key in permitted or (replaces and not change.added):
+            continue
+        place = schema.writable_links[key]
+        if rows is None:
+            raise NeedsLinks(place)
+        held = {row["value"] for row in rows[key]}
+        if (set() if change.cleared else held - set(change.removed)) | set(change.added) != held:
+            raise _not_permitted(place.name)
+    links = {key: change for key, change in edit.links.items() if key in permitted}
     for key in edit.secrets:
         if key not in permitted:
             raise _not_permitted(next(place.name for place in schema.secrets if place.key == key))

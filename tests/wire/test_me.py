@@ -197,6 +197,45 @@ async def test_what_may_not_be_changed(server: Server, operation: dict[str, Any]
     assert (await client.get(f"/Users/{ada['id']}")).json() == before
 
 
+_EXTRA = "urn:example:params:scim:schemas:extension:extra:2.0:User"
+
+
+async def test_references_and_what_is_not_shown(server: Server) -> None:
+    """A PUT of what GET showed keeps references and what is shown on request only, and no way of changing them is passed over."""
+    client = await server.tenant(me="userName")
+    parts = [{"name": "value", "caseExact": True}, {"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]
+    link = {"name": "buddies", "type": "complex", "multiValued": True, "subAttributes": parts}
+    schema = {"id": _EXTRA, "name": "Extra", "attributes": [link, {"name": "note", "returned": "request"}]}
+    admin = client.with_token(await server.token(client, "scim:read", "scim:write", "tenant:admin"))
+    assert (await admin.post("/Schemas", {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"]} | schema)).status_code == 201
+    users = (await admin.get("/ResourceTypes/User")).json()
+    users["schemaExtensions"].append({"schema": _EXTRA, "required": False})
+    assert (await admin.put("/ResourceTypes/User", users)).status_code == 200
+    ben, eve = [(await client.new_user())["id"] for _ in range(2)]
+    await client.new_user("ada", **{_EXTRA: {"buddies": [{"value": ben}], "note": "n"}})
+    mine = await own(server, client, "ada")
+    shown = (await mine.get("/Me")).json()
+    extra = f"{_EXTRA},nickName"
+    for body, nick in ((shown, "a"), ({name: value for name, value in shown.items() if name != _EXTRA}, "b")):
+        answer = await mine.put("/Me", body | {"nickName": nick})
+        assert answer.status_code == 200, answer.text
+        found = (await mine.get("/Me", attributes=extra + f",{_EXTRA}:note")).json()
+        assert (found["nickName"], found[_EXTRA]["note"], [one["value"] for one in found[_EXTRA]["buddies"]]) == (nick, "n", [ben])
+    path = f"{_EXTRA}:buddies"
+    for operation in (
+        {"op": "remove", "path": path},
+        {"op": "replace", "path": path, "value": []},
+        {"op": "remove", "path": f'{path}[value eq "{ben}"]'},
+        {"op": "replace", "path": path, "value": [{"value": eve}]},
+        {"op": "add", "path": path, "value": [{"value": eve}]},
+    ):
+        assert_error(await mine.patch("/Me", operation), 403, None, "buddies")
+    assert_error(await mine.put("/Me", shown | {_EXTRA: {"buddies": [{"value": eve}]}}), 403, None, "buddies")
+    assert_error(await mine.put("/Me", shown | {_EXTRA: shown[_EXTRA] | {"note": "m"}}), 403, None, "note")
+    assert (await mine.patch("/Me", {"op": "replace", "path": path, "value": [{"value": ben}]})).status_code == 200
+    assert (await mine.get("/Me")).json()[_EXTRA] == shown[_EXTRA]
+
+
 async def test_the_list_is_policy(server: Server) -> None:
     """The policy says what users may change, attributes of extensions and secrets by name too, and whether they may go."""
     client = await server.tenant(me="userName", me_attributes=["Title", f"{ENTERPRISE}:department"], me_deletion=True)
