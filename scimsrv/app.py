@@ -317,8 +317,7 @@ class App:
             return reply
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
-            asked_by = () if user is None else (user,)  # nobody gets to see another user's answer
-            digests = digests_of(self.digest_keys, found.name, connection["query_string"].decode("latin-1"), body, *asked_by)
+            digests = digests_of(self.digest_keys, f"{found.name} {user or ''}".strip(), connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
             return finished(reply, wanted, shown=shown)
         if wanted.asynchronous:
