@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -99,15 +99,25 @@ def link(previous: bytes, text: bytes) -> bytes:
     return hashlib.sha256(previous + text).digest()
 
 
+def hashes_of(tenant: int, position: int, previous: bytes, rows: Iterable[tuple[Row, bytes]]) -> Iterator[bytes]:
+    """The hashes of rows, each with the digest of its values, that are chained behind `previous`, the first of them at `position`."""
+    for place, (row, content) in enumerate(rows, position):
+        previous = link(previous, record(tenant, place, row, content))
+        yield previous
+
+
 def seal(
-    tenant: int, number: int, position: int, previous: bytes, at: datetime, rows: Sequence[Row], digests: Sequence[bytes], key: bytes
+    tenant: int,
+    number: int,
+    position: int,
+    previous: bytes,
+    at: datetime,
+    seqs: Sequence[int],
+    digests: Sequence[bytes],
+    hashes: Sequence[bytes],
+    key: bytes,
 ) -> Seal:
-    """Chain rows, whose values have these digests, behind `previous`, the first of them at `position`."""
-    hashes, head = [], previous
-    for place, (row, content) in enumerate(zip(rows, digests, strict=True), position):
-        head = link(head, record(tenant, place, row, content))
-        hashes.append(head)
-    seqs = [row.seq for row in rows]
+    """Seal rows of these numbers, digests and hashes, which are chained behind `previous`, the first of them at `position`."""
     made = Seal(number, position, at, seqs, max(seqs), b"".join(digests), b"".join(hashes), previous, b"")
     return Seal(number, position, at, seqs, made.highest, made.digests, made.hashes, previous, _mac(tenant, made, key))
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from scimsrv.audit.chain import START, Row, Seal
+from scimsrv.audit.chain import START, Row, Seal, hashes_of
 from scimsrv.audit.chain import seal as chained
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Database, Queries, Tenants
 from scimsrv.store.queries import load
 from scimsrv.store.scope import now
+from scimsrv.turns import unhurried
 
 _SQL = load("audit")
 
-#: Changes in one batch: as many as are chained in a millisecond or two, for which requests wait.
-BATCH: Final = 100
+#: Changes in one batch.
+BATCH: Final = 500
 
 #: Seconds that a transaction with changes may last. `scimsrv.store.joined` keeps the long ones below it; all others are short.
 LONGEST: Final = 120.0
@@ -89,13 +90,15 @@ async def _seal(conn: Connection, tenant: int, key: bytes, chain: Any, batch: in
         await _raise_floor(conn, tenant, chain, longest)
         return 0
     digests = [row["digest"] for row in found]
-    rows = [Row(**{name: row[name] for name in _SEALED}, content=None, salt=None) for row in found]
-    made = chained(tenant, chain["number"] + 1, chain["position"] + 1, chain["head"], now(), rows, digests, key)
+    rows = (Row(**{name: row[name] for name in _SEALED}, content=None, salt=None) for row in found)
+    hashes = await unhurried(hashes_of(tenant, chain["position"] + 1, chain["head"], zip(rows, digests, strict=True)))
+    chosen = [row["seq"] for row in found]
+    made = chained(tenant, chain["number"] + 1, chain["position"] + 1, chain["head"], now(), chosen, digests, hashes, key)
     parts = (made.digests, made.hashes, made.previous, made.mac)
     await conn.execute(_SQL["seal"], tenant, made.number, made.position, made.at, list(made.seqs), made.highest, *parts)
     await conn.execute(_SQL["advance"], tenant, made.number, made.last, made.head, made.highest)
     await _raise_floor(conn, tenant, chain, longest)
-    return len(rows)
+    return len(found)
 
 
 async def _late(conn: Connection, tenant: int, chain: Any) -> list[int]:
