@@ -132,7 +132,7 @@ def bulk_applies_the_first_patch() -> None:
 
         return data
 
-    replace(store, "_data", made)
+    replace(store, "data_of", made)
 
 
 @mutant
