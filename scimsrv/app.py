@@ -331,8 +331,8 @@ class App:
                 if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
                 return await self.traffic.in_turn(scope.tenant, partial(renderer.reply, outcome))
-        async with self.traffic.shares.share(scope.tenant) if wanted.asynchronous else nullcontext():
-            outcome = await execute(scope, plan)
+        within = self.traffic.shares.within
+        outcome = await (within(scope.tenant, partial(execute, scope, plan)) if wanted.asynchronous else execute(scope, plan))
         if user is not None:
             own_badges.check_shown(outcome, user)
         reply = renderer.reply(outcome)

@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -157,6 +157,11 @@ class Shares:
     def share(self, tenant: int) -> Place:
         """Part of the tenant's share for the length of a block."""
         return Place(self, tenant)
+
+    async def within(self, tenant: int, work: Callable[[], Awaitable[_Made]]) -> _Made:
+        """Do work as part of the tenant's share."""
+        async with self.share(tenant):
+            return await work()
 
     def taken_at_once(self, tenant: int) -> bool:
         """Take part of the share where that needs no waiting; False where it does."""
