@@ -319,8 +319,8 @@ _MET: Final = {
     "requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_requests_at_the_same_time",
     "bulk requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_bulk_requests_at_the_same_time",
     "searches of a tenant at the same time, per process": "tests/wire/test_rates.py::test_searches_at_the_same_time",
-    "invalid tokens from an address within a minute": "tests/wire/test_rates.py::test_bad_tokens",
-    "requests of public pages of an address within a minute, per process": "tests/wire/test_rates.py::test_public_pages_of_badges",
+    "invalid tokens from an address within a minute": "tests/wire/test_attempts.py::test_bad_tokens",
+    "requests of public pages of an address within a minute, per process": "tests/wire/test_attempts.py::test_public_pages_of_badges",
     "applications that register from a network within a minute, per process": (
         "tests/wire/test_open_badges_oauth.py::test_the_operators_page_and_registrations"
     ),

@@ -349,28 +349,6 @@ async def test_signatures_are_in_the_trail(server: Server) -> None:
     assert [row["actor"] for row in rows] == ["system", (made.client.token or "").split("_")[1], "system"]
 
 
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        (b"", "neither a PNG nor an SVG"),
-        (b"GIF89a", "neither a PNG nor an SVG"),
-        (PIXEL[:40], "refused"),
-        (PIXEL[:50] + b"\0" + PIXEL[51:], "refused"),
-        (SVG.replace(b"<circle", b"<script>alert(1)</script><circle"), "refused"),
-        (SVG.replace(b"r=", b"onload='x' r="), "refused"),
-        (b'<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG, "refused"),
-        (SVG + b" " * 300_000, "refused"),
-    ],
-)
-async def test_art_that_is_refused(server: Server, body: bytes, says: str) -> None:
-    """What is no picture, is broken, or would do more than be looked at, is refused with its reason, and nothing is stored."""
-    made = await badges(server)
-    achievement = await made.achievement()
-    answer = await made.client.request("PUT", f"/Achievements/{achievement}/image", content=body)
-    assert_error(answer, 400, "invalidValue", says)
-    assert_error(await made.client.get(f"/Achievements/{achievement}/image"), 404)
-
-
 async def test_who_may(server: Server) -> None:
     """Every endpoint below a tenant needs a token of that tenant with the right scope; art needs an existing resource."""
     made, award = await _awarded(server)

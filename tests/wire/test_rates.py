@@ -14,29 +14,26 @@ from typing import Any
 import httpx
 import pytest
 
-from scimsrv import app, asynchronous, rates, tokens, traffic
-from scimsrv.errors import ScimError
+from scimsrv import app, asynchronous, rates, traffic
 from scimsrv.protocol.plan import Query, Read
-from scimsrv.rates import Rates
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.bulk import carry_out, carry_out_recorded
 from scimsrv.store.execute import execute
-from scimsrv.traffic import Attempts, Shares
-from tests.wire.badges import badges
+from scimsrv.traffic import Shares
 from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 from tests.wire.test_asynchronous import finished
 
 
 @asynccontextmanager
-async def _slow(start: Starter, **settings: Any) -> AsyncIterator[Server]:
+async def slow_server(start: Starter, **settings: Any) -> AsyncIterator[Server]:
     """A server whose rates are too slow to let in anything more while a test runs."""
     async with start(rate_patience=0, **settings) as server:
         server.app.limits = replace(server.app.limits, token_rate=0.001, tenant_rate=0.001)
         yield server
 
 
-def _refused(answer: httpx.Response, says: str) -> None:
+def assert_refused(answer: httpx.Response, says: str) -> None:
     """The answer is a SCIM Error 429 that says when to come back."""
     assert_error(answer, 429, None, says)
     assert answer.headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
@@ -47,7 +44,7 @@ async def _passed(client: Client, most: int = 40) -> int:
     for number in range(most):
         answer = await client.get("/ResourceTypes")
         if answer.status_code == 429:
-            _refused(answer, "requests per second")
+            assert_refused(answer, "requests per second")
             return number
         assert answer.status_code == 200
     return most
@@ -55,7 +52,7 @@ async def _passed(client: Client, most: int = 40) -> int:
 
 async def test_a_token_has_a_rate(start: Starter) -> None:
     """A burst passes and no request more; other tokens of the tenant, and other tenants, are not concerned."""
-    async with _slow(start, token_burst=7, tenant_burst=30) as server:
+    async with slow_server(start, token_burst=7, tenant_burst=30) as server:
         client, other = await server.tenant(), await server.tenant()
         second = client.with_token(await server.token(client))
         assert [await _passed(one) for one in (client, client, second, other)] == [7, 0, 7, 7]
@@ -63,7 +60,7 @@ async def test_a_token_has_a_rate(start: Starter) -> None:
 
 async def test_a_tenant_has_a_rate(start: Starter) -> None:
     """All tokens of a tenant together have a rate, too."""
-    async with _slow(start, token_burst=7, tenant_burst=10) as server:
+    async with slow_server(start, token_burst=7, tenant_burst=10) as server:
         client = await server.tenant()
         second = client.with_token(await server.token(client))
         assert [await _passed(one) for one in (client, second, second)] == [7, 3, 0]
@@ -87,7 +84,7 @@ async def test_a_tenant_has_a_rate(start: Starter) -> None:
 async def test_weights(start: Starter, method: str, path: str, weight: int) -> None:
     """A search counts as two requests, everything else as one, also what fails."""
     bodies = {"/Users": user(), "/Users/.search": {"schemas": [SEARCH]}, "/.search": {"schemas": [SEARCH]}}
-    async with _slow(start, token_burst=9, tenant_burst=30) as server:
+    async with slow_server(start, token_burst=9, tenant_burst=30) as server:
         client = await server.tenant()
         assert (await client.request(method, path, bodies.get(path) if method == "POST" else None)).status_code != 429
         assert await _passed(client) == 9 - weight
@@ -96,13 +93,13 @@ async def test_weights(start: Starter, method: str, path: str, weight: int) -> N
 @pytest.mark.parametrize("operations", [1, 5, 9, 30])
 async def test_a_bulk_request_counts_as_its_operations(start: Starter, operations: int) -> None:
     """It is let in where there is room for one, and carried out whole; what it takes beyond the limit is a debt."""
-    async with _slow(start, token_burst=10, tenant_burst=100) as server:
+    async with slow_server(start, token_burst=10, tenant_burst=100) as server:
         client = await server.tenant()
         answer = await client.post("/Bulk", _bulk(operations))
         assert [one["status"] for one in answer.json()["Operations"]] == ["201"] * operations
         assert await _passed(client) == max(0, 10 - operations)
         if operations >= 10:
-            _refused(await client.post("/Bulk", _bulk(1)), "requests per second")
+            assert_refused(await client.post("/Bulk", _bulk(1)), "requests per second")
             assert await server.pool.fetchval("SELECT count(*) FROM resource WHERE tenant = $1", client.id) == operations
 
 
@@ -113,7 +110,7 @@ def _bulk(operations: int) -> dict[str, Any]:
 
 async def test_a_debt_is_no_sentence(start: Starter) -> None:
     """However much a bulk request took, a client is never told to wait for more than half a minute."""
-    async with _slow(start, token_burst=1, tenant_burst=100) as server:
+    async with slow_server(start, token_burst=1, tenant_burst=100) as server:
         client = await server.tenant()
         await client.post("/Bulk", _bulk(60))
         assert (await client.get("/ResourceTypes")).headers["retry-after"] == "30"
@@ -121,18 +118,18 @@ async def test_a_debt_is_no_sentence(start: Starter) -> None:
 
 async def test_operations_of_people_count(start: Starter) -> None:
     """Who shows a JWT of a trusted issuer pays for the operations of a bulk request as the holder of a secret token does."""
-    async with _slow(start, token_burst=3, tenant_burst=1000) as server:
+    async with slow_server(start, token_burst=3, tenant_burst=1000) as server:
         oauth, people = await tenant(server), Issuer()
         await oauth.trust(people.trust(scopes=["scim"]))
         mine, other = (oauth.client.with_token(people.token(sub=name)) for name in ("ada", "ben"))
         assert (await mine.post("/Bulk", _bulk(3))).status_code == 200
-        _refused(await mine.get("/ResourceTypes"), "The token may send")
+        assert_refused(await mine.get("/ResourceTypes"), "The token may send")
         assert (await other.get("/ResourceTypes")).status_code == 200
 
 
 async def test_what_is_refused_does_nothing(start: Starter) -> None:
     """A refused request changes nothing, takes nothing of the rate, and its body is not read."""
-    async with _slow(start, token_burst=3) as server:
+    async with slow_server(start, token_burst=3) as server:
         client = await server.tenant()
         ada = await client.new_user()
         await _passed(client)
@@ -143,8 +140,8 @@ async def test_what_is_refused_does_nothing(start: Starter) -> None:
             ("DELETE", f"/Users/{ada['id']}", None),
             ("POST", "/Bulk", {}),
         ):
-            _refused(await client.request(method, path, body), "requests per second")
-        _refused(await client.request("POST", "/Users", content=b"x" * 10_000_000), "requests per second")
+            assert_refused(await client.request(method, path, body), "requests per second")
+        assert_refused(await client.request("POST", "/Users", content=b"x" * 10_000_000), "requests per second")
         assert await server.pool.fetch("SELECT * FROM resource WHERE tenant = $1", client.id) == before
         client = client.with_token(await server.token(client))
         assert (await client.get(f"/Users/{ada['id']}")).status_code == 200
@@ -173,7 +170,7 @@ async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.M
     """What one server let in the other knows of, and so does one that is started later."""
     monkeypatch.setattr(rates, "SETTLING", 0.01)
     settings = {"token_burst": 10, "tenant_burst": 1000}
-    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
+    async with slow_server(start, **settings) as one, slow_server(start, **settings) as two:
         client = await one.tenant()
         there = Client(two.http, client.slug, client.id, client.token)
         assert (await client.get("/ResourceTypes")).status_code == (await there.get("/ResourceTypes")).status_code == 200
@@ -183,7 +180,7 @@ async def test_servers_share_what_was_used(start: Starter, monkeypatch: pytest.M
             await asyncio.sleep(0.1)
             assert passed < 100
         assert 10 <= passed <= 12
-    async with _slow(start, **settings) as later:
+    async with slow_server(start, **settings) as later:
         there = Client(later.http, client.slug, client.id, client.token)
         await _passed_once(there)
         await asyncio.sleep(0.2)
@@ -197,7 +194,7 @@ async def _passed_once(client: Client) -> bool:
 async def test_servers_that_are_asked_at_once(start: Starter) -> None:
     """Before they know of each other two servers let in no more than a tenth of a burst beyond what it is, each, and pay it off."""
     settings = {"token_burst": 100, "tenant_burst": 1000}
-    async with _slow(start, **settings) as one, _slow(start, **settings) as two:
+    async with slow_server(start, **settings) as one, slow_server(start, **settings) as two:
         client = await one.tenant()
         clients = (client, Client(two.http, client.slug, client.id, client.token))
         statuses = [
@@ -267,8 +264,8 @@ async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
         held = _Held(monkeypatch)
         running = [asyncio.create_task(one.get("/Users/x")) for one in (client, client, client, lower)]
         await _until(lambda: held.begun == 4)
-        _refused(await client.get("/Users/x"), "3 requests at the same time")
-        _refused(await lower.get("/Users/x"), "1 requests at the same time")
+        assert_refused(await client.get("/Users/x"), "3 requests at the same time")
+        assert_refused(await lower.get("/Users/x"), "1 requests at the same time")
         assert (await client.get("/ServiceProviderConfig")).status_code == 429
         assert (await other.get("/ServiceProviderConfig")).status_code == 200
         held.go.set()
@@ -301,7 +298,7 @@ async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytes
         go.clear()
         running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(2)]
         await _until(lambda: len(begun) == 6)
-        _refused(await client.post("/Bulk", _bulk(1)), "2 bulk requests at the same time")
+        assert_refused(await client.post("/Bulk", _bulk(1)), "2 bulk requests at the same time")
         go.set()
         await asyncio.gather(*running)
 
@@ -365,8 +362,8 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
         running = [asyncio.create_task(one.get("/Users")) for one in (client, client, lower)]
         await _until(lambda: held.begun == 3)
         for one, most in ((client, 2), (lower, 1)):
-            _refused(await one.get("/Users"), f"{most} searches at the same time")
-            _refused(await one.post("/.search", {"schemas": [SEARCH]}), f"{most} searches at the same time")
+            assert_refused(await one.get("/Users"), f"{most} searches at the same time")
+            assert_refused(await one.post("/.search", {"schemas": [SEARCH]}), f"{most} searches at the same time")
         assert (await client.get("/ServiceProviderConfig")).status_code == 200
         more = asyncio.create_task(other.get("/Users"))
         await _until(lambda: held.begun == 4)
@@ -468,78 +465,3 @@ async def test_slow_bodies_of_nobody(start: Starter, path: str) -> None:
         go.set()
         assert {(await task).status_code for task in running} <= {400, 401, 429}
         assert (await slow(1)).status_code in (400, 401)
-
-
-# -- attempts ------------------------------------------------------------------------------------------------------
-
-
-async def test_bad_tokens(start: Starter) -> None:
-    """After so many invalid tokens an address is told to wait; whoever has a valid one is served, and without one it is 401 as ever."""
-    async with start(bad_tokens=3) as server:
-        client = await server.tenant()
-        bad = client.with_token("scs_aaaaaa_" + "A" * 43 + "_aaaaaa")
-        assert [(await bad.get("/Users")).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
-        _refused(await bad.get("/Users"), "tokens that are not valid")
-        assert (await client.get("/Users")).status_code == 200
-        assert (await client.with_token(None).get("/Users")).status_code == 401
-
-
-async def test_bad_secrets(start: Starter) -> None:
-    """So it is at the token endpoint, where secrets could be guessed and each try is looked up: whoever has the right one gets a token."""
-    async with start(bad_tokens=3) as server:
-        oauth = await tenant(server)
-        made = await oauth.new_client()
-        wrong = {"grant_type": "client_credentials", "client_id": made.id, "client_secret": tokens.new_token(tokens.SECRET).text}
-        answers = [await oauth.ask(wrong) for _ in range(5)]
-        assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
-        assert answers[-1].headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
-        assert answers[-1].json()["error"] == "temporarily_unavailable"
-        assert (await oauth.by_secret(made)).status_code == 200
-
-
-async def test_the_urls_of_badges(start: Starter) -> None:
-    """Below a tenant they count as any request, a verification as two, and bad tokens there as anywhere."""
-    async with _slow(start, token_burst=6, tenant_burst=30, bad_tokens=2) as server:
-        client = (await badges(server)).client
-        server.app.traffic.rates = Rates(server.app.pool)
-        for method, path in (("POST", "/badges/verify"), ("GET", "/ims/ob/v3p0/credentials"), ("GET", "/Achievements/x/image")):
-            answer = await client.request(method, path, content=b"{}")
-            assert answer.status_code != 429, path
-        assert (await client.request("POST", "/badges/extract", content=b"{}")).status_code != 429
-        for method, path in (("POST", "/badges/verify"), ("GET", "/ims/ob/v3p0/profile"), ("GET", "/Achievements/x/image")):
-            answer = await client.request(method, path, content=b"{}")
-            assert (answer.status_code, "retry-after" in answer.headers) == (429, True), path
-        bad = client.with_token("scs_aaaaaa_" + "A" * 43 + "_aaaaaa")
-        assert [(await bad.get("/ims/ob/v3p0/credentials")).status_code for _ in range(3)] == [401, 401, 429]
-
-
-async def test_public_pages_of_badges(start: Starter) -> None:
-    """What anybody may ask is counted by address, of all tenants together; who has a token is served."""
-    async with start(public_requests=3) as server:
-        client = (await badges(server)).client
-        paths = ("/.well-known/jwks.json", f"/badges/{client.slug}/v/x", "/badges/none/issuers/x", "/.well-known/jwks.json")
-        answers = [await client.http.get(path, headers={"Accept": "application/json"}) for path in paths]
-        assert [answer.status_code for answer in answers] == [200, 404, 404, 429]
-        assert answers[-1].headers["retry-after"] == "30"
-        assert (await client.with_token(None).get("/ims/ob/v3p0/discovery")).status_code == 429
-        assert (await client.get("/Awards")).status_code == 200
-
-
-def test_attempts_are_forgotten() -> None:
-    """A minute later an address may try again; another one always."""
-    clock = [100.0]
-    attempts = Attempts(2, lambda: clock[0])
-
-    def try_(address: str) -> bool:
-        try:
-            attempts.failed(address)
-        except ScimError:
-            return False
-        return True
-
-    assert [try_("a") for _ in range(3)] == [True, True, False]
-    assert try_("b")
-    clock[0] += 59
-    assert not try_("a")
-    clock[0] += 1
-    assert [try_("a") for _ in range(3)] == [True, True, False]
