@@ -12,7 +12,9 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,9 +38,23 @@ class FetchError(Exception):
     """A document that cannot be had; the message says why."""
 
 
-async def _resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
+#: Names that are looked up at a time.
+_LOOKUPS: Final = 4
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+def _resolver() -> Resolve:
+    """Looks names up by threads of its own: a lookup cannot be given up, and those of names whose servers do not answer would keep waiting
+    what else the process does by threads."""
+    threads = ThreadPoolExecutor(max_workers=_LOOKUPS, thread_name_prefix="names")
+
+    async def resolve(host: str, port: int) -> list[str]:
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(threads, look_up)
+        return [str(one[4][0]) for one in found]
+
+    return resolve
 
 
 def is_public(address: Address) -> bool:
@@ -65,7 +81,7 @@ class Fetcher:
     trusts when it is None."""
 
     hosts: Collection[str]
-    resolve: Callable[[str, int], Awaitable[list[str]]] = _resolve
+    resolve: Resolve = field(default_factory=_resolver, repr=False)
     permits: Callable[[Address], bool] = is_public
     context: ssl.SSLContext | None = field(default=None, repr=False)
     timeout: float = TIMEOUT

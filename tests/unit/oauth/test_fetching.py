@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import datetime
 import ipaddress
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -295,3 +297,25 @@ async def test_the_name_is_resolved_once(certificate: Path) -> None:
         assert await here(certificate, resolve=resolve).fetch(f"https://{HOST}:{port}/keys") == BODY
     assert looked == [HOST]
     assert len(asked) == 1
+
+
+async def test_names_that_nobody_answers_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer keeps its own lookups waiting, and nothing else that the process does by threads."""
+    answered = threading.Event()
+
+    def look_up(*_: object, **_named: object) -> None:
+        answered.wait(30)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    fetcher = Fetcher(["*"], timeout=0.5)
+    waiting = [asyncio.create_task(fetcher.fetch(f"https://{number}.example/")) for number in range(40)]
+    try:
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+            for one in waiting:
+                with pytest.raises(FetchError, match="did not answer within"):
+                    await one
+    finally:
+        answered.set()
