@@ -119,9 +119,10 @@ class Office:
                 self.proven.popitem(last=False)
         return made
 
-    async def verify(self, payload: bytes, recipient: str | None = None, *, renew: bool = False) -> dict[str, Any]:
-        """The report on a credential and the endorsements that it carries, as JSON; with `renew` on the newer one, where the credential
-        says where that is to be had. Raises UnreadableError."""
+    async def verify(self, payload: bytes, recipient: str | None = None, *, renew: bool = False, endorsed: bool = True) -> dict[str, Any]:
+        """The report on a credential, as JSON: where `endorsed`, with those on the endorsements that it carries, each of which costs as
+        much as the credential itself and may have keys fetched; with `renew` on the newer one, where the credential says where that is to
+        be had. Raises UnreadableError."""
         presented = verification.read(payload)
         walk = _Walk()
         report = await self._proven(presented, walk)
@@ -137,7 +138,7 @@ class Office:
             **report.shown(),
             **said,
             **({} if recipient is None else {"recipient": _is_about(presented.credential, recipient)}),
-            **await self._endorsements(presented.credential, walk, 1),
+            **(await self._endorsements(presented.credential, walk, 1) if endorsed else {}),
         }
 
     async def _renewed(

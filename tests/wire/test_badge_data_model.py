@@ -8,12 +8,14 @@ from typing import Any
 
 import jsonschema
 import orjson
+import pytest
 
-from scimsrv.badges import contexts, jws, signing
+from scimsrv.badges import contexts, jws, signing, verification
 from scimsrv.badges.integrity import Canonicalizer, prove
 from scimsrv.badges.structure import faults
+from scimsrv.oauth.fetching import Fetcher, FetchError
 from tests.wire.badges import URN, achievement, award, badges
-from tests.wire.support import PUBLIC, Server, assert_error
+from tests.wire.support import PUBLIC, Server, Starter, assert_error
 
 #: The canonical JSON Schema of the standard, for those who have it.
 SCHEMA = os.environ.get("BADGE_SCHEMA")
@@ -175,3 +177,43 @@ async def test_what_an_issuer_and_an_award_cannot_say(server: Server) -> None:
     held = await made.award(user, badge)
     later = {"op": "add", "path": "assessor", "value": {"id": "urn:x:ada"}}
     assert_error(await made.client.patch(f"/Awards/{held['id']}", later), 400, "mutability", "assessor")
+
+
+async def test_endorsements_cost_nothing_on_public_pages(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for the page of an award without a token has one credential judged, however many endorsements it carries, and has nobody
+    asked for keys; a verification with a token has."""
+    asked: list[str] = []
+    judged: list[str] = []
+
+    async def fetch(_fetcher: Fetcher, url: str) -> bytes:
+        asked.append(url)
+        raise FetchError("it is away")
+
+    def judge(presented: verification.Presented, *given: Any, **named: Any) -> verification.Report:
+        judged.append(presented.credential["id"])
+        return real(presented, *given, **named)
+
+    real = verification.judge
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    monkeypatch.setattr(verification, "judge", judge)
+    async with start(badge_issuer_hosts=("*",)) as server:
+        made = await badges(server)
+        badge = await made.achievement()
+        url, key = f"{PUBLIC}/badges/{made.client.slug}/achievements/{badge}", Endorser().key.key
+        given = [
+            jws.sign(
+                Endorser().endorsement(url, issuer={"id": f"https://{number}.example/", "type": ["Profile"]}),
+                signing.SigningKey("EdDSA", f"https://{number}.example/key", key),
+            )
+            for number in range(3)
+        ]
+        endorsed = await made.client.patch(f"/Achievements/{badge}", {"op": "add", "path": "endorsements", "value": given})
+        assert endorsed.status_code == 200, endorsed.text
+        held = await made.award((await made.client.new_user())["id"], badge)
+        token = (await made.client.get(f"/Awards/{held['id']}/credential.jwt")).text
+        page = jws.read(token).credential["id"].removeprefix(PUBLIC)
+        for path in (page, f"{page}/verdicts.json"):
+            assert (await made.client.http.get(path, headers={"Accept": "text/html, */*;q=0.1"})).status_code == 200
+        assert (asked, judged) == ([], [f"{PUBLIC}{page}"] * 2)
+        report = (await made.client.request("POST", "/badges/verify", content=token.encode())).json()
+        assert (len(asked), len(report["endorsements"])) == (3, 3)
