@@ -122,10 +122,8 @@ def achievement_object(places: Places, document: Mapping[str, Any], picture: Pic
         "otherIdentifier": [_identifier(one) for one in document.get("otherIdentifiers", ())],
         "related": [_related(one) for one in document.get("related", ())],
         "resultDescription": [_result_description(one, url, document) for one in document.get("resultDescriptions", ())],
-        **endorsements_of(document),
     }
-    compact: dict[str, Any] = _without_nothing(made, keep=("criteria",))
-    return compact
+    return _without_nothing(made, keep=("criteria",)) | endorsements_of(document)
 
 
 _OF_ACHIEVEMENT: Final = (*("achievementType", "humanCode", "fieldOfStudy", "specialization", "creditsAvailable", "inLanguage"),)
@@ -144,18 +142,17 @@ def profile(places: Places, document: Mapping[str, Any], picture: Picture | None
         "address": None if not address else _address(address),
         "parentOrg": _organisation(document.get("parentOrg")),
         "otherIdentifier": [_identifier(one) for one in document.get("otherIdentifiers", ())],
-        **endorsements_of(document),
     }
-    compact: dict[str, Any] = _without_nothing(made)
-    return compact
+    return _without_nothing(made) | endorsements_of(document)
 
 
 def endorsements_of(document: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """What others say of an achievement or an issuer, by the names that the standard has for tokens and for documents. Each is as it was
-    given: a signature covers it."""
+    """What others say of an achievement or an issuer, by the names that the standard has for tokens and for documents; what there is none
+    of is left out. Each is as it was given, with what is empty in it: a signature covers it."""
     given = document.get("endorsements", ())
     tokens = [one for one in given if jws.looks_like_token(one.encode())]
-    return {"endorsement": [orjson.loads(one) for one in given if one not in tokens], "endorsementJwt": [one.strip() for one in tokens]}
+    made = {"endorsement": [orjson.loads(one) for one in given if one not in tokens], "endorsementJwt": [one.strip() for one in tokens]}
+    return {name: held for name, held in made.items() if held}
 
 
 def _image(picture: Picture | None) -> dict[str, Any] | None:
@@ -226,11 +223,15 @@ def _part(id_: str, achievement: str) -> str:
     return id_ if _URI.fullmatch(id_) else f"{achievement}#{quote(id_, safe='')}"
 
 
-def _without_nothing(value: Any, keep: Sequence[str] = ()) -> Any:
-    """The value without members that are null or empty, at every depth."""
+def _without_nothing(value: Mapping[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:
+    """The object without members that are null or empty, at every depth."""
+    made = {name: _compact(member) for name, member in value.items()}
+    return {name: member for name, member in made.items() if name in keep or (member is not None and member not in ({}, [], ""))}
+
+
+def _compact(value: Any) -> Any:
     if isinstance(value, dict):
-        made = {name: _without_nothing(member) for name, member in value.items()}
-        return {name: member for name, member in made.items() if name in keep or (member is not None and member not in ({}, [], ""))}
+        return _without_nothing(value)
     if isinstance(value, list):
-        return [_without_nothing(member) for member in value]
+        return [_compact(member) for member in value]
     return value

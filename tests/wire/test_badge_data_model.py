@@ -53,9 +53,9 @@ class Endorser:
         """The same as a token."""
         return jws.sign(self.endorsement(target, **changes), self.key)
 
-    def document(self, target: str) -> str:
+    def document(self, target: str, **changes: Any) -> str:
         """The same as the text of a document."""
-        signed = prove(self.endorsement(target), self.key, "2026-01-31T09:00:00Z", Canonicalizer(contexts.load(None)))
+        signed = prove(self.endorsement(target, **changes), self.key, "2026-01-31T09:00:00Z", Canonicalizer(contexts.load(None)))
         return orjson.dumps(signed).decode()
 
 
@@ -78,7 +78,7 @@ async def test_all_of_it_is_in_the_credential(server: Server) -> None:
         related=[{"id": "https://example.org/de", "inLanguage": "de", "edition": "2"}],
     )
     url = f"{base}/achievements/{badge}"
-    given = [endorser.token(url), endorser.document(url)]
+    given = [endorser.token(url), endorser.document(url, description="")]  # which is signed, too
     endorsed = await made.client.patch(f"/Achievements/{badge}", {"op": "add", "path": "endorsements", "value": given})
     assert (endorsed.status_code, endorsed.json()["endorsements"]) == (200, given), endorsed.text
     user = (await made.client.new_user(emails=[{"value": "ada@example.com"}]))["id"]
