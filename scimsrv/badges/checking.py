@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from scimsrv.badges.endorsements import MOST, is_endorsement
-from scimsrv.badges.strict import UnreadableError
+from scimsrv.badges.strict import UnreadableError, read_json
 from scimsrv.badges.structure import faults
 from scimsrv.badges.verification import read
 from scimsrv.errors import invalid_value
@@ -49,6 +49,10 @@ _PUBLIC: Final = {ACHIEVEMENT: "/achievements/", ISSUER: "/issuers/"}
 _OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+
+
+#: How deep in a credential an endorsement stands that is a document: the whole has to be one that can be read.
+_AROUND: Final = (b'{"credentialSubject":{"achievement":{"endorsement":[', b"]}}}")
 
 
 def check_catalogue(type_: str, document: Document) -> None:
@@ -135,6 +139,8 @@ def _check_endorsement(text: str, target: str) -> None:
     this): what it is about is signed, and credentials carry it as it is."""
     try:
         presented = read(text.encode("utf-8", "replace"))
+        if presented.token is None:
+            read_json(_AROUND[0] + text.encode("utf-8", "replace") + _AROUND[1])
     except UnreadableError as problem:
         raise invalid_value(f"endorsements: one cannot be read: {problem}") from problem
     if presented.form == "unsigned" or not is_endorsement(presented.credential):

@@ -12,6 +12,10 @@ from scimsrv.protocol.body import read_object
 _LIMITS: Final = Limits(json_depth=24, json_keys=500, json_containers=5_000, json_values=20_000)
 
 
+#: What a token or a proof adds to a credential, of each of these.
+_ADDED: Final = 50
+
+
 class UnreadableError(ValueError):
     """A foreign document cannot be read; the message says why."""
 
@@ -22,3 +26,10 @@ def read_json(body: bytes) -> dict[str, Any]:
         return read_object(body, _LIMITS)
     except ScimError as problem:
         raise UnreadableError(problem.sentence) from problem
+
+
+def is_readable(text: str) -> bool:
+    """Whether a document that is made here, which has no name twice, has few enough parts to be read once it is signed. Quick, since it is
+    asked of everything that is issued."""
+    containers, values = text.count("{") + text.count("["), text.count(",")
+    return containers + _ADDED <= _LIMITS.json_containers and values + _ADDED <= _LIMITS.json_values

@@ -20,6 +20,7 @@ from scimsrv.badges.award import NewAward, Recipient
 from scimsrv.badges.credential import Awarded, Picture, achievement_object, credential, profile, without_person
 from scimsrv.badges.identity import EMAIL, hashed_identity, new_salt, plain_identity
 from scimsrv.badges.places import Places
+from scimsrv.badges.strict import is_readable
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.observe import Badged, observe
 from scimsrv.schema.policy import Policy
@@ -68,6 +69,10 @@ async def issue(connection: Connection, scope: Scope, awards: Sequence[NewAward]
     texts = [written.credential(one, placed[one.id]) for one in awards]
     if max(len(text.encode()) for text in texts) > _LARGEST:
         raise invalid_value(f"The award's credential would be larger than {_LARGEST} bytes, with what its achievement and its issuer say")
+    if not all(is_readable(text) for text in texts):
+        raise invalid_value(
+            "The award's credential would have more parts than a verification reads, with what its achievement and issuer say"
+        )
     await connection.execute(
         _SQL["add_credentials"],
         *(scope.tenant, [one.id for one in awards], [one.issuer for one in awards], [placed[one.id][0] for one in awards]),

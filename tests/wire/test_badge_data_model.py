@@ -179,6 +179,34 @@ async def test_what_an_issuer_and_an_award_cannot_say(server: Server) -> None:
     assert_error(await made.client.patch(f"/Awards/{held['id']}", later), 400, "mutability", "assessor")
 
 
+async def test_what_is_issued_can_be_read(server: Server) -> None:
+    """An endorsement is refused that lies too deep where it will stand, and an award whose credential has more parts than are read."""
+    made = await badges(server)
+    badge = await made.achievement()
+    url, signed = f"{PUBLIC}/badges/{made.client.slug}/achievements/{badge}", {"proof": [{"type": "DataIntegrityProof"}]}
+    deep: Any = 1
+    for depth in range(1, 21):
+        deep = [deep]
+        given = orjson.dumps(Endorser().endorsement(url, extra=deep, **signed)).decode()
+        if depth >= 19:
+            endorsed = await made.client.patch(f"/Achievements/{badge}", {"op": "replace", "path": "endorsements", "value": [given]})
+            assert endorsed.status_code == (200 if depth == 19 else 400), endorsed.text
+    assert_error(endorsed, 400, "invalidValue", "nested too deep")
+    user = (await made.client.new_user())["id"]
+    held = await made.award(user, badge)
+    token = await made.client.get(f"/Awards/{held['id']}/credential.jwt")
+    assert (await made.client.request("POST", "/badges/verify", content=token.content)).status_code == 200
+    page = jws.read(token.text).credential["id"].removeprefix(PUBLIC)
+    assert (await made.client.http.get(page, headers={"Accept": "text/html"})).status_code == 200
+    many: list[list[Any]] = [[[]] * 3_000, [0] * 11_000]
+    for parts in many:
+        both = [orjson.dumps(Endorser().endorsement(url, id=f"urn:x:{number}", extra=parts, **signed)).decode() for number in range(2)]
+        endorsed = await made.client.patch(f"/Achievements/{badge}", {"op": "replace", "path": "endorsements", "value": both})
+        assert endorsed.status_code == 200, endorsed.text
+        other = (await made.client.new_user())["id"]
+        assert_error(await made.client.post("/Awards", award(other, badge)), 400, "invalidValue", "more parts than a verification reads")
+
+
 async def test_endorsements_cost_nothing_on_public_pages(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for the page of an award without a token has one credential judged, however many endorsements it carries, and has nobody
     asked for keys; a verification with a token has."""
