@@ -121,11 +121,15 @@ def revoked_in(credential: Mapping[str, Any], wanted: StatusEntry) -> bool:
     if credential.get("id") != wanted.url:
         raise StatusListError("the list published there has another id")
     subject = credential.get("credentialSubject")
-    if not isinstance(subject, dict) or subject.get("type") != LIST:
+    if not isinstance(subject, dict) or LIST not in _listed(subject.get("type")):
         raise StatusListError("what is published there is no status list")
-    if subject.get("statusPurpose") != wanted.purpose:
+    if wanted.purpose not in _listed(subject.get("statusPurpose")):  # one or more (§2.2)
         raise StatusListError("the list has another purpose than the entry")
     encoded = subject.get("encodedList")
     if not isinstance(encoded, str):
         raise StatusListError("the list has no encodedList")
     return is_set(encoded, wanted.index)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

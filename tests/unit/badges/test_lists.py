@@ -69,6 +69,8 @@ ID = str(CREDENTIAL["id"])
         (BITS, _list(validUntil="2026-01-02T00:00:00Z"), "unknown", "the status list is expired"),
         (BITS, _list(id="https://lists.example/other"), "unknown", "another id"),
         (BITS, _list(subject={"statusPurpose": "suspension"}), "unknown", "another purpose"),
+        (BITS, _list(subject={"statusPurpose": ["suspension", "message"]}), "unknown", "another purpose"),
+        (BITS, _list(subject={"statusPurpose": ["suspension", "revocation"], "type": ["BitstringStatusList"]}), "revoked", ""),
         (BITS, b"<html>", "unknown", "JSON"),
         (IDS, _ids(ID), "revoked", ""),
         (IDS, _ids("urn:other"), "active", ""),
