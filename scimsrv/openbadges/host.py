@@ -121,7 +121,7 @@ class Host:
 
     async def _found(self, scope: Scope, body: bytes) -> str:
         """What is to be kept of the verdicts on a credential. Raises ScimError 400 for one that may not be kept."""
-        report = await self.office.verify(body, endorsed=False)
+        report = await self.office.verify(body, tenant=scope.tenant, endorsed=False)
         signature, binding = report["signature"], report["issuerBinding"]
         if signature["verdict"] == "invalid" or binding["verdict"] == "contradicted":
             wrong = signature if signature["verdict"] == "invalid" else binding

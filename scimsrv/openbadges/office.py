@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -32,7 +34,8 @@ _KEPT: Final = 1_000
 #: Seconds for which the keys of all issuers are not read again.
 _BELIEVED: Final = 5.0
 
-#: Documents whose proofs are made or verified at a time; the others wait, so that requests of other kinds get their turn.
+#: Documents whose proofs are made or verified at a time, of one tenant's one; the others wait, so that requests of other kinds, and of
+#: other tenants, get their turn.
 _AT_ONCE: Final = 2
 
 #: Lists of other servers, and documents with keys of their issuers, that one verification fetches, and the depth to which it looks at
@@ -44,9 +47,10 @@ _DEPTH: Final = 3
 
 @dataclass(slots=True)
 class _Walk:
-    """What one verification has looked at: the lists and the keys of other servers that it asked for, and how many endorsements it may
-    still look at."""
+    """What one verification, for a tenant, has looked at: the lists and the keys of other servers that it asked for, and how many
+    endorsements it may still look at."""
 
+    tenant: int
     lists: set[str] = field(default_factory=set)
     issuers: set[str] = field(default_factory=set)
     endorsements: int = endorsements.MOST
@@ -61,6 +65,7 @@ class Office:
     canonicalizer: integrity.Canonicalizer
     public: str
     turns: asyncio.Semaphore
+    queues: WeakValueDictionary[int, asyncio.Lock]
     proven: OrderedDict[tuple[int, str, str], bytes]
     known: list[tuple[float, list[dict[str, Any]]]]
     lists: Documents
@@ -78,7 +83,7 @@ class Office:
     ) -> Office:
         """An office that has done nothing yet; `hosts` are those from which status lists may be fetched, `issuers` the same for keys."""
         fetched = (Documents(Fetcher(hosts, setting="badge_status_hosts")), Documents(Fetcher(issuers, setting="badge_issuer_hosts")))
-        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), OrderedDict(), [], *fetched)
+        return cls(pool, keyring, canonicalizer, public, asyncio.Semaphore(_AT_ONCE), WeakValueDictionary(), OrderedDict(), [], *fetched)
 
     def places(self, slug: str) -> Places:
         """The public URLs of a tenant."""
@@ -108,7 +113,7 @@ class Office:
         made = self.proven.get(place)
         if made is None:
             created = jws.date_time(datetime.now(UTC))
-            async with self.turns:
+            async with self._turn(tenant):
                 try:
                     signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
                 except integrity.IntegrityError as error:
@@ -119,12 +124,14 @@ class Office:
                 self.proven.popitem(last=False)
         return made
 
-    async def verify(self, payload: bytes, recipient: str | None = None, *, renew: bool = False, endorsed: bool = True) -> dict[str, Any]:
-        """The report on a credential, as JSON: where `endorsed`, with those on the endorsements that it carries, each of which costs as
-        much as the credential itself and may have keys fetched; with `renew` on the newer one, where the credential says where that is to
-        be had. Raises UnreadableError."""
+    async def verify(
+        self, payload: bytes, recipient: str | None = None, *, tenant: int = 0, renew: bool = False, endorsed: bool = True
+    ) -> dict[str, Any]:
+        """The report on a credential, as JSON, for a tenant: where `endorsed`, with those on the endorsements that it carries, each of
+        which costs as much as the credential itself and may have keys fetched; with `renew` on the newer one, where the credential says
+        where that is to be had. Raises UnreadableError."""
         presented = verification.read(payload)
-        walk = _Walk()
+        walk = _Walk(tenant)
         report = await self._proven(presented, walk)
         url, said = service_of(presented.credential) if renew else None, {}
         if url is not None:
@@ -177,8 +184,18 @@ class Office:
         keys = {method: key for method in presented.methods if (key := await self._key(method)) is not None}
         found, why = await self._keys_elsewhere(presented, keys.keys(), walk)
         judge = partial(verification.judge, why=why)
-        async with self.turns:
-            return await asyncio.to_thread(judge, presented, keys | found, None, datetime.now(UTC), self.canonicalizer)
+        judged = partial(asyncio.to_thread, judge, presented, keys | found, None, datetime.now(UTC), self.canonicalizer)
+        if presented.token is not None:  # which takes no more than a signature does
+            return await judged()
+        async with self._turn(walk.tenant):
+            return await judged()
+
+    @asynccontextmanager
+    async def _turn(self, tenant: int) -> AsyncIterator[None]:
+        """A turn at what takes long; a tenant has one at a time, and waits for no more than one of each other tenant's."""
+        queue = self.queues.setdefault(tenant, asyncio.Lock())
+        async with queue, self.turns:
+            yield
 
     async def _keys_elsewhere(
         self, presented: verification.Presented, known: Collection[str], walk: _Walk

@@ -129,7 +129,7 @@ class Desk:
         """The verdicts on a credential: a token, a JSON document, or a picture that holds one. Raises ScimError 400."""
         found = await asyncio.to_thread(_extracted, body)
         try:
-            report = await self.office.verify(body if found is None else found.payload, recipient, renew=True)
+            report = await self.office.verify(body if found is None else found.payload, recipient, tenant=self.tenant, renew=True)
         except UnreadableError as problem:
             raise ScimError(Kind.INVALID_VALUE, f"The credential cannot be read: {problem}") from problem
         return json(report | ({} if found is None else {"picture": {"form": found.form, "warnings": list(found.warnings)}}))

@@ -207,7 +207,7 @@ def _sentences(report: dict[str, Any]) -> tuple[str, ...]:
 async def _report(office: Office, tenant: int, _slug: str, found: Found) -> dict[str, Any]:
     """What the server finds of the credential itself: whoever needs no token has nothing else judged, and nothing fetched."""
     token = await office.token(tenant, found.issued)
-    return await office.verify(token.encode(), endorsed=False) | {"state": state_of(found)}
+    return await office.verify(token.encode(), tenant=tenant, endorsed=False) | {"state": state_of(found)}
 
 
 async def _verdicts(office: Office, tenant: int, slug: str, found: Found) -> Answer:
