@@ -100,9 +100,7 @@ def alg_of(jwk: Mapping[str, Any]) -> str:
     """The one algorithm that this public key is for. Raises ValueError for every other kind of key, and for a weak one."""
     match jwk.get("kty"), jwk.get("crv"):
         case "RSA", None:
-            modulus = jwk.get("n")
-            bits = len(modulus) * 6 if isinstance(modulus, str) else 0
-            if not _RSA_BITS <= bits <= _RSA_MOST + 8:
+            if not _RSA_BITS <= _bits(jwk.get("n")) <= _RSA_MOST:
                 raise ValueError(f"RSA keys must have {_RSA_BITS} to {_RSA_MOST} bits")
             return RS256
         case "EC", "P-256":
@@ -110,6 +108,16 @@ def alg_of(jwk: Mapping[str, Any]) -> str:
         case "OKP", "Ed25519":
             return EDDSA
     raise ValueError("the key is neither RSA nor on the curves P-256 and Ed25519")
+
+
+def _bits(modulus: Any) -> int:
+    """The bits of a modulus, without zeros before it; none where it is no number, or is longer than any may be."""
+    if not isinstance(modulus, str) or len(modulus) > _RSA_MOST:
+        return 0
+    try:
+        return int.from_bytes(base64url(modulus), "big").bit_length()
+    except ValueError:
+        return 0
 
 
 def public_part(jwk: Mapping[str, Any]) -> dict[str, Any]:

@@ -388,9 +388,14 @@ def test_keys_in_the_log_show_nothing() -> None:
 
 
 def test_weak_keys() -> None:
-    """RSA below 2048 bits, and other curves, are refused."""
+    """RSA below 2048 bits, whatever stands before them, and other curves, are refused."""
     for jwk in (
-        {"kty": "RSA", "n": "A" * 171, "e": "AQAB"},
+        {"kty": "RSA", "n": signing.to_base64url(b"\xff" * 128), "e": "AQAB"},
+        {"kty": "RSA", "n": signing.to_base64url(bytes(128) + b"\xff" * 128), "e": "AQAB"},
+        {"kty": "RSA", "n": signing.to_base64url(b"\x7f" + b"\xff" * 255), "e": "AQAB"},
+        {"kty": "RSA", "n": signing.to_base64url(b"\xff" * 1025), "e": "AQAB"},
+        {"kty": "RSA", "n": "A" * 9_000, "e": "AQAB"},
+        {"kty": "RSA", "n": "not base64url", "e": "AQAB"},
         {"kty": "EC", "crv": "P-384"},
         {"kty": "oct", "k": "AA"},
         {"kty": "OKP", "crv": "X25519"},
