@@ -18,6 +18,7 @@ from scimsrv.badges.strict import UnreadableError, read_json
 from scimsrv.badges.verification import KnownKey
 
 _DID_WEB: Final = "did:web:"
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]+(%3[Aa][0-9]{1,5})?")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~%-]+")
 
 #: Keys of a document that are looked at.
@@ -59,7 +60,7 @@ def whereabouts(issuer: str, *, token: bool) -> Whereabouts:
 def _url_of(did: str) -> str:
     """Where the document of a did:web is (did:web method §3.2)."""
     segments = did.removeprefix(_DID_WEB).split(":")
-    if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+    if _DOMAIN.fullmatch(segments[0]) is None or not all(_SEGMENT.fullmatch(segment) for segment in segments[1:]):
         raise UnknownKeyError("the issuer's did:web is malformed")
     host = unquote(segments[0])
     return f"https://{'/'.join((host, *(segments[1:] or ['.well-known'])))}/did.json"

@@ -26,6 +26,9 @@ from scimsrv.observe import TRACEPARENT
 TIMEOUT: Final = 2.0
 MAX_BYTES: Final = 256 * 1024
 
+#: What is taken: JSON, also where a server has names of its own for what is in it, and else credentials as tokens, as lists may be.
+_ACCEPT: Final = "application/json, application/*;q=0.9, text/plain;q=0.8, */*;q=0.1"
+
 _PIECE: Final = 16 * 1024
 
 _HOST: Final = re.compile(r"[a-z0-9.:-]{1,253}")
@@ -122,7 +125,7 @@ class Fetcher:
         reader, writer = await asyncio.open_connection(addresses[0], port, ssl=context, server_hostname=host)
         try:
             name = host if port == 443 else f"{host}:{port}"
-            head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept: application/json\r\nUser-Agent: scimsrv\r\nConnection: close\r\n"
+            head = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept: {_ACCEPT}\r\nUser-Agent: scimsrv\r\nConnection: close\r\n"
             traceparent = TRACEPARENT.get()
             head += f"traceparent: {traceparent}\r\n\r\n" if traceparent else "\r\n"
             writer.write(head.encode("ascii"))

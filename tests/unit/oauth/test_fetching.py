@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from scimsrv.oauth.fetching import MAX_BYTES, Fetcher, FetchError, is_public
 from scimsrv.observe import TRACEPARENT
+from scimsrv.openbadges.answers import negotiated
 
 HOST = "keys.example.com"
 BODY = b'{"keys": []}'
@@ -119,6 +120,11 @@ async def test_a_document_is_fetched(certificate: Path, text: bytes) -> None:
         assert await here(certificate).fetch(f"https://{HOST}:{port}/a/keys?x=1") == BODY
     assert asked[0].startswith(b"GET /a/keys?x=1 HTTP/1.1\r\nHost: keys.example.com:")
     assert b"uthorization" not in asked[0]
+    accept = next(line for line in asked[0].decode().split("\r\n") if line.startswith("Accept: ")).removeprefix("Accept: ")
+    assert negotiated(accept, ("text/html", "application/json", "text/plain")) == "application/json"
+    assert negotiated(accept, ("text/html", "text/plain")) == "text/plain"  # where there is a token alone
+    for alone in ("application/did+json", "application/jwk-set+json", "application/vc+jwt"):
+        assert negotiated(accept, ("text/html", alone)) == alone
 
 
 async def test_what_is_fetched_is_part_of_a_trace(certificate: Path) -> None:
