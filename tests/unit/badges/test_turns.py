@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from scimsrv.badges import verification
+from scimsrv.oauth.fetching import Fetcher, FetchError
+from scimsrv.openbadges.fetched import Documents
 from scimsrv.openbadges.office import Office
 from tests.unit.badges.test_elsewhere import _token
 from tests.unit.badges.web import Web
@@ -45,3 +47,30 @@ async def test_one_tenant_keeps_no_other_waiting(office: Callable[..., Office], 
         go_on.set()
         await asyncio.gather(*slow)
     assert len(begun) == 22
+
+
+async def test_nobody_is_flooded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many want a document at a time, it is fetched once; of one host eight are, and the others can be had later."""
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def fetch(_fetcher: Fetcher, url: str) -> bytes:
+        asked.append(url)
+        await go_on.wait()
+        return url.encode()
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    documents = Documents(Fetcher(["*"]))
+    urls = [f"https://a.example/{number}" for number in range(12)]
+    wanted = [asyncio.create_task(documents.body(url)) for url in [urls[0]] * 50 + urls]
+    left = asyncio.create_task(documents.body("https://b.example/"))
+    await asyncio.sleep(0.05)
+    wanted[0].cancel()  # which takes it from nobody else
+    await asyncio.sleep(0)
+    go_on.set()
+    got = await asyncio.gather(*wanted, left, return_exceptions=True)
+    assert asked == [*urls[:8], "https://b.example/"]
+    assert got[1:50] == [urls[0].encode()] * 49
+    assert [isinstance(one, FetchError) for one in got[50:62]] == [False] * 8 + [True] * 4
+    assert got[62] == b"https://b.example/"
+    assert await documents.body(urls[11]) == urls[11].encode()
