@@ -78,8 +78,9 @@ from scimsrv.turns import unhurried
 
 log: Final = logging.getLogger("scimsrv")
 
-#: Seconds that a write waits for a change of the definitions that is being taken.
+#: Seconds that a write waits for a change of the definitions that is being taken, and that a request rests on who asked without a look.
 _CHANGING: Final = 7.0
+_MOMENT: Final = 0.05
 
 #: Resources whose rendering takes no time worth speaking of.
 _QUICK: Final = 10
@@ -229,7 +230,7 @@ class App:
         given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
-        principal = await self._principal(given, found)
+        principal, asked_at = await self._principal(given, found), time.monotonic()
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
         await self._enter(places, principal, catalog, weight(found.endpoint, method))
@@ -259,16 +260,15 @@ class App:
             keeps = own_badges.require(principal, catalog, schema, right_at(found.endpoint, reads=reads))
             if schema is not None:
                 principal.credential.narrowing.require(schema.name)
-        body = await self._body(found, method, headers, receive, limits)
-        if body is not None:  # which may have taken long: what is planned now rests on what holds now
-            principal = await self._principal(given, found)
-            catalog = await self._catalog(principal)
-        until = time.monotonic() + _CHANGING
+        body, until = await self._body(found, method, headers, receive, limits), time.monotonic() + _CHANGING
         while True:
             try:
                 # What may wait for its result has no part of the tenant's share here: it is worked on in turn elsewhere.
                 later = not reads and preferences(headers.joined(b"prefer")).asynchronous
                 async with nullcontext() if later else self.traffic.shares.share(credential.tenant):
+                    if time.monotonic() - asked_at > _MOMENT:  # body, rate or share took long: what is planned rests on what holds now
+                        principal = await self._principal(given, found)
+                        catalog = await self._catalog(principal)
                     return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:

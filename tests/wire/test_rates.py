@@ -323,6 +323,29 @@ async def test_asking_for_later_is_no_way_around_the_share(start: Starter, monke
         assert [answer.status_code for answer in await asyncio.gather(*running)] == [404, 201, 404, 404, 404]
 
 
+async def test_what_ends_while_a_request_waits_for_its_share(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits for its tenant's share rests on what holds when it is its turn: a token that has ended does nothing."""
+    monkeypatch.setattr(traffic, "_PRESENT", 60.0)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        ada = (await client.post("/Users", user("ada"))).json()["id"]
+        ended = client.with_token(await server.token(client))
+        held = _Held(monkeypatch, everything=True)
+        running = [asyncio.create_task(other.get("/Users/x"))]
+        await _until(lambda: held.begun == 1)
+        running.extend(asyncio.create_task(client.get("/Users/x")) for _ in range(2))
+        await _until(lambda: held.begun == 3)
+        asked = (ended.get(f"/Users/{ada}"), ended.delete(f"/Users/{ada}"), ended.post("/Users", user("ben")))
+        waiting = [asyncio.create_task(one) for one in asked]
+        await asyncio.sleep(0.1)
+        await server.pool.execute("DELETE FROM credential WHERE kid = $1", (ended.token or "").split("_")[1])
+        await asyncio.sleep(1)
+        held.go.set()
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [401, 401, 401]
+        await asyncio.gather(*running)
+        assert await client.search("userName pr") == [ada]
+
+
 async def test_what_is_carried_out_later_beside_others(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a tenant that is alone several requests are carried out later at the same time, beside another tenant one after the other."""
     inside, most, company = 0, 0, asyncio.Event()
