@@ -100,16 +100,21 @@ class Workers(Multiprocess):
     processes: list[Worker]  # type: ignore[assignment]
 
     _until: float | None = None
+    _announced = False
     _outdated: list[Worker]
     _retired: dict[Worker, float]
 
     def init_processes(self) -> None:
-        """Start the processes and wait for them, unless told to end."""
+        """Start the processes and wait for them, unless told to end. Should one die, or take longer, `ready` is told when all answer."""
         self._outdated, self._retired = [], {}
         for _ in range(self.processes_num):
             self.processes.append(self._started())
         if all(self._is_ready(process) for process in self.processes):
-            self.ready()
+            self._announce()
+
+    def _announce(self) -> None:
+        self._announced = True
+        self.ready()
 
     def _started(self) -> Worker:
         process = Worker(self.config, self.sockets)
@@ -186,6 +191,8 @@ class Workers(Multiprocess):
         self._retired = {process: since for process, since in self._retired.items() if process.exitcode is None}
         if self._until is not None and time.monotonic() >= self._until:
             self.should_exit.set()
+        if not self._announced and not _Told(self).is_set() and all(process.is_ready(_TICK) for process in self.processes):
+            self._announce()
         if self._outdated and not self._retired and self._until is None and not self.should_exit.is_set():
             self._replace(self._outdated.pop(0))
 

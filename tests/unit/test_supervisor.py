@@ -33,6 +33,10 @@ class _Process:
         """Whether it lives."""
         return not self.ended
 
+    def is_ready(self, timeout: float = 5) -> bool:
+        """Whether it answers now."""
+        return self.answers and not self.ended
+
     def wait_until_ready(self, timeout: float, should_exit: threading.Event) -> bool:
         """Whether it answers."""
         return self.answers
@@ -111,6 +115,22 @@ def test_one_that_takes_its_time_to_start(monkeypatch: pytest.MonkeyPatch) -> No
         answers = False
         assert one.is_alive(5) is alive
     assert max(pings[:1]) < 1
+
+
+def test_one_that_dies_while_it_starts(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the server to answer is told when one that takes the place of that one does, and once."""
+    told: list[int] = []
+    workers.processes, workers.processes_num, workers.ready = [], 2, lambda: told.append(1)
+    monkeypatch.setattr(_Process, "answers", False)
+    workers.init_processes()
+    before: list[Any] = list(workers.processes)
+    before[0].ended = True
+    workers.keep_subprocess_alive()
+    assert told == []
+    monkeypatch.setattr(_Process, "answers", True)
+    for _ in range(2):
+        workers.keep_subprocess_alive()
+    assert (len(before), workers.processes[0] is not before[0], told) == (2, True, [1])
 
 
 def test_one_that_takes_its_time_to_end(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
