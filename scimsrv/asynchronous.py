@@ -243,7 +243,7 @@ class Jobs:
 
     async def _one(self, tenant: int, txn: str | None) -> bool:
         """Carry out this request, or the oldest of a tenant's that nobody holds; False when there is none, or it failed."""
-        async with self._traffic.later(tenant), self._turns.turn(tenant):
+        async with self._traffic.later(tenant, self._turns):
             try:
                 job = await jobs.take_job(self._pool.of(tenant), tenant, txn)
             except Exception:

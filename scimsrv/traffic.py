@@ -329,12 +329,15 @@ class Traffic:
             yield
 
     @asynccontextmanager
-    async def later(self, tenant: int) -> AsyncIterator[None]:
-        """A place for a request that is carried out later: beside other tenants for one at a time, which has part of the tenant's share."""
+    async def later(self, tenant: int, turns: Turns) -> AsyncIterator[None]:
+        """A turn for a request that is carried out later. Beside other tenants it is for one at a time, which waits for the tenant's bulk
+        requests as these do for each other, and has part of the tenant's share once it has the turn: the rest is for what is short."""
         if not self.shares.shared(tenant):
-            yield
+            async with turns.turn(tenant):
+                yield
             return
-        async with self._later.waited(tenant, 1, math.inf), self.shares.share(tenant):
+        first, then = self._later.waited(tenant, 1, math.inf), self.bulks.waited(tenant, 1, math.inf)
+        async with first, turns.turn(tenant), then, self.shares.share(tenant):
             yield
 
     def search(self, tenant: int, limits: Limits) -> Place:

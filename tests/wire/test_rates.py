@@ -375,6 +375,45 @@ async def test_what_is_carried_out_later_beside_others(start: Starter, monkeypat
             assert (most > 1) is not beside
 
 
+async def test_long_requests_leave_room_for_short_ones(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside another tenant a bulk request and those that are carried out later are one at a time, and what is short goes on beside it;
+    also while one waits for those of other tenants."""
+    begun, go = list[str](), asyncio.Event()
+
+    async def held(*args: Any) -> Any:
+        begun.append("bulk")
+        await go.wait()
+        return await carry_out(*args)
+
+    async def recorded(*args: Any, **more: Any) -> None:
+        begun.append("later")
+        await carry_out_recorded(*args, **more)
+
+    monkeypatch.setattr(app, "carry_out", held)
+    monkeypatch.setattr(asynchronous, "carry_out_recorded", recorded)
+    monkeypatch.setattr(traffic, "_PRESENT", 60.0)
+    async with start() as server:
+        client, other = await server.tenant(), await server.tenant()
+        await other.get("/Users/x")
+        running = asyncio.create_task(client.post("/Bulk", _bulk(1)))
+        await _until(lambda: begun == ["bulk"])
+        later = [await client.request("POST", "/Bulk", _bulk(1), headers={"Prefer": "respond-async"}) for _ in range(2)]
+        async with asyncio.timeout(5):
+            assert (await client.get("/Users/x")).status_code == 404
+        assert begun == ["bulk"]
+        go.set()
+        assert (await running).status_code == 200
+        for answer in later:
+            await finished(client, answer)
+        async with AsyncExitStack() as stack:
+            for tenant_ in range(-asynchronous._AT_ONCE, 0):
+                await stack.enter_async_context(server.app.jobs._turns.turn(tenant_))
+            waits = await client.request("POST", "/Bulk", _bulk(1), headers={"Prefer": "respond-async"})
+            await asyncio.sleep(0.1)
+            assert (await client.post("/Bulk", _bulk(1))).status_code == 200
+        await finished(client, waits)
+
+
 async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant has so many searches in progress; others wait in their order, and are refused when that takes too long. What is no
     search, and another tenant's searches, go on."""
