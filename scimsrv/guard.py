@@ -258,7 +258,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._report(kind, request, slow)
         media_type, body = self.refusal(kind, detail, request)
         lines = [f"HTTP/1.1 {kind.value.status} {HTTPStatus(kind.value.status).phrase}\r\n".encode()]
-        for name, value in (*self.server_state.default_headers, *_headers(media_type, body, request)):
+        for name, value in (*self.server_state.default_headers, *_headers(kind, media_type, body, request)):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join((*lines, b"\r\n", body)))
         try:
@@ -276,16 +276,17 @@ class GuardedProtocol(HttpToolsProtocol):
         request, detail = request_id(), "The server has more requests in progress than it can serve; try again shortly."
         self._report(Kind.UNAVAILABLE, request, None)
         media_type, body = self.refusal(Kind.UNAVAILABLE, detail, request)
-        headers = [*_headers(media_type, body, request), (b"retry-after", b"2")]
+        headers = _headers(Kind.UNAVAILABLE, media_type, body, request)
         await send({"type": "http.response.start", "status": Kind.UNAVAILABLE.value.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
-def _headers(media_type: bytes, body: bytes, request: str) -> list[tuple[bytes, bytes]]:
+def _headers(kind: Kind, media_type: bytes, body: bytes, request: str) -> list[tuple[bytes, bytes]]:
     return [
         (b"x-request-id", request.encode()),
         (b"content-type", media_type),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),
+        *([(b"retry-after", b"2")] if kind is Kind.UNAVAILABLE else []),
     ]

@@ -53,3 +53,4 @@ def test_told_again(folder: Path, workers: str, number: signal.Signals) -> None:
             assert served.process.wait(60) == 0
             assert b"503 Service Unavailable" in (answer := held.recv(10_000))
             assert b'"status":"503"' in answer
+            assert b"\r\nretry-after: 2\r\n" in answer
