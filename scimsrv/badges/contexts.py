@@ -22,6 +22,7 @@ EXTENSIONS: Final = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 DID: Final = "https://www.w3.org/ns/did/v1"
 MULTIKEY: Final = "https://w3id.org/security/multikey/v1"
+JSON_WEB_KEY: Final = "https://w3id.org/security/jwk/v1"
 
 #: The SHA-256 of each body that is accepted for a URL, the one that is used first.
 DIGESTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -48,7 +49,7 @@ DIGESTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         DATA_INTEGRITY: ("67f21e6e33a6c14e5ccfd2fc7865f7474fb71a04af7e94136cb399dfac8ae8f4",),
         "https://w3id.org/security/data-integrity/v1": ("c6e5073f4bd4bf6d08f245736e6f32c29b012860b18583644b2d71e1de862669",),
         MULTIKEY: ("ba2c182de2d92f7e47184bcca8fcf0beaee6d3986c527bf664c195bbc7c58597",),
-        "https://w3id.org/security/jwk/v1": ("0f14b62f6071aafe00df265770ea0c7508e118247d79b7d861a406d2aa00bece",),
+        JSON_WEB_KEY: ("0f14b62f6071aafe00df265770ea0c7508e118247d79b7d861a406d2aa00bece",),
         "https://www.w3.org/ns/credentials/status/v1": ("fda5add353231e6a6884a46b12e6c75464281900cb348284d9c360f62381d9f7",),
         "https://w3id.org/security/suites/ed25519-2020/v1": ("67646fbc0d6582ad7fbf08ccf0d3a4bedbb4177fd2d63385de52dc1b092ed6c5",),
         DID: ("adefa50311393eb1bd788a38ac9fe2696c65367928f6996812cd54577394f4da",),

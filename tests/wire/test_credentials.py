@@ -102,7 +102,12 @@ async def test_a_credential(server: Server) -> None:
     assert profile.json()["name"] == "Institute"
     assert (await _public(made.client, subject["achievement"]["id"])).json()["tag"] == ["team"]
     assert (await _public(made.client, f"{credential['issuer']['id']}/jwks.json")).json()["keys"] == [key.json()]
-    assert (await _public(made.client, f"{credential['issuer']['id']}/did.json")).json()["id"].startswith("did:web:")
+    did = (await _public(made.client, f"{credential['issuer']['id']}/did.json")).json()
+    assert did["id"].startswith("did:web:")
+    for document, id_ in ((profile.json(), key.json()["kid"]), (did, f"{did['id']}#{key.json()['kid'].rsplit('/')[-1]}")):
+        (method,) = document["verificationMethod"]
+        assert document["assertionMethod"] == [method["id"]] == [id_]
+        assert (method["type"], method["publicKeyJwk"]["n"]) == ("JsonWebKey", key.json()["n"])
     again = await _public(made.client, credential["issuer"]["id"], **{"If-None-Match": profile.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert profile.headers["cache-control"] == "public, max-age=300"
@@ -116,7 +121,7 @@ async def test_an_embedded_proof(server: Server) -> None:
     assert answer.headers["content-type"] == "application/vc+ld+json"
     document = answer.json()
     profile = (await _public(made.client, document["issuer"]["id"])).json()
-    assert [method["id"] for method in profile["verificationMethod"]] == [document["proof"][0]["verificationMethod"]]
+    assert document["proof"][0]["verificationMethod"] in profile["assertionMethod"]
     assert _verdicts(await _verify(made.client, answer.content)) == ("valid", "proven", "active")
     document["credentialSubject"]["achievement"]["name"] = "Leadership"
     assert _verdicts(await _verify(made.client, orjson.dumps(document)))[:2] == ("invalid", "unproven")

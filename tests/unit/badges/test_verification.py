@@ -13,6 +13,7 @@ import pytest
 
 from scimsrv.badges import contexts, jws, signing, status_list
 from scimsrv.badges.base58 import multibase
+from scimsrv.badges.elsewhere import found_in, whereabouts
 from scimsrv.badges.integrity import Canonicalizer, hash_data, prove
 from scimsrv.badges.places import Places, owner_of
 from scimsrv.badges.profile import PublicKey, did_document, jwk_set, profile_document
@@ -334,20 +335,43 @@ def test_embedded_proofs() -> None:
 
 
 def test_what_an_issuer_publishes() -> None:
-    """Keys by their URLs, Ed25519 ones as Multikey as well; a compromised key is published no more."""
+    """Keys by their URLs; Ed25519 ones as Multikey, all others as JsonWebKey by the id that tokens name; a compromised key is published no
+    more."""
     keys = [PublicKey(signing.thumbprint(key.key), signing.public_jwk(key.key)) for key in KEYS.values()]
-    gone = PublicKey("gone", signing.public_jwk(_key("EdDSA").key), NOW)
-    listed = jwk_set(PLACES, "i1", [*keys, gone])["keys"]
+    gone = [PublicKey("gone", signing.public_jwk(_key(alg).key), NOW) for alg in ("EdDSA", "ES256")]
+    listed = jwk_set(PLACES, "i1", [*keys, *gone])["keys"]
     assert [one["kid"] for one in listed] == [key.kid for key in KEYS.values()]
     assert all(one["iss"] == ISSUER and "d" not in one for one in listed)
-    profile = profile_document(PLACES, "i1", {"id": ISSUER, "type": ["Profile"], "name": "Example"}, [*keys, gone])
-    (method,) = profile["verificationMethod"]
-    assert method["controller"] == ISSUER
-    assert profile["assertionMethod"] == [method["id"]]
-    did = did_document(PLACES, "i1", [*keys, gone])
+    profile = profile_document(PLACES, "i1", {"id": ISSUER, "type": ["Profile"], "name": "Example"}, [*keys, *gone])
+    did = did_document(PLACES, "i1", [*keys, *gone])
     assert did["id"] == "did:web:badges.example.org:badges:acme:issuers:i1"
-    assert did["verificationMethod"][0]["controller"] == did["id"]
+    for document in (profile, did):
+        methods = document["verificationMethod"]
+        assert document["assertionMethod"] == [method["id"] for method in methods]
+        assert {method["controller"] for method in methods} == {document["id"]}
+        assert {*document["@context"]} >= {contexts.DID, contexts.MULTIKEY, contexts.JSON_WEB_KEY}
+        for key, alg, method in zip(keys, KEYS, methods, strict=True):
+            said: tuple[str, dict[str, Any]]
+            if alg == "EdDSA":
+                said = ("Multikey", {"publicKeyMultibase": signing.multikey_of(key.jwk)})
+            else:
+                said = ("JsonWebKey", {"publicKeyJwk": {**key.jwk, "kid": key.thumbprint, "alg": alg}})
+            assert (method["type"], {name: value for name, value in method.items() if name.startswith("publicKey")}) == said
+    assert [method["id"] for method in profile["verificationMethod"] if method["type"] == "JsonWebKey"] == [
+        key.kid for key in KEYS.values() if key.alg != "EdDSA"
+    ]
+    assert all(method["id"].startswith(f"{did['id']}#") for method in did["verificationMethod"])
     assert Places("http://127.0.0.1:8080", "acme").did("i1") == "did:web:127.0.0.1%3A8080:badges:acme:issuers:i1"
+
+
+@pytest.mark.parametrize("alg", signing.ALGORITHMS)
+def test_a_verifier_finds_the_key_in_the_did_document(alg: str) -> None:
+    """What reads the documents of other issuers finds each kind of key in ours, by the id that it has there."""
+    key = PublicKey(signing.thumbprint(KEYS[alg].key), signing.public_jwk(KEYS[alg].key))
+    did = did_document(PLACES, "i1", [key])
+    (method,) = did["assertionMethod"]
+    found = found_in(orjson.dumps(did), whereabouts(did["id"], token=True), did["id"], method, None, NOW)
+    assert (signing.public_part(found.jwk), found.owner) == (key.jwk, did["id"])
 
 
 @pytest.mark.parametrize(
