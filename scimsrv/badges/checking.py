@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 from scimsrv.badges.endorsements import MOST, is_endorsement
+from scimsrv.badges.places import Places
 from scimsrv.badges.strict import UnreadableError, read_json
 from scimsrv.badges.structure import faults
 from scimsrv.badges.verification import read
@@ -42,8 +42,8 @@ _URIS: Final = (
 #: What is said of an award beside its evidence that stands in credentials as a URI.
 _URIS_OF_AWARD: Final = (("evidence", "id"), ("assessor", "id"), ("assessor", "url"))
 
-#: What the places of the public URLs of achievements and issuers end with, before their ids.
-_PUBLIC: Final = {ACHIEVEMENT: "/achievements/", ISSUER: "/issuers/"}
+#: How the public URLs of what can be endorsed are made.
+_PUBLIC: Final = {ACHIEVEMENT: Places.achievement, ISSUER: Places.issuer}
 
 #: A term of one's own, a language, and a URI or IRI, as the standard's schema and JSON-LD take them.
 _OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
@@ -55,9 +55,10 @@ _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _AROUND: Final = (b'{"credentialSubject":{"achievement":{"endorsement":[', b"]}}}")
 
 
-def check_catalogue(type_: str, document: Document) -> None:
+def check_catalogue(type_: str, document: Document, base_url: str, before: Document | None = None) -> None:
     """Raises ScimError invalidValue for what is wrong with a resource of the catalogue; its references have their `$ref` where they name
-    something."""
+    something. `base_url` is the tenant's. Endorsements that it had `before` stay: they may be about a public URL that the server had then.
+    """
     _check_words(type_, document)
     for name, part in _URIS:
         _check_uris(name, part, document)
@@ -68,8 +69,10 @@ def check_catalogue(type_: str, document: Document) -> None:
     given = document.get("endorsements", ())
     if len(given) > MOST:
         raise invalid_value(f"endorsements: there may be {MOST}, which is as many as a verification looks at")
+    kept = () if before is None else before.get("endorsements", ())
     for one in given:
-        _check_endorsement(one, _PUBLIC[type_] + quote(document["id"], safe=""))
+        if one not in kept:
+            _check_endorsement(one, _PUBLIC[type_](Places.beside(base_url), document["id"]))
 
 
 def check_evidence(document: Document) -> None:
@@ -135,8 +138,8 @@ def _check_place(address: Mapping[str, Any]) -> None:
 
 
 def _check_endorsement(text: str, target: str) -> None:
-    """What somebody else says of a resource is an endorsement by the standard's rules, signed, and about its public URL (which ends like
-    this): what it is about is signed, and credentials carry it as it is."""
+    """What somebody else says of a resource is an endorsement by the standard's rules, signed, and about its public URL as credentials
+    name it: what it is about is signed, and credentials carry it as it is."""
     try:
         presented = read(text.encode("utf-8", "replace"))
         if presented.token is None:
@@ -148,9 +151,9 @@ def _check_endorsement(text: str, target: str) -> None:
     wrong = faults(presented.credential)
     if wrong:
         raise invalid_value(f"endorsements: one is not what the standard says: {wrong[0]}")
-    if not presented.credential["credentialSubject"].get("id", "").endswith(target):
+    if presented.credential["credentialSubject"].get("id") != target:
         raise invalid_value(
-            f"endorsements: one is about something else: its credentialSubject.id must be the public URL of what it endorses, …{target}"
+            f"endorsements: one is about something else: its credentialSubject.id must be the public URL of what it endorses, {target}"
         )
 
 

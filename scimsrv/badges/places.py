@@ -13,6 +13,12 @@ class Places:
     public: str
     slug: str
 
+    @classmethod
+    def beside(cls, base_url: str) -> Places:
+        """The URLs of the tenant whose SCIM resources are below this URL, `{public}/scim/{slug}/v2`."""
+        public, _, slug = base_url.removesuffix("/v2").rpartition("/scim/")
+        return cls(public, slug)
+
     @property
     def base(self) -> str:
         """What all of them begin with."""

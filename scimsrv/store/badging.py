@@ -105,7 +105,7 @@ def _admitted(scope: Scope, schema: EffectiveSchema, document: Document, known: 
             check_evidence(document)
             return request.submitted(document, recipient_of(user, known[user]), known[document["achievement"]["value"]], at)
         case _:
-            check_catalogue(schema.name, document)
+            check_catalogue(schema.name, document, scope.base_url)
             return document
 
 
@@ -218,7 +218,7 @@ async def changed(
         case "BadgeIssuer" | "BadgeProgram" | "BadgeSkill" | "Achievement":
             stored = await _read(scope, conn, after["id"])
             _check_pointers(schema, stored)
-            check_catalogue(schema.name, stored)
+            check_catalogue(schema.name, stored, scope.base_url, before)
             if schema.name in CATALOGUE and decides(schema.name, before, after, less=True):
                 await catalogue_changed(scope, conn)
 

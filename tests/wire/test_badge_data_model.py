@@ -179,6 +179,34 @@ async def test_what_an_issuer_and_an_award_cannot_say(server: Server) -> None:
     assert_error(await made.client.patch(f"/Awards/{held['id']}", later), 400, "mutability", "assessor")
 
 
+async def test_an_endorsement_is_about_the_whole_url(server: Server) -> None:
+    """One is refused that is about the same id at another host, of another tenant, or spelt in another way, as token and as document."""
+    made = await badges(server)
+    badge, endorser, slug = await made.achievement(), Endorser(), made.client.slug
+    for kind, path, id_ in (("achievements", f"/Achievements/{badge}", badge), ("issuers", f"/BadgeIssuers/{made.issuer}", made.issuer)):
+        url = f"{PUBLIC}/badges/{slug}/{kind}/{id_}"
+        others = [
+            f"https://evil.example/badges/{slug}/{kind}/{id_}",
+            f"{PUBLIC}.evil.example/badges/{slug}/{kind}/{id_}",
+            f"{PUBLIC}/badges/other/{kind}/{id_}",
+            f"https://evil.example/?{url}",
+            f"{url}/",
+            f"{url}#part",
+            url.replace(f"/{kind}", f"/%{ord(kind[0]):X}{kind[1:]}"),
+        ]
+        for given in (*map(endorser.token, others), endorser.document(others[0], description="")):
+            answer = await made.client.patch(path, {"op": "add", "path": "endorsements", "value": [given]})
+            assert_error(
+                answer,
+                400,
+                "invalidValue",
+                f"endorsements: one is about something else: its credentialSubject.id must be the public URL of what it endorses, {url}",
+            )
+        own = endorser.token(url)
+        answer = await made.client.patch(path, {"op": "add", "path": "endorsements", "value": [own]})
+        assert (answer.status_code, answer.json()["endorsements"]) == (200, [own])
+
+
 async def test_what_is_issued_can_be_read(server: Server) -> None:
     """An endorsement is refused that lies too deep where it will stand, and an award whose credential has more parts than are read."""
     made = await badges(server)

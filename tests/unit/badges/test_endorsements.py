@@ -7,10 +7,14 @@ from typing import Any
 import orjson
 import pytest
 
+from scimsrv.badges import contexts, jws
+from scimsrv.badges.checking import check_catalogue
 from scimsrv.badges.endorsements import MOST, Endorsement, carried, comment, faults
 from scimsrv.badges.revocation_list import ENTRY, ListEntry, is_listed
+from scimsrv.badges.signing import SigningKey, new_key
 from scimsrv.badges.status_list import StatusListError
 from scimsrv.badges.verification import status_entry
+from scimsrv.errors import ScimError
 from tests.unit.badges.test_verification import CREDENTIAL, ISSUER
 
 URL = "https://lists.example/1"
@@ -76,3 +80,29 @@ def test_entries_that_name_no_list(status: dict[str, Any]) -> None:
     """The id is the URL of the list."""
     with pytest.raises(StatusListError, match="must be its URL"):
         status_entry({"credentialStatus": status})
+
+
+def test_what_was_endorsed_stays_when_the_server_is_called_something_else() -> None:
+    """An endorsement that a resource had before is kept with the URL that it is about; a new one is about the URL that holds now."""
+    key = SigningKey("EdDSA", "urn:key", new_key("EdDSA"))
+
+    def about(public: str) -> str:
+        said = {
+            "@context": [contexts.VC, contexts.OPEN_BADGES],
+            "id": "urn:uuid:3f6b3a30-0000-4000-8000-000000000001",
+            "type": ["VerifiableCredential", "EndorsementCredential"],
+            "name": "Endorsement",
+            "issuer": {"id": "https://elsewhere.example/", "type": ["Profile"]},
+            "validFrom": "2026-01-31T09:00:00Z",
+            "credentialSubject": {"id": f"{public}/badges/acme/issuers/i1", "type": ["EndorsementSubject"]},
+        }
+        return jws.sign(said, key)
+
+    then, now = about("https://then.example"), about("https://now.example/scim")
+    issuer = {"id": "i1", "displayName": "Institute", "endorsements": [then]}
+    base = "https://now.example/scim/scim/acme/v2"
+    with pytest.raises(ScimError, match="one is about something else"):
+        check_catalogue("BadgeIssuer", issuer, base)
+    check_catalogue("BadgeIssuer", issuer | {"displayName": "Other", "endorsements": [then, now]}, base, issuer)
+    with pytest.raises(ScimError, match=r"is about something else: .* https://now\.example/scim/badges/acme/issuers/i1"):
+        check_catalogue("BadgeIssuer", issuer, base, issuer | {"endorsements": [now]})
