@@ -174,14 +174,14 @@ async def is_earned(scope: Scope, conn: Connection, award: Document, at: datetim
     """Whether an award follows from what its recipient, who is locked, holds beside it; or came about because it did."""
     if award["source"] == AUTOMATIC:
         return True
-    achievement, recipient = award["achievement"]["value"], award["recipient"]["value"]
-    kinds = [orjson.loads(row["document"])["kind"] for row in await conn.fetch(_SQL["documents"], scope.tenant, [achievement])]
-    if not {*kinds} & WHOLES:  # nothing else follows from anything
-        return False
-    node = (await branch_of(conn, scope.tenant, [achievement])).node(achievement)
-    if node is None:
-        return False
-    return complete(node, (await held_by(conn, scope.tenant, [recipient], at))[recipient].achievements)
+    recipient, node = award["recipient"]["value"], await whole_of(conn, scope.tenant, award["achievement"]["value"])
+    return node is not None and complete(node, (await held_by(conn, scope.tenant, [recipient], at))[recipient].achievements)
+
+
+async def whole_of(conn: Connection, tenant: int, achievement: str) -> Node | None:
+    """The skill or programme whose achievement this is; None where it is another kind of achievement, which follows from nothing."""
+    kinds = [orjson.loads(row["document"])["kind"] for row in await conn.fetch(_SQL["documents"], tenant, [achievement])]
+    return (await branch_of(conn, tenant, [achievement])).node(achievement) if {*kinds} & WHOLES else None
 
 
 async def cascade(scope: Scope, conn: Connection, gone: Iterable[RevokedAward], at: datetime) -> None:

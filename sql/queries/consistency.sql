@@ -63,11 +63,16 @@ ORDER BY h.id LIMIT $4
 
 -- $2 ids of awards
 -- name: awards_of
-SELECT w.id, w.recipient, w.achievement, w.issuer, w.state, w.automatic, w.awarded, w.valid_until FROM unnest($2::text[]) given (id)
+SELECT w.id, w.recipient, w.achievement, w.issuer, w.state, w.by_hand, w.automatic, w.awarded, w.valid_until FROM unnest($2::text[]) given (id)
 CROSS JOIN LATERAL (
-    SELECT a.id, a.recipient, a.achievement, a.issuer, a.state, a.automatic, a.awarded, a.valid_until
+    SELECT a.id, a.recipient, a.achievement, a.issuer, a.state, a.by_hand, a.automatic, a.awarded, a.valid_until
     FROM award a WHERE a.tenant = $1 AND a.id = given.id OFFSET 0
 ) w
+
+-- $2 recipient: all awards, by what their documents say, since their rows may be wrong
+-- name: awards_to
+SELECT r.id, r.created, r.document FROM resource r
+WHERE r.tenant = $1 AND r.type = 'Award' AND r.search @> jsonb_build_object('recipient', jsonb_build_object('value', $2::text))
 
 -- $2 ids of awards: what was issued for each, and what its place in the list of states says
 -- name: credentials_of
@@ -183,7 +188,7 @@ INSERT INTO unusual_reference (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHI
 -- name: drop_secret
 DELETE FROM secret WHERE tenant = $1 AND id = $2 AND attribute = $3
 
--- $2 id, $3 recipient, $4 achievement, $5 issuer, $6 state, $7 whether somebody revoked it, $8 automatic, $9 time, $10 end or NULL,
+-- $2 id, $3 recipient, $4 achievement, $5 issuer, $6 state, $7 whether somebody revoked it although it was earned, $8 automatic, $9 time, $10 end or NULL,
 -- $11 token, for an award that has no row
 -- name: put_award
 INSERT INTO award (tenant, id, recipient, achievement, issuer, state, by_hand, automatic, awarded, valid_until, token)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
+from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.store import progression
+from scimsrv.store.consistency.kinds import Kind
+from scimsrv.store.consistency.verifying import verify_tenant
 from scimsrv.store.jobs import find_job, recompute_badges
 from scimsrv.store.rework import rework
 from tests.wire.badges import Badges, Skill, badges
@@ -312,6 +316,42 @@ async def test_what_was_given_and_taken_can_be_earned(server: Server) -> None:
     await made.skill(program, 1)
     await recomputed(server, made)
     assert await made.held(user) & {skill.achievement, other.achievement} == {skill.achievement}
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM award", "UPDATE award SET state = 'active', by_hand = false"])
+async def test_what_was_taken_stays_away_after_a_repair(server: Server, damage: str) -> None:
+    """`scimsrv verify --repair` makes the rows of revoked awards as they were: a skill that was complete when its award, given by hand or
+    automatic, was revoked stays away; one that was not, one that was revoked elsewhere and one whose mini badge was held no more come."""
+    made = await badges(server)
+    program, _ = await made.program()
+    complete_, automatic, early, imported, lost = [await made.skill(program, 1) for _ in range(5)]
+    user = (await made.client.new_user())["id"]
+    for skill in (complete_, early, lost):
+        await made.award(user, skill.achievement)
+    await made.award(user, complete_.minis[0])
+    await made.award(user, automatic.minis[0])
+    taken = await made.award(user, lost.minis[0])
+    await revoke(made, taken["id"])
+    for skill in (complete_, automatic, early, lost):
+        await revoke(made, (await made.awards(user))[skill.achievement]["id"])
+    await made.award(user, lost.minis[0])
+    await made.award(user, early.minis[0])
+    await made.award(user, imported.achievement, status="revoked", revocationReason="Elsewhere", awardedAt="2024-01-01T00:00:00Z")
+    await made.award(user, imported.minis[0])
+    text = "SELECT achievement, by_hand, state FROM award WHERE tenant = $1 AND state = 'revoked' ORDER BY id"
+    before = await server.pool.fetch(text, made.client.id)
+    assert {row["achievement"] for row in before if row["by_hand"]} == {complete_.achievement, automatic.achievement}
+    await server.pool.execute(f"{damage} WHERE tenant = $1 AND state = 'revoked'", made.client.id)
+    connection = await asyncpg.connect(server.settings.owner_url)
+    try:
+        result = await verify_tenant(connection, made.client.id, ServerKeys.load(server.settings).derive_all(AUDIT_KEY), repair=True)
+    finally:
+        await connection.close()
+    assert ({*result.repaired.kinds}, result.found.total) == ({Kind.AWARD}, 0)
+    assert await server.pool.fetch(text, made.client.id) == before
+    await made.skill(program, 1)
+    await recomputed(server, made)
+    assert await made.held(user) & {complete_.achievement, automatic.achievement} == set()
 
 
 async def test_what_somebody_deleted_comes_again(server: Server) -> None:
