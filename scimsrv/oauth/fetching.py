@@ -29,6 +29,7 @@ MAX_BYTES: Final = 256 * 1024
 #: What is taken: JSON, also where a server has names of its own for what is in it, and else credentials as tokens, as lists may be.
 _ACCEPT: Final = "application/json, application/*;q=0.9, text/plain;q=0.8, */*;q=0.1"
 
+#: Bytes that are read at once; and that an answer may have beside its document.
 _PIECE: Final = 16 * 1024
 
 _HOST: Final = re.compile(r"[a-z0-9.:-]{1,253}")
@@ -146,7 +147,10 @@ class Fetcher:
             writer.transport.abort()
         if not answer.complete and not answer.started:
             raise FetchError(f"{host} did not answer in HTTP")
-        return b"".join(answer.pieces)
+        document = b"".join(answer.pieces)
+        if len(document) > MAX_BYTES:
+            raise FetchError(f"{host} answered more than {MAX_BYTES} bytes")
+        return document
 
 
 class _Answer:

@@ -19,6 +19,7 @@ from scimsrv.filter import parse
 from scimsrv.limits import DEFAULT, Limits
 from scimsrv.logs import FIELDS
 from scimsrv.metrics import METRICS
+from scimsrv.oauth import fetching
 from scimsrv.oauth.jose import ALGORITHMS
 from scimsrv.openbadges import api, host, office
 from scimsrv.schema.coercions import Coercion
@@ -252,6 +253,12 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
         "",
     ),
     (
+        "a document of another server that is fetched: keys, a profile, a list, a credential",
+        f"{fetching.MAX_BYTES:,} bytes, {fetching.TIMEOUT:g} s",
+        "what it would say is `unknown`, or `unproven`; 401 where it has the keys of a trusted issuer",
+        "",
+    ),
+    (
         "credentials in a page of the Open Badges API; bytes of them",
         f"{host.PAGE}; {wallet.PAGE_BYTES:,}",
         "a page of so many; it has one of any size",
@@ -332,6 +339,9 @@ _MET: Final = {
     "endorsements of an achievement or an issuer": "tests/wire/test_badge_data_model.py::test_what_an_achievement_cannot_say",
     "status lists, and issuers, of other servers that a verification asks for": (
         "tests/unit/badges/test_elsewhere.py::test_how_often_keys_are_fetched"
+    ),
+    "a document of another server that is fetched: keys, a profile, a list, a credential": (
+        "tests/unit/oauth/test_fetching.py::test_how_large_a_document_may_be"
     ),
     "credentials in a page of the Open Badges API; bytes of them": "tests/wire/test_open_badges_api.py::test_pages_have_so_many_bytes",
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",

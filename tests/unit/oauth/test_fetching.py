@@ -162,6 +162,19 @@ async def test_other_answers(certificate: Path, text: bytes, says: str) -> None:
             await here(certificate).fetch(f"https://{HOST}:{port}/keys")
 
 
+async def test_how_large_a_document_may_be(certificate: Path) -> None:
+    """As large as the limit, and not a byte larger, whether its length is said or not."""
+    for head in (_OK + b"Content-Length: %d\r\n\r\n", _OK + b"Connection: close\r\n\r\n"):
+        for size in (MAX_BYTES, MAX_BYTES + 1):
+            async with serving(certificate, replying((head % size if b"%" in head else head) + b"x" * size)) as port:
+                fetched = here(certificate, timeout=30.0).fetch(f"https://{HOST}:{port}/keys")
+                if size == MAX_BYTES:
+                    assert len(await fetched) == size
+                else:
+                    with pytest.raises(FetchError, match="more than 262144 bytes"):
+                        await fetched
+
+
 async def test_slow_answers(certificate: Path) -> None:
     """What takes too long is given up, whether nothing comes or a byte now and then."""
 
