@@ -67,7 +67,7 @@ _STATES: Final = {
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What the page shows. `recipient` is a name, where one may be shown; `picture` a URL of this server; `verdicts` what was found of
-    signature and issuer, as sentences."""
+    signature and issuer, as sentences; `alternates` media types and URLs of the other forms."""
 
     url: str
     credential: Mapping[str, Any]
@@ -77,6 +77,7 @@ class Verified:
     reason: str | None
     picture: str | None
     verdicts: tuple[str, ...] = ()
+    alternates: tuple[tuple[str, str], ...] = ()
 
 
 def page(shown: Verified) -> str:
@@ -90,6 +91,7 @@ def page(shown: Verified) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="robots" content="noindex">',
         '<meta name="referrer" content="no-referrer">',
+        *(f'<link rel="alternate" type="{type_}" href="{escape(url)}">' for type_, url in shown.alternates),
         f"<title>{name} - {escape(sentence)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
         f'<div class="verdict {kind}" role="status"><span aria-hidden="true">{sign}</span><p>{escape(sentence)}</p></div>',
         '<div class="badge">',

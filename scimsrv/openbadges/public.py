@@ -174,8 +174,15 @@ async def _page(office: Office, tenant: int, slug: str, found: Found) -> Answer:
         reason=award.get("revocationReason"),
         picture=_own_picture(credential, office.public),
         verdicts=_sentences(report),
+        alternates=_alternates(office, credential["id"]),
     )
     return Answer(Reply(200, page(shown).encode(), _page_headers()), f"{answers.HTML}; charset=utf-8")
+
+
+def _alternates(office: Office, url: str) -> tuple[tuple[str, str], ...]:
+    """The forms of the page for programs: the credential, where this server can make it as a document, and what is found of it."""
+    document = () if office.canonicalizer.problem() is not None else ((answers.CREDENTIAL, f"{url}/credential.json"),)
+    return (*document, (answers.JSON, f"{url}/verdicts.json"))
 
 
 def _name(found: Found) -> str | None:

@@ -156,6 +156,8 @@ async def test_without_contexts(start: Starter, tmp_path: Path) -> None:
         lacking = await _public(made.client, url, Accept="application/json")
         assert (lacking.status_code, lacking.headers["vary"].partition(",")[0]) == (501, "Accept")
         assert (await _public(made.client, url, Accept="application/json, text/plain;q=0.1")).text == token
+        page = (await _public(made.client, url, Accept="text/html")).text
+        assert re.findall(r'rel="alternate" type="([^"]+)"', page) == ["application/json"]
 
 
 async def test_revocation(server: Server) -> None:
@@ -188,6 +190,12 @@ async def test_the_page(server: Server) -> None:
     assert "script-src" not in policy
     for text in ("Teamwork &lt;&amp;&gt;", "Awarded to <bdi>Ada</bdi>", "Institute", "This badge is valid.", "<html lang="):
         assert text in page.text
+    links = re.findall(r'<link rel="alternate" type="([^"]+)" href="([^"]+)">', page.text.partition("</head>")[0])
+    assert links == [("application/vc+ld+json", f"{url}/credential.json"), ("application/json", f"{url}/verdicts.json")]
+    for type_, place in links:
+        shown = await _public(made.client, place)
+        assert (shown.status_code, shown.headers["content-type"]) == (200, type_)
+        assert orjson.loads(shown.content).keys() & {"credentialSubject", "signature"}
     assert "<script" not in page.text
     assert re.search(r"\son\w+=", page.text) is None
     assert re.search(r"\sstyle=", page.text) is None
