@@ -46,7 +46,7 @@ from scimsrv.protocol import defining
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import arranged, entries_of, fail_on_errors, response
 from scimsrv.protocol.cursor import Sealer
-from scimsrv.protocol.features import check_feature, served
+from scimsrv.protocol.features import check_feature, check_version, served
 from scimsrv.protocol.operations import OperationsReader
 from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Page, Query
 from scimsrv.protocol.prefer import NONE, preferences
@@ -393,8 +393,11 @@ class App:
             kept = await self.jobs.later(scope, bulk, wanted, single=False)
             if kept is not None:
                 return Reply(200, bulk_response(kept.results)) if isinstance(kept, Finished) else kept
-        carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
         async with self.traffic.bulk(scope.tenant, limits):
+            principal = await self._principal(given, found)  # by what holds now, however long it waited for its place
+            scope, revision = self._scope(principal, await self._catalog(principal), scope.base_url), principal.credential.revision
+            check_feature(found, "POST", scope.catalog.policy)
+            carry = carry_out_atomically if scope.catalog.policy.bulk_atomic else carry_out
             results = await carry(scope, bulk, allot(bulk), authorise)
             carried_out(results)
             note_denied(self.trail.denials, scope, results)
@@ -426,7 +429,7 @@ class App:
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         entered(found.tenant, principal.credential.kid, given.address or "")
-        _check_version(found)
+        check_version(found)
         return principal
 
     def _enter(self, places: Held, principal: Principal, catalog: Catalog, weight: int) -> Awaitable[None]:
@@ -468,7 +471,7 @@ class App:
             return Reply(204, headers={"Allow": found.allow})
         if connection["method"] not in METHODS[found.endpoint]:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
-        _check_version(found)
+        check_version(found)
         base_url = self._base_url(found.tenant)
         return self._renderer(base_url, _NOTHING, 0, now()).reply(
             config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
@@ -492,9 +495,3 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
-
-
-def _check_version(found: Route) -> None:
-    """Only version 2 is served (RFC 7644 §3.13)."""
-    if found.version != "v2":
-        raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")

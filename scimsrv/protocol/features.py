@@ -28,6 +28,12 @@ def check_feature(found: Route, method: str, policy: Policy) -> None:
         raise ScimError(Kind.NOT_IMPLEMENTED, f"{feature} is switched off")
 
 
+def check_version(found: Route) -> None:
+    """Raises ScimError invalidVers: only version 2 is served (RFC 7644 §3.13)."""
+    if found.version != "v2":
+        raise ScimError(Kind.INVALID_VERSION, f"Version {found.version} of the protocol is not served; use v2")
+
+
 def _switch(found: Route, method: str, policy: Policy) -> str | None:
     """The feature that the method at this endpoint uses, if it is off."""
     if method == "PATCH" and found.endpoint in _PATCHED and not policy.patch:

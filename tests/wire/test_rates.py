@@ -303,6 +303,38 @@ async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytes
         await asyncio.gather(*running)
 
 
+@pytest.mark.parametrize(
+    ("changed", "status", "results"), [({"bulk_atomic": True}, 200, ["400"]), ({"bulk": False}, 501, []), ({}, 200, ["201", "400"])]
+)
+async def test_a_policy_that_changes_while_a_bulk_request_waits(
+    start: Starter, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], status: int, results: list[str]
+) -> None:
+    """A bulk request that waits for its turn is carried out by the policy that holds when it has it."""
+    begun, go = list[int](), asyncio.Event()
+
+    async def held(scope: Any, *rest: Any) -> Any:
+        begun.append(scope.tenant)
+        await go.wait()
+        return await carry_out(scope, *rest)
+
+    monkeypatch.setattr(app, "carry_out", held)
+    async with start() as server:
+        client = await server.tenant()
+        running = [asyncio.create_task(client.post("/Bulk", _bulk(1))) for _ in range(2)]
+        await _until(lambda: len(begun) == 2)
+        late = _bulk(2)
+        late["Operations"][0]["data"], late["Operations"][1]["data"] = user("ada"), {"schemas": user()["schemas"]}
+        waiting = asyncio.create_task(client.post("/Bulk", late))
+        await _until(lambda: client.id in server.app.traffic.bulks._waiting)
+        await server.set_policy(client, changed)
+        await asyncio.sleep(1)  # for which who asks is known
+        go.set()
+        answer = await waiting
+        assert (answer.status_code, [one["status"] for one in answer.json().get("Operations", [])]) == (status, results)
+        assert len(await client.search('userName eq "ada"')) == (not changed)
+        assert {one.status_code for one in await asyncio.gather(*running)} == {200}
+
+
 async def test_asking_for_later_is_no_way_around_the_share(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """What respond-async leaves to be done at once has part of the tenant's share beside others: reads, and writes of which too many
     wait."""
