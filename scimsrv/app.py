@@ -60,6 +60,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.schema.policy import Policy, own_attributes
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
+from scimsrv.showing import shown_by
 from scimsrv.store.bulk import allot, carry_out, carry_out_atomically
 from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
@@ -227,7 +228,7 @@ class App:
                 what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
                 self.trail.denials.add(found.tenant, "", reply.status, *what)
             return reply if reply.status != 401 else tried(reply, partial(self.traffic.attempts.failed, client_address(connection) or ""))
-        given = Shown(headers.all(b"authorization"), found.tenant, client_address(connection))
+        given = shown_by(connection, headers, found.tenant)
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
         principal, asked_at = await self._principal(given, found), time.monotonic()
@@ -250,6 +251,9 @@ class App:
             return await own_trail.reply(self.pool.of(credential.tenant), self.traffic, limits, asked, again)
         if found.endpoint is Endpoint.PROGRESS:
             async with self.traffic.shares.share(credential.tenant):
+                if time.monotonic() - asked_at > _MOMENT:
+                    principal = await self._principal(given, found)
+                    catalog = await self._catalog(principal)
                 return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
         own = found.endpoint is Endpoint.ME
         reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
@@ -326,7 +330,9 @@ class App:
             if kept is not None:
                 return finished(kept, wanted, shown=shown)
         if isinstance(plan, Query):
-            async with self.traffic.search(scope.tenant, scope.limits):
+            async with self.traffic.search(scope.tenant, scope.limits) as has_waited:
+                if has_waited and await self._principal(shown_by(connection, headers, found.tenant), found) != principal:
+                    raise OutdatedError  # what is asked is planned again by what holds now
                 outcome = await (execute(scope, plan) if self.replica is None else self.replica.search(scope, plan))
                 if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
@@ -473,9 +479,8 @@ class App:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, headers={"Allow": found.allow})
         check_version(found)
         base_url = self._base_url(found.tenant)
-        return self._renderer(base_url, _NOTHING, 0, now()).reply(
-            config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
-        )
+        shown = config(self.limits, _NOTHING.policy, base_url, connection["query_string"])
+        return self._renderer(base_url, _NOTHING, 0, now()).reply(shown)
 
     def _renderer(self, base_url: str, catalog: Catalog, count: int, at: datetime) -> Renderer:
         return Renderer(base_url, catalog, partial(self.sealer.links, count=count), at)
@@ -489,9 +494,7 @@ class App:
         kept = self._catalogs.get(tenant)
         fresh = kept is not None and kept[0] >= principal.credential.revision
         looked_up(found=fresh)
-        if kept is None or not fresh:
-            kept = await self._renew(tenant)
-        return kept[1]
+        return (await self._renew(tenant) if kept is None or not fresh else kept)[1]
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})

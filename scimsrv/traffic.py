@@ -47,7 +47,7 @@ def strangers(requests: int) -> tuple[int, int]:
 
 
 class Place:
-    """A place for the length of a block, which its owner gives and takes back."""
+    """A place for the length of a block, which its owner gives and takes back; the block is told whether it was waited for."""
 
     __slots__ = ("_owner", "_since", "_tenant", "_terms")
 
@@ -57,9 +57,11 @@ class Place:
         self._terms = terms
         self._since: float | None = None
 
-    async def __aenter__(self) -> None:
-        if not self._owner.taken_at_once(self._tenant, *self._terms):
-            self._since = await self._owner.wait(self._tenant, *self._terms)
+    async def __aenter__(self) -> bool:
+        if self._owner.taken_at_once(self._tenant, *self._terms):
+            return False
+        self._since = await self._owner.wait(self._tenant, *self._terms)
+        return True
 
     async def __aexit__(self, *_: object) -> None:
         if self._since is None:

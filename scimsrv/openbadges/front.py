@@ -10,9 +10,9 @@ from starlette.types import Scope as Connection
 from scimsrv.auth import Principal, Shown
 from scimsrv.errors import ScimError
 from scimsrv.http import Fields
-from scimsrv.oauth.service import client_address
 from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.schema.catalog import Catalog
+from scimsrv.showing import shown_by
 from scimsrv.store.scope import Scope
 from scimsrv.traffic import Held
 
@@ -33,7 +33,7 @@ class Front(NamedTuple):
 
     async def admit(self, connection: Connection, headers: Fields, slug: str) -> tuple[Principal, Catalog]:
         """Who asks at this tenant, and what it serves. Raises ScimError as `principal` does."""
-        return await self.admitted(Shown(headers.all(b"authorization"), slug, client_address(connection)))
+        return await self.admitted(shown_by(connection, headers, slug))
 
     async def admitted(self, shown: Shown) -> tuple[Principal, Catalog]:
         """Whom this stands for, and what the tenant serves. Raises ScimError as `principal` does."""

@@ -368,12 +368,13 @@ async def test_what_ends_while_a_request_waits_for_its_share(start: Starter, mon
         running.extend(asyncio.create_task(client.get("/Users/x")) for _ in range(2))
         await _until(lambda: held.begun == 3)
         asked = (ended.get(f"/Users/{ada}"), ended.delete(f"/Users/{ada}"), ended.post("/Users", user("ben")))
+        asked = (*asked, ended.get(f"/badges/progress/{ada}"))
         waiting = [asyncio.create_task(one) for one in asked]
         await asyncio.sleep(0.1)
         await server.pool.execute("DELETE FROM credential WHERE kid = $1", (ended.token or "").split("_")[1])
         await asyncio.sleep(1)
         held.go.set()
-        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [401, 401, 401]
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [401, 401, 401, 401]
         await asyncio.gather(*running)
         assert await client.search("userName pr") == [ada]
 
@@ -466,6 +467,28 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
         assert held.begun == 4
         held.go.set()
         assert {answer.status_code for answer in await asyncio.gather(*running, more, waits)} == {200}
+
+
+async def test_what_changes_while_a_search_waits(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that waits for its turn is carried out by what holds when it has it: a token that has ended sees nothing, and a policy
+    that was changed counts."""
+    async with start(tenant_searches=1, rate_patience=10) as server:
+        server.app.traffic.shares = Shares(10_000)
+        client = await server.tenant()
+        for name in ("ada", "ben"):
+            await client.new_user(name)
+        ended = client.with_token(await server.token(client))
+        held = _Held(monkeypatch)
+        running = asyncio.create_task(client.get("/Users"))
+        await _until(lambda: held.begun == 1)
+        waiting = [asyncio.create_task(one.get("/Users")) for one in (ended, client)]
+        await _until(lambda: len(server.app.traffic.searches._waiting.get(client.id, ())) == 2)
+        await server.pool.execute("DELETE FROM credential WHERE kid = $1", (ended.token or "").split("_")[1])
+        await server.set_policy(client, {"max_page": 1})
+        await asyncio.sleep(1)  # for which who asks is known
+        held.go.set()
+        answers = [await one for one in (running, *waiting)]
+        assert [(one.status_code, one.json().get("itemsPerPage")) for one in answers] == [(200, 2), (401, None), (200, 1)]
 
 
 async def test_a_client_that_leaves_gives_its_place_back(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
