@@ -110,6 +110,8 @@ class Places:
         except (TimeoutError, asyncio.CancelledError) as problem:
             if given.done() and not given.cancelled():  # it was given just now
                 self.leave(tenant)
+            elif tenant in self._held:
+                self._give(tenant)
             if isinstance(problem, TimeoutError):
                 raise self._refused(most) from problem
             raise
@@ -125,19 +127,23 @@ class Places:
 
     def leave(self, tenant: int | str) -> None:
         """Give a place back, to whoever is next."""
-        held = self._held[tenant] - 1
-        queue = self._waiting.get(tenant)
-        while queue and held < queue[0][1]:
-            given, _ = queue.popleft()
-            if not given.cancelled():
-                held += 1
-                given.set_result(None)  # who waited has the place now
-        if queue is not None and not queue:
-            del self._waiting[tenant]
-        if held:
-            self._held[tenant] = held
-        else:
+        self._held[tenant] -= 1
+        self._give(tenant)
+        if not self._held[tenant]:
             del self._held[tenant]
+
+    def _give(self, tenant: int | str) -> None:
+        """Give what is free to those who wait, in their order; whoever has left keeps nobody waiting."""
+        queue = self._waiting.get(tenant)
+        if queue is None:
+            return
+        while queue and (queue[0][0].done() or self._held[tenant] < queue[0][1]):
+            given, _ = queue.popleft()
+            if not given.done():
+                self._held[tenant] += 1
+                given.set_result(None)  # who waited has the place now
+        if not queue:
+            del self._waiting[tenant]
 
     def _refused(self, most: float) -> ScimError:
         return refused(self._what, f"{self._whose} may have {most:g} {self._what} at the same time; try again when fewer are in progress")

@@ -185,6 +185,33 @@ async def test_a_place_given_in_the_moment_of_leaving_is_passed_on() -> None:
     assert not places._held
 
 
+async def test_whoever_has_left_keeps_nobody_waiting() -> None:
+    """Who is cancelled while it waits to be the only one is passed over: those behind it, who may be one of two, are next, and at once
+    where a place is free for them."""
+    places, work = Places("bulk requests"), _Work()
+    for name, most in (("a", 2), ("b", 2), ("gone", 1), ("c", 2), ("gone too", 1), ("d", 2)):
+        await work.begin(name, places.waited(1, most, 60))
+    for name in ("gone", "gone too"):
+        work.tasks[name].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work.tasks[name]
+    assert work.begun == ["a", "b"]
+    await work.end("a")
+    assert work.begun == ["a", "b", "c"]
+    await work.end("b")
+    assert work.begun == ["a", "b", "c", "d"]
+    await work.end("c")
+    await work.begin("only", places.waited(1, 1, 60))
+    await work.begin("e", places.waited(1, 2, 60))
+    assert work.begun[4:] == []
+    work.tasks["only"].cancel()
+    await asyncio.sleep(0.01)
+    assert work.begun[4:] == ["e"]
+    await work.end("d", "e")
+    assert not places._held
+    assert not places._waiting
+
+
 async def test_waiting_has_an_end() -> None:
     """A place that does not come in time is refused with 429, and whoever had it keeps it."""
     places, work = Places("searches"), _Work()
