@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import socket
 import sys
@@ -77,7 +78,7 @@ class Announcing(Ending):
     delay: float = 0.0
 
     _told: tuple[int, float] | None = None
-    _since = 0.0
+    _since = -math.inf
     _stale = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -89,14 +90,17 @@ class Announcing(Ending):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal to end."""
         self.leaving()
+        now = time.monotonic()
+        if now - self._since <= ONCE:
+            return  # it is the one before, by another way
         if self.delay and self._told is None:
-            self._told = (sig, time.monotonic() + self.delay)
+            self._told, self._since = (sig, now + self.delay), now
+            return
+        if self.should_exit:
+            self.hurry()
         else:
-            if not self.should_exit:
-                self._since = time.monotonic()
-            elif time.monotonic() - self._since > ONCE:
-                self.hurry()
-            super().handle_exit(sig, frame)
+            self._since = now
+        super().handle_exit(sig, frame)
 
     def outdated(self, _number: int, _frame: FrameType | None) -> None:
         """Take a signal to read the configuration again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import multiprocessing.connection
 import os
 import pickle
@@ -99,6 +100,7 @@ class Workers(Multiprocess):
 
     processes: list[Worker]  # type: ignore[assignment]
 
+    _told_at = -math.inf
     _until: float | None = None
     _announced = False
     _outdated: list[Worker]
@@ -226,9 +228,10 @@ class Workers(Multiprocess):
 
     def _leave(self) -> None:
         self.leaving()
+        now = time.monotonic()
         if self.delay and self._until is None:
-            self._until = time.monotonic() + self.delay
-        else:
+            self._told_at, self._until = now, now + self.delay
+        elif now - self._told_at > ONCE:
             self.should_exit.set()
 
 

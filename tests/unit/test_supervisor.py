@@ -188,3 +188,22 @@ def test_whoever_is_told_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
                 os.kill(os.getpid(), signal.SIGHUP)
             run_here(Announcing(None), reserved)  # type: ignore[arg-type]
     assert told == [True, False]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_same_signal_by_two_ways(workers: Workers, monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
+    """A terminal and a program in between send one signal twice: the delay before the end holds. One that comes later ends the delay."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    one = Announcing(None)  # type: ignore[arg-type]
+    one.delay = workers.delay = 30.0
+    ends = []
+    for later in (0.0, 0.01, 0.9, 0.2):
+        clock[0] += later
+        if several:
+            workers.handle_int()
+            ends.append(workers.should_exit.is_set())
+        else:
+            one.handle_exit(signal.SIGINT, None)
+            ends.append(one.should_exit)
+    assert ends == [False, False, False, True]

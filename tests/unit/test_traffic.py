@@ -22,7 +22,7 @@ class _Work:
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def begin(self, name: str, place: AbstractAsyncContextManager[None]) -> None:
+    async def begin(self, name: str, place: AbstractAsyncContextManager[object]) -> None:
         """Ask for the place."""
         self.ends[name] = asyncio.Event()
 
