@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
@@ -80,6 +80,14 @@ class Worker(Process):
             os.kill(self.pid, signal.SIGUSR1)
 
 
+class _Starting(NamedTuple):
+    """A process that is to take the place of another one, and until when it has to answer."""
+
+    new: Worker
+    old: Worker
+    until: float
+
+
 class _Told:
     """Whether the supervisor is to end, also by a signal that it has not looked at yet, as uvicorn's waiting asks an event."""
 
@@ -103,6 +111,7 @@ class Workers(Multiprocess):
     _told_at = -math.inf
     _until: float | None = None
     _announced = False
+    _starting: _Starting | None = None
     _outdated: list[Worker]
     _retired: dict[Worker, float]
 
@@ -131,6 +140,7 @@ class Workers(Multiprocess):
         """Stop the processes. The address is theirs alone by then: what connects when they have left it is refused, not kept waiting."""
         for reserved in self.sockets:
             reserved.close()
+        self._give_up()
         super().terminate_all()
 
     def join_all(self) -> None:
@@ -162,6 +172,7 @@ class Workers(Multiprocess):
         if at_a_terminal():
             self._leave()
         elif self.reload():
+            self._give_up()  # which knows the configuration as it was
             self._outdated = list(self.processes)
 
     def handle_ttin(self) -> None:
@@ -195,23 +206,38 @@ class Workers(Multiprocess):
             self.should_exit.set()
         if not self._announced and not _Told(self).is_set() and all(process.is_ready(_TICK) for process in self.processes):
             self._announce()
-        if self._outdated and not self._retired and self._until is None and not self.should_exit.is_set():
+        if self._starting is not None:
+            self._follow(self._starting)
+        elif self._outdated and not self._retired and self._until is None and not self.should_exit.is_set():
             self._replace(self._outdated.pop(0))
 
     def _replace(self, old: Worker) -> None:
-        """Let a new process take the place of this one, if it is there still. While the old one ends signals are heard."""
-        if old not in self.processes:
-            return
-        new = self._started()
-        if not self._is_ready(new):
-            new.kill()
-            new.join()
-            if not _Told(self).is_set():
-                log.error("the process %s was not ready in time: %s and those behind it go on as they are", new.pid, old.pid)
+        """Let a new process take the place of this one, if it is there still, when it answers. Until then, and while the old one ends,
+        signals are heard and others that die are replaced."""
+        if old in self.processes:
+            self._starting = _Starting(self._started(), old, time.monotonic() + _READY_SECONDS)
+            self._follow(self._starting)
+
+    def _follow(self, starting: _Starting) -> None:
+        """Look at a process that is to take the place of another one."""
+        new, old = starting.new, starting.old
+        if self._until is not None or old not in self.processes:
+            self._give_up()
+        elif new.is_ready(_TICK):
+            self._starting = None
+            self.processes[self.processes.index(old)] = new
+            self._retire(old)
+        elif new.exitcode is not None or time.monotonic() >= starting.until:
+            self._give_up()
+            log.error("the process %s was not ready in time: %s and those behind it go on as they are", new.pid, old.pid)
             self._outdated = []
-            return
-        self.processes[self.processes.index(old)] = new
-        self._retire(old)
+
+    def _give_up(self) -> None:
+        """End a process that was to take the place of another one, where there is one."""
+        if self._starting is not None:
+            self._starting.new.kill()
+            self._starting.new.join()
+            self._starting = None
 
     def _retire(self, process: Worker) -> None:
         """Let a process end what it has begun."""

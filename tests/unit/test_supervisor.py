@@ -154,28 +154,74 @@ def test_one_that_takes_its_time_to_end(workers: Workers, monkeypatch: pytest.Mo
     assert killed == [1]
 
 
-def test_told_to_end_while_a_process_starts(workers: Workers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A signal ends the waiting for a process that does not answer yet, which is no failure of it."""
-    before = list(workers.processes)
-
-    def wait(_process: _Process, _timeout: float, told: threading.Event) -> bool:
-        workers.signal_queue.append(signal.SIGTERM)
-        return not told.is_set()
-
-    monkeypatch.setattr(_Process, "wait_until_ready", wait)
+def test_one_that_is_slow_to_take_a_place(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a process that is to take another one's place starts, one that dies is replaced; then it takes the place, and the others
+    follow."""
+    before: list[Any] = list(workers.processes)
+    monkeypatch.setattr(_Process, "answers", False)
     workers.handle_hup()
     workers.keep_subprocess_alive()
-    assert (workers.processes, caplog.records) == (before, [])
-
-
-def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old ones go on."""
-    before = list(workers.processes)
-    workers.handle_hup()
-    monkeypatch.setattr(_Process, "answers", False)
+    before[1].ended = True
+    workers.keep_subprocess_alive()
+    assert [new is old for new, old in zip(workers.processes, before, strict=True)] == [True, False, True]
+    monkeypatch.setattr(_Process, "answers", True)
     for _ in range(3):
         workers.keep_subprocess_alive()
-    assert workers.processes == before
+    assert not set(workers.processes) & set(before)
+    assert [one.exitcode for one in workers.processes] == [None] * 3
+
+
+@pytest.mark.parametrize("ends", ["delay", "at once", "reload", "one less", "the other dies"])
+def test_what_happens_while_a_process_starts(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ends: str
+) -> None:
+    """A process that is to take another one's place is ended when that is not wanted any more, which is no failure of it."""
+    before: list[Any] = list(workers.processes)
+    monkeypatch.setattr(_Process, "answers", False)
+    workers.handle_hup()
+    if ends == "one less":
+        workers.processes_num, workers._outdated = 3, workers._outdated[::-1]
+    workers.keep_subprocess_alive()
+    assert workers._starting is not None
+    new, old = workers._starting.new, workers._starting.old
+    match ends:
+        case "delay":
+            workers.delay = 300.0
+            workers.handle_term()
+        case "at once":
+            workers.handle_int()
+        case "reload":
+            workers.handle_hup()
+        case "one less":
+            workers.handle_ttou()
+        case _:
+            before[0].ended = True
+    workers.keep_subprocess_alive()
+    if ends == "at once":
+        workers.terminate_all()
+    assert new.exitcode == 0
+    assert new not in workers.processes
+    assert (old in workers.processes) == (ends not in {"one less", "the other dies"})
+    assert [one.message for one in caplog.records if "not ready" in one.message] == []
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dies: bool) -> None:
+    """The old ones go on."""
+    before = list(workers.processes)
+    monkeypatch.setattr(_Process, "answers", False)
+    workers.handle_hup()
+    workers.keep_subprocess_alive()
+    assert workers._starting is not None
+    new: Any = workers._starting.new
+    if dies:
+        new.terminate()
+    else:
+        workers._starting = workers._starting._replace(until=time.monotonic())
+    for _ in range(3):
+        workers.keep_subprocess_alive()
+    assert (workers.processes, workers._starting, new.ended) == (before, None, True)
+    assert [one.message.split(":")[0] for one in caplog.records] == [f"the process {new.pid} was not ready in time"]
 
 
 def test_whoever_is_told_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
