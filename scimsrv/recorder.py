@@ -75,7 +75,8 @@ class Recorder(Behind):
 
     async def stop(self) -> None:
         """Write what is queued, and end."""
-        await super().stop()
+        async with self._flushing:  # a batch that was begun may be committed without this process knowing it: it is not to be written twice
+            await super().stop()
         await self.flush()
         if self._held:
             observe(ActivityDropped("database", self._held))

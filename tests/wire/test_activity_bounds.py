@@ -142,6 +142,35 @@ async def test_requests_go_on_when_nothing_can_be_written(
     assert await server.pool.fetchval("SELECT sum(number) FROM activity_batch WHERE tenant = $1", made.id) == 1  # written when it stopped
 
 
+async def test_the_end_in_the_middle_of_a_batch(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is being written when the server ends is written once, and what came behind it, too."""
+    client = await server.tenant()
+    served: list[Served] = []
+    record, server.app.record = server.app.record, served.append
+    await client.new_user()
+    server.app.record = record
+    committed, go, add = asyncio.Event(), asyncio.Event(), activity.add
+
+    async def slow(*args: Any) -> bool:
+        over = await add(*args)
+        committed.set()
+        await go.wait()
+        return over
+
+    monkeypatch.setattr(activity, "add", slow)
+    monkeypatch.setattr(recorder, "INTERVAL", 0.01)
+    ending = recorder.Recorder(server.app.pool)
+    ending.add(served[0])
+    ending.start()
+    await committed.wait()
+    ending.add(served[0])
+    stopping = asyncio.create_task(ending.stop())
+    await asyncio.sleep(0.05)
+    go.set()
+    await stopping
+    assert await server.pool.fetchval("SELECT sum(number) FROM activity_batch WHERE tenant = $1", client.id) == 2
+
+
 async def test_entries_wait_while_the_database_is_busy(
     start: Starter, server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
