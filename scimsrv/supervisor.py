@@ -18,15 +18,13 @@ from typing import Final
 import uvicorn
 
 from scimsrv.guard import GuardedProtocol
+from scimsrv.hangup import early, keep
 from scimsrv.listeners import ServeError
 
 log = logging.getLogger("scimsrv")
 
 #: Seconds within which a signal to end is the same as the one before: some come from the terminal and from a program in between.
 ONCE: Final = 1.0
-
-#: SIGHUP came before there was a server.
-early: Final = threading.Event()
 
 
 def nothing() -> None:
@@ -167,10 +165,6 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    def keep(number: int, frame: FrameType | None) -> None:
-        early.set()
-
-    early.clear()
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, keep)
     try:
@@ -178,6 +172,7 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        early.clear()
 
 
 def ignore_signals() -> None:

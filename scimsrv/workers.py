@@ -19,8 +19,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from scimsrv.hangup import early
 from scimsrv.listeners import ServeError
-from scimsrv.supervisor import ONCE, Ending, at_a_terminal, early, no, nothing
+from scimsrv.supervisor import ONCE, Ending, at_a_terminal, no, nothing
 
 log = logging.getLogger("scimsrv")
 

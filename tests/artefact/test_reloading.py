@@ -8,6 +8,8 @@ import pty
 import shutil
 import signal
 import ssl
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.processes import Served, serving
+from tests.processes import Served, environment, serving
 
 
 @pytest.fixture
@@ -92,6 +94,31 @@ def test_what_is_taken_over(folder: Path, workers: str) -> None:
         assert "max_pages" in said[0]
         assert _page(served) == 700
         assert served.end() == 0
+
+
+_TOLD_WHILE_IT_IS_LOADED = """
+import os, signal, sys
+
+class Told:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("asyncpg", "uvicorn"):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, Told())
+from scimsrv.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_told_while_the_program_is_loaded(folder: Path) -> None:
+    """SIGHUP that comes while the program is still being loaded does not end a server, which takes it when it can; every other command
+    ends by it, as programs do."""
+    program = (sys.executable, "-c", _TOLD_WHILE_IT_IS_LOADED)
+    with serving(cwd=folder, program=program) as served:
+        _until(lambda: "the configuration was read again" in (folder / "serve.log").read_text())
+        assert served.end() == 0
+    ended = subprocess.run([*program, "version"], cwd=folder, env=environment(), check=False, capture_output=True, timeout=60)
+    assert ended.returncode == -signal.SIGHUP
 
 
 def test_a_closed_terminal_ends_the_server(folder: Path) -> None:

@@ -220,7 +220,8 @@ def test_one_that_does_not_answer(workers: Workers, monkeypatch: pytest.MonkeyPa
         workers._starting = workers._starting._replace(until=time.monotonic())
     for _ in range(3):
         workers.keep_subprocess_alive()
-    assert (workers.processes, workers._starting, new.ended) == (before, None, True)
+    left: Any = workers._starting
+    assert (workers.processes, left, new.ended) == (before, None, True)
     assert [one.message.split(":")[0] for one in caplog.records] == [f"the process {new.pid} was not ready in time"]
 
 
