@@ -308,6 +308,8 @@ class Jobs:
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
+        if known:  # what was begun one by one goes on so, whatever the policy says by now
+            scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
         recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
         ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
         noting = Noting(recorder)

@@ -202,8 +202,10 @@ async def test_too_many_that_wait(client: Client, monkeypatch: pytest.MonkeyPatc
     assert "preference-applied" not in answer.headers
 
 
-async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker left in the middle is taken up where it was left, and nothing is done twice."""
+@pytest.mark.parametrize("policy", [{}, {"bulk_atomic": True}])
+async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, policy: dict[str, bool]) -> None:
+    """What a worker left in the middle is taken up where it was left, and nothing is done twice; one by one also where the policy is all
+    or nothing by then."""
     body: dict[str, Any] = {"schemas": [REQUEST], "Operations": [post(str(number), user()) for number in range(3)]}
     body["Operations"] = [one for each in body["Operations"] for one in (each, operation("DELETE", "/Users/none"))]
     calls = 0
@@ -226,6 +228,7 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
     half = (await client.get(f"/.requests/{txn}")).json()
     assert (half["state"], statuses(half["Operations"])) == ("running", ["201", "404", "201"])
     assert (await client.get("/Users")).json()["totalResults"] == 2
+    await server.set_policy(client, policy)
     await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
     server.app.jobs.begin(client.id, txn)
     found = await finished(client, answer)
