@@ -36,13 +36,14 @@ from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
 from scimsrv.sealing import Safe
 from scimsrv.store import asynchronous as jobs
-from scimsrv.store.bulk import Ids, allot, carry_out_recorded
+from scimsrv.store.bulk import Ids, allot
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import Credential, load_catalog
 from scimsrv.store.me import Me
 from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
+from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
 from scimsrv.traffic import Traffic

@@ -20,7 +20,7 @@ from scimsrv.observing import Served
 from scimsrv.protocol.bulk import Result
 from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.store.activity import Drafted
-from scimsrv.store.bulk import Recorder
+from scimsrv.store.recorded import Recorder
 from scimsrv.store.scope import Scope
 from scimsrv.words import CUSTOM, failure, own_id, result, template, words
 

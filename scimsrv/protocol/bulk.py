@@ -80,6 +80,20 @@ class Bulk:
     steps: tuple[Step, ...]
     fail_on_errors: int | None = None
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether no operation has a fault."""
+        return all(entry.fault is None for entry in self.entries)
+
+    def entries_of(self, step: Step) -> list[Entry]:
+        """The operations of a step."""
+        indexes = [step.index] if isinstance(step, Single) else [index for component in step.components for index in component]
+        return [self.entries[index] for index in indexes]
+
+    def named(self, route: Route, ids: Mapping[int, str]) -> str:
+        """The id of the resource that an operation's path names, as far as an operation has its bulkId: by its index, `ids` has the id."""
+        return target(route, lambda name: ids[self.definers[name]] if name in self.definers else route.id)
+
 
 def fail_on_errors(message: Message) -> int | None:
     """After how many failures the rest of the request in a message is left out. Raises ScimError invalidSyntax or invalidValue for what

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from scimsrv.errors import ScimError
-from scimsrv.protocol.bulk import Bulk, target
+from scimsrv.protocol.bulk import Bulk, Entry
 from scimsrv.schema.attribute import fold_name
 from scimsrv.store.scope import Scope
 from scimsrv.store.secrets import hashed
 
 
-async def hashes_of(scope: Scope, bulk: Bulk, ids: Mapping[int, str]) -> dict[str, dict[str, str]]:
-    """The hash of each secret that the operations set, by the resource's id and the secret; none where an operation cannot be carried
-    out anyway. What is not found here, since it is written in another way, is hashed when it is needed."""
+async def hashed_ahead(scope: Scope, bulk: Bulk, ids: Mapping[int, str], entries: Iterable[Entry]) -> Scope:
+    """The scope with the hash of each secret that operations of the request set, by the resource's id and the secret. What is not found
+    here, since it is written in another way, is hashed when it is needed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    if any(entry.fault is not None for entry in bulk.entries):
-        return found
-    for entry in bulk.entries:
+    for entry in entries:
+        if entry.fault is not None:
+            continue
         schema = scope.catalog.at(entry.route.name) if entry.route is not None else None
         if entry.route is None or schema is None or not schema.secrets or entry.method == "DELETE":
             continue
@@ -30,10 +31,10 @@ async def hashes_of(scope: Scope, bulk: Bulk, ids: Mapping[int, str]) -> dict[st
         # One of each at most, as an operation sets it: nobody can have more hashed than is stored.
         plain = {keys[name]: text for name, text in _texts(orjson.loads(entry.text)) if name in keys}
         if plain:
-            id_ = ids[entry.index] if entry.creates else target(entry.route, lambda name: ids[bulk.definers[name]])
+            id_ = ids[entry.index] if entry.creates else bulk.named(entry.route, ids)
             with suppress(ScimError):  # which is the operation's result when it comes to it
                 await hashed(plain, schema, scope.limits, found[id_])
-    return found
+    return replace(scope, hashes=found)
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from scimsrv.badges.rights import check_writing
 from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol import planning
-from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, data_of, filled, target
+from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, data_of, filled
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
 from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING
-from scimsrv.store.ahead import hashes_of
+from scimsrv.store.ahead import hashed_ahead
 from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
@@ -67,7 +66,7 @@ def allot(bulk: Bulk) -> dict[int, str]:
 async def carry_out(scope: Scope, bulk: Bulk, ids: Ids, authorise: Authorise) -> list[Result]:
     """Carry out the operations, each in a transaction of its own or together with others that create; the results are in the order of
     the request, without those that failOnErrors left out. Raises nothing for an operation that fails."""
-    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors)
+    run = Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors)
     await run.steps(lambda: run.is_over)
     return run.in_order()
 
@@ -79,100 +78,23 @@ async def carry_out_atomically(scope: Scope, bulk: Bulk, ids: Ids, authorise: Au
     async def unit(scope: Scope, _is_last: bool) -> list[Result]:
         try:
             async with one_transaction(scope, whole=True) as joined:
-                run = _Run(joined, bulk, dict(ids), authorise, None)
+                run = Run(joined, bulk, dict(ids), authorise, None)
                 await run.steps(lambda: run.errors > 0)
                 if run.errors:
-                    raise _UndoneError
+                    raise UndoneError
                 return run.in_order()
-        except _UndoneError:
-            return [_undone(result) for result in run.in_order() if result.error is not None]
+        except UndoneError:
+            return [undone(result) for result in run.in_order() if result.error is not None]
 
-    return await Repeated(replace(scope, hashes=await hashes_of(scope, bulk, ids))).run(unit)
-
-
-class Recorder(Protocol):
-    """Keeps what becomes of a request that is carried out later, in the transactions that do it."""
-
-    async def hold(self, scope: Scope) -> None:
-        """Keep the request from others until this transaction ends. Raises when another one has taken over."""
-
-    async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
-        """Keep results; with the last ones the request is finished."""
-
-    def committed(self, results: Sequence[Result]) -> None:
-        """The transaction in which these results were recorded is committed."""
+    return await Repeated(await hashed_ahead(scope, bulk, ids, bulk.entries if bulk.is_sound else ())).run(unit)
 
 
-async def carry_out_recorded(
-    scope: Scope,
-    bulk: Bulk,
-    ids: Ids,
-    authorise: Authorise,
-    recorder: Recorder,
-    known: Mapping[int, Result],
-    *,
-    me: Me | None = None,
-) -> None:
-    """Carry out what is left of a request, each step in one transaction with its results, so that none is ever carried out twice.
-    `known` are the results that are kept already. What passes by itself is waited for and becomes no result; raises ScimError 503 when
-    it does not pass, and the step is still to be done. `me`: a user asks, who may do this without scopes for writing."""
-    repeated = Repeated(scope)
-    if scope.catalog.policy.bulk_atomic:
-        repeated.scope = replace(scope, hashes=await hashes_of(scope, bulk, ids))
-        await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
-        return
-    errors = sum(result.error is not None for result in known.values())
-    run = _Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me)
-    left = [step for step in steps(bulk) if _first(step) not in known]
-    for number, step in enumerate(left, 1):
-        run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
-        if run.is_over:
-            return
-    if not left:
-        async with one_transaction(scope) as joined:
-            await recorder.hold(joined)
-            await recorder.record(joined, [], last=True)
-
-
-async def _recorded(run: _Run, step: Creations | Single, recorder: Recorder, ends: bool, scope: Scope, is_last: bool) -> _Run:
-    """The state after one more step, which is kept; `ends` says that there are no more. The state before is left as it is."""
-    async with one_transaction(scope, whole=True) as joined:
-        await recorder.hold(joined)
-        after = replace(run, scope=joined, ids=dict(run.ids), results=dict(run.results), patient=not is_last)
-        await after.one(step)
-        new = [after.results[index] for index in sorted(after.results.keys() - run.results.keys())]
-        await recorder.record(joined, new, last=after.is_over or ends)
-    recorder.committed(new)
-    return after
-
-
-async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, scope: Scope, is_last: bool) -> None:
-    try:
-        async with one_transaction(scope, whole=True) as joined:
-            await recorder.hold(joined)
-            run = _Run(joined, bulk, dict(ids), authorise, None, patient=not is_last)
-            await run.steps(lambda: run.errors > 0)
-            if run.errors:
-                raise _UndoneError
-            done = run.in_order()
-            await recorder.record(joined, done, last=True)
-    except _UndoneError:
-        async with one_transaction(scope) as joined:
-            await recorder.hold(joined)
-            done = [_undone(result) for result in run.in_order() if result.error is not None]
-            await recorder.record(joined, done, last=True)
-    recorder.committed(done)
-
-
-def _first(step: Creations | Single) -> int:
-    return step.index if isinstance(step, Single) else step.components[0][0]
-
-
-class _UndoneError(Exception):
+class UndoneError(Exception):
     """An operation of an atomic request failed."""
 
 
-def _undone(result: Result) -> Result:
+def undone(result: Result) -> Result:
+    """The result of an operation of an atomic request that failed: it says that nothing was applied."""
     error = result.error
     if error is None:
         return result
@@ -199,7 +121,7 @@ def steps(bulk: Bulk) -> Iterator[Creations | Single]:
 
 
 @dataclass(slots=True)
-class _Run:
+class Run:
     """The state of a request that is being carried out."""
 
     scope: Scope
@@ -247,7 +169,7 @@ class _Run:
                     await ways.end()
                     await self._apart(step, returning, refusal, is_over)
                     continue
-                entries = self._entries(step)
+                entries = self.bulk.entries_of(step)
                 prepared = await self._prepared(step, refusal)
                 made = frozenset(self.ids[entry.index] for entry in entries)
                 needed = frozenset[str]().union(*(self._needed(entry) for entry in entries)) - made
@@ -270,9 +192,6 @@ class _Run:
             await self._apart(step, returning, refusal, lambda: self.is_over)
             return
         await self._create(step, await self._prepared(step, refusal), refusal)
-
-    def _entries(self, step: Creations) -> list[Entry]:
-        return [self.bulk.entries[index] for component in step.components for index in component]
 
     async def _refusal(self) -> ScimError | None:
         """Why nothing more may be done, None where it may."""
@@ -366,7 +285,7 @@ class _Run:
 
     async def _create(self, step: Creations, prepared: Prepared | ScimError, refusal: ScimError | None, before: Before = ()) -> None:
         """Create what a step makes, or note why that cannot be; `before` are the sets that were on their way before it."""
-        entries = self._entries(step)
+        entries = self.bulk.entries_of(step)
         left = None if self.stop_after is None else self.stop_after - self.errors
         first = [prepared]
 
@@ -461,7 +380,7 @@ class _Run:
         if entry.refers:
             data = filled(data, entry.method, self._id_of)
         condition = if_match(entry.version) if entry.method != "POST" else None
-        id_ = target(entry.route, self._id_of)
+        id_ = self.bulk.named(entry.route, self.ids)
         plan = planning.write(entry.method, schema, id_, data, self.scope.catalog, EVERYTHING, self.scope.limits, condition)
         if self.me == "user" and isinstance(plan, Overwrite | Modify):
             return replace(plan, permitted=own_attributes(self.scope.catalog.policy))
@@ -492,8 +411,7 @@ class _Run:
         if entry.route is None:
             path = entry.path.lstrip("/")
             return f"{self.scope.base_url}/{quote(path, safe='/:')}" if "://" not in entry.path else None
-        id_ = target(entry.route, lambda name: self._id_of(name) if name in self.bulk.definers else f"bulkId:{name}")
-        return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(id_, safe=':')}"
+        return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(self.bulk.named(entry.route, self.ids), safe=':')}"
 
 
 #: Plans made in one go: the other requests of the process get their turn in between.

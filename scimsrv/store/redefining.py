@@ -14,10 +14,11 @@ from scimsrv.protocol.bulk import Entry, Result
 from scimsrv.protocol.plan import Define
 from scimsrv.schema.redefinition import Subject
 from scimsrv.store.asynchronous import LostError
-from scimsrv.store.bulk import STATUS, Authorise, Recorder
+from scimsrv.store.bulk import STATUS, Authorise
 from scimsrv.store.connection import Connection
 from scimsrv.store.definitions import Defined, define
 from scimsrv.store.joined import Joined, Repeated, one_transaction
+from scimsrv.store.recorded import Recorder
 from scimsrv.store.scope import Scope
 
 log: Final = logging.getLogger("scimsrv.jobs")

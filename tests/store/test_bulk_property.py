@@ -18,8 +18,9 @@ from scimsrv.protocol import planning
 from scimsrv.protocol.bulk import arranged, read_entry
 from scimsrv.protocol.messages import PATCH_OP
 from scimsrv.schema.project import EVERYTHING
-from scimsrv.store.bulk import allot, carry_out, carry_out_recorded
+from scimsrv.store.bulk import allot, carry_out
 from scimsrv.store.execute import write
+from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.scope import Scope
 from tests.store.support import core_catalog, scope_on
 

@@ -17,8 +17,9 @@ from scimsrv.protocol.bulk import Bulk, Result, arranged, read_entry
 from scimsrv.protocol.messages import PATCH_OP
 from scimsrv.schema.policy import Policy
 from scimsrv.store import joined, secrets
-from scimsrv.store.bulk import allot, carry_out_atomically, carry_out_recorded
+from scimsrv.store.bulk import allot, carry_out_atomically
 from scimsrv.store.identity import load_catalog
+from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.scope import Scope
 from scimsrv.store.tenants import create_tenant
 from tests.store.support import BASE_URL, Hooked
@@ -176,9 +177,9 @@ class _Watched:
                 self.busy = False
 
 
-@pytest.mark.parametrize("way", ["atomic", "atomic and recorded"])
+@pytest.mark.parametrize("way", ["atomic", "recorded", "atomic and recorded"])
 async def test_secrets_are_hashed_before_the_transaction(scope: Scope, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """No secret is hashed while the one transaction is open, each once for its resource, and equal ones of two users differ."""
+    """No secret is hashed while a transaction is open, each once for its resource, and equal ones of two users differ."""
     pool = _Watched(scope.pool)
     seen: list[bool] = []
 

@@ -74,6 +74,10 @@ async def test_what_is_wrong_is_said_at_once(server: Server, client: Client) -> 
     assert (result["status"], result["response"]["scimType"], "location" in result) == ("409", "uniqueness", False)
     stale = await finished(client, await client.request("DELETE", path, headers=ASYNC | {"If-Match": 'W/"7"'}))
     assert statuses(stale["Operations"]) == ["412"]
+    for id_ in ("bulkId:a", "BULKID:a", "bulkId:"):  # which refers to nothing, since there is one operation
+        secret = patch({"op": "add", "path": "password", "value": "correct horse"})
+        nobody = await finished(client, await client.request("PATCH", f"/Users/{id_}", secret, headers=ASYNC))
+        assert statuses(nobody["Operations"]) == ["404"]
 
 
 async def test_bulk(client: Client) -> None:

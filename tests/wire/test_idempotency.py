@@ -15,7 +15,7 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import ANSWER_KEY, ServerKeys
 from scimsrv.store import answers, execute, write
 from scimsrv.store import asynchronous as jobs
-from scimsrv.store.bulk import carry_out_recorded
+from scimsrv.store.recorded import carry_out_recorded
 from tests.wire.support import KEY, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 

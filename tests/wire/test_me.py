@@ -9,7 +9,7 @@ import pytest
 
 from scimsrv import asynchronous
 from scimsrv.store import asynchronous as jobs
-from scimsrv.store.bulk import carry_out_recorded
+from scimsrv.store.recorded import carry_out_recorded
 from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, user
 from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import statuses

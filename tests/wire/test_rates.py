@@ -17,8 +17,9 @@ import pytest
 from scimsrv import app, asynchronous, rates, traffic
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.store import asynchronous as jobs
-from scimsrv.store.bulk import carry_out, carry_out_recorded
+from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
+from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.traffic import Shares
 from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
