@@ -57,6 +57,7 @@ from scimsrv.pseudonyms import Pseudonyms
 from scimsrv.recorder import Recorder
 from scimsrv.redefining import redefined
 from scimsrv.schema.catalog import Catalog
+from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.policy import Policy, own_attributes
 from scimsrv.sealing import Safe
 from scimsrv.settings import Settings
@@ -68,7 +69,6 @@ from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded, translated, unavailable
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.isolation import check
-from scimsrv.store.me import find_me
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
 from scimsrv.store.replica import Replica, open_replica
@@ -255,15 +255,8 @@ class App:
                     principal = await self._principal(given, found)
                     catalog = await self._catalog(principal)
                 return await own_badges.progress_reply(self._scope(principal, catalog, self._base_url(found.tenant)), principal, found.id)
-        own = found.endpoint is Endpoint.ME
-        reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
-        keeps = False
-        if own:
-            found = await self._me(found, method, principal, catalog)
-        else:
-            keeps = own_badges.require(principal, catalog, schema, right_at(found.endpoint, reads=reads))
-            if schema is not None:
-                principal.credential.narrowing.require(schema.name)
+        own, reads = found.endpoint is Endpoint.ME, _reads(found, method)
+        meant, keeps = await self._admitted(found, method, principal, catalog, schema)
         body, until = await self._body(found, method, headers, receive, limits), time.monotonic() + _CHANGING
         while True:
             try:
@@ -273,12 +266,14 @@ class App:
                     if time.monotonic() - asked_at > _MOMENT:  # body, rate or share took long: what is planned rests on what holds now
                         principal = await self._principal(given, found)
                         catalog = await self._catalog(principal)
-                    return await self._carry_out(found, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
+                        meant, keeps = await self._admitted_still(found, method, principal, catalog)
+                    return await self._carry_out(meant, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - keeps requests apart
-                catalog = (await self._renew(principal.credential.tenant))[1]
+                await self._renew(principal.credential.tenant)
+                asked_at = 0.0  # long ago
 
     async def _carry_out(
         self,
@@ -295,7 +290,7 @@ class App:
     ) -> Reply:
         """From what is asked to the answer, by the definitions of the catalogue; `keeps` to the badges of the token's user. Raises
         OutdatedError when others hold by now."""
-        reads = method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)
+        reads = _reads(found, method)
         scope = self._scope(principal, catalog, self._base_url(found.tenant))
         user = await own_badges.user_of(scope, principal) if keeps else None
         if user is not None:
@@ -344,24 +339,21 @@ class App:
         reply = renderer.reply(outcome)
         return reply if reads else finished(reply, wanted, shown=shown)
 
-    async def _me(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> Route:
-        """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 without /Me, 404 for a token that is nobody's."""
-        policy, schema = catalog.policy, catalog.by_name.get("User")
-        if schema is None:
-            raise ScimError(Kind.NOT_IMPLEMENTED, "There are no users")
-        if method == "POST":
-            raise ScimError(Kind.NOT_IMPLEMENTED, "Users cannot register themselves")
-        subject = principal.credential.subject
-        if subject is None:
-            raise ScimError(Kind.NOT_FOUND, "The token stands for a service and not for a user")
-        principal.require(Right.ME)
-        principal.credential.narrowing.require(schema.name)
-        if method == "DELETE" and not policy.me_deletion:
-            raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
-        id_ = await find_me(self._scope(principal, catalog, self._base_url(found.tenant)), schema, subject)
-        found = replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
-        check_feature(found, method, policy)
-        return found
+    async def _admitted(
+        self, found: Route, method: str, principal: Principal, catalog: Catalog, schema: EffectiveSchema | None
+    ) -> tuple[Route, bool]:
+        """What the request is about, and whether it has to keep to the badges of the token's user. Raises ScimError where it may not be."""
+        if found.endpoint is Endpoint.ME:
+            return await own_badges.at_me(self._scope(principal, catalog, self._base_url(found.tenant)), found, method, principal), False
+        keeps = own_badges.require(principal, catalog, schema, right_at(found.endpoint, reads=_reads(found, method)))
+        if schema is not None:
+            principal.credential.narrowing.require(schema.name)
+        return found, keeps
+
+    async def _admitted_still(self, found: Route, method: str, principal: Principal, catalog: Catalog) -> tuple[Route, bool]:
+        """The same by what holds now, a while after the request was let in."""
+        check_feature(found, method, catalog.policy)
+        return await self._admitted(found, method, principal, catalog, resource_type_of(found, catalog))
 
     async def _bulk(self, found: Route, given: Shown, headers: Fields, receive: Receive, limits: Limits) -> Reply:
         """A bulk request; its body is counted as it arrives, and who sent it is asked again before each of its steps."""
@@ -498,3 +490,7 @@ class App:
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})
+
+
+def _reads(found: Route, method: str) -> bool:
+    return method in ("GET", "HEAD") or found.endpoint in (Endpoint.SEARCH, Endpoint.ROOT_SEARCH)

@@ -15,7 +15,7 @@ from scimsrv.protocol.bulk import Entry
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Created, Outcome, Plan, Query, Shown
 from scimsrv.protocol.response import Reply
-from scimsrv.protocol.route import Endpoint
+from scimsrv.protocol.route import Endpoint, Route
 from scimsrv.schema.attribute import fold_name
 from scimsrv.schema.badging import AWARD, REQUEST, TYPES
 from scimsrv.schema.catalog import Catalog
@@ -50,6 +50,25 @@ async def user_of(scope: Scope, principal: Principal) -> str:
     if schema is None or subject is None:
         raise ScimError(Kind.NOT_FOUND, "The token stands for nobody")
     return await find_me(scope, schema, subject)
+
+
+async def at_me(scope: Scope, found: Route, method: str, principal: Principal) -> Route:
+    """The resource that /Me stands for (RFC 7644 §3.11). Raises ScimError 501 where it cannot be, 404 for a token that is nobody's."""
+    policy, schema, subject = scope.catalog.policy, scope.catalog.by_name.get("User"), principal.credential.subject
+    if schema is None:
+        raise ScimError(Kind.NOT_IMPLEMENTED, "There are no users")
+    if method == "POST":
+        raise ScimError(Kind.NOT_IMPLEMENTED, "Users cannot register themselves")
+    if subject is None:
+        raise ScimError(Kind.NOT_FOUND, "The token stands for a service and not for a user")
+    principal.require(Right.ME)
+    principal.credential.narrowing.require(schema.name)
+    if method == "DELETE" and not policy.me_deletion:
+        raise ScimError(Kind.FORBIDDEN, "Users may not delete themselves")
+    id_ = await find_me(scope, schema, subject)
+    found = replace(found, endpoint=Endpoint.RESOURCE, name=schema.endpoint.strip("/"), id=id_)
+    check_feature(found, method, policy)
+    return found
 
 
 async def me_of(scope: Scope) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
-from scimsrv import asynchronous
+from scimsrv import app, asynchronous
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store.recorded import carry_out_recorded
-from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, user
+from tests.wire.support import ENTERPRISE, PUBLIC, Client, Server, assert_error, patch, until_seen, user
 from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import statuses
 
@@ -144,6 +146,33 @@ async def test_own_changes_that_come_too_late(server: Server, monkeypatch: pytes
     await server.app.jobs.begin(client.id, answer.headers["set-txn"])
     (result,) = [row["result"] for row in await server.pool.fetch("SELECT result FROM request_result WHERE tenant = $1", client.id)]
     assert f'"status":"{status}"' in result
+    assert (await client.get(f"/Users/{ada['id']}")).json()["nickName"] == "a"
+
+
+@pytest.mark.parametrize("change", ["deactivated", "renamed", "switched off"])
+async def test_what_changes_while_a_body_arrives(server: Server, change: str) -> None:
+    """Whose resource /Me is, and whether it may be changed, is what holds when the whole request is there."""
+    client = await server.tenant(me="userName")
+    ada = await client.new_user("ada", nickName="a")
+    mine = await own(server, client, "ada")
+    text = orjson.dumps(patch({"op": "replace", "path": "nickName", "value": "b"}))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield text[:10]
+        match change:
+            case "deactivated":
+                await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "active", "value": False})
+            case "renamed":
+                await client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "userName", "value": "eve"})
+            case _:
+                started = asyncio.get_running_loop().time()
+                await server.set_policy(client, {"profile": "standard"})
+                await until_seen(started)
+        await asyncio.sleep(2 * app._MOMENT)
+        yield text[10:]
+
+    answer = await mine.request("PATCH", "/Me", content=slowly())
+    assert_error(answer, {"deactivated": 403, "renamed": 404, "switched off": 501}[change])
     assert (await client.get(f"/Users/{ada['id']}")).json()["nickName"] == "a"
 
 
