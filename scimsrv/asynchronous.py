@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -263,7 +263,28 @@ class Jobs:
         except jobs.LostError:
             log.warning("a request of tenant %s was taken over by another server", job.tenant)
         except Exception:
+            if job.overdue:
+                return await self._given_up(job)
             log.exception("carrying out a request of tenant %s failed and is tried again", job.tenant)
+            return False
+        return True
+
+    async def _given_up(self, job: jobs.Job) -> bool:
+        """Finish a request that has failed again and again: what is left of it is 500, and its place is free. False where not even that
+        can be done."""
+        log.exception("carrying out request %s of tenant %s has failed for too long and is given up", job.txn, job.tenant)
+        error, bulk = ScimError(Kind.INTERNAL), job.operations > 1
+        results = [Result(Entry(number, b"", "", ""), 500, None, None, error) for number in range(job.operations)]
+        with contextlib.suppress(Exception):  # of what cannot be opened the results say no more than that they failed
+            kept = self._opened(job)
+            bulk = not kept["single"]
+            for entry in self._entries(kept):
+                location = None if entry.creates or entry.route is None else kept["base"] + entry.path
+                results[entry.index] = Result(entry, 500, location, None, error)
+        try:
+            await jobs.give_up(self._pool.of(job.tenant), job, results, bulk=bulk)
+        except Exception:
+            log.exception("request %s of tenant %s could not be given up", job.txn, job.tenant)
             return False
         return True
 
@@ -282,14 +303,9 @@ class Jobs:
         who = {"scopes": scopes, "subject": kept.get("subject"), "narrowing": narrowing}
         scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, **who)
         scope = replace(scope, origin=None if origin is None else (origin[0], origin[1]))
+        bulk = arranged(await unhurried(self._entries(kept)), kept["failOnErrors"])
         if kept["single"]:
-            text, method, path, version = kept["entries"][0]
-            bulk = arranged([_single(text.encode(), method, path, version)])
             scope = replace(scope, catalog=replace(catalog, policy=replace(catalog.policy, bulk_atomic=False)))
-        else:
-            texts = (text.encode() for text, *_ in kept["entries"])
-            bulk = arranged(await unhurried(entries_of(texts, "", self._limits)), kept["failOnErrors"])
-
         me: Me | None = kept.get("me")
         if me == "badges":  # of whom else they were is found out when this is asked
             scope = replace(scope, own=await me_of(scope))
@@ -329,6 +345,13 @@ class Jobs:
         if done is not None:
             found = (_operated(bulk.entries[number], text) for number, text in done.results.items())
             observe(Carried(kept["base"].rsplit("/", 2)[1], [one for one in found if one is not None]))
+
+    def _entries(self, kept: Mapping[str, Any]) -> Iterator[Entry]:
+        """The operations of what is kept."""
+        if kept["single"]:
+            text, method, path, version = kept["entries"][0]
+            return iter([_single(text.encode(), method, path, version)])
+        return entries_of((text.encode() for text, *_ in kept["entries"]), "", self._limits)
 
     async def _present(self, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
         """The scopes of whoever sent the request, and the revision of the tenant; an access token may have had less than its client.

@@ -413,9 +413,9 @@ class Result:
         return unquote(self.location.rpartition("/")[2])
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """The operation of a BulkResponse (RFC 7644 §3.7.3); the status is text (erratum 7916)."""
+        """The operation of a BulkResponse (RFC 7644 §3.7.3); the status is text (erratum 7916). One that cannot be read has no method."""
         entry = self.entry
-        made: dict[str, Any] = {"method": entry.method}
+        made: dict[str, Any] = {"method": entry.method} if entry.method or entry.text else {}
         if entry.bulk_id is not None:
             made["bulkId"] = entry.bulk_id
         if self.version is not None:

@@ -35,6 +35,9 @@ WAITING: Final = 100
 #: Seconds for which results can be looked up.
 KEPT: Final = 24 * 3600.0
 
+#: Seconds after which a request whose execution fails is given up: until then a server that understands it may come.
+LONGEST: Final = 24 * 3600.0
+
 
 class LostError(Exception):
     """Another worker has taken over the request."""
@@ -42,13 +45,16 @@ class LostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request that this worker holds under the name `holder`; `request` is sealed, `actor` the short id of the token that sent it."""
+    """A request that this worker holds under the name `holder`; `request` is sealed, `actor` the short id of the token that sent it,
+    `operations` how many it has. One that is `overdue` is given up when it fails again."""
 
     tenant: int
     txn: str
     actor: str
     request: bytes
     holder: str
+    operations: int
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ async def add_held(pool: Database, tenant: int, txn: str, actor: str, operations
     """Keep a request that this worker carries out at once, however many wait."""
     holder = secrets.token_hex(8)
     await guarded(lambda: pool.execute(_SQL["add_job"], tenant, txn, actor, operations, request, WAITING, holder, LEASE))
-    return Job(tenant, txn, actor, request, holder)
+    return Job(tenant, txn, actor, request, holder, operations)
 
 
 async def tenants_with_jobs(pool: Queries) -> list[int]:
@@ -94,13 +100,31 @@ async def tenants_with_old(pool: Queries) -> list[int]:
 async def take_job(pool: Database, tenant: int, txn: str | None = None) -> Job | None:
     """Hold this request, or the oldest of the tenant's that nobody holds; None when there is none."""
     holder = secrets.token_hex(8)
-    row = await guarded(lambda: pool.fetchrow(_SQL["take_job"], tenant, holder, LEASE, txn))
-    return None if row is None else Job(tenant, row["txn"], row["actor"], row["request"], holder)
+    row = await guarded(lambda: pool.fetchrow(_SQL["take_job"], tenant, holder, LEASE, txn, LONGEST))
+    return None if row is None else Job(tenant, holder=holder, **row)
 
 
 async def give_back(pool: Database, job: Job) -> None:
     """Hold the request no more, so that another worker need not wait until it counts as left."""
     await guarded(lambda: pool.execute(_SQL["give_back"], job.tenant, job.txn, job.holder))
+
+
+async def give_up(pool: Database, job: Job, results: Sequence[Result], *, bulk: bool) -> None:
+    """Finish a request that cannot be carried out: these are the results of its operations, where they have none yet. Raises LostError
+    when another worker has it."""
+    recorder = JobRecorder(job, bulk, lambda _: None)
+
+    async def work() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            if await connection.fetchrow(_SQL["hold_job"], job.tenant, job.txn, job.holder, LEASE) is None:
+                raise LostError
+            known = {row["number"] for row in await connection.fetch(_SQL["results"], job.tenant, job.txn)}
+            left = [result for result in results if result.entry.index not in known]
+            texts = [orjson.dumps(recorder.document(result)).decode() for result in left]
+            await connection.execute(_SQL["add_results"], job.tenant, job.txn, [result.entry.index for result in left], texts)
+            await connection.execute(_SQL["finish_job"], job.tenant, job.txn)
+
+    await guarded(work)
 
 
 @contextlib.asynccontextmanager
@@ -175,7 +199,7 @@ class JobRecorder:
     async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
         """Keep the results, and with the last ones that the request is finished."""
         numbers = [result.entry.index for result in results]
-        texts = [orjson.dumps(self._document(result)).decode() for result in results]
+        texts = [orjson.dumps(self.document(result)).decode() for result in results]
         await scope.pool.execute(_SQL["add_results"], scope.tenant, self.job.txn, numbers, texts)
         if last:
             await scope.pool.execute(_SQL["finish_job"], scope.tenant, self.job.txn)
@@ -184,7 +208,7 @@ class JobRecorder:
         """The transaction with these results is committed."""
         self.tell(results)
 
-    def _document(self, result: Result) -> dict[str, object]:
+    def document(self, result: Result) -> dict[str, object]:
         """The result as an event of its completion will have it (RFC 9967 §2.5.1.2): with the number in the original order."""
         txn = f"{self.job.txn}:{result.entry.index}" if self.bulk else self.job.txn
         return {"txn": txn} | result.document(self.job.txn)

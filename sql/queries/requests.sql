@@ -19,14 +19,14 @@ WHERE $7::text IS NOT NULL OR (SELECT count(*) FROM (SELECT FROM request_job j W
 RETURNING txn
 
 -- name: take_job
--- $2 holder, $3 seconds, $4 txn or NULL for the oldest that nobody holds
+-- $2 holder, $3 seconds, $4 txn or NULL for the oldest that nobody holds, $5 seconds after which one that fails is given up
 UPDATE request_job SET holder = $2, held_until = now() + make_interval(secs => $3)
 WHERE tenant = $1 AND txn = (
     SELECT j.txn FROM request_job j
     WHERE j.tenant = $1 AND j.finished IS NULL AND j.held_until <= now() AND j.txn = coalesce($4::text, j.txn)
     ORDER BY j.created, j.txn LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING txn, actor, request
+RETURNING txn, actor, request, operations, created < now() - make_interval(secs => $5) AS overdue
 
 -- name: hold_job
 -- $2 txn, $3 holder, $4 seconds: no row when another one has taken over

@@ -357,6 +357,45 @@ async def test_rights_that_ended(server: Server, client: Client, monkeypatch: py
     assert (await client.get("/Users")).json()["totalResults"] == 0
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_always_fails(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sealed: bool
+) -> None:
+    """A request that raises, or cannot be opened, is tried again for a day and then given up: what is left of it is 500, and no place is
+    taken by it."""
+    original = jobs.JobRecorder.hold
+
+    async def broken(self: Any, scope: Any) -> None:
+        await original(self, scope)
+        if await scope.pool.fetch("SELECT FROM request_result WHERE tenant = $1", client.id):
+            raise RuntimeError("a bug")
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(jobs.JobRecorder, "hold", broken)
+    body = {"schemas": [REQUEST], "Operations": [operation("DELETE", "/Users/1"), post("b", user("ben"))]}
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answer = await client.request("POST", "/Bulk", body, headers=ASYNC)
+        txn = answer.headers["set-txn"]
+        await asyncio.gather(*(task for task in server.app.jobs._tasks if task.get_coro().__name__ == "_one"))  # type: ignore[union-attr]
+    if sealed:
+        await server.pool.execute("UPDATE request_job SET request = '\\x00' WHERE tenant = $1", client.id)
+    for hours in (0, 23, 25):
+        assert (await client.get(f"/.requests/{txn}")).json()["state"] in ("waiting", "running")
+        aged = "UPDATE request_job SET held_until = now(), created = now() - make_interval(hours => $2) WHERE tenant = $1"
+        await server.pool.execute(aged, client.id, hours)
+        await server.app.jobs.begin(client.id, txn)
+    found = (await finished(client, answer))["Operations"]
+    assert [(one.get("method"), one.get("bulkId"), one["status"]) for one in found] == (
+        [(None, None, "500")] * 2 if sealed else [("DELETE", None, "404"), ("POST", "b", "500")]
+    )
+    assert found[1]["response"]["status"] == "500"
+    assert "is given up" in caplog.text
+    assert (await client.get("/Users")).json()["totalResults"] == 0
+
+
 async def test_references_are_texts_in_single_requests(client: Client) -> None:
     """What looks like a reference by bulkId is none outside of bulk requests."""
     found = await finished(client, await client.request("POST", "/Users", user(title="bulkId:x"), headers=ASYNC))

@@ -90,7 +90,7 @@ def _recorded(edit: Callable[[Json], Any]) -> None:
 
         return document
 
-    replace(JobRecorder, "_document", made)
+    replace(JobRecorder, "document", made)
 
 
 @mutant
