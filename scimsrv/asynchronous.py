@@ -273,16 +273,17 @@ class Jobs:
         """Finish a request that has failed again and again: what is left of it is 500, and its place is free. False where not even that
         can be done."""
         log.exception("carrying out request %s of tenant %s has failed for too long and is given up", job.txn, job.tenant)
-        error, bulk = ScimError(Kind.INTERNAL), job.operations > 1
+        error, bulk, request_id = ScimError(Kind.INTERNAL), job.operations > 1, job.txn
         results = [Result(Entry(number, b"", "", ""), 500, None, None, error) for number in range(job.operations)]
         with contextlib.suppress(Exception):  # of what cannot be opened the results say no more than that they failed
             kept = self._opened(job)
             bulk = not kept["single"]
+            request_id = (kept.get("origin") or [request_id])[0]
             for entry in self._entries(kept):
                 location = None if entry.creates or entry.route is None else kept["base"] + entry.path
                 results[entry.index] = Result(entry, 500, location, None, error)
         try:
-            await jobs.give_up(self._pool.of(job.tenant), job, results, bulk=bulk)
+            await jobs.give_up(self._pool.of(job.tenant), job, results, request_id, bulk=bulk)
         except Exception:
             log.exception("request %s of tenant %s could not be given up", job.txn, job.tenant)
             return False
@@ -327,7 +328,8 @@ class Jobs:
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
         if known:  # what was begun one by one goes on so, whatever the policy says by now
             scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
-        recorder = jobs.JobRecorder(job, not kept["single"], partial(self._tell, scope, single=kept["single"]))
+        tell = partial(self._tell, scope, single=kept["single"])
+        recorder = jobs.JobRecorder(job, not kept["single"], job.txn if origin is None else origin[0], tell)
         ids = dict(kept["ids"]) | {number: result.made for number, result in known.items() if result.made is not None}
         noting = Noting(recorder)
         try:

@@ -44,8 +44,10 @@ def _sentence(entry: Entry, who: str, names: Mapping[str, str]) -> str:
         return f"{who} was told to wait with {_wanted(entry, names)}: {_said(entry)}"
     if entry.status >= 400:
         return f"{who} was refused {_wanted(entry, names)}: {_said(entry)}{_holder(entry, names)}"
-    if entry.status == 202 or entry.later:
+    if entry.status == 202:
         return f"{who} asked for {_wanted(entry, names)}, which is carried out later"
+    if entry.later:  # though the answer waited for it
+        return f"{who} asked for {_wanted(entry, names)}, which has entries of its own"
     return f"{who} {_done(entry, names)}"
 
 

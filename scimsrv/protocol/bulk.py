@@ -197,6 +197,8 @@ def _check_route(found: Route, method: str, path: str) -> None:
             raise invalid_value(f"path: {shorten(path)} cannot be used in a bulk request")
         needed = "the endpoint of a resource type, such as /Users" if method == "POST" else "a resource, such as /Users/1"
         raise invalid_value(f"path: {method} needs {needed}")
+    if found.id.lower() == "bulkid:":
+        raise invalid_value(f"path: {shorten(path)} has a bulkId without a name")
 
 
 def _may_refer(text: bytes) -> bool:

@@ -109,10 +109,10 @@ async def give_back(pool: Database, job: Job) -> None:
     await guarded(lambda: pool.execute(_SQL["give_back"], job.tenant, job.txn, job.holder))
 
 
-async def give_up(pool: Database, job: Job, results: Sequence[Result], *, bulk: bool) -> None:
+async def give_up(pool: Database, job: Job, results: Sequence[Result], request_id: str, *, bulk: bool) -> None:
     """Finish a request that cannot be carried out: these are the results of its operations, where they have none yet. Raises LostError
     when another worker has it."""
-    recorder = JobRecorder(job, bulk, lambda _: None)
+    recorder = JobRecorder(job, bulk, request_id, lambda _: None)
 
     async def work() -> None:
         async with pool.acquire() as connection, connection.transaction():
@@ -183,11 +183,12 @@ async def present(pool: Database, tenant: int, actor: str) -> tuple[frozenset[st
 
 @dataclass(frozen=True, slots=True)
 class JobRecorder:
-    """Keeps the results of a request in the transactions of its steps; `bulk` says whether it was a bulk request; `tell` hears of results
-    that are kept."""
+    """Keeps the results of a request in the transactions of its steps; `bulk` says whether it was a bulk request, `request_id` how it is
+    called in what went wrong; `tell` hears of results that are kept."""
 
     job: Job
     bulk: bool
+    request_id: str
     tell: Callable[[Sequence[Result]], None]
 
     async def hold(self, scope: Scope) -> None:
@@ -211,4 +212,4 @@ class JobRecorder:
     def document(self, result: Result) -> dict[str, object]:
         """The result as an event of its completion will have it (RFC 9967 §2.5.1.2): with the number in the original order."""
         txn = f"{self.job.txn}:{result.entry.index}" if self.bulk else self.job.txn
-        return {"txn": txn} | result.document(self.job.txn)
+        return {"txn": txn} | result.document(self.request_id)

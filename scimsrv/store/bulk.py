@@ -410,7 +410,7 @@ class Run:
             return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self.ids[entry.index], safe='')}"
         if entry.route is None:
             path = entry.path.lstrip("/")
-            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if "://" not in entry.path else None
+            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if path and "://" not in path else None
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(self.bulk.named(entry.route, self.ids), safe=':')}"
 
 

@@ -236,7 +236,7 @@ async def test_what_is_carried_out_later_is_told_when_it_is_done(server: Server,
     found = [one for one in await log_of(server, admin, client) if one["resource"] and one["resource"]["id"] == ben.json()["id"]]
     assert {(one["client"], one["sentence"], one["change"] is None) for one in found} == {
         ("other", "test 1 created User Ben", False),
-        ("okta", "Okta asked for a new User, which is carried out later", True),
+        ("okta", "Okta asked for a new User, which has entries of its own", True),
     }
 
 
@@ -252,6 +252,8 @@ async def test_what_is_carried_out_later_as_a_whole(server: Server, admin: Admin
     async with asyncio.timeout(60):
         while len(found := [one for one in await log_of(server, admin, client) if one["operation"]]) < 6:
             await asyncio.sleep(0.05)
+    said = [one["sentence"] for one in await log_of(server, admin, client) if not one["operation"]]
+    assert said == ["test 1 asked for POST /Bulk, which has entries of its own"] * 4
     assert [(one["operation"], one["status"]) for one in found] == [(1, 201), (2, 201), (2, 409)] * 2
 
 

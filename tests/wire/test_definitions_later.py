@@ -14,7 +14,7 @@ from scimsrv.store import definitions, joined, redefining
 from scimsrv.store.examination import examine
 from scimsrv.store.failure import unavailable
 from tests.wire.support import PUBLIC, Client, Server, assert_error, patch, user
-from tests.wire.test_asynchronous import ASYNC, assert_error_later, finished
+from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import statuses
 from tests.wire.test_definitions import BADGE, DEVICE, DEVICE_SCHEMA, admin, resource_type, schema
 
@@ -74,7 +74,7 @@ async def test_waiting(admin: Client) -> None:
     answer = await admin.request("POST", "/ResourceTypes", resource_type("Device", "/Devices", DEVICE), headers=WAIT)
     assert answer.status_code == 201
     assert (await admin.post("/Devices", {"serial": "1"})).status_code == 201
-    assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=WAIT), 409)
+    assert_error(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=WAIT), 409, "uniqueness")
     minimal = {"Prefer": "respond-async, wait=20, return=minimal"}
     answer = await admin.request("PUT", f"/Schemas/{DEVICE}", DEVICE_SCHEMA | {"name": "Other"}, headers=minimal)
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (204, b"", 'W/"2"')
@@ -105,8 +105,9 @@ async def test_a_key(admin: Client) -> None:
     again = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=key)
     assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
     assert_error(await admin.request("POST", "/Schemas", DEVICE_SCHEMA | {"name": "x"}, headers=key), 422)
-    for _ in range(2):
-        assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Idempotency-Key": "k-2"}), 409)
+    first, again = [await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers={"Idempotency-Key": "k-2"}) for _ in range(2)]
+    assert_error(first, 409, "uniqueness")
+    assert (again.status_code, again.json()) == (409, first.json())
 
 
 async def test_the_first_answer(server: Server, admin: Client) -> None:
@@ -140,7 +141,7 @@ async def test_what_passes_is_no_first_answer(admin: Client, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(redefining, "define", busy)
         patched.setattr(joined, "_REPEATING", 0.1)
-        assert_error_later(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=prefer | {"Idempotency-Key": "k"}), 503)
+        assert_error(await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=prefer | {"Idempotency-Key": "k"}), 503)
     answer = await admin.request("POST", "/Schemas", DEVICE_SCHEMA, headers=prefer | {"Idempotency-Key": "k"})
     assert (answer.status_code, answer.headers["etag"]) == (201, 'W/"1"')
 
