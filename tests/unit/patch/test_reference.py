@@ -117,7 +117,7 @@ def some_emails(user_: dict[str, Any], action: str, selector: str, part: str, va
                 mail.pop(part, None)
             else:
                 mail.clear()
-        user_["emails"] = [mail for mail in emails if mail]
+        user_["emails"] = distinct([mail for mail in emails if mail])
         return
     if not matches and action == "replace":
         raise RefusedError("noTarget")
@@ -139,11 +139,15 @@ def some_emails(user_: dict[str, Any], action: str, selector: str, part: str, va
         for mail in emails:
             if mail is not matches[0] and mail.get("primary"):
                 mail["primary"] = False
-    distinct: list[dict[str, Any]] = []
+    user_["emails"] = distinct(emails)
+
+
+def distinct(emails: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for mail in emails:
-        if mail not in distinct:
-            distinct.append(mail)
-    user_["emails"] = distinct
+        if mail not in found:
+            found.append(mail)
+    return found
 
 
 def selected(by: str, text: str, part: str | None = None) -> str:
