@@ -12,7 +12,8 @@ SERVE_ARGS ?=
 SCALE_ARGS ?=
 PLATFORMS ?=
 MATRIX ?= tests/store tests/wire
-IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One more than there are processors: tests wait now and then.
+IN_PARALLEL ?= --numprocesses $(shell python3 -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadfile --no-loadscope-reorder
 FAULT_SECONDS ?= 60
 FUZZED := tests/unit/filter/test_fuzz.py tests/unit/protocol/test_json_differential.py tests/wire/test_mutated_requests.py \
 	tests/wire/test_generated_requests.py tests/wire/test_raw_bytes.py
