@@ -323,9 +323,9 @@ _MET: Final = {
     "requests of a token": "tests/wire/test_rates.py::test_a_token_has_a_rate",
     "requests of a tenant": "tests/wire/test_rates.py::test_a_tenant_has_a_rate",
     "waiting before 429": "tests/wire/test_rates.py::test_patience_has_an_end",
-    "requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_requests_at_the_same_time",
-    "bulk requests of a tenant at the same time, per process": "tests/wire/test_rates.py::test_bulk_requests_at_the_same_time",
-    "searches of a tenant at the same time, per process": "tests/wire/test_rates.py::test_searches_at_the_same_time",
+    "requests of a tenant at the same time, per process": "tests/wire/test_places.py::test_requests_at_the_same_time",
+    "bulk requests of a tenant at the same time, per process": "tests/wire/test_places.py::test_bulk_requests_at_the_same_time",
+    "searches of a tenant at the same time, per process": "tests/wire/test_places.py::test_searches_at_the_same_time",
     "invalid tokens from an address within a minute": "tests/wire/test_attempts.py::test_bad_tokens",
     "requests of public pages of an address within a minute, per process": "tests/wire/test_attempts.py::test_public_pages_of_badges",
     "applications that register from a network within a minute, per process": (
@@ -347,7 +347,7 @@ _MET: Final = {
     "users of a tenant who are being asked; from one network": "tests/store/test_applications.py::test_who_gives_way_to_a_request",
     "requests of an admin token, per process": "tests/wire/test_admin_gate.py::test_a_token_has_a_rate",
     "requests at the same time, per process": "tests/wire/test_guard.py::test_overload",
-    "of those, such as show no token and have a body; from one address": "tests/wire/test_rates.py::test_slow_bodies_of_nobody",
+    "of those, such as show no token and have a body; from one address": "tests/wire/test_places.py::test_slow_bodies_of_nobody",
 }
 
 
