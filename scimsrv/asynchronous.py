@@ -305,8 +305,6 @@ class Jobs:
         scope = Scope(pool, job.tenant, catalog, kept["base"], job.actor, limits, **who)
         scope = replace(scope, origin=None if origin is None else (origin[0], origin[1]))
         bulk = arranged(await unhurried(self._entries(kept)), kept["failOnErrors"])
-        if kept["single"]:
-            scope = replace(scope, catalog=replace(catalog, policy=replace(catalog.policy, bulk_atomic=False)))
         me: Me | None = kept.get("me")
         if me == "badges":  # of whom else they were is found out when this is asked
             scope = replace(scope, own=await me_of(scope))
@@ -326,7 +324,7 @@ class Jobs:
 
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
-        if known:  # what was begun one by one goes on so, whatever the policy says by now
+        if kept["single"] or known:  # what was begun one by one goes on so, whatever the policy says by now
             scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
         tell = partial(self._tell, scope, single=kept["single"])
         recorder = jobs.JobRecorder(job, not kept["single"], job.txn if origin is None else origin[0], tell)

@@ -10,7 +10,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final, TypeVar
 
 from scimsrv.errors import Kind, OverError, ScimError
@@ -329,11 +329,9 @@ class Traffic:
     async def bulk(self, tenant: int, limits: Limits) -> AsyncIterator[None]:
         """A place for a bulk request for the length of a block; it waits for others of its tenant, beside other tenants for each of them,
         and has part of the tenant's share then. Raises ScimError 429."""
-        if not self.shares.shared(tenant):
-            async with self.bulks.waited(tenant, limits.bulks, _BULK_PATIENCE):
-                yield
-            return
-        async with self.bulks.waited(tenant, min(limits.bulks, 1), _BULK_PATIENCE), self.shares.share(tenant):
+        shared = self.shares.shared(tenant)
+        place = self.bulks.waited(tenant, min(limits.bulks, 1) if shared else limits.bulks, _BULK_PATIENCE)
+        async with place, self.shares.share(tenant) if shared else nullcontext():
             yield
 
     @asynccontextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -120,6 +120,16 @@ class CitusServer(TestServer):
         if migrated:
             await migrate(self.cluster.dsn, application=APPLICATION)
             await distribute(self.cluster.dsn)
+
+
+async def until_blocked(pool: Any, task: asyncio.Task[Any] | None = None) -> None:
+    """Wait until some session of the pool's database waits for a lock, or the task has ended."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    for _ in range(3_000):
+        if (task is not None and task.done()) or await pool.fetchval(waiting):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("no session waits for a lock")
 
 
 async def distribute(dsn: str) -> None:

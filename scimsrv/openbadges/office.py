@@ -154,11 +154,7 @@ class Office:
         """A newer one of a credential with the report on it, where it is its issuer's; else the one that there is; and what came of it."""
         newer = await refresh(url, presented, report, self.issuers)
         if newer.found is None:
-            return (
-                presented,
-                report,
-                verification.Verdict("current") if newer.detail is None else verification.Verdict("unknown", newer.detail),
-            )
+            return presented, report, verification.Verdict("current" if newer.detail is None else "unknown", newer.detail)
         judged = await self._proven(newer.found, walk)
         if not judged.holds:
             return presented, report, verification.Verdict("unknown", "the newer one is not proven to be its issuer's")

@@ -17,6 +17,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.store import background, indexes
 from scimsrv.store.indexes import AttributeIndexError, add_index
 from scimsrv.store.statement import statement
+from tests.postgres import until_blocked
 from tests.store.indexed import (
     BATCH,
     Tenant,
@@ -146,16 +147,6 @@ async def test_a_finished_index_is_used(tenant: Tenant) -> None:
 # -- within a batch ---------------------------------------------------------------------------------------------------
 
 
-async def _until_blocked(pool: Pool, task: asyncio.Task[Any]) -> None:
-    """Wait until some session waits for a lock, or the task has ended."""
-    for _ in range(500):
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        if task.done() or await pool.fetchval(waiting):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("no session waits for a lock")
-
-
 async def _write(tenant: Tenant, kind: str, id_: str, **hooks: Any) -> Any:
     scope = await tenant.scope(**hooks)
     match kind:
@@ -179,7 +170,7 @@ async def _written_during_a_batch(tenant: Tenant, kind: str) -> None:
 
     async def begin_to_write() -> None:
         writing.append(asyncio.create_task(_write(tenant, kind, id_)))
-        await _until_blocked(tenant.pool, writing[0])
+        await until_blocked(tenant.pool, writing[0])
 
     await tenant.step(tenant.hooked(after={"batch": begin_to_write}))
     await writing[0]
@@ -194,7 +185,7 @@ async def _built_during_a_write(tenant: Tenant, kind: str, statement_: str) -> N
 
     async def begin_to_build() -> None:
         building.append(asyncio.create_task(tenant.step()))
-        await _until_blocked(tenant.pool, building[0])
+        await until_blocked(tenant.pool, building[0])
 
     await _write(tenant, kind, id_, after={statement_: begin_to_build})
     await building[0]
@@ -461,7 +452,7 @@ async def _removed_while_being_finished(tenant: Tenant) -> str | None:
 
     async def begin_to_remove() -> None:
         removing.append(asyncio.create_task(tenant.remove_index("User", "title")))
-        await _until_blocked(tenant.pool, removing[0])
+        await until_blocked(tenant.pool, removing[0])
 
     await tenant.step(tenant.hooked(after={"set_state": begin_to_remove}), batch=100)
     await removing[0]

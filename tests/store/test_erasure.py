@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import asyncpg
 import pytest
@@ -20,6 +20,7 @@ from scimsrv.store.read import HELD
 from scimsrv.store.remove import AT_ONCE
 from scimsrv.store.scope import Scope
 from scimsrv.store.tenants import create_tenant
+from tests.postgres import until_blocked
 from tests.store.indexed import delete
 from tests.store.support import core_catalog, count, driver, found, put_links, put_rows, query, scope_on, without
 
@@ -148,21 +149,13 @@ async def test_an_interrupted_batch_is_undone_and_done_by_the_next(scope: Scope)
     async with scope.pool.acquire() as other, other.transaction():
         await other.execute("SELECT FROM reference WHERE tenant = $1 AND source = 'big' FOR UPDATE", scope.tenant)
         stopped = asyncio.create_task(background.erase(scope.pool, scope.tenant))
-        await _until_blocked(driver(scope))
+        await until_blocked(driver(scope))
         stopped.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopped
     assert await _left(scope) == 1_500
     assert [await background.erase(scope.pool, scope.tenant) for _ in range(3)] == [True, True, False]
     assert await _left(scope) == 0
-
-
-async def _until_blocked(pool: Any) -> None:
-    for _ in range(500):
-        if await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("no session waits for a lock")
 
 
 async def _second_worker(scope: Scope) -> bool:

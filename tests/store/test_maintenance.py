@@ -15,6 +15,7 @@ from scimsrv import maintenance
 from scimsrv.maintenance import Maintenance
 from scimsrv.store import background
 from scimsrv.store.remove import AT_ONCE
+from tests.postgres import until_blocked
 from tests.store.indexed import Tenant, assert_complete, create, delete, new_tenant
 from tests.store.support import Shared, count, put_links, put_rows
 
@@ -184,12 +185,7 @@ async def test_stops_within_a_batch(pool: Pool, monkeypatch: pytest.MonkeyPatch)
         await other.execute("SELECT FROM resource WHERE tenant = $1 FOR UPDATE", tenant.number)
         async with running(pool) as one:
             one.wake()
-
-            async def blocked() -> bool:
-                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-                return bool(await pool.fetchval(waiting))
-
-            await until(blocked)
+            await until_blocked(pool)
     assert await tenant.status("User", "title") == before
     assert pool.get_idle_size() == pool.get_size()
     async with running(pool) as one:

@@ -21,6 +21,7 @@ from scimsrv.store import failure, write
 from scimsrv.store.content import Moved
 from scimsrv.store.execute import execute
 from scimsrv.store.scope import Scope
+from tests.postgres import until_blocked
 from tests.store.support import Hook, Hooked, core_catalog, count, driver, scope_on, without
 
 if TYPE_CHECKING:
@@ -110,15 +111,6 @@ async def dangling(scope: Scope) -> int:
         scope.tenant,
     )
     return number
-
-
-async def until_blocked(pool: Pool) -> None:
-    """Wait until some session waits for a lock."""
-    for _ in range(500):
-        if await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("no session waits for a lock")
 
 
 # -- identical creations -------------------------------------------------------------------------------------------

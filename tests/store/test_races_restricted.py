@@ -11,8 +11,9 @@ from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.plan import Outcome
 from scimsrv.schema.policy import Policy
 from scimsrv.store.scope import Scope
+from tests.postgres import until_blocked
 from tests.store.support import core_catalog, driver, scope_on, without
-from tests.store.test_races import add, delete, hooked, made, patch, until_blocked
+from tests.store.test_races import add, delete, hooked, made, patch
 
 if TYPE_CHECKING:
     import asyncpg

@@ -14,6 +14,7 @@ from scimsrv import recorder
 from scimsrv.store import activity
 from scimsrv.store.single import Single
 from tests.monitoring.test_canary import CANARY, _everything
+from tests.postgres import until_blocked
 from tests.wire.admin_support import Admin, admin_api, assert_problem
 from tests.wire.support import ENTERPRISE, GROUP, Client, Server, patch, user
 
@@ -269,11 +270,8 @@ async def test_requests_take_the_numbers_in_which_they_are_seen(server: Server, 
     async with server.pool.acquire() as connection, connection.transaction():
         await activity.add(Single(connection), log, entry("first"))
         second = asyncio.create_task(activity.add(server.app.pool.of(client.id), log, entry("second")))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        async with asyncio.timeout(30):
-            while not await server.pool.fetchval(waiting):
-                assert not second.done()
-                await asyncio.sleep(0.02)
+        await until_blocked(server.pool, second)
+        assert not second.done()
     await second
     found = await activity.list_entries(server.pool, client.id, activity.Wanted(), 9, days=0, oldest=True)
     assert [(one.number, one.request_id) for one in found] == [(1, "first"), (2, "second")]

@@ -13,6 +13,7 @@ from scimsrv.observing import Served
 from scimsrv.store import activity, pool
 from scimsrv.store.failure import unavailable
 from scimsrv.store.single import Single
+from tests.postgres import until_blocked
 from tests.wire.admin_support import Admin, admin_token
 from tests.wire.support import Client, Server, Starter, user
 from tests.wire.test_activity import admin, events_of, log_of
@@ -95,11 +96,8 @@ async def test_removing_meets_removing_and_an_erasure(server: Server, client: Cl
         async with server.pool.acquire() as connection, connection.transaction():
             await activity.trim(Single(connection), log)
             other = asyncio.ensure_future(work)
-            waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            async with asyncio.timeout(30):
-                while not await server.pool.fetchval(waiting):
-                    assert not other.done()
-                    await asyncio.sleep(0.02)
+            await until_blocked(server.pool, other)
+            assert not other.done()
         await other
         rows = await server.pool.fetch("SELECT number, entries FROM activity_batch WHERE tenant = $1", client.id)
         assert [(row["number"], len(row["entries"])) for row in rows] == [(left, left)]

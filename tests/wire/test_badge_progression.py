@@ -280,14 +280,20 @@ async def test_a_cascade_stops_at_what_was_given_by_hand(server: Server) -> None
     assert await made.held(user) == {skill.achievement, own}
 
 
-async def test_what_somebody_revoked_does_not_come_again_by_itself(server: Server) -> None:
-    """A skill that was revoked by hand is not awarded by the next mini badge or recomputation; by hand it can be."""
+async def _with_a_skill(server: Server) -> tuple[Badges, str, Skill, str]:
+    """A programme of two skills, and a user who has the first of them by its mini badge."""
     made = await badges(server)
     program, _ = await made.program()
     skill = await made.skill(program, 1)
     await made.skill(program, 1)
     user = (await made.client.new_user())["id"]
     await made.award(user, skill.minis[0])
+    return made, program, skill, user
+
+
+async def test_what_somebody_revoked_does_not_come_again_by_itself(server: Server) -> None:
+    """A skill that was revoked by hand is not awarded by the next mini badge or recomputation; by hand it can be."""
+    made, program, skill, user = await _with_a_skill(server)
     await revoke(made, (await made.awards(user))[skill.achievement]["id"])
     await made.skill(program, 1)
     await recomputed(server, made)
@@ -356,12 +362,7 @@ async def test_what_was_taken_stays_away_after_a_repair(server: Server, damage: 
 
 async def test_what_somebody_deleted_comes_again(server: Server) -> None:
     """A deleted automatic award leaves nothing behind: where it still follows, the next recomputation makes it anew."""
-    made = await badges(server)
-    program, _ = await made.program()
-    skill = await made.skill(program, 1)
-    await made.skill(program, 1)
-    user = (await made.client.new_user())["id"]
-    await made.award(user, skill.minis[0])
+    made, program, skill, user = await _with_a_skill(server)
     gone = (await made.awards(user))[skill.achievement]["id"]
     assert (await made.client.delete(f"/Awards/{gone}")).status_code == 204
     assert await made.held(user) == {skill.minis[0]}

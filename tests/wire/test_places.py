@@ -47,6 +47,19 @@ class _Held:
         monkeypatch.setattr(asynchronous, "carry_out_recorded", recorded)
 
 
+def _held_bulks(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], asyncio.Event]:
+    """Bulk requests go on when the event is set; the list has the tenant of each that has begun."""
+    begun, go = list[int](), asyncio.Event()
+
+    async def held(scope: Any, *rest: Any) -> Any:
+        begun.append(scope.tenant)
+        await go.wait()
+        return await carry_out(scope, *rest)
+
+    monkeypatch.setattr(app, "carry_out", held)
+    return begun, go
+
+
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(10):
         while not condition():
@@ -72,14 +85,7 @@ async def test_requests_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
 
 async def test_bulk_requests_at_the_same_time(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two bulk requests of a tenant are carried out at the same time; another waits for its turn, and another tenant's does not."""
-    begun, go = list[int](), asyncio.Event()
-
-    async def held(scope: Any, *rest: Any) -> Any:
-        begun.append(scope.tenant)
-        await go.wait()
-        return await carry_out(scope, *rest)
-
-    monkeypatch.setattr(app, "carry_out", held)
+    begun, go = _held_bulks(monkeypatch)
     monkeypatch.setattr(traffic, "_PRESENT", -1.0)  # each as if the other were not there
     async with start() as server:
         client, other = await server.tenant(), await server.tenant()
@@ -107,14 +113,7 @@ async def test_a_policy_that_changes_while_a_bulk_request_waits(
     start: Starter, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], status: int, results: list[str]
 ) -> None:
     """A bulk request that waits for its turn is carried out by the policy that holds when it has it."""
-    begun, go = list[int](), asyncio.Event()
-
-    async def held(scope: Any, *rest: Any) -> Any:
-        begun.append(scope.tenant)
-        await go.wait()
-        return await carry_out(scope, *rest)
-
-    monkeypatch.setattr(app, "carry_out", held)
+    begun, go = _held_bulks(monkeypatch)
     async with start() as server:
         client = await server.tenant()
         running = [asyncio.create_task(client.post("/Bulk", bulk_of(1))) for _ in range(2)]
