@@ -25,8 +25,8 @@ _ELSEWHERE: Final = {
         ("max_body", "max_search_body", "max_operations", "max_page", "max_patch_operations", "max_values", "max_references"),
         ("limits", "a_tenants_own_limits"),
     ),
-    "max_requests": ("rates", "requests_at_the_same_time"),
-    "max_searches": ("rates", "searches_at_the_same_time"),
+    "max_requests": ("places", "requests_at_the_same_time"),
+    "max_searches": ("places", "searches_at_the_same_time"),
     "token_rate": ("rates", "a_tenant_may_have_a_lower_rate"),
     "tenant_rate": ("rates", "a_tenant_may_have_a_lower_rate"),
 }
