@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+#: Bytes that are copied into one piece; of more the pieces go as they are.
+_COPIED: Final = 65_536
 
 
 class CorkedTransport:
@@ -24,10 +27,10 @@ class CorkedTransport:
 
     def _flush(self) -> None:
         if self._held:
-            data = b"".join(self._held)
-            self._held.clear()
+            data = self._held if sum(map(len, self._held)) > _COPIED else [b"".join(self._held)]
+            self._held = []
             if not self._transport.is_closing():
-                self._transport.write(data)
+                self._transport.writelines(data)
 
     def write_eof(self) -> None:
         """Send what is held, then the end of the stream."""

@@ -106,14 +106,14 @@ class Renderer:
     def _location(self, stored: Stored) -> str:
         return location(self.base_url, stored.schema.endpoint, stored.id)
 
-    def _meta(self, stored: Stored, tag: str) -> str:
-        """The text of `meta`. Names of types, endpoints and base URLs come from schemas and settings; of each there is one text for all
-        of a list."""
-        schema, id_ = stored.schema, stored.id
+    def _meta(self, stored: Stored, mark: str | int, address: str | None = None) -> str:
+        """The text of `meta`; `mark` is what the tag has between its quotes, `address` the id as it stands in a URL, where that is
+        known. Names of types, endpoints and base URLs come from schemas and settings; of each there is one text for all of a list."""
+        schema = stored.schema
         head, place = self._made.get(schema.name) or self._beginning(schema)
-        if not is_plain(id_):
-            id_ = quote(id_, safe="")
-        return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{id_}","version":"W/\\"{tag[3:-1]}\\""}}'
+        if address is None:
+            address = quoted(stored.id)
+        return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{address}","version":"W/\\"{mark}\\""}}'
 
     def _beginning(self, schema: EffectiveSchema) -> tuple[str, str]:
         key = ("meta", self.base_url, schema.name)
@@ -152,7 +152,7 @@ class Renderer:
 
     def resource(self, stored: Stored, view: View, linked: _Linked, tag: str) -> bytes:
         """The representation as JSON."""
-        meta = self._meta(stored, tag)
+        meta = self._meta(stored, tag[3:-1])
         if not view.as_stored:
             return orjson.dumps(self._projected(stored, view, linked, meta))
         text, parts = stored.document[:-1], list[bytes]()
@@ -179,22 +179,21 @@ class Renderer:
         whole["meta"] = orjson.loads(meta)
         return project(whole, stored.schema, view)
 
-    def _represented(self, stored: Stored, view: View) -> tuple[str, bytes]:
-        """The tag and the representation."""
+    def _represented(self, stored: Stored, view: View, address: str | None = None) -> tuple[str, bytes]:
+        """The tag and the representation. `address` is the id as it stands in a URL, where that is known."""
         if stored.schema.expiring is not None:
             stored = self._at_moment(stored, stored.schema.expiring)
         ready, version = stored.ready, stored.version
         if view.as_stored and not stored.linked and not stored.derived:
             # What most answers consist of: resources without links, and users with their groups, which only have to be put together.
             if not ready:
-                tag = f'W/"{version}"'
-                return tag, f'{stored.document[:-1]},"meta":{self._meta(stored, tag)}}}'.encode()
+                return f'W/"{version}"', f'{stored.document[:-1]},"meta":{self._meta(stored, version, address)}}}'.encode()
             if len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
                 place = view.backlinks[0]
                 elements = ready[place.key]
-                tag = f'W/"{version}-{zlib.crc32(elements):08x}"'
-                name = place.attribute.name.encode()
-                return tag, b'%s,"%s":[%s],"meta":%s}' % (stored.document[:-1].encode(), name, elements, self._meta(stored, tag).encode())
+                mark = f"{version}-{zlib.crc32(elements):08x}"
+                head, tail = f'{stored.document[:-1]},"{place.attribute.name}":[', f'],"meta":{self._meta(stored, mark, address)}}}'
+                return f'W/"{mark}"', b"".join((head.encode(), elements, tail.encode()))
         linked = self._linked(stored, view)
         tag = self.etag(stored, linked)
         return tag, self.resource(stored, view, linked, tag)
@@ -226,7 +225,13 @@ class Renderer:
         start = orjson.dumps(head)[:-1] + b',"Resources":['
         if any(stored.streamed for stored, _ in rows):
             return self._streamed_page(start, rows)
-        return start + b",".join(self._represented(stored, view)[1] for stored, view in rows) + b"]}"
+        plain = is_plain("".join([stored.id for stored, _ in rows]))  # ids are looked at all at once
+        pieces = [self._represented(stored, view, stored.id if plain else None)[1] for stored, view in rows]
+        if not pieces:
+            return start + b"]}"
+        pieces[0] = start + pieces[0]
+        pieces[-1] += b"]}"
+        return b",".join(pieces)  # the one copy of what may be long
 
     async def _streamed_page(self, head: bytes, rows: tuple[tuple[Stored, View], ...]) -> AsyncIterator[bytes]:
         """The page in pieces, so that resources with long links are never held whole."""
@@ -245,7 +250,12 @@ class Renderer:
 
 def location(base_url: str, endpoint: str, id_: str) -> str:
     """A resource's canonical URL."""
-    return f"{base_url}{endpoint}/{id_ if is_plain(id_) else quote(id_, safe='')}"
+    return f"{base_url}{endpoint}/{quoted(id_)}"
+
+
+def quoted(id_: str) -> str:
+    """An id as it stands in a URL."""
+    return id_ if is_plain(id_) else quote(id_, safe="")
 
 
 def is_plain(id_: str) -> bool:

@@ -25,7 +25,8 @@ _ELEMENT: Final = 200
 async def fitting(scope: Scope, conn: Queries, rows: list[Any], views: Views, *, backwards: bool) -> tuple[list[Any], list[Stored]]:
     """Those of the rows, which are those of `columns` in the order of the page, whose resources take no more bytes than a page may, or
     one; and their resources. What does not fit is left out at the end, or `backwards` at the beginning."""
-    if not _left_out(rows, views) and _bytes_of_rows(rows, views) <= scope.limits.page_bytes:
+    size = _bytes_of_rows(rows, views)
+    if size is not None and size <= scope.limits.page_bytes:
         try:
             shown = [(row, views[row["type"]][1]) for row in rows]
             most = scope.limits.page_bytes
@@ -39,16 +40,20 @@ def _places(views: Views) -> range:
     return range(FIRST, FIRST + max((len(view.backlinks) for _, view in views.values()), default=0))
 
 
-def _left_out(rows: Sequence[Any], views: Views) -> bool:
-    """Whether something of a row was left out because it is large."""
-    marked = any(LEFT_OUT in [row[place] for row in rows] for place in (LINKS, *_places(views)))
-    return marked or None in [row[DOCUMENT] for row in rows]
-
-
-def _bytes_of_rows(rows: Sequence[Any], views: Views) -> int:
-    """How many bytes the resources in the rows take, roughly: documents count by their characters."""
-    number = sum([len(row[DOCUMENT]) for row in rows]) + sum([len(row[LINKS]) for row in rows if row[LINKS] is not None])
-    return number + _EACH * sum([len(row[place]) for place in _places(views) for row in rows if row[place] is not None])
+def _bytes_of_rows(rows: Sequence[Any], views: Views) -> int | None:
+    """How many bytes the resources in the rows take, roughly: documents count by their characters. None where something of a row was
+    left out because it is large."""
+    documents = [row[DOCUMENT] for row in rows]
+    if None in documents:
+        return None
+    number = sum(map(len, documents))
+    linked = (LINKS,) if any(view.links for _, view in views.values()) else ()
+    for place in (*linked, *_places(views)):
+        held = [row[place] for row in rows]
+        if LEFT_OUT in held:
+            return None
+        number += sum(map(len, filter(None, held))) * (1 if place == LINKS else _EACH)
+    return number
 
 
 async def _one_by_one(scope: Scope, conn: Queries, rows: list[Any], views: Views, *, backwards: bool) -> tuple[list[Any], list[Stored]]:
@@ -72,7 +77,7 @@ async def _one_by_one(scope: Scope, conn: Queries, rows: list[Any], views: Views
 
 async def _resource(scope: Scope, conn: Queries, row: Any, views: Views) -> Stored | None:
     schema, view = views[row["type"]]
-    if not _left_out([row], {schema.name: (schema, view)}):
+    if _bytes_of_rows([row], {schema.name: (schema, view)}) is not None:
         return (await resources(conn, scope, [(row, view)]))[0]
     try:
         return await fetch(scope, conn, schema, row["id"], view, HELD_IN_LIST + 1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, LiteralString
+from operator import itemgetter
+from typing import Any, Final, LiteralString
 
 from scimsrv.filter.bind import BoundCompare
 from scimsrv.protocol.plan import Cursor, Cursors, Page, Position, Query, Stored, Target
@@ -17,6 +18,9 @@ from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.statement import Statement, statement
 from scimsrv.store.unindexed import note_indexed, note_unindexed
+
+#: The id of a row. Text compares by code points, as Postgres compares ids (COLLATE "C").
+_ID: Final = itemgetter("id")
 
 
 async def search(scope: Scope, plan: Query) -> Page:
@@ -44,7 +48,10 @@ async def _searched(scope: Scope, plan: Query, made: Statement) -> Page:
     backwards = cursor is not None and cursor.backwards
     async with scope.pool.acquire() as conn:
         rows = await conn.fetch(made.text, *made.arguments)
-        on_page, more = _on_page(plan, [row for row in rows if row["id"] is not None])
+        present = [row for row in rows if row["id"] is not None]
+        if made.unordered:
+            present.sort(key=_ID)
+        on_page, more = _on_page(plan, present)
         views = {target.schema.name: (target.schema, target.view) for target in plan.targets}
         kept, found = await fitting(scope, conn, on_page, views, backwards=backwards)
     shown = _shown(scope, plan, found)
@@ -78,7 +85,12 @@ def _position(row: Any) -> Position:
 
 def _shown(scope: Scope, plan: Query, found: list[Stored]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    return tuple((with_streams(scope, resource, HELD_IN_LIST), views[resource.schema.name]) for resource in found)
+    return tuple(
+        [
+            (with_streams(scope, resource, HELD_IN_LIST) if resource.linked or resource.gone else resource, views[resource.schema.name])
+            for resource in found
+        ]
+    )
 
 
 # -- the only resource with a unique value ----------------------------------------------------------------------------

@@ -30,12 +30,14 @@ from scimsrv.store.where import Where
 class Statement:
     """A search's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`.
 
-    `unindexed`: no index narrows the search, so that every resource of a type is read, or may be most of them.
+    `unindexed`: no index narrows the search, so that every resource of a type is read, or may be most of them. `unordered`: the page is
+    to be put in the order of ids by who asked: Postgres would copy whole documents to sort them.
     """
 
     text: LiteralString
     arguments: list[object]
     unindexed: bool
+    unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def statement(scope: Scope, plan: Query) -> Statement:
         [(target.schema, target.view) for target in plan.targets], scope.catalog, build.args, most=HELD_IN_LIST + 1, light=True
     )
     backwards: LiteralString = " DESC" if build.descending else ""
-    order: LiteralString = ("p.k" + build.direction(build.descending) + ", " if build.sorted else "") + "p.id" + backwards
+    order: LiteralString = " ORDER BY p.k" + build.direction(build.descending) + ", p.id" + backwards if build.sorted else ""
     rows: LiteralString = (
         "(" + ids.page() + ") r"
         if ids.whole
@@ -73,9 +75,9 @@ def statement(scope: Scope, plan: Query) -> Statement:
     )
     text: LiteralString = (
         ("WITH " + ids.matched if ids.matched else "") + " SELECT p.*, t.total FROM (SELECT (" + ids.total + ") AS total) t"
-        " LEFT JOIN (SELECT " + selected + ", r.k FROM " + rows + ") p ON true ORDER BY " + order
+        " LEFT JOIN (SELECT " + selected + ", r.k FROM " + rows + ") p ON true" + order
     )  # fmt: skip
-    return Statement(text, build.args.values, build.unindexed)
+    return Statement(text, build.args.values, build.unindexed, unordered=not build.sorted)
 
 
 class _Build:
