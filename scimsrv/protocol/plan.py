@@ -121,7 +121,8 @@ class Cursor:
 @dataclass(frozen=True, slots=True)
 class Query:
     """A list request. `start` counts from 1; `count` is how many resources at most; `cursor` is None for index paging; `tree` is the
-    filter as written; `at` the moment by which values that pass with time are sorted."""
+    filter as written; `at` the moment by which values that pass with time are sorted. `shown`: the page is only shown, so that its
+    resources may be put together by who reads them."""
 
     targets: tuple[Target, ...]
     descending: bool
@@ -130,6 +131,7 @@ class Query:
     cursor: Cursor | None = None
     tree: Filter | None = None
     at: datetime | None = None
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class Stored(NamedTuple):
     Times are text as it is served. `ready` has the elements of backlinks as JSON, with commas between them, where all of them are
     direct. `streamed` yields the elements of the links (by key) that have too many to hold at once. `search` is the search document,
     where it was asked for. `derived` is what the document shows that follows from the moment it is shown at. `gone` counts by key the
-    elements that were read beside those in `linked`, of resources that are deleted.
+    elements that were read beside those in `linked`, of resources that are deleted. `whole` is the representation where it was put
+    together by who read it; then nothing else but the id is there.
     """
 
     schema: EffectiveSchema
@@ -189,6 +192,7 @@ class Stored(NamedTuple):
     ready: Mapping[str, bytes] = _NOTHING
     derived: bytes = b""
     gone: Mapping[str, int] = _NOTHING
+    whole: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def query(schemas: Sequence[EffectiveSchema], search: Search, at: datetime) -> Q
         raise invalid_value(f"sortBy: no resource type has an attribute {shorten(search.sort_by)}")
     # Types of which the filter says that it selects none of their resources are not looked at.
     targets = [target for target in targets if target.filter != BoundConstant(False)] or targets[:1]
-    return Query(tuple(targets), search.descending, search.start, search.count, tree=tree, at=at)
+    return Query(tuple(targets), search.descending, search.start, search.count, tree=tree, at=at, shown=True)
 
 
 def placed(plan: Query, search: Search, endpoint: str, catalog: Catalog, holder: Holder, sealer: Sealer) -> Query:

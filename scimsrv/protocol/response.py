@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from scimsrv.schema.semantics import instant
 #: The links and backlinks of a representation, each with its elements as JSON and commas between them.
 _Linked: TypeAlias = list[tuple[Resolved, bytes]]
 
+
+#: What need not be quoted in a URL.
+_PLAIN: Final = (string.ascii_letters + string.digits + "-").encode()
 
 #: What documents begin with: the URNs of their schemas, in none of which is a bracket.
 _SCHEMAS: Final = '{"schemas":["'
@@ -119,9 +123,7 @@ class Renderer:
         key = ("meta", self.base_url, schema.name)
         made: tuple[str, str] | None = self.catalog.statements.get(key)
         if made is None:
-            name = orjson.dumps(schema.name).decode()
-            made = (f'{{"resourceType":{name},"created":"', orjson.dumps(location(self.base_url, schema.endpoint, "")).decode()[:-1])
-            self.catalog.statements[key] = made
+            made = self.catalog.statements[key] = beginning_of_meta(self.base_url, schema)
         self._made[schema.name] = made
         return made
 
@@ -180,7 +182,10 @@ class Renderer:
         return project(whole, stored.schema, view)
 
     def _represented(self, stored: Stored, view: View, address: str | None = None) -> tuple[str, bytes]:
-        """The tag and the representation. `address` is the id as it stands in a URL, where that is known."""
+        """The tag and the representation, or only that where it was put together already. `address` is the id as it stands in a URL,
+        where that is known."""
+        if stored.whole:
+            return "", stored.whole
         if stored.schema.expiring is not None:
             stored = self._at_moment(stored, stored.schema.expiring)
         ready, version = stored.ready, stored.version
@@ -253,14 +258,21 @@ def location(base_url: str, endpoint: str, id_: str) -> str:
     return f"{base_url}{endpoint}/{quoted(id_)}"
 
 
+def beginning_of_meta(base_url: str, schema: EffectiveSchema) -> tuple[str, str]:
+    """What the text of a resource's `meta` begins with, up to the time of its creation; and its location, without the id and the quote
+    behind that."""
+    name, place = orjson.dumps(schema.name).decode(), orjson.dumps(location(base_url, schema.endpoint, "")).decode()
+    return f'{{"resourceType":{name},"created":"', place[:-1]
+
+
 def quoted(id_: str) -> str:
     """An id as it stands in a URL."""
     return id_ if is_plain(id_) else quote(id_, safe="")
 
 
 def is_plain(id_: str) -> bool:
-    """Whether an id is the same in a URL: ASCII letters, digits and hyphens only."""
-    return id_.isascii() and id_.replace("-", "").isalnum()
+    """Whether an id, or many in a row, is the same in a URL: ASCII letters, digits and hyphens only."""
+    return id_ != "" and not id_.encode().translate(None, _PLAIN)
 
 
 def refusal(error: ScimError, request_id: str) -> Reply:

@@ -21,17 +21,18 @@ from scimsrv.store.scope import Scope
 # read all of a large one's resources or references to join them at once.
 
 #: Times as they are served.
-COLUMNS: LiteralString = """r.id, r.type, r.version,
-to_char(r.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
-to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS modified, """
+CREATED: LiteralString = """to_char(r.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+MODIFIED: LiteralString = """to_char(r.modified AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+COLUMNS: LiteralString = "r.id, r.type, r.version,\n" + CREATED + " AS created,\n" + MODIFIED + " AS modified, "
 
 #: Where many are read at once, a document with more bytes than this, and backlinks whose ids have more, are left out.
-_LIGHT: LiteralString = "16384"
+LIGHT: LiteralString = "16384"
 
 #: The same for the elements of links, whose texts may be as long as any.
 _LIGHT_LINKS: LiteralString = "32768"
 
-_LIGHT_DOCUMENT: LiteralString = "CASE WHEN octet_length(r.document) <= " + _LIGHT + " THEN r.document END AS document"
+_LIGHT_DOCUMENT: LiteralString = "CASE WHEN octet_length(r.document) <= " + LIGHT + " THEN r.document END AS document"
 
 
 def links_column(
@@ -82,7 +83,7 @@ FROM reference ref WHERE ref.tenant = $1 AND ref.target = r.id AND {links} ORDER
 
 
 #: The limit on them, where there is one: the text is put together once, however often it stands here.
-_LIGHT_SOURCES: LiteralString = "WHEN octet_length(string_agg(l.source, ' ')) > " + _LIGHT + " THEN '*' "
+_LIGHT_SOURCES: LiteralString = "WHEN octet_length(string_agg(l.source, ' ')) > " + LIGHT + " THEN '*' "
 
 
 def backlink_columns(
@@ -148,7 +149,7 @@ async def resources(
         if ready is _NESTED:
             nested[number], ready = view, _NOTHING
         linked, gone = (_NOTHING, _NOTHING) if links is None else _linked(links)
-        parts = (by_name[type_], id_, version, created, modified, document, linked, (), "", ready, b"", gone)
+        parts = (by_name[type_], id_, version, created, modified, document, linked, (), "", ready, b"", gone, b"")
         found.append(stored(Stored, parts))
     if nested:
         await _climb(conn, scope, found, nested, above)

@@ -17,6 +17,7 @@ from scimsrv.store.read import HELD_IN_LIST, with_streams
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
 from scimsrv.store.statement import Statement, statement
+from scimsrv.store.together import pieces
 from scimsrv.store.unindexed import note_indexed, note_unindexed
 
 #: The id of a row. Text compares by code points, as Postgres compares ids (COLLATE "C").
@@ -52,8 +53,15 @@ async def _searched(scope: Scope, plan: Query, made: Statement) -> Page:
         if made.unordered:
             present.sort(key=_ID)
         on_page, more = _on_page(plan, present)
-        views = {target.schema.name: (target.schema, target.view) for target in plan.targets}
-        kept, found = await fitting(scope, conn, on_page, views, backwards=backwards)
+        kept: list[Any] = on_page
+        found: list[Stored] | None
+        if made.together:
+            found = pieces(scope.limits, scope.catalog, plan.targets[0], on_page)
+        else:
+            views = {target.schema.name: (target.schema, target.view) for target in plan.targets}
+            kept, found = await fitting(scope, conn, on_page, views, backwards=backwards)
+    if found is None:
+        return await _searched(scope, plan, statement(scope, plan, apart=True))
     shown = _shown(scope, plan, found)
     return Page(rows[0]["total"], plan.start, shown, _cursors(cursor, kept, more=more or len(kept) < len(on_page)))
 

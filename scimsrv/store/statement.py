@@ -23,6 +23,8 @@ from scimsrv.store.read import HELD_IN_LIST
 from scimsrv.store.rows import columns
 from scimsrv.store.scope import Scope
 from scimsrv.store.source import Sources
+from scimsrv.store.together import columns as columns_together
+from scimsrv.store.together import is_together
 from scimsrv.store.where import Where
 
 
@@ -31,13 +33,15 @@ class Statement:
     """A search's text and parameters. It returns at least one row; without a page its columns are NULL but for `total`.
 
     `unindexed`: no index narrows the search, so that every resource of a type is read, or may be most of them. `unordered`: the page is
-    to be put in the order of ids by who asked: Postgres would copy whole documents to sort them.
+    to be put in the order of ids by who asked: Postgres would copy whole documents to sort them. `together`: its rows
+    hold the resources as they are shown.
     """
 
     text: LiteralString
     arguments: list[object]
     unindexed: bool
     unordered: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,19 @@ class _Ids:
 _ROW: LiteralString = "r.id, r.type, r.version, r.created, r.modified, r.document"
 
 
-def statement(scope: Scope, plan: Query) -> Statement:
-    """The statement for a query."""
+def statement(scope: Scope, plan: Query, *, apart: bool = False) -> Statement:
+    """The statement for a query; with `apart` its rows are for `fitting` in any case."""
     build = _Build(scope, plan, Arguments([scope.tenant]))
     ids = build.ids()
     if plan.count == 0:
         with_: LiteralString = "WITH " + ids.matched if ids.matched else ""
         return Statement(with_ + "SELECT NULL AS id, (" + ids.total + ") AS total", build.args.values, build.unindexed)
-    selected = columns(
-        [(target.schema, target.view) for target in plan.targets], scope.catalog, build.args, most=HELD_IN_LIST + 1, light=True
-    )
+    together = not apart and is_together(plan, scope.catalog)
+    if together:
+        selected = columns_together(scope, plan.targets[0], build.args)
+    else:
+        shown = [(target.schema, target.view) for target in plan.targets]
+        selected = columns(shown, scope.catalog, build.args, most=HELD_IN_LIST + 1, light=True)
     backwards: LiteralString = " DESC" if build.descending else ""
     order: LiteralString = " ORDER BY p.k" + build.direction(build.descending) + ", p.id" + backwards if build.sorted else ""
     rows: LiteralString = (
@@ -77,7 +84,7 @@ def statement(scope: Scope, plan: Query) -> Statement:
         ("WITH " + ids.matched if ids.matched else "") + " SELECT p.*, t.total FROM (SELECT (" + ids.total + ") AS total) t"
         " LEFT JOIN (SELECT " + selected + ", r.k FROM " + rows + ") p ON true" + order
     )  # fmt: skip
-    return Statement(text, build.args.values, build.unindexed, unordered=not build.sorted)
+    return Statement(text, build.args.values, build.unindexed, unordered=not build.sorted, together=together)
 
 
 class _Build:

@@ -81,7 +81,8 @@ def _search(
     cursor: Cursor | None = None,
 ) -> Query:
     plan = query(schema, text, sort=None if sort is None else schema.resolve(sort), start=start, count=count)
-    return replace(plan, targets=tuple(replace(target, view=view(shown, schema)) for target in plan.targets), cursor=cursor)
+    targets = tuple(replace(target, view=view(shown, schema)) for target in plan.targets)
+    return replace(plan, targets=targets, cursor=cursor, shown=True)
 
 
 def _both(text: str | None = None, *, sort: str | None = None, start: int = 1, cursor: Cursor | None = None) -> Query:

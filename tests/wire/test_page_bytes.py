@@ -37,6 +37,7 @@ async def _asked(client: Client, path: str, query: dict[str, Any]) -> tuple[Any,
 
 _QUERIES: list[tuple[str, dict[str, Any]]] = [
     ("/Users", {}),
+    ("/Users", {"excludedAttributes": "groups"}),
     ("/Users", {"sortBy": "displayName", "sortOrder": "descending"}),
     ("/Users", {"filter": 'userName sw "user-"'}),
     ("/Users", {"filter": 'title co "x" or title co "y"', "sortBy": "userName"}),
