@@ -46,11 +46,13 @@ async def add_recomputation(conn: Connection, tenant: int, actor: str) -> int:
     """Leave the job in the transaction that `conn` is in, or take the one that waits already; its number."""
     for _ in range(_ATTEMPTS):
         # Locked until this transaction ends, so that a job which waits does not begin before it.
-        number: int | None = await conn.fetchval(_SQL["waiting_recomputation"], tenant)
-        if number is None:
-            number = await conn.fetchval(_SQL["add_recomputation"], tenant, actor)
-        if number is not None:
-            return number
+        row = await conn.fetchrow(_SQL["waiting_recomputation"], tenant)
+        if row is None:
+            row = await conn.fetchrow(_SQL["add_recomputation"], tenant, actor)
+        if row is not None:
+            # Nor while awards are on their way that were made by the catalogue as it was: nobody sees their recipients yet.
+            await conn.execute(_SQL["recompute_behind"], tenant, row["number"], row["transaction"])
+            return int(row["number"])
     raise unavailable()
 
 

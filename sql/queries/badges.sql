@@ -115,16 +115,21 @@ SELECT r.id, r.type, r.document FROM resource r WHERE r.tenant = $1 AND r.type I
 -- name: recipients
 SELECT DISTINCT a.recipient FROM award a WHERE a.tenant = $1 AND a.recipient > $2 AND a.state = 'active' ORDER BY a.recipient LIMIT $3
 
--- The job that has not begun; it cannot while this transaction lasts.
+-- The job that has not begun, which cannot while this transaction lasts; and this transaction.
 -- name: waiting_recomputation
-SELECT number FROM tenant_job WHERE tenant = $1 AND kind = 'progress' AND state = 'waiting' ORDER BY number LIMIT 1 FOR UPDATE
+SELECT number, pg_current_xact_id()::text AS transaction FROM tenant_job
+WHERE tenant = $1 AND kind = 'progress' AND state = 'waiting' ORDER BY number LIMIT 1 FOR UPDATE
 
--- $2 actor; nothing where another job takes the number
+-- $2 actor: its number, and this transaction; nothing where another job takes the number
 -- name: add_recomputation
 INSERT INTO tenant_job (tenant, number, kind, subject, plan, state, total, actor)
 SELECT $1, 1 + coalesce((SELECT max(j.number) FROM tenant_job j WHERE j.tenant = $1), 0), 'progress', 'Award', '{}', 'waiting',
        (SELECT count(DISTINCT a.recipient) FROM award a WHERE a.tenant = $1 AND a.state = 'active'), $2::text
-ON CONFLICT (tenant, number) DO NOTHING RETURNING number
+ON CONFLICT (tenant, number) DO NOTHING RETURNING number, pg_current_xact_id()::text AS transaction
+
+-- $2 number, $3 the transaction with which everything has to have ended before the job begins
+-- name: recompute_behind
+UPDATE tenant_job SET plan = jsonb_build_object('after', $3::text), since = now() WHERE tenant = $1 AND number = $2
 
 -- $2 user, who is locked: their awards, whatever their state
 -- name: lock_awards_of

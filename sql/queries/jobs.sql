@@ -18,12 +18,15 @@ WHERE tenant = $1 AND number = $2 AND state = 'failed'
 -- name: with_work
 SELECT DISTINCT tenant FROM tenant_job WHERE state IN ('waiting', 'running')
 
--- $2 seconds since the job was asked for, so that every server knows of what it follows from; what follows from resources is known at
--- once. Another worker's job is passed over.
+-- $2 seconds since the job was asked for, so that every server knows of what it follows from. What follows from resources is known when
+-- everything has ended that was under way (or cannot be any more: a database that was moved counts transactions anew). Another worker's job
+-- is passed over.
 -- name: take
 SELECT number, kind, subject, plan::text AS plan, state, position, result::text AS result, actor FROM tenant_job
 WHERE tenant = $1 AND state IN ('waiting', 'running')
 AND (kind = 'progress' OR since <= now() - make_interval(secs => $2::double precision))
+AND (kind <> 'progress' OR plan ->> 'after' IS NULL OR pg_snapshot_xmin(pg_current_snapshot()) > (plan ->> 'after')::xid8
+     OR since <= now() - interval '2 minutes')
 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- $2 number, $3 position, $4 how many more, $5 result, $6 plan

@@ -14,15 +14,8 @@ from scimsrv.store.consistency.kinds import Kind
 from scimsrv.store.consistency.verifying import verify_tenant
 from scimsrv.store.jobs import find_job, recompute_badges
 from scimsrv.store.rework import rework
-from tests.wire.badges import Badges, Skill, badges
+from tests.wire.badges import Badges, Skill, badges, recomputed
 from tests.wire.support import Server, assert_error
-
-
-async def recomputed(server: Server, made: Badges) -> None:
-    """Carry out the background work of the tenant, in the place of the server's own."""
-    await server.app.maintenance.stop()
-    while await rework(server.pool, made.client.id, settled=0):
-        pass
 
 
 async def revoke(made: Badges, award: str, reason: str = "By mistake") -> None:
@@ -457,3 +450,35 @@ async def test_recomputing_when_asked_to(server: Server) -> None:
         await recompute_badges(connection, made.client.id, "admin:tests")
     await recomputed(server, made)
     assert await server.pool.fetchval("SELECT max(seq) FROM change WHERE tenant = $1 AND type <> 'Credential'", made.client.id) == before
+
+
+async def test_a_change_of_the_catalogue_that_the_first_award_of_somebody_meets(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The award was made by the catalogue as it was, and nobody sees yet that its recipient holds something: what follows is awarded."""
+    made = await badges(server)
+    program, own = await made.program()
+    skill = await made.skill(program, 2)
+    user = (await made.client.new_user())["id"]
+    await recomputed(server, made)
+    read, go, found = asyncio.Event(), asyncio.Event(), progression.held_by
+
+    async def slowly(*given: Any) -> Any:
+        held = await found(*given)
+        read.set()
+        await go.wait()
+        return held
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progression, "held_by", slowly)
+        award = asyncio.create_task(made.award(user, skill.minis[0]))
+        try:
+            async with asyncio.timeout(20):
+                await read.wait()
+                retired = await made.client.patch(f"/Achievements/{skill.minis[1]}", {"op": "replace", "value": {"active": False}})
+                assert retired.status_code == 200, retired.text
+                while await rework(server.pool, made.client.id, settled=0):
+                    pass
+        finally:
+            go.set()
+        await award
+    await recomputed(server, made)
+    assert await made.held(user) == {skill.minis[0], skill.achievement, own}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from scimsrv.schema.badging import TYPES
-from scimsrv.store.rework import rework
-from tests.wire.badges import USER_EXTENSION, Badges, Skill, badges
+from tests.wire.badges import USER_EXTENSION, Badges, Skill, badges, recomputed
 from tests.wire.support import Server, assert_error
 
 
@@ -39,8 +38,7 @@ async def _grown(server: Server, policy: str) -> str:
     """The status of the skill's award after the skill got another mini badge."""
     made, skill, user = await _earned(server, badge_catalogue_change=policy)
     await made.achievement("mini", skill.id)
-    while await rework(server.pool, made.client.id, settled=0):
-        pass
+    await recomputed(server, made)
     status: str = (await made.awards(user))[skill.achievement]["status"]
     return status
 
