@@ -48,7 +48,7 @@ _PUBLIC: Final = {ACHIEVEMENT: Places.achievement, ISSUER: Places.issuer}
 #: A term of one's own, a language, and a URI or IRI, as the standard's schema and JSON-LD take them.
 _OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]+")
 
 
 #: How deep in a credential an endorsement stands that is a document: the whole has to be one that can be read.

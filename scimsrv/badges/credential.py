@@ -17,8 +17,9 @@ import orjson
 from scimsrv.badges import jws
 from scimsrv.badges.contexts import EXTENSIONS, OPEN_BADGES, VC
 from scimsrv.badges.places import Places
+from scimsrv.schema.semantics import instant
 
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def credential(
     about = {
         "identifier": None if awarded.identity is None else [awarded.identity],
         **{name: award.get(name) for name in _OF_SUBJECT},
+        **{name: _moment(award.get(name)) for name in _TIMES},
         "source": _organisation(award.get("assessor")),
         "result": [_result(one, achievement["id"]) for one in award.get("result", ())] if evidence else None,
     }
@@ -90,7 +92,8 @@ _SCHEMA: Final = {
     "type": "1EdTechJsonSchemaValidator2019",
 }
 
-_OF_SUBJECT: Final = ("activityStartDate", "activityEndDate", "creditsEarned", "licenseNumber", "narrative", "role", "term")
+_OF_SUBJECT: Final = ("creditsEarned", "licenseNumber", "narrative", "role", "term")
+_TIMES: Final = ("activityStartDate", "activityEndDate")
 _OF_EVIDENCE: Final = ("id", "name", "description", "narrative", "genre", "audience")
 
 
@@ -180,6 +183,11 @@ def _related(one: Mapping[str, Any]) -> dict[str, Any]:
 def _alignments(document: Mapping[str, Any], of: str | None) -> list[dict[str, Any]]:
     """The alignments of an achievement's part of this id, or of the achievement itself."""
     return [_typed("Alignment", one, _OF_ALIGNMENT) for one in document.get("alignments", ()) if one.get("of") == of]
+
+
+def _moment(text: str | None) -> str | None:
+    """A time of an award with the offset that the standard demands: without one it is in UTC."""
+    return None if text is None else jws.date_time(instant(text))
 
 
 def _typed(type_: str, one: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

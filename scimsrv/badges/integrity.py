@@ -33,7 +33,7 @@ _RELATIVE: Final = "relative-iri:///"
 
 _KEYWORDS: Final = frozenset({"@context", "@value", "@language", "@direction"})
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
-_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]*")
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]*")
 
 _MOST_NODES: Final = 3_000
 _DEEPEST: Final = 24

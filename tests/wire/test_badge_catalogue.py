@@ -49,6 +49,7 @@ def _filled(value: Any, ids: dict[str, str]) -> Any:
         ("mini", {"alignments": [_ALIGNMENT | {"targetType": "Skill"}]}, "alignments.targetType must be a term"),
         ("mini", {"alignments": [_ALIGNMENT | {"targetUrl": "example.org/team"}]}, "alignments.targetUrl must be a whole URI"),
         ("mini", {"criteria": {"id": "page 7"}}, "criteria.id must be a whole URI"),
+        ("mini", {"criteria": {"id": "urn:a\x01b"}}, "criteria.id must be a whole URI"),
         ("mini", {"image": {"value": "badge.png"}}, "image.value must be a whole URI"),
         ("mini", {"inLanguage": "German"}, "inLanguage must be a language"),
     ],

@@ -273,3 +273,21 @@ async def test_endorsements_cost_nothing_on_public_pages(start: Starter, monkeyp
         assert (asked, judged) == ([], [f"{PUBLIC}{page}"] * 2)
         report = (await made.client.request("POST", "/badges/verify", content=token.encode())).json()
         assert (len(asked), len(report["endorsements"])) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("2026-01-31T10:00:00", "2026-01-31T10:00:00Z"),
+        ("2026-01-31T24:00:00Z", "2026-02-01T00:00:00Z"),
+        ("2026-01-31T10:00:00.5+02:00", "2026-01-31T08:00:00Z"),
+    ],
+)
+async def test_times_of_what_was_done(server: Server, given: str, shown: str) -> None:
+    """A time in a credential has an offset, which the standard demands: where the award has none it is in UTC."""
+    made = await badges(server)
+    user = (await made.client.new_user())["id"]
+    awarded = await made.award(user, await made.achievement(), activityStartDate=given, activityEndDate=given)
+    credential = jws.read((await made.client.get(f"/Awards/{awarded['id']}/credential.jwt")).text).credential
+    subject = credential["credentialSubject"]
+    assert (subject["activityStartDate"], subject["activityEndDate"], faults(credential)) == (shown, shown, [])
