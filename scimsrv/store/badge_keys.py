@@ -167,7 +167,9 @@ async def compromise_key(db: Queries, tenant: int, issuer: str, thumbprint: str,
 
 
 async def unsign(db: Queries, tenant: int, issuer: str, thumbprint: str) -> int:
-    """Take a key's signature from the credentials that this server keeps, so that another key signs them; returns how many."""
+    """Take a key's signature from the credentials that this server keeps, so that another key signs them; returns how many. Lists that it
+    signed while it was being given up are signed again, too."""
+    await db.execute(_SQL["unsign_lists"], tenant, issuer, thumbprint)
     total = 0
     while count := int((await db.execute(_SQL["unsign_credentials"], tenant, issuer, thumbprint, _BATCH)).split()[-1]):
         total += count

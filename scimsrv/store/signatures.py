@@ -148,16 +148,20 @@ def token_kid(issuer_url: str) -> Callable[[str, Any], str]:
 
 async def status_token(db: Queries, keyring: Keyring, tenant: int, places: Places, issuer: str, number: int) -> str | None:
     """The signed status list, made anew where something was revoked since; None where there is no such list."""
-    row = await db.fetchrow(_SQL["list"], tenant, issuer, number)
-    if row is None:
-        return None
-    if row["jwt"] is not None and row["published"] == row["revision"]:
-        token: str = row["jwt"]
-        return token
-    revoked = [one["place"] for one in await db.fetch(_SQL["revoked_places"], tenant, issuer, number)]
-    url = places.status_list(issuer, number)
-    document = status_list.list_credential(url, places.issuer(issuer), jws.date_time(datetime.now(UTC)), status_list.encode(revoked))
-    key = await keyring.signing_key(db, tenant, issuer, "token", token_kid(places.issuer(issuer)))
-    made = jws.sign(document, key)
-    await db.execute(_SQL["publish_list"], tenant, issuer, number, row["revision"], made, key.kid.rsplit("/", 1)[1], now())
+    made: str | None = None
+    for _ in range(_ATTEMPTS):  # another one where somebody else was quicker, or the key was given up at the same time
+        row = await db.fetchrow(_SQL["list"], tenant, issuer, number)
+        if row is None:
+            return None
+        if row["jwt"] is not None and row["published"] == row["revision"]:
+            token: str = row["jwt"]
+            return token
+        revoked = [one["place"] for one in await db.fetch(_SQL["revoked_places"], tenant, issuer, number)]
+        url = places.status_list(issuer, number)
+        document = status_list.list_credential(url, places.issuer(issuer), jws.date_time(datetime.now(UTC)), status_list.encode(revoked))
+        key = await keyring.signing_key(db, tenant, issuer, "token", token_kid(places.issuer(issuer)))
+        made = jws.sign(document, key)
+        said = (made, key.kid.rsplit("/", 1)[1], now())
+        if not (await db.execute(_SQL["publish_list"], tenant, issuer, number, row["revision"], *said)).endswith(" 0"):
+            break
     return made

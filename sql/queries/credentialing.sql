@@ -104,10 +104,13 @@ SELECT s.place FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.l
 -- name: is_revoked
 SELECT s.revoked IS NOT NULL AS revoked FROM badge_status s WHERE s.tenant = $1 AND s.issuer = $2 AND s.list = $3 AND s.place = $4
 
--- $2 issuer, $3 number, $4 revision that was read, $5 token, $6 thumbprint, $7 time
+-- $2 issuer, $3 number, $4 revision that was read, $5 token, $6 thumbprint, $7 time: not where somebody else has published it meanwhile, or
+-- the key was given up
 -- name: publish_list
 WITH published AS (
-    UPDATE badge_status_list SET jwt = $5, key = $6, published = $4 WHERE tenant = $1 AND issuer = $2 AND number = $3 AND published <= $4
+    UPDATE badge_status_list SET jwt = $5, key = $6, published = $4
+    WHERE tenant = $1 AND issuer = $2 AND number = $3 AND published < $4
+      AND NOT EXISTS (SELECT 1 FROM badge_key k WHERE k.tenant = $1 AND k.issuer = $2 AND k.thumbprint = $6 AND k.compromised IS NOT NULL)
     RETURNING issuer, number, published, key
 )
 INSERT INTO change (tenant, at, actor, operation, type, id, version, attributes, content)

@@ -10,13 +10,14 @@ import orjson
 import pytest
 
 from scimsrv.badges import jws, signing
+from scimsrv.badges.places import Places
 from scimsrv.keys import ServerKeys
 from scimsrv.openbadges.signer import Signer
 from scimsrv.sealing import keyring_of
 from scimsrv.store import badge_keys, signatures
 from tests.wire.admin_support import admin_api, assert_problem
 from tests.wire.badges import Badges, badges
-from tests.wire.support import Server, Starter, assert_error
+from tests.wire.support import PUBLIC, Server, Starter, assert_error
 
 
 async def _jwt(made: Badges) -> jws.Token:
@@ -257,3 +258,24 @@ async def test_what_is_signed_while_it_changes(server: Server, meanwhile: str) -
     own.signing_key = slow  # type: ignore[method-assign, assignment]
     await signatures.sign_waiting(server.pool, own, made.client.id, made.issuer)
     assert await server.pool.fetchval("SELECT jwt FROM badge_credential WHERE award = $1", award["id"]) is None
+
+
+async def test_a_status_list_that_is_signed_while_its_key_is_given_up(server: Server) -> None:
+    """It is signed anew by the next key, and nobody is given the other one: that key signs nothing that counts any more."""
+    made = await badges(server)
+    first = await _jwt(made)
+    own = keyring_of(ServerKeys.load(server.settings))
+    found, given_up = own.signing_key, first.header["kid"].rsplit("/", 1)[1]
+
+    async def slow(db: Any, *place: Any) -> signing.SigningKey:
+        key = await found(db, *place)
+        await own.add(db, made.client.id, made.issuer, "token", "ES256", 0)
+        await badge_keys.compromise_key(db, made.client.id, made.issuer, given_up, datetime.now(UTC))
+        return key
+
+    own.signing_key = slow  # type: ignore[method-assign, assignment]
+    places = Places(PUBLIC, made.client.slug)
+    token = await signatures.status_token(server.pool, own, made.client.id, places, made.issuer, 1)
+    stored = await server.pool.fetchval("SELECT jwt FROM badge_status_list WHERE tenant = $1 AND issuer = $2", made.client.id, made.issuer)
+    assert token == stored
+    assert not jws.read(stored).header["kid"].endswith(given_up)
