@@ -118,7 +118,7 @@ def list_credential(url: str, issuer: str, valid_from: str, encoded: str) -> dic
 
 def revoked_in(credential: Mapping[str, Any], wanted: StatusEntry) -> bool:
     """Whether the published list says that the entry is revoked. Raises StatusListError where it does not speak of it."""
-    if credential.get("id") != wanted.url:
+    if credential.get("id", wanted.url) != wanted.url:  # which it may leave out (§2.2)
         raise StatusListError("the list published there has another id")
     subject = credential.get("credentialSubject")
     if not isinstance(subject, dict) or LIST not in _listed(subject.get("type")):

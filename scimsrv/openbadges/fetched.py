@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from scimsrv.oauth.fetching import Fetcher, FetchError
 
@@ -64,4 +65,8 @@ class Documents:
 
 
 def _host(url: str) -> str:
-    return url.partition("//")[2].partition("/")[0].lower()
+    """The host of a URL, however its port is written."""
+    try:
+        return (urlsplit(url).hostname or "").removesuffix(".")
+    except ValueError:
+        return ""

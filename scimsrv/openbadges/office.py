@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -28,8 +29,9 @@ from scimsrv.store.badge_keys import Keyring, all_keys, published_keys
 from scimsrv.store.issuing import Issued
 from scimsrv.store.pool import Tenants
 
-#: Documents with embedded proofs that a process keeps, the oldest going first: making one costs hundredths of a second.
+#: Documents with embedded proofs that a process keeps, and their bytes, the oldest going first: making one costs hundredths of a second.
 _KEPT: Final = 1_000
+_KEPT_BYTES: Final = 32 * 1024 * 1024
 
 #: Seconds for which the keys of all issuers are not read again.
 _BELIEVED: Final = 5.0
@@ -43,6 +45,10 @@ _AT_ONCE: Final = 2
 LISTS: Final = 3
 ISSUERS: Final = 3
 _DEPTH: Final = 3
+
+#: What says from when on a status list holds, which it need not say (Bitstring Status List §2.2).
+_BEGINNINGS: Final = frozenset({"validFrom", "issuanceDate"})
+_EVER: Final = {"validFrom": "0001-01-01T00:00:00Z"}
 
 
 @dataclass(slots=True)
@@ -66,7 +72,7 @@ class Office:
     public: str
     turns: asyncio.Semaphore
     queues: WeakValueDictionary[int, asyncio.Lock]
-    proven: OrderedDict[tuple[int, str, str], bytes]
+    proven: OrderedDict[tuple[int, str, bytes], bytes]
     known: list[tuple[float, list[dict[str, Any]]]]
     lists: Documents
     issuers: Documents
@@ -109,18 +115,20 @@ class Office:
         credential = orjson.loads(issued.credential)
         issuer = credential["issuer"]["id"]
         key = await self.keyring.signing_key(self.pool.of(tenant), tenant, issued.issuer, "proof", _method(issuer))
-        place = (tenant, key.kid, issued.credential)
-        made = self.proven.get(place)
-        if made is None:
+        place = (tenant, key.kid, hashlib.sha256(issued.credential.encode()).digest())
+        if place in self.proven:
+            return self.proven[place]
+        async with self._turn(tenant):
+            if place in self.proven:  # somebody else who wanted it had the turn before
+                return self.proven[place]
             created = jws.date_time(datetime.now(UTC))
-            async with self._turn(tenant):
-                try:
-                    signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
-                except integrity.IntegrityError as error:
-                    raise ScimError(Kind.CONFLICT, f"The award cannot be signed with an embedded proof: {error}") from error
+            try:
+                signed = await asyncio.to_thread(integrity.prove, credential, key, created, self.canonicalizer)
+            except integrity.IntegrityError as error:
+                raise ScimError(Kind.CONFLICT, f"The award cannot be signed with an embedded proof: {error}") from error
             await signatures.note_proof(self.pool.of(tenant), tenant, issued.award, key.kid)
             made = self.proven[place] = orjson.dumps(signed)
-            if len(self.proven) > _KEPT:
+            while len(self.proven) > _KEPT or sum(map(len, self.proven.values())) > _KEPT_BYTES:
                 self.proven.popitem(last=False)
         return made
 
@@ -302,8 +310,10 @@ class Office:
             report = await self._proven(listed, walk)
             if not report.holds or listed.issuer != presented.issuer:
                 return "the status list is not signed by the issuer"
-            if report.status.verdict != "active":
-                return f"the status list is {report.status.verdict}"
+            since = {} if _BEGINNINGS & listed.credential.keys() else _EVER
+            valid = verification.with_status(report, since | listed.credential, None, datetime.now(UTC)).status
+            if valid.verdict != "active":
+                return f"the status list is {valid.verdict}"
             return await asyncio.to_thread(status_list.revoked_in, listed.credential, entry)
         except FetchError as problem:
             return f"the status list cannot be had: {problem}"

@@ -16,6 +16,7 @@ import pytest
 
 from scimsrv.badges import jws, signing, status_list
 from scimsrv.badges.identity import is_about
+from scimsrv.openbadges import office
 from tests.unit.badges.test_verification import CREDENTIAL
 from tests.wire.badges import URN, Badges, badges
 from tests.wire.support import PUBLIC, Client, Server, Starter, assert_error
@@ -322,6 +323,22 @@ async def test_signatures_are_in_the_trail(server: Server) -> None:
     assert contents[0]["key"] == contents[2]["key"] == token.header["kid"].rsplit("/", 1)[1]
     assert contents[1] == {"issuer": made.issuer, "list": 1, "place": int(status["statusListIndex"])}
     assert [row["actor"] for row in rows] == ["system", (made.client.token or "").split("_")[1], "system"]
+
+
+async def test_an_embedded_proof_that_many_want(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants it at the same time gets the same one, which is made once; what is kept of them has so many bytes."""
+    made, award = await _awarded(server)
+    answers = await asyncio.gather(*(made.client.get(f"/Awards/{award['id']}/credential.json") for _ in range(8)))
+    assert len({answer.content for answer in answers}) == 1
+    proofs = "SELECT count(*) FROM change WHERE tenant = $1 AND type = 'Credential' AND content LIKE '%Data Integrity%'"
+    assert await server.pool.fetchval(proofs, made.client.id) == 1
+    monkeypatch.setattr(office, "_KEPT_BYTES", len(answers[0].content) + 100)
+    other = await made.award((await made.client.new_user())["id"], award["achievement"]["value"])
+    assert (await made.client.get(f"/Awards/{other['id']}/credential.json")).status_code == 200
+    assert (await made.client.get(f"/Awards/{other['id']}/credential.json")).status_code == 200
+    assert await server.pool.fetchval(proofs, made.client.id) == 2
+    assert (await made.client.get(f"/Awards/{award['id']}/credential.json")).status_code == 200
+    assert await server.pool.fetchval(proofs, made.client.id) == 3
 
 
 async def test_who_may(server: Server) -> None:

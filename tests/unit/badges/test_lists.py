@@ -48,6 +48,15 @@ def _list(key: signing.SigningKey = KEY, issuer: str = DID, revoked: tuple[int, 
     return jws.sign(made | change, key).encode()
 
 
+def _bare(**claims: Any) -> bytes:
+    """A list that says no more than it has to: neither its id, nor from when on it holds."""
+    made = orjson.loads(signing.base64url(_list().decode().split(".")[1]))
+    said = {name: value for name, value in (made | claims).items() if name not in ("id", "jti", "validFrom", "nbf")}
+    head = signing.to_base64url(orjson.dumps({"alg": KEY.alg, "kid": KEY.kid}))
+    signed = f"{head}.{signing.to_base64url(orjson.dumps(said))}"
+    return f"{signed}.{signing.to_base64url(KEY.sign(signed.encode()))}".encode()
+
+
 def _ids(*revoked: str, issuer: str = DID) -> bytes:
     named = ",".join(f'{{"id":"{one}"}}' for one in revoked)
     return f'{{"id":"{URL}","issuer":"{issuer}","revokedCredential":[{named}]}}'.encode()
@@ -71,6 +80,8 @@ ID = str(CREDENTIAL["id"])
         (BITS, _list(subject={"statusPurpose": "suspension"}), "unknown", "another purpose"),
         (BITS, _list(subject={"statusPurpose": ["suspension", "message"]}), "unknown", "another purpose"),
         (BITS, _list(subject={"statusPurpose": ["suspension", "revocation"], "type": ["BitstringStatusList"]}), "revoked", ""),
+        (BITS, _bare(), "revoked", ""),
+        (BITS, _bare(validUntil="2026-01-02T00:00:00Z", exp=1767312000), "unknown", "the status list is expired"),
         (BITS, b"<html>", "unknown", "JSON"),
         (IDS, _ids(ID), "revoked", ""),
         (IDS, _ids("urn:other"), "active", ""),

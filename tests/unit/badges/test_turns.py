@@ -61,7 +61,8 @@ async def test_nobody_is_flooded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Fetcher, "fetch", fetch)
     documents = Documents(Fetcher(["*"]))
-    urls = [f"https://a.example/{number}" for number in range(12)]
+    ports = ("", ":443", ":0443", ".")  # written in another way it is the same host
+    urls = [f"https://{'A' if number == 5 else 'a'}.example{ports[number % 4]}/{number}" for number in range(12)]
     wanted = [asyncio.create_task(documents.body(url)) for url in [urls[0]] * 50 + urls]
     left = asyncio.create_task(documents.body("https://b.example/"))
     await asyncio.sleep(0.05)
