@@ -5,17 +5,24 @@ Each batch is one transaction of a job; where it ended is stored with it, and do
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import orjson
 
 from scimsrv.badges.catalogue import Step, steps, unfounded
+from scimsrv.errors import ScimError
+from scimsrv.schema.document import Document
 from scimsrv.store.connection import Connection
 from scimsrv.store.failure import unavailable
-from scimsrv.store.progression import award_steps, held_by, revoke, whole_catalogue
+from scimsrv.store.progression import Branch, award_steps, held_by, revoke, whole_catalogue
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope, now
+
+log = logging.getLogger("scimsrv.background")
 
 _SQL = load("badges")
 
@@ -27,12 +34,14 @@ REASON: Final = "It does not follow from the catalogue any more"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch did: the last recipient it looked at and how many they were, and the recipients who got or lost automatic awards."""
+    """What one batch did: the last recipient it looked at and how many they were, and the recipients who got or lost automatic awards, or
+    could not be given what follows."""
 
     position: str
     recipients: int
     awarded: list[str]
     revoked: list[str]
+    failed: list[str]
 
 
 async def catalogue_changed(scope: Scope, conn: Connection) -> None:
@@ -77,5 +86,23 @@ async def recompute(scope: Scope, conn: Connection, position: str, most: int) ->
         if found:
             due[user] = found
     await revoke(scope, conn, dict.fromkeys(losing, REASON), at)
-    await award_steps(scope, conn, branch, due, {}, users, at)
-    return Batch(ids[-1] if ids else position, len(ids), sorted(due), sorted({*losing.values()}))
+    failed = await _award(scope, conn, branch, due, users, at)
+    return Batch(ids[-1] if ids else position, len(ids), sorted(due.keys() - failed), sorted({*losing.values()}), sorted(failed))
+
+
+async def _award(
+    scope: Scope, conn: Connection, branch: Branch, due: Mapping[str, Sequence[Step]], users: Mapping[str, Document], at: datetime
+) -> set[str]:
+    """Award what follows; the recipients for whom that cannot be, whose awards have no credential: they keep no others, and no other job,
+    waiting."""
+    try:
+        async with conn.transaction():
+            await award_steps(scope, conn, branch, due, {}, users, at)
+    except ScimError as problem:
+        if problem.kind.value.status >= 500:  # which passes
+            raise
+        if len(due) > 1:
+            return {user for one in due for user in await _award(scope, conn, branch, {one: due[one]}, users, at)}
+        log.warning("what follows for %s of tenant %s cannot be awarded: %s", *due, scope.tenant, problem)
+        return {*due}
+    return set()

@@ -294,6 +294,7 @@ async def _progress(scope: Scope, job: _Job, batch: int) -> None:
     made = await recompute(scope, job.conn, job.position, batch)
     job.count("awarded", made.awarded)
     job.count("revoked", made.revoked)
+    job.count("failed", made.failed)
     await job.advance(made.position, made.recipients)
     if made.recipients < batch:
         await job.finish("done")

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 
 from scimsrv.keys import AUDIT_KEY, ServerKeys
@@ -482,3 +483,24 @@ async def test_a_change_of_the_catalogue_that_the_first_award_of_somebody_meets(
         await award
     await recomputed(server, made)
     assert await made.held(user) == {skill.minis[0], skill.achievement, own}
+
+
+async def test_what_cannot_be_awarded_keeps_nothing_else_waiting(server: Server) -> None:
+    """A recomputation goes on where somebody's award has no credential, and says of whom; the work of the tenant behind it is done."""
+    made = await badges(server)
+    program = await made.new("BadgeProgram", displayName="Programme")
+    skill = await made.new("BadgeSkill", displayName="Skill", program={"value": program})
+    large, users = await made.achievement("mini", skill), [(await made.client.new_user())["id"] for _ in range(2)]
+    for user in users:
+        await made.award(user, large)
+    other = await made.skill(program, 2)
+    await made.award(users[1], other.minis[0])
+    await recomputed(server, made)
+    await made.achievement("skill", skill, tags=[f"{number}" + "x" * 60_000 for number in range(13)])
+    retired = await made.client.patch(f"/Achievements/{other.minis[1]}", {"op": "replace", "value": {"active": False}})
+    assert retired.status_code == 200, retired.text
+    await recomputed(server, made)
+    jobs = await server.pool.fetch("SELECT state, result::text AS result FROM tenant_job WHERE tenant = $1", made.client.id)
+    assert {job["state"] for job in jobs} == {"done"}
+    assert orjson.loads(jobs[-1]["result"])["failed"] == {"resources": 2, "ids": sorted(users)}
+    assert await made.held(users[1]) == {large, other.minis[0]}
