@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import asyncpg
 import orjson
 
 from scimsrv.badges.catalogue import Step, steps, unfounded
@@ -93,13 +94,13 @@ async def recompute(scope: Scope, conn: Connection, position: str, most: int) ->
 async def _award(
     scope: Scope, conn: Connection, branch: Branch, due: Mapping[str, Sequence[Step]], users: Mapping[str, Document], at: datetime
 ) -> set[str]:
-    """Award what follows; the recipients for whom that cannot be, whose awards have no credential: they keep no others, and no other job,
-    waiting."""
+    """Award what follows; the recipients for whom that cannot be, whose awards have no credential or break a rule of the tenant's own: they
+    keep no others, and no other job, waiting."""
     try:
         async with conn.transaction():
             await award_steps(scope, conn, branch, due, {}, users, at)
-    except ScimError as problem:
-        if problem.kind.value.status >= 500:  # which passes
+    except (ScimError, asyncpg.UniqueViolationError) as problem:
+        if isinstance(problem, ScimError) and problem.kind.value.status >= 500:  # which passes
             raise
         if len(due) > 1:
             return {user for one in due for user in await _award(scope, conn, branch, {one: due[one]}, users, at)}
