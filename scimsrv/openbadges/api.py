@@ -117,8 +117,8 @@ class Api:
         self, slug: str, segments: list[str], methods: Sequence[str], connection: Connection, headers: Fields, receive: Receive
     ) -> Answer:
         """The authorization server of the Open Badges API. Raises ScimError 403, 404, 405 and 429; its other errors have their own form."""
-        address, method = client_address(connection) or "", connection["method"]
-        self._visits.count(address)
+        method = connection["method"]
+        self._visits.count(client_network(connection))
         if method not in methods:
             raise ScimError(Kind.METHOD_NOT_ALLOWED, f"{method} is not allowed here", headers={"Allow": allow(methods)})
         tenant, _ = await self._served(slug)

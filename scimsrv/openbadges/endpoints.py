@@ -14,7 +14,7 @@ from scimsrv import own as own_badges
 from scimsrv.auth import Principal, Right
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected, Fields, read_body
-from scimsrv.oauth.service import client_address
+from scimsrv.oauth.service import client_network
 from scimsrv.observe import UNMATCHED
 from scimsrv.openbadges import answers, public
 from scimsrv.openbadges.answers import Answer
@@ -137,13 +137,13 @@ class Endpoints:
     async def respond(self, place: Place, connection: Connection, headers: Fields, receive: Receive, places: Held) -> Answer:
         """The answer. Raises ScimError, except for the Open Badges API, which has a form of its own for failures."""
         if place.slug is not None and place.segments[:4] == OAUTH and place.methods:
-            self._front.enter_unknown(places, client_address(connection) or "")
+            self._front.enter_unknown(places, client_network(connection))
             return await self._api.authorization(place.slug, place.segments[4:], place.methods, connection, headers, receive)
         api = place.slug is not None and (place.segments[:2] == API[:2] or place.segments[:2] in OWN)
         try:
             method = connection["method"]
             if place.slug is None or place.segments == DISCOVERY:
-                self._visits.count(client_address(connection) or "")
+                self._visits.count(client_network(connection))
             else:
                 await (self._api.bearer if api else self._front.admit)(connection, headers, place.slug)
             if not place.methods:

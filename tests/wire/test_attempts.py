@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import httpx
+
 from scimsrv import tokens
 from scimsrv.errors import ScimError
 from scimsrv.rates import Rates
 from scimsrv.traffic import Attempts
 from tests.wire.badges import badges
 from tests.wire.oauth_support import tenant
-from tests.wire.support import Starter
+from tests.wire.support import PUBLIC, Starter
 from tests.wire.test_rates import assert_refused, slow_server
 
 
@@ -62,6 +64,19 @@ async def test_public_pages_of_badges(start: Starter) -> None:
         assert answers[-1].headers["retry-after"] == "30"
         assert (await client.with_token(None).get("/ims/ob/v3p0/discovery")).status_code == 429
         assert (await client.get("/Awards")).status_code == 200
+
+
+async def test_public_pages_by_ipv6(start: Starter) -> None:
+    """Whoever has an IPv6 address has all of its network, which counts as one."""
+    async with start(public_requests=3) as server:
+
+        async def ask(address: str) -> int:
+            here = httpx.ASGITransport(app=server.app, client=(address, 1))
+            async with httpx.AsyncClient(transport=here, base_url=PUBLIC) as http:
+                return (await http.get("/.well-known/jwks.json")).status_code
+
+        assert [await ask(f"2001:db8::{number}") for number in range(1, 5)] == [200, 200, 200, 429]
+        assert [await ask(one) for one in ("2001:db8:0:0:ffff::1", "2001:db8:0:1::1", "192.0.2.1")] == [429, 200, 200]
 
 
 def test_attempts_are_forgotten() -> None:
