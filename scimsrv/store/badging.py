@@ -21,7 +21,7 @@ from scimsrv.badges.exclusive import exclusive_keys
 from scimsrv.badges.rights import check_own, check_request
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.schema import document as doc
-from scimsrv.schema.badging import AWARD, CATALOGUE, REQUEST, TYPES
+from scimsrv.schema.badging import AWARD, CATALOGUE, ISSUER, REQUEST, TYPES
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.semantics import instant, key_of
@@ -221,6 +221,22 @@ async def changed(
             check_catalogue(schema.name, stored, scope.base_url, before)
             if schema.name in CATALOGUE and decides(schema.name, before, after, less=True):
                 await catalogue_changed(scope, conn)
+
+
+async def returned(scope: Scope, conn: Connection, schema: EffectiveSchema, document: Document) -> None:
+    """Do what belongs to a badge resource that was deleted and is stored again. Raises ScimError 409 where what it belongs to is gone."""
+    if schema.name not in (ISSUER, *CATALOGUE):
+        return
+    named = {pointer["value"] for pointer in _pointers(schema, document)}
+    gone = sorted(named - (await hold(conn, scope.tenant, named)).keys())
+    if gone:
+        raise ScimError(Kind.CONFLICT, f"It belongs to {shorten(gone[0])}, which is not there: bring that back first")
+    try:
+        check_catalogue(schema.name, document, scope.base_url, document)
+    except ScimError as error:
+        raise ScimError(Kind.CONFLICT, f"It cannot come back as it is: {error.sentence}") from error
+    if schema.name in CATALOGUE and decides(schema.name, None, document, less=True):
+        await catalogue_changed(scope, conn)
 
 
 def _pointers(schema: EffectiveSchema, document: Document) -> list[Document]:

@@ -26,6 +26,7 @@ from scimsrv.schema.effective import EffectiveSchema, Resolved
 from scimsrv.schema.policy import parse_policy
 from scimsrv.schema.search import display
 from scimsrv.schema.validate import complete, keys, shorten
+from scimsrv.store import badging
 from scimsrv.store.connection import Connection
 from scimsrv.store.content import Moved, differences
 from scimsrv.store.edition import OutdatedError
@@ -106,7 +107,10 @@ async def restore(scope: Scope, id_: str) -> Written:
             document = await _without_strangers(scope, conn, schema, document)
             document = await relink(conn, scope.tenant, schema, id_, {}, document)
             found = _Returning(scope, conn, schema, id_, document, row["version"] + 1, row["created"], document)
-            return await found.store(frozenset())
+            written = await found.store(frozenset())
+            if badging.concerns(scope, schema):
+                await badging.returned(scope, conn, schema, found.document)
+            return written
     except asyncpg.UniqueViolationError as problem:
         assert found is not None
         raise await found.taken() from problem
@@ -122,6 +126,8 @@ async def matching(scope: Scope, plans: Mapping[int, Insert]) -> set[int]:
     policy, found = scope.catalog.policy, set()
     sought: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, plan in plans.items():
+        if badging.concerns(scope, plan.schema):
+            continue
         place = plan.schema.resolve(policy.reprovision)
         for key in [] if place is None else keys(plan.draft.document, place)[:1]:
             sought[plan.schema.name][key].append(number)
@@ -137,7 +143,7 @@ async def reprovision(scope: Scope, plan: Insert, hashes: dict[str, str] | None 
     the request says, and the references that it had; links that the request has take the place of those. `hashes` are those of its
     secrets that were made beforehand. Raises ScimError as a POST."""
     policy, schema = scope.catalog.policy, plan.schema
-    if not reprovisions(scope):
+    if not reprovisions(scope) or badging.concerns(scope, schema):  # which begin anew: by what they were, nothing could follow
         return None
     document = complete(plan.draft.document, schema, scope.limits)
     place = schema.resolve(policy.reprovision)

@@ -13,7 +13,7 @@ from scimsrv.store.identity import load_catalog
 from scimsrv.store.scope import Scope
 from scimsrv.store.tombstones import restore
 from tests.wire.admin_support import admin_api, assert_problem
-from tests.wire.badges import USER_EXTENSION, Badges, badges
+from tests.wire.badges import URN, USER_EXTENSION, Badges, badges, recomputed
 from tests.wire.support import Server, assert_error
 
 
@@ -186,3 +186,57 @@ async def test_a_deleted_request(server: Server) -> None:
     assert (await made.client.delete(f"/BadgeRequests/{request}")).status_code == 204
     shown = (await made.awards(user))[mini]
     assert (shown["source"], "request" in shown) == ("request", False)
+
+
+async def test_a_part_of_the_catalogue_that_comes_back(server: Server) -> None:
+    """It takes what it belongs to, and what follows from it is awarded."""
+    made = await badges(server)
+    program, _ = await made.program()
+    skill = await made.skill(program, 1)
+    other = await made.new("BadgeIssuer", displayName="Other")
+    lone = await made.achievement(creator={"value": other})
+    for path in (f"/Achievements/{lone}", f"/BadgeIssuers/{other}", f"/Achievements/{skill.achievement}"):
+        assert (await made.client.delete(path)).status_code == 204
+    user = (await made.client.new_user())["id"]
+    await made.award(user, skill.minis[0])
+    await recomputed(server, made)
+    scope = await _scope(server, made)
+    with pytest.raises(ScimError, match="bring that back first"):
+        await restore(scope, lone)
+    await restore(scope, other)
+    await restore(scope, lone)
+    assert (await made.client.get(f"/Achievements/{lone}")).json()["creator"]["value"] == other
+    assert await made.held(user) == {skill.minis[0]}
+    await restore(scope, skill.achievement)
+    await recomputed(server, made)
+    assert await made.held(user) > {skill.minis[0], skill.achievement}
+
+
+async def test_a_skills_achievement_comes_back_with_its_skill_alone(server: Server) -> None:
+    """What it would be the achievement of is gone: it is brought back after that."""
+    made = await badges(server)
+    skill = await made.skill((await made.program())[0], 0)
+    for path in (f"/Achievements/{skill.achievement}", f"/BadgeSkills/{skill.id}"):
+        assert (await made.client.delete(path)).status_code == 204
+    scope = await _scope(server, made)
+    with pytest.raises(ScimError, match="parent is required of a skill"):
+        await restore(scope, skill.achievement)
+    await restore(scope, skill.id)
+    await restore(scope, skill.achievement)
+
+
+async def test_a_post_brings_no_badge_resource_back(server: Server) -> None:
+    """With `reprovision` a POST that is the same as a deleted one creates another one, by the rules of badges."""
+    made = await badges(server, reprovision="externalId")
+    user, asked = (await made.client.new_user())["id"], await made.achievement()
+    body = {"schemas": [URN + "BadgeRequest"], "externalId": "x", "requester": {"value": user}, "achievement": {"value": asked}}
+    first = (await made.client.post("/BadgeRequests", body)).json()["id"]
+    assert (await made.client.delete(f"/BadgeRequests/{first}")).status_code == 204
+    assert_error(
+        await made.client.post("/BadgeRequests", body | {"status": "approved"}), 400, "invalidValue", "a request begins as pending"
+    )
+    bulk = {"method": "POST", "path": "/BadgeRequests", "bulkId": "1", "data": body | {"status": "approved"}}
+    answer = await made.client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [bulk]})
+    assert answer.json()["Operations"][0]["status"] == "400"
+    again = await made.client.post("/BadgeRequests", body)
+    assert (again.status_code, again.json()["id"] != first, again.json()["status"]) == (201, True, "pending")
