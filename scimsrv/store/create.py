@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -14,10 +14,13 @@ from typing import Final, cast
 
 import asyncpg
 
-from scimsrv.badges.exclusive import held_already
+from scimsrv.badges.award import is_expired
+from scimsrv.badges.exclusive import exclusive_keys, held_already
 from scimsrv.errors import Kind, ScimError, invalid_value
 from scimsrv.protocol.plan import Insert
+from scimsrv.schema.badging import AWARD
 from scimsrv.schema.document import Document
+from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.validate import complete, shorten
 from scimsrv.store import badging
 from scimsrv.store.connection import Connection
@@ -175,7 +178,17 @@ async def _draft(scope: Scope, id_: str, plan: Insert, created: datetime) -> _Dr
             raise invalid_value(f"{schema.referring[key].name}: a resource cannot refer to itself ({shorten(id_)})")
     points = frozenset(new_pointers(schema, {}, document).values())
     targets = points.union(*links.values())
-    return _Draft(id_, plan, document, document, secrets, links, points, rendered(scope, schema, document, created), targets)
+    return _Draft(id_, plan, document, document, secrets, links, points, _rendered(scope, schema, document, created), targets)
+
+
+def _rendered(scope: Scope, schema: EffectiveSchema, document: Document, created: datetime) -> Rendition:
+    """The document folded for storing; an award that is over when it comes, as what is imported may be, holds up no other. Raises
+    ScimError."""
+    made = rendered(scope, schema, document, created)
+    if schema.name == AWARD and badging.concerns(scope, schema) and is_expired(document, created):
+        exclusive = exclusive_keys(document, schema)
+        made = replace(made, unique=[key for key in made.unique if key not in exclusive])
+    return made
 
 
 def _judged(creations: Iterable[Creation], drafts: Mapping[str, _Draft], known: Mapping[str, ScimError]) -> dict[str, ScimError]:
@@ -305,7 +318,7 @@ async def _admit(
             failed[id_] = document
         else:
             badges[id_].document = document
-            badges[id_].rendition = rendered(scope, badges[id_].plan.schema, document, created)
+            badges[id_].rendition = _rendered(scope, badges[id_].plan.schema, document, created)
     return failed
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from scimsrv.keys import AUDIT_KEY, ServerKeys
+from scimsrv.store.consistency.verifying import verify_tenant
 from tests.wire.badges import URN, USER_EXTENSION, Badges, achievement, award, badges
 from tests.wire.support import ENTERPRISE, PUBLIC, Server, assert_error, patch, user
 
@@ -382,6 +385,31 @@ async def test_awards_beside_those_that_fail(server: Server) -> None:
             shown = (await made.client.get(f"/Awards/{result['location'].rpartition('/')[2]}")).json()
             assert (shown["issuer"]["display"], shown["source"]) == ("Institute", "manual")
             assert (await made.client.patch(f"/Awards/{shown['id']}", REVOCATION)).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["one by one", "in bulk", "in bulk, backwards", "atomic"])
+async def test_a_history_of_awards(server: Server, way: str) -> None:
+    """Awards that are over when they come hold up no others, nor those that come with them; of those that are live there is one."""
+    made = await badges(server, bulk_atomic=way == "atomic")
+    user_, asked = (await made.client.new_user())["id"], await made.achievement()
+    ends = [PAST, "2021-01-01T00:00:00Z", None][:: -1 if way == "in bulk, backwards" else 1]
+    bodies = [award(user_, asked, awardedAt="2019-01-01T00:00:00Z", **({} if end is None else {"validUntil": end})) for end in ends]
+    if way == "one by one":
+        statuses = [(await made.client.post("/Awards", body)).status_code for body in bodies]
+    else:
+        operations = [{"method": "POST", "path": "/Awards", "bulkId": f"{number}", "data": body} for number, body in enumerate(bodies)]
+        message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+        statuses = [int(one["status"]) for one in (await made.client.post("/Bulk", message)).json()["Operations"]]
+    assert statuses == [201, 201, 201]
+    assert_error(await made.client.post("/Awards", award(user_, asked)), 409, "uniqueness")
+    found = (await made.client.get("/Awards", filter=f'recipient.value eq "{user_}"')).json()["Resources"]
+    assert sorted(one["status"] for one in found) == ["active", "expired", "expired"]
+    connection = await asyncpg.connect(server.settings.owner_url)
+    try:
+        result = await verify_tenant(connection, made.client.id, ServerKeys.load(server.settings).derive_all(AUDIT_KEY))
+    finally:
+        await connection.close()
+    assert result.found.total == 0, result
 
 
 async def test_one_bulk_request_with_everything(server: Server) -> None:
