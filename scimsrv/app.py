@@ -447,6 +447,7 @@ class App:
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,
             subject=credential.subject,
+            proof=credential.proof,
             narrowing=credential.narrowing,
             origin=origin(),
         )

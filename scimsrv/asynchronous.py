@@ -43,6 +43,7 @@ from scimsrv.store.identity import Credential, load_catalog
 from scimsrv.store.me import Me
 from scimsrv.store.narrowing import Narrowing
 from scimsrv.store.pool import Tenants
+from scimsrv.store.proof import proof_of
 from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
@@ -74,8 +75,8 @@ class Finished:
 def request_text(bulk: Bulk, ids: Ids, scope: Scope, *, single: bool, me: bool = False) -> bytes:
     """What has to be kept of a request to carry it out later; `me` says that it was one of /Me."""
     types = scope.narrowing.types
-    may = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
-    may |= {"subject": scope.subject, "me": "user" if me else None if scope.own is None else "badges"}
+    may: dict[str, Any] = {"base": scope.base_url, "scopes": sorted(scope.scopes or ()), "types": None if types is None else sorted(types)}
+    may |= {"subject": scope.subject, "me": "user" if me else None if scope.own is None else "badges", "proof": scope.proof.document()}
     entries = [[entry.text.decode(), entry.method, entry.path, entry.version] for entry in bulk.entries]
     kept = {"origin": scope.origin, "single": single, "failOnErrors": bulk.fail_on_errors, "ids": [[*pair] for pair in ids.items()]}
     return orjson.dumps(may | kept | {"entries": entries})
@@ -356,7 +357,7 @@ class Jobs:
     async def _present(self, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
         """The scopes of whoever sent the request, and the revision of the tenant; an access token may have had less than its client.
         Raises ScimError 401."""
-        scopes, revision = await jobs.present(self._pool.of(job.tenant), job.tenant, job.actor)
+        scopes, revision = await jobs.present(self._pool.of(job.tenant), job.tenant, job.actor, proof_of(kept.get("proof")))
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes, revision
 
 

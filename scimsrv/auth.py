@@ -31,6 +31,7 @@ from scimsrv.store.identity import (
     takes_basic,
 )
 from scimsrv.store.pool import Tenants
+from scimsrv.store.proof import Proof
 from scimsrv.store.trusts import BEARER, EXCHANGE
 
 #: Longest Authorization header that is looked at, in bytes.
@@ -194,7 +195,7 @@ class Authenticator:
         if not tokens.looks_like_token(secret, tokens.SECRET) or not tokens.looks_like_client(id_):
             return None
         found = await find_client(self.pool, slug, id_, [tokens.digest(pepper, secret) for pepper in self.secret_peppers])
-        return found.credential if found is not None and found.basic else None
+        return replace(found.credential, proof=Proof(found.edition)) if found is not None and found.basic else None
 
     async def _by_jwt(self, text: str, shown: Shown) -> tuple[Credential, float]:
         try:
@@ -221,13 +222,14 @@ class Authenticator:
                 raise TokenRefused("client")
             await self._check_revoked(trusts[0].credential, grant)
             holder = Holder(grant.holder, grant.expires, grant.subject, grant.roles)
-            return _held(trusts[0], holder, grant.scopes), grant.expires
+            return replace(_held(trusts[0], holder, grant.scopes), proof=Proof(None, grant.digest, grant.expires)), grant.expires
         client = await find_client(self.pool, shown.tenant, grant.client)
         if client is None or client.edition != grant.edition:
             raise TokenRefused("client")
         credential = client.credential
         await self._check_revoked(credential, grant)
-        return replace(credential, scopes=credential.scopes & grant.scopes), grant.expires
+        proof = Proof(grant.edition, grant.digest, grant.expires)
+        return replace(credential, scopes=credential.scopes & grant.scopes, proof=proof), grant.expires
 
     async def _check_revoked(self, credential: Credential, grant: Grant) -> None:
         if await is_used(self.pool, credential.tenant, grant.digest):
@@ -249,7 +251,7 @@ class Authenticator:
                 reason = refused
                 continue
             await note_trust_used(self.pool, found)
-            return _held(found, holder, holder.scopes(found.trust)), holder.expires
+            return replace(_held(found, holder, holder.scopes(found.trust)), proof=Proof(ends=holder.expires)), holder.expires
         raise reason
 
     async def _prove(self, token: Unverified, found: TrustIdentity, shown: Shown) -> None:

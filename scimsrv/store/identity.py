@@ -17,6 +17,7 @@ from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.policy import parse_policy
 from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing, narrowing
 from scimsrv.store.pool import Queries, Tenants
+from scimsrv.store.proof import ALWAYS, Proof
 from scimsrv.store.queries import load
 from scimsrv.store.trusts import Trust, trust_of
 
@@ -27,7 +28,7 @@ _SQL = load("identity")
 class Credential:
     """A live credential: its tenant, whether that is active, the revision of its catalogue, what the credential may do and where, the
     subject that it stands for, if that is a user, and that user's roles. `kid` is the short id of a token, a client or a trust; of a
-    trust, `holder` says whose token it is."""
+    trust, `holder` says whose token it is. `proof` is what it was shown by."""
 
     tenant: int
     slug: str
@@ -39,6 +40,7 @@ class Credential:
     narrowing: Narrowing = NOWHERE_NARROWED
     holder: str = ""
     roles: frozenset[str] = frozenset()
+    proof: Proof = ALWAYS
 
     @property
     def actor(self) -> str:

@@ -15,6 +15,7 @@ from scimsrv.schema.catalog import Catalog
 from scimsrv.store.names import Names
 from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing
 from scimsrv.store.pool import Database
+from scimsrv.store.proof import ALWAYS, Proof
 from scimsrv.store.rendition import SLOTS
 
 
@@ -43,9 +44,9 @@ class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
     background that there is work for it; `names` are those that this process keeps. `slot` is the one row of each count that this scope
     changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the credential's, None
-    where the server acts by itself, `subject` what it says of the user whom it stands for, and `narrowing` says which resource types it
-    is good for; `own` is the id of the user to whose badges a request keeps, None where it may reach everybody's. `origin` is the id of
-    the request and the address that it came from, None where no request is behind it."""
+    where the server acts by itself, `subject` what it says of the user whom it stands for, `proof` what it was shown by, and `narrowing`
+    says which resource types it is good for; `own` is the id of the user to whose badges a request keeps, None where it may reach
+    everybody's. `origin` is the id of the request and the address that it came from, None where no request is behind it."""
 
     pool: Database
     tenant: int
@@ -60,6 +61,7 @@ class Scope:
     hashes: Mapping[str, dict[str, str]] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     subject: str | None = None
+    proof: Proof = ALWAYS
     own: str | None = None
     origin: tuple[str, str] | None = None
 

@@ -59,13 +59,17 @@ SELECT number, result FROM request_result WHERE tenant = $1 AND txn = $2 ORDER B
 DELETE FROM request_job WHERE tenant = $1 AND finished < now() - make_interval(secs => $2)
 
 -- name: actor
--- $2 short id of a token, a client or a trust: what it may do now
+-- $2 short id of a token, a client or a trust: what it may do now. $3 edition that a client has to be of, or NULL, $4 digest of an access
+-- token that must not be revoked
 SELECT c.scopes, t.status, t.revision, NULL AS roles FROM credential c JOIN tenant t ON t.id = c.tenant
 WHERE c.tenant = $1 AND c.kid = $2 AND (c.expires IS NULL OR c.expires > now())
 UNION ALL
-SELECT k.scopes, t.status, t.revision, NULL FROM oauth_client k JOIN tenant t ON t.id = k.tenant WHERE k.tenant = $1 AND k.id = $2
+SELECT k.scopes, t.status, t.revision, NULL FROM oauth_client k JOIN tenant t ON t.id = k.tenant
+WHERE k.tenant = $1 AND k.id = $2 AND k.edition = coalesce($3::integer, k.edition)
+    AND NOT EXISTS (SELECT FROM used_assertion u WHERE u.tenant = $1 AND u.digest = $4)
 UNION ALL
-SELECT r.scopes, t.status, t.revision, r.roles::text FROM trust r JOIN tenant t ON t.id = r.tenant WHERE r.tenant = $1 AND r.id = $2
+SELECT r.scopes, t.status, t.revision, r.roles::text FROM trust r JOIN tenant t ON t.id = r.tenant
+WHERE r.tenant = $1 AND r.id = $2 AND NOT EXISTS (SELECT FROM used_assertion u WHERE u.tenant = $1 AND u.digest = $4)
 
 -- name: claim_key
 -- $2 key, $3 digest, $4 holder, $5 seconds it is held: a row when the request is the first with this key

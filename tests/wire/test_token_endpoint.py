@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx
@@ -14,9 +15,11 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_u
 from scimsrv import tokens
 from scimsrv.admin import granting_models as models
 from scimsrv.oauth.jose import read
+from scimsrv.store import asynchronous as jobs
+from scimsrv.store import proof
 from scimsrv.store.credentials import CredentialError, CredentialLimit
 from scimsrv.store.tenants import create_tenant
-from tests.wire.oauth_support import OAuth, ask, assert_refused, basic, tenant
+from tests.wire.oauth_support import Issuer, OAuth, ask, assert_refused, basic, tenant
 from tests.wire.support import PUBLIC, Server, assert_error, until_seen, user
 
 
@@ -369,6 +372,45 @@ async def test_asynchronous_requests_have_the_rights_of_the_token(oauth: OAuth) 
     assert (await reader.get(status)).status_code == 200
     assert_error(await oauth.client.get(status), 404)
     assert_error(await reader.request("POST", "/Users", user(), headers={"Prefer": "respond-async"}), 403)
+
+
+@pytest.mark.parametrize("what", ["token", "secret", "basic", "time"])
+async def test_asynchronous_requests_end_with_their_token(server: Server, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """What waits to be carried out when its access token is revoked or expires, or a secret of its client is revoked, is 401 and not done;
+    what another token of the client asks for is done."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    oauth = await tenant(server, basic=True)
+    made = await oauth.new_client()
+    assert made.secret is not None
+    texts = [(await oauth.by_secret(made)).json()["access_token"] for _ in range(2)]
+    if what == "time":
+        await oauth.trust(Issuer().trust())
+        texts[0] = (await oauth.exchange(Issuer().token())).json()["access_token"]
+    shown = [{"Authorization": f"Bearer {text}"} for text in texts]
+    if what == "basic":
+        shown[0] = basic(made.id, made.secret)
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answers = [await oauth.client.request("POST", "/Users", user(), headers={"Prefer": "respond-async"} | one) for one in shown]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    match what:
+        case "token":
+            assert (await _revoke(oauth, made, texts[0])).status_code == 200
+        case "secret" | "basic":
+            await oauth.do("revoke_client", made.id, made.secret.split("_")[1])
+        case _:
+            monkeypatch.setattr(proof, "time", SimpleNamespace(time=lambda: time.time() + 1_000))
+    for answer in answers:
+        await server.app.jobs.begin(oauth.client.id, answer.headers["set-txn"])
+    rows = await server.pool.fetch("SELECT txn, result FROM request_result WHERE tenant = $1", oauth.client.id)
+    found = {row["txn"]: orjson.loads(row["result"])["status"] for row in rows}
+    ended = ["401", "201"] if what in ("token", "time") else ["401", "401"]
+    assert [found[answer.headers["set-txn"]] for answer in answers] == ended
+    assert (await oauth.client.get("/Users")).json()["totalResults"] == ended.count("201")
 
 
 async def test_secrets_are_nowhere(server: Server, oauth: OAuth) -> None:
