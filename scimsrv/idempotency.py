@@ -65,7 +65,7 @@ def _plain(text: bytes, limits: Limits) -> bytes:
 async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str, carry_out: Callable[[Scope], Awaitable[Reply]]) -> Reply:
     """The answer of `carry_out`, kept in the transaction of its effect; or the first answer, when the request came before.
 
-    Errors that the request is to blame for are answers, too; after others nothing is kept.
+    Errors that the request is to blame for are answers, too; after others, and where who asks may not, nothing is kept.
     """
     claim = await answers.claim(scope, key, digests)
     if isinstance(claim, Reply):
@@ -78,7 +78,7 @@ async def once(scope: Scope, key: str, digests: Sequence[bytes], request_id: str
             reply = await carry_out(joined)
             await claim.keep(joined, reply)
     except ScimError as error:
-        if error.kind.value.status >= 500:
+        if _is_no_answer(error.kind.value.status):
             await claim.release(scope)
         else:
             await claim.keep(scope, refusal(error, request_id))
@@ -157,7 +157,12 @@ async def later_once(
 
 def _had_no_effect(found: Finished) -> bool:
     """Whether a single request failed for a reason that it is not to blame for, so that it is carried out when it comes again."""
-    return int(found.results[0]["status"]) >= 500
+    return _is_no_answer(int(found.results[0]["status"]))
+
+
+def _is_no_answer(status: int) -> bool:
+    """Whether a failure with this status is none of the request's: the server's, or that of who asked then, which may be over by now."""
+    return status >= 500 or status in (401, 403)
 
 
 async def bulk_reply(found: Finished) -> Reply:

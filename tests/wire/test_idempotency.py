@@ -356,3 +356,26 @@ async def test_asynchronous(client: Client, path: str) -> None:
             break
         await asyncio.sleep(0.05)
     assert await _users(client) == 1
+
+
+@pytest.mark.parametrize("ended", ["token", "tenant"])
+async def test_what_was_denied_is_no_answer(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, ended: str) -> None:
+    """A creation whose token ends, or whose tenant is suspended, while it waits is carried out when it comes again with a token that is
+    good, or once the tenant is resumed."""
+    mine, original, headers = client.with_token(await server.token(client)), jobs.take_job, _key() | {"Prefer": "respond-async, wait=20"}
+
+    async def take(pool: Any, tenant: int, txn: str | None = None) -> jobs.Job | None:
+        if ended == "token":
+            actors = "SELECT actor FROM request_job WHERE tenant = $1"
+            await server.pool.execute(f"DELETE FROM credential WHERE tenant = $1 AND kid IN ({actors})", client.id)
+        else:
+            await server.pool.execute("UPDATE tenant SET status = 'suspended' WHERE id = $1", client.id)
+        return await original(pool, tenant, txn)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", take)
+        assert_error(await mine.request("POST", "/Users", user("ada"), headers=headers), 401 if ended == "token" else 403)
+    await server.pool.execute("UPDATE tenant SET status = 'active' WHERE id = $1", client.id)
+    again = [await client.request("POST", "/Users", user("ada"), headers=headers) for _ in range(2)]
+    assert [(answer.status_code, answer.content) for answer in again] == [(201, again[0].content)] * 2
+    assert await _users(client) == 1
