@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,9 @@ PERIOD: Final = 60.0
 #: Different things that are counted at the same time, of a tenant and in all; what is beyond is counted as one.
 KEPT_OF_TENANT: Final = 50
 KEPT: Final = 5_000
+
+#: How many of them may be of nobody: whoever has no token can make up as many tenants, and leaves room for those who were let in.
+KEPT_OF_NOBODY: Final = 2_500
 
 #: Longest reason that is kept, in characters.
 _REASON: Final = 200
@@ -49,6 +52,7 @@ class DenialCounter:
         self._now = now
         self._counts: dict[Key, _Count] = {}
         self._of_tenant: dict[str, int] = {}
+        self._of_nobody = 0
 
     def add(self, slug: str, actor: str, status: int, method: str, route: str, reason: str, source: str) -> None:
         """Count an attempt; `source` is the address that it came from."""
@@ -56,12 +60,13 @@ class DenialCounter:
         if key not in self._counts:
             if self._of_tenant.get(slug, 0) >= KEPT_OF_TENANT:
                 key = (slug, "", status, "")
-            elif len(self._counts) >= KEPT:
+            elif len(self._counts) >= KEPT or (not actor and self._of_nobody >= KEPT_OF_NOBODY):
                 return
         at = self._now()
         count = self._counts.get(key)
         if count is None:
             self._of_tenant[slug] = self._of_tenant.get(slug, 0) + 1
+            self._of_nobody += not key[1]
             count = self._counts[key] = _Count(reason[:_REASON], route, source, at, at)
         if not count.number:
             count.reason, count.route, count.source, count.first = reason[:_REASON], route, source, at
@@ -82,7 +87,16 @@ class DenialCounter:
                 count.number, count.written = 0, clock
                 yield Denials(slug, actor, said)
             elif not count.number and rested:
-                del self._counts[key]
-                self._of_tenant[key[0]] -= 1
-                if not self._of_tenant[key[0]]:
-                    del self._of_tenant[key[0]]
+                self._drop(key)
+
+    def forget(self, slugs: Collection[str]) -> None:
+        """Forget what was counted of tenants that there are not, which makes room for others."""
+        for key in [key for key in self._counts if key[0] in slugs]:
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        del self._counts[key]
+        self._of_nobody -= not key[1]
+        self._of_tenant[key[0]] -= 1
+        if not self._of_tenant[key[0]]:
+            del self._of_tenant[key[0]]

@@ -91,7 +91,9 @@ class Trail(Behind):
     async def write_denials(self, *, everything: bool = False) -> None:
         """Write down what is due of the denied attempts that were counted, or all of it."""
         found = list(self.denials.due(everything=everything))
-        keys = await keys_of(self._pool.across(), {one.slug for one in found}) if found else {}
+        slugs = {one.slug for one in found}
+        keys = await keys_of(self._pool.across(), slugs) if found else {}
+        self.denials.forget(slugs - keys.keys())
         for one in found:
             if one.slug in keys:
                 await audit.note_denial(self._pool.of(keys[one.slug]), keys[one.slug], one.actor, one.said)

@@ -110,6 +110,7 @@ class Gate(Behind):
         found = list(self._denials.due(everything=everything))
         slugs = {one.slug for one in found if one.slug}
         keys = await keys_of(self._pool, slugs) if slugs else {}
+        self._denials.forget(slugs - keys.keys())
         for one in found:
             await self._one(one, keys)
 

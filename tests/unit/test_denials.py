@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimsrv.denials import KEPT, KEPT_OF_TENANT, PERIOD, DenialCounter
+from scimsrv.denials import KEPT, KEPT_OF_NOBODY, KEPT_OF_TENANT, PERIOD, DenialCounter
 
 
 class _Clock:
@@ -62,18 +62,28 @@ def test_a_tenant_has_so_many_kinds() -> None:
 
 
 def test_all_tenants_together_have_so_many() -> None:
-    """Made-up tenants take no more memory than that."""
+    """Made-up tenants take no more memory than that, and leave room for whoever was let in; once they are known to be made up, for all."""
     counter = DenialCounter(_Clock())
     for number in range(2 * KEPT):
         _add(counter, slug=f"t{number}")
-    assert len(list(counter.due())) == KEPT
+    _add(counter, slug="acme")
+    for number in range(KEPT):
+        _add(counter, slug=f"u{number}", actor="k1", status=403)
+    found = list(counter.due())
+    assert len(found) == KEPT
+    assert {one.actor for one in found} == {"", "k1"}
+    assert "acme" not in {one.slug for one in found}
+    counter.forget({one.slug for one in found})
+    _add(counter, slug="acme")
+    _add(counter, slug="acme", actor="k1", status=403)
+    assert [(one.slug, one.actor) for one in counter.due()] == [("acme", ""), ("acme", "k1")]
 
 
 def test_what_nobody_tries_any_more_is_forgotten() -> None:
     """A kind that rests for a period makes room for others."""
     clock = _Clock()
     counter = DenialCounter(clock)
-    for number in range(KEPT):
+    for number in range(KEPT_OF_NOBODY):
         _add(counter, slug=f"t{number}")
     list(counter.due())
     _add(counter, slug="new")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from scimsrv import tokens
+from scimsrv import denials, tokens
 from scimsrv.admin.access import AUDIT, READ
 from scimsrv.keys import ADMIN_PEPPER, AUDIT_KEY, ServerKeys
 from scimsrv.store import seals
@@ -310,6 +310,21 @@ async def test_a_flood_of_denied_attempts_makes_few_rows(server: Server, admin: 
     rows = await _rows(server, admin, client)
     assert len(rows) <= 2
     assert sum(orjson.loads(row["diff"])["count"] for row in rows) == 300
+
+
+async def test_made_up_tenants_leave_room(server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts at tenants that there are not keep none out of the trail: neither of those who were let in, nor any once it has been seen
+    that there are no such tenants."""
+    monkeypatch.setattr(denials, "KEPT_OF_NOBODY", 5)
+    client = (await server.tenant()).with_token(None)
+    for number in range(10):
+        assert (await server.http.get(f"/scim/made-up-{number}/v2/Users")).status_code == 401
+    reader = client.with_token(await server.token(client, "scim:read"))
+    assert (await reader.post("/Users", user())).status_code == 403
+    await server.app.trail.write_denials()
+    assert (await client.delete("/Users/1")).status_code == 401
+    rows = [orjson.loads(row["diff"]) for row in await _rows(server, admin, client)]
+    assert sorted((row["status"], row["method"]) for row in rows) == [(401, "DELETE"), (403, "POST")]
 
 
 async def test_what_administrators_do_is_in_the_trail(server: Server, admin: Admin) -> None:
