@@ -139,7 +139,11 @@ class AdminApp:
         request.state.visit.exchange.token = who.kid
         require(who, *route.scopes)
         query = None if route.query is None else route.query.model_validate(_parameters(request, route.query.model_fields))
-        body = None if route.body is None else route.body.model_validate(await _body(route, request))
+        given = Fields(request.scope["headers"]).all(b"authorization")
+        body = None
+        if route.body is not None:
+            body = route.body.model_validate(await _body(route, request))
+            require(await guarded(lambda: self.authenticator.administrator(given)), *route.scopes)  # the body may have taken long
         if any("\x00" in value for value in request.path_params.values()):
             raise Refusal(404, "There is no such endpoint")
 
@@ -149,8 +153,6 @@ class AdminApp:
             except Refusal:
                 return False
             return not self._stopping()
-
-        given = Fields(request.scope["headers"]).all(b"authorization")
 
         async def run() -> Response:
             async with self.pool.acquire() as connection:

@@ -120,6 +120,22 @@ async def test_tokens_end(server: Server, admin: Admin) -> None:
     assert_problem(await admin.ask("GET", "/tenants"), 401)
 
 
+async def test_a_token_that_ends_while_a_body_arrives(server: Server, admin: Admin) -> None:
+    """Whoever asks is who may when the whole request is there: nothing is done with a token that was revoked before the end of a body."""
+    assert admin.token is not None
+    kid = admin.token.split("_")[1]
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"slug": '
+        async with server.pool.acquire() as connection:
+            await revoke_admin_credential(connection, kid)
+        yield b'"too-late"}'
+
+    headers = {"Authorization": f"Bearer {admin.token}", "Content-Type": "application/json"}
+    assert_problem(await admin.http.post("/admin/v1/tenants", content=slowly(), headers=headers), 401)
+    assert await server.pool.fetchval("SELECT count(*) FROM tenant WHERE slug = 'too-late'") == 0
+
+
 async def test_header_forms(admin: Admin) -> None:
     """Two headers, another scheme and a bare token are refused; the scheme's case does not count."""
     assert admin.token is not None
