@@ -16,6 +16,9 @@ LEEWAY: Final = 60
 
 _LONGEST: Final = 256
 
+#: The last time that a claim may name, in seconds since 1970: before the year 10000, so that the database has it.
+_LATEST: Final = 2**37
+
 #: Types of the header that a bearer token or an assertion may have; a SET, a logout token or a credential has another (RFC 8725 §3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt", "client-authentication+jwt"})
 
@@ -109,6 +112,6 @@ def roles_of(claims: Mapping[str, Any], rules: Collection[RoleRule]) -> frozense
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
         raise TokenRefused(name)
     return value

@@ -186,6 +186,7 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "exp true": _with(exp=True),
     "exp null": _with(exp=None),
     "exp enormous": _with(exp=2**60),
+    "exp after the last year": _with(exp=2**39),
     "exp negative": _with(exp=-1),
     "iat missing": _with(without=("iat",)),
     "iat to come": _with(iat=In(100_000), nbf=In(0)),
@@ -370,6 +371,8 @@ async def test_tokens_that_are_good_for_one_exchange(oauth: OAuth) -> None:
     answers = await asyncio.gather(*(oauth.exchange(token) for _ in range(8)), *(oauth.by_assertion(token) for _ in range(8)))
     assert [answer.status_code for answer in answers].count(200) == 1
     assert_refused(await oauth.exchange(once.token(without=("jti",))), 400, "invalid_request")
+    assert_refused(await oauth.exchange(once.token(exp=2**39)), 400, "invalid_request")
+    assert (await oauth.exchange(once.token(exp=2**36))).status_code == 200
     assert_error(await oauth.client.with_token(once.token()).get("/Users"), 401)
 
 
