@@ -30,7 +30,7 @@ from scimsrv.protocol.plan import Define, Insert, Modify, Overwrite, Plan, Read,
 from scimsrv.protocol.prefer import Preferences
 from scimsrv.protocol.request import if_match
 from scimsrv.protocol.response import Renderer, Reply
-from scimsrv.protocol.route import relative
+from scimsrv.protocol.route import Endpoint, Route, relative
 from scimsrv.recording import Noting
 from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import complete
@@ -310,9 +310,12 @@ class Jobs:
         if me == "badges":  # of whom else they were is found out when this is asked
             scope = replace(scope, own=await me_of(scope))
         defines = kept["single"] and _defines(bulk)
+        status = await jobs.find_status(pool, job.tenant, job.txn)
+        known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
+        begun = kept["single"] or bool(known)
 
         async def authorise() -> None:
-            nonlocal revision, scope
+            nonlocal revision, scope, begun
             scopes, present = await self._present(job, kept)
             if present > revision:
                 revision, catalog = await load_catalog(pool, job.tenant)
@@ -320,12 +323,13 @@ class Jobs:
                 raise OutdatedError
             for right in _rights(defines=defines, single=kept["single"], me=me is not None):
                 require(right, scopes)
+            if not begun:
+                check_feature(Route("", Endpoint.BULK), "POST", scope.catalog.policy)
+                begun = True
             if me is not None:
                 await require_me(scope, bulk.entries[0], badges=me == "badges")
 
-        status = await jobs.find_status(pool, job.tenant, job.txn)
-        known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
-        if kept["single"] or known:  # what was begun one by one goes on so, whatever the policy says by now
+        if begun:  # what was begun one by one goes on so, whatever the policy says by now
             scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
         tell = partial(self._tell, scope, single=kept["single"])
         recorder = jobs.JobRecorder(job, not kept["single"], job.txn if origin is None else origin[0], tell)

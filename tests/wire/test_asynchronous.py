@@ -355,6 +355,30 @@ async def test_rights_that_ended(server: Server, client: Client, monkeypatch: py
     assert (await client.get("/Users")).json()["totalResults"] == 0
 
 
+async def test_bulk_that_is_switched_off(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bulk request that waits while the policy switches /Bulk off is not carried out; one that was begun goes on."""
+
+    async def nobody(*_: Any) -> None:
+        return None
+
+    body = {"schemas": [REQUEST], "Operations": [operation("DELETE", "/Users/1"), post("b", user())]}
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "take_job", nobody)
+        answers = [await client.request("POST", "/Bulk", body, headers=ASYNC) for _ in range(2)]
+        await asyncio.sleep(0.1)  # whoever was woken has looked
+    begun, waiting = (answer.headers["set-txn"] for answer in answers)
+    await server.pool.execute(
+        "INSERT INTO request_result (tenant, txn, number, result) VALUES ($1, $2, 0, $3)", client.id, begun, '{"status": "404"}'
+    )
+    await server.set_policy(client, {"profile": "standard", "bulk": False})
+    found = {}
+    for txn in (begun, waiting):
+        await server.app.jobs.begin(client.id, txn)
+        found[txn] = statuses((await client.get(f"/.requests/{txn}")).json()["Operations"])
+    assert found == {begun: ["404", "201"], waiting: ["501", "501"]}
+    assert (await client.get("/Users")).json()["totalResults"] == 1
+
+
 @pytest.mark.parametrize("sealed", [False, True])
 async def test_what_always_fails(
     server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sealed: bool
