@@ -362,7 +362,7 @@ class AuditChain(Model):
 class AuditExport(Model):
     """Which rows of the trail, and in which form."""
 
-    after: int = Field(default=0, ge=0, lt=2**63, description="Only rows behind this position.")
+    after: int = Field(default=0, ge=0, lt=2**63 - 1, description="Only rows behind this position.")
     since: AwareDatetime | None = Field(default=None, description="Only rows of what happened at this time or later.")
     count: int | None = Field(default=None, ge=1, lt=2**31, description="How many at most.")
     format: str = Field(default="jsonl", pattern="^(jsonl|ocsf)$", description="`jsonl`, or events of OCSF 1.3: `ocsf`.")

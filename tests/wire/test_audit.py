@@ -350,7 +350,8 @@ async def test_pages_and_formats(server: Server, client: Client, admin: Admin) -
     assert {event["class_uid"] for event in await _rows(server, admin, client, "?format=ocsf")} == {3004}
     state = (await admin.ask("GET", f"/tenants/{client.slug}/audit")).json()
     assert (state["position"], state["unsealed"], len(state["head"])) == (5, 0, 64)
-    for query in ("?format=xml", "?after=-1", "?count=0", "?x=1"):
+    assert await _rows(server, admin, client, f"?after={2**63 - 2}") == []
+    for query in ("?format=xml", "?after=-1", f"?after={2**63 - 1}", "?count=0", "?x=1"):
         assert_problem(await admin.ask("GET", f"/tenants/{client.slug}/audit/rows{query}"), 400)
     assert_problem(await admin.ask("GET", "/tenants/nobody/audit/rows"), 404)
 
