@@ -40,6 +40,17 @@ KINDS: Final[dict[str, Kind]] = {
 _ATTEMPTS: Final = 4
 
 
+class TenantGoneError(ScimError, LookupError):
+    """The tenant was deleted while somebody who had been let in asked something of it."""
+
+    def __init__(self) -> None:
+        super().__init__(Kind.NOT_FOUND, "There is no such endpoint")
+
+
+#: The end of the names of those constraints by which a row belongs to a tenant that there is.
+_OF_TENANT: Final = "_tenant_fkey"
+
+
 def kind_of(sqlstate: str | None) -> Kind | None:
     """The kind of answer for a SQLSTATE; None when the failure is a bug of ours."""
     if sqlstate is None:
@@ -54,6 +65,8 @@ def translated(problem: BaseException, *, search: bool = False) -> ScimError | N
     """
     if isinstance(problem, asyncpg.DataError) and problem.sqlstate in (None, "22000"):  # the driver could not encode a parameter
         kind: Kind | None = Kind.INVALID_VALUE
+    elif isinstance(problem, asyncpg.ForeignKeyViolationError) and (problem.constraint_name or "").endswith(_OF_TENANT):
+        return TenantGoneError()
     elif isinstance(problem, asyncpg.PostgresError):
         kind = kind_of(problem.sqlstate)
         if search and problem.sqlstate == "57014":

@@ -15,6 +15,7 @@ from scimsrv.schema.catalog import Catalog, build_catalog
 from scimsrv.schema.definitions import load_definitions
 from scimsrv.schema.forms import Rekeying
 from scimsrv.schema.policy import parse_policy
+from scimsrv.store.failure import TenantGoneError
 from scimsrv.store.narrowing import NOWHERE_NARROWED, Narrowing, narrowing
 from scimsrv.store.pool import Queries, Tenants
 from scimsrv.store.proof import ALWAYS, Proof
@@ -134,10 +135,10 @@ def _credential(row: Any, kid: str, subject: str | None = None) -> Credential:
 
 
 async def load_catalog(pool: Queries, tenant: int) -> tuple[int, Catalog]:
-    """The tenant's catalogue and the revision it is of, read by one statement. Raises LookupError when the tenant is gone."""
+    """The tenant's catalogue and the revision it is of, read by one statement. Raises TenantGoneError."""
     row = await pool.fetchrow(_SQL["catalog"], tenant)
     if row is None:
-        raise LookupError(f"tenant {tenant} does not exist")
+        raise TenantGoneError
     schemas, types = orjson.loads(row["schemas"] or "[]"), orjson.loads(row["resource_types"] or "[]")
     catalog = build_catalog(
         [definition for _, definition, _ in schemas],

@@ -11,6 +11,7 @@ from scimsrv import auth
 from scimsrv.store.credentials import revoke_credential
 from scimsrv.store.tenants import delete_tenant, resume_tenant, suspend_tenant
 from tests.wire.support import Client, Server, assert_error, until_seen, user
+from tests.wire.test_bulk import REQUEST, post, statuses
 
 
 def _now() -> float:
@@ -84,6 +85,27 @@ async def test_a_deleted_tenant_is_gone_within_a_second(server: Server, client: 
     assert_error(await client.get("/Users"), 401)
     for table in ("resource", "unique_key", "reference", "secret", "change", "credential", "tenant_config", "tenant_schema"):
         assert await server.pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", client.id) == 0
+
+
+@pytest.mark.parametrize("sent", [{}, {"Idempotency-Key": "k"}, {"Prefer": "respond-async"}], ids=["at once", "with a key", "later"])
+async def test_a_tenant_that_was_deleted_just_now(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, sent: dict[str, str]
+) -> None:
+    """Who is still known to have been let in finds nothing there: no fault of the server, and none of the request."""
+    monkeypatch.setattr(auth, "_BELIEVED", 60.0)
+    mine = client.with_token(await server.token(client, "scim:read", "scim:write", "scim:bulk", "tenant:admin", "audit:read"))
+    schema = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": "urn:example:x", "name": "x", "attributes": []}
+    bulk = {"schemas": [REQUEST], "Operations": [post("a", user())]}
+    assert (await mine.get("/Users")).status_code == 200
+    async with server.pool.acquire() as connection:
+        await delete_tenant(connection, client.slug)
+    for path, body in (("/Users", user()), ("/Schemas", schema), ("/Bulk", bulk)):
+        answer = await mine.request("POST", path, body, headers=sent)
+        if path == "/Bulk" and not sent:
+            assert statuses(answer.json()["Operations"]) == ["404"]
+        else:
+            assert_error(answer, 404)
+    assert_error(await mine.get("/.audit"), 404)
 
 
 async def test_a_new_policy_holds_within_a_second(server: Server, client: Client) -> None:
