@@ -168,7 +168,10 @@ _LIMITS: Final[list[tuple[str, ...]]] = [
     ("members in a request; in a group", f"{_D.links:,}; no limit", "400 `invalidValue`", "", "links"),
     ("operations of a PATCH", f"{_D.patch_operations:,}", "400 `tooMany`", "", "patch_operations"),
     ("operations of a bulk request", f"{_D.bulk_operations:,}", "413", "max_operations", "bulk_operations"),
-    ("time of a bulk request", f"{_D.bulk_seconds:g} s", "503 for the operations that are left", "", "bulk_seconds"),
+    (
+        *("time of a bulk request", f"{_D.bulk_seconds:g} s"),
+        *("503 for the operations that are left; none where it is carried out later or has an `Idempotency-Key`", "", "bulk_seconds"),
+    ),
     ("a bulkId", f"{_D.bulk_id_length} characters", "400 `invalidValue`", "", "bulk_id_length"),
     ("names in `attributes`, in `excludedAttributes`", f"{_D.projected_names}", "400 `invalidValue`", "", "projected_names"),
     ("resources in a page", f"{_D.page:,}", "a page of so many", "max_page", "page"),
