@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ def check_exposure(settings: Settings) -> None:
                 f"Tokens would cross the network in clear text on {host}. Give --tls-cert and --tls-key, name the proxy that "
                 "terminates TLS with --trusted-proxy, or allow it with --allow-plain-http."
             )
+
+
+def proxies(settings: Settings) -> list[str] | None:
+    """The networks of trusted proxies, those of IPv4 also in the clothes of IPv6 (RFC 4291 §2.5.5.2), which an IPv4 client wears at a
+    listener on `::`; None where there are none."""
+    found = [ipaddress.ip_network(one) for one in settings.trusted_proxies]
+    mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in found if one.version == 4]
+    return [*map(str, found), *mapped] or None
 
 
 @dataclass(frozen=True, slots=True)

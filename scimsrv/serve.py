@@ -20,7 +20,7 @@ from scimsrv import logs, observe, service_manager, tracing
 from scimsrv.board import Board, Pulse, shared_board
 from scimsrv.exposition import exposition, metrics_of
 from scimsrv.guard import GuardedProtocol
-from scimsrv.listeners import Listeners, ServeError
+from scimsrv.listeners import Listeners, ServeError, proxies
 from scimsrv.monitor import Condition, create_monitor_app
 from scimsrv.reloading import CertificateError, Reloading, check_tls
 from scimsrv.settings import PREFIX, Settings, load_settings, to_environment
@@ -191,7 +191,7 @@ def _config(
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies) or None,
+        forwarded_allow_ips=proxies(settings),
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,
         timeout_notify=_AT_EACH_LOOK,
