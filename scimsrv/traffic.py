@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import Final, TypeVar
 
+from scimsrv.addresses import network_of
 from scimsrv.errors import Kind, OverError, ScimError
 from scimsrv.limits import Limits
 from scimsrv.rates import Rates, refused
@@ -260,8 +261,8 @@ class Held:
 
 
 class Addresses:
-    """Counts something by the address that it comes from: beyond so many within a minute it is told to come back later. `limit` is the
-    word for this limit, `detail` the sentence."""
+    """Counts something by the address that it comes from, of IPv6 by its network of 64 bits: beyond so many within a minute it is told to
+    come back later. `limit` is the word for this limit, `detail` the sentence."""
 
     def __init__(self, most: int, limit: str, detail: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -272,7 +273,7 @@ class Addresses:
 
     def count(self, address: str) -> None:
         """Count one more. Raises ScimError 429 when there were too many within a minute."""
-        now = self._clock()
+        now, address = self._clock(), network_of(address)
         since, number = self._seen.get(address, (now, 0))
         if now - since >= _ATTEMPTS:
             since, number = now, 0
@@ -315,7 +316,7 @@ class Traffic:
     def enter_unknown(self, held: Held, address: str) -> None:
         """Let a request in that shows nobody's token, however long its body takes: places that are left to others. Raises ScimError 429."""
         in_all, of_one = self._strangers
-        held.take(self._of_address, address, of_one)
+        held.take(self._of_address, network_of(address), of_one)
         held.take(self._of_strangers, "", in_all)
 
     async def enter(self, held: Held, tenant: int, token: str, limits: Limits, weight: int) -> None:

@@ -5,13 +5,13 @@ They answer in JSON even where they refuse (RFC 6749 §5, RFC 7009, RFC 8414).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 from authlib.oauth2.base import OAuth2Error
 
+from scimsrv.addresses import network_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
 from scimsrv.oauth.asking import parameters, read_request, read_revocation
@@ -83,16 +83,8 @@ def client_address(connection: Mapping[str, Any]) -> str | None:
 
 
 def client_network(connection: Mapping[str, Any]) -> str:
-    """The network of whoever asks: of an IPv6 address the /64, all of which one has who has one of its addresses."""
-    address = client_address(connection) or ""
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    mapped = found.ipv4_mapped
-    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)) if mapped is None else mapped)
+    """The network of whoever asks."""
+    return network_of(client_address(connection) or "")
 
 
 def _refusal(error: OAuth2Error, status: int, headers: Mapping[str, str]) -> Reply:

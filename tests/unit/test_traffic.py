@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import cast
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from scimsrv.errors import ScimError
 from scimsrv.limits import DEFAULT
 from scimsrv.store.pool import Tenants
-from scimsrv.traffic import Places, Shares, Traffic
+from scimsrv.traffic import Held, Places, Shares, Traffic
 
 
 class _Work:
@@ -225,3 +225,18 @@ async def test_waiting_has_an_end() -> None:
     async with places.waited(1, 1, 0.01):
         pass
     assert not places._held
+
+
+@pytest.mark.parametrize(
+    ("other", "counts"),
+    [("2001:db8::2", True), ("2001:db8:0:0:ffff::1", True), ("2001:db8:0:1::1", False), ("192.0.2.1", False), ("", False)],
+)
+async def test_addresses_of_one_network_count_as_one(other: str, counts: bool) -> None:
+    """Who has an IPv6 address has the other addresses of its /64 as well."""
+    traffic = Traffic(cast("Tenants", None), attempts=1, requests=16)
+    traffic.attempts.failed("2001:db8::1")
+    with Held() as held, pytest.raises(ScimError) if counts else nullcontext():
+        traffic.enter_unknown(held, "2001:db8::1")
+        traffic.enter_unknown(held, other)
+    with pytest.raises(ScimError) if counts else nullcontext():
+        traffic.attempts.failed(other)
