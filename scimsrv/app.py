@@ -67,7 +67,7 @@ from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded, translated, unavailable
-from scimsrv.store.identity import load_catalog
+from scimsrv.store.identity import Credential, load_catalog
 from scimsrv.store.isolation import check
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
@@ -223,7 +223,7 @@ class App:
         method = connection["method"]
         if found.endpoint in OPEN:
             enter = partial(self.traffic.enter_unknown, places, client_address(connection) or "")
-            reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive, enter)
+            reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive, enter, partial(self._admit, places))
             if reply.status in (400, 401):
                 what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
                 self.trail.denials.add(found.tenant, "", reply.status, *what)
@@ -421,14 +421,17 @@ class App:
 
     async def _principal(self, given: Shown, found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
-        principal = self.authenticator.known(given)
-        if principal is None:
-            principal = await guarded(lambda: self.authenticator.principal(given))
+        known = self.authenticator.known(given)
+        principal = known if known is not None else await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         entered(found.tenant, principal.credential.kid, given.address or "")
         check_version(found)
         return principal
+
+    async def _admit(self, places: Held, credential: Credential) -> None:
+        """Let a request to the token endpoint in, of somebody who is known there. Raises ScimError 429."""
+        await self._enter(places, who := Principal(credential), await self._catalog(who), 1)
 
     def _enter(self, places: Held, principal: Principal, catalog: Catalog, weight: int) -> Awaitable[None]:
         """Let a request in that counts as so many, as far as the limits on traffic permit. Raises ScimError 429."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,6 +30,10 @@ _LONGEST_ASSERTION: Final = 3600
 _LONGEST_JTI: Final = 256
 
 
+#: Lets a request of somebody who is known in, as far as the limits on traffic permit. Raises ScimError 429.
+Admit = Callable[[Credential], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Who was found: the most that the access token may grant, and for how many seconds."""
@@ -49,8 +53,9 @@ class TokenEndpoint:
     key_sets: KeySets
     refusals: Refusals
 
-    async def issue(self, slug: str, asked: Asked, address: str | None) -> dict[str, Any]:
-        """The successful answer (RFC 6749 §5.1, RFC 8693 §2.2.1). Raises an error of RFC 6749 §5.2."""
+    async def issue(self, slug: str, asked: Asked, address: str | None, admit: Admit) -> dict[str, Any]:
+        """The successful answer (RFC 6749 §5.1, RFC 8693 §2.2.1). `admit` lets whoever is known in. Raises an error of RFC 6749 §5.2, and
+        ScimError 429."""
         now = self.access_tokens.clock()
         found = (
             await self._by_subject(slug, asked.proof, now) if isinstance(asked.proof, Subject) else await self._by(slug, asked.proof, now)
@@ -59,6 +64,7 @@ class TokenEndpoint:
             raise UnauthorizedClientError("The tenant is suspended.")
         if not found.credential.narrowing.reaches(address):
             raise UnauthorizedClientError("The client may not be used from this network.")
+        await admit(found.credential)
         targets = {self.access_tokens.issuer(slug), self.access_tokens.audience(slug)}
         if not {resource.rstrip("/") for resource in asked.resources} <= targets:
             raise OAuth2Error("Access tokens are for this tenant alone.", error="invalid_target")
@@ -73,10 +79,11 @@ class TokenEndpoint:
         answer["scope"] = " ".join(sorted(scopes))
         return answer | ({"issued_token_type": ACCESS_TOKEN} if isinstance(asked.proof, Subject) else {})
 
-    async def revoke(self, slug: str, proof: Secret | Assertion, text: str) -> None:
+    async def revoke(self, slug: str, proof: Secret | Assertion, text: str, admit: Admit) -> None:
         """End an access token before its time (RFC 7009 §2): every process refuses it within a second. One that is none, or none any more,
-        is as good as revoked. Raises an error of RFC 6749 §5.2."""
+        is as good as revoked. `admit` as in `issue`. Raises an error of RFC 6749 §5.2, and ScimError 429."""
         found = await self._by(slug, proof, self.access_tokens.clock())
+        await admit(found.credential)
         try:
             grant = self.access_tokens.read(read(text), slug)
         except TokenRefused:

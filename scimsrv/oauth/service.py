@@ -15,7 +15,7 @@ from scimsrv.addresses import network_of
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Fields, read_body
 from scimsrv.oauth.asking import parameters, read_request, read_revocation
-from scimsrv.oauth.endpoint import TokenEndpoint
+from scimsrv.oauth.endpoint import Admit, TokenEndpoint
 from scimsrv.oauth.metadata import metadata
 from scimsrv.protocol.response import Reply
 from scimsrv.protocol.route import METHODS, Endpoint, Route, allow
@@ -33,10 +33,16 @@ OPEN: Final = frozenset({Endpoint.TOKEN, Endpoint.REVOCATION, Endpoint.AUTHORIZA
 
 
 async def oauth_reply(
-    endpoint: TokenEndpoint, found: Route, connection: Mapping[str, Any], headers: Fields, receive: Any, enter: Callable[[], None]
+    endpoint: TokenEndpoint,
+    found: Route,
+    connection: Mapping[str, Any],
+    headers: Fields,
+    receive: Any,
+    enter: Callable[[], None],
+    admit: Admit,
 ) -> Reply:
-    """The answer of one of the routes; `enter` lets a request with a body in (raises ScimError 429). Raises ScimError 405 for another
-    method."""
+    """The answer of one of the routes; `enter` lets a request with a body in, `admit` one of somebody who is known (both raise ScimError
+    429). Raises ScimError 405 for another method."""
     method, methods = connection["method"], METHODS[found.endpoint]
     if method == "OPTIONS":
         return Reply(204, headers={"Allow": allow(methods)})
@@ -49,10 +55,10 @@ async def oauth_reply(
         given = parameters(headers.get(b"content-type"), await read_body(headers, receive, _BODY))
         if found.endpoint is Endpoint.REVOCATION:
             proof, token = read_revocation(given, headers.all(b"authorization"))
-            await guarded(lambda: endpoint.revoke(found.tenant, proof, token))
+            await guarded(lambda: endpoint.revoke(found.tenant, proof, token, admit))
             return Reply(200, b"", {"Pragma": "no-cache"})
         asked = read_request(given, headers.all(b"authorization"))
-        answer = await guarded(lambda: endpoint.issue(found.tenant, asked, client_address(connection)))
+        answer = await guarded(lambda: endpoint.issue(found.tenant, asked, client_address(connection), admit))
     except OAuth2Error as error:
         return _refusal(error, 401 if error.error == "invalid_client" else 400, {})
     except ScimError as error:

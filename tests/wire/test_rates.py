@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from scimsrv import rates
+from tests.wire import oauth_support
 from tests.wire.oauth_support import Issuer, tenant
 from tests.wire.support import SEARCH, Client, Server, Starter, assert_error, patch, user
 
@@ -98,6 +99,22 @@ async def test_a_bulk_request_counts_as_its_operations(start: Starter, operation
 def bulk_of(operations: int) -> dict[str, Any]:
     made = [{"method": "POST", "path": "/Users", "bulkId": f"b{number}", "data": user()} for number in range(operations)]
     return {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": made}
+
+
+async def test_requests_to_the_token_endpoint_count(start: Starter) -> None:
+    """Who is known to the token endpoint has the rate of its tenant there, too, whatever it asks for; who is not takes nothing of it."""
+    async with slow_server(start, token_burst=7, tenant_burst=10) as server:
+        oauth = await tenant(server)
+        made, other = await oauth.new_client(), await oauth.new_client()
+        wrong = made.model_copy(update={"secret": other.secret})
+        assert {(await oauth.by_secret(wrong)).status_code for _ in range(20)} == {401}
+        answers = [await oauth.by_secret(one, scope=scope) for one, scope in [(made, "scim:read"), (made, "x"), *[(made, "scim:read")] * 6]]
+        assert [answer.status_code for answer in answers] == [200, 400, *[200] * 5, 429]
+        oauth_support.assert_refused(answers[-1], 429, "temporarily_unavailable")
+        assert answers[-1].headers["retry-after"] in {str(seconds) for seconds in range(1, 31)}
+        given = {"client_id": other.id, "client_secret": other.secret or "", "token": "x"}
+        revoked = [await oauth_support.ask(server.http, f"/scim/{oauth.client.slug}/oauth/revoke", given) for _ in range(4)]
+        assert [answer.status_code for answer in revoked] == [200] * 3 + [429]
 
 
 async def test_a_debt_is_no_sentence(start: Starter) -> None:
