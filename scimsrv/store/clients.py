@@ -83,12 +83,22 @@ async def add_secret(connection: Connection, tenant: int, client: str, *, kid: s
 
 
 async def replace_keys(connection: Connection, tenant: int, client: str, jwks: str) -> None:
-    """Give a client that signs its next public keys. Raises CredentialMissing when there is no such client, CredentialError for one that
-    has secrets."""
+    """Give a client that signs its next public keys. Where one of the present ones is not among them, every access token of the client
+    ends, as with a secret that is revoked. Raises CredentialMissing when there is no such client, CredentialError for one that has
+    secrets."""
     async with connection.transaction():
         await find_client(connection, tenant, client)
-        if (await connection.execute(_SQL["replace_keys"], tenant, client, jwks)).endswith(" 0"):
+        row = await connection.fetchrow(_SQL["lock_keys"], tenant, client)
+        if row is None or row["jwks"] is None:
             raise CredentialError(f"Client {client!r} has secrets and does not sign.")
+        await connection.execute(_SQL["replace_keys"], tenant, client, jwks)
+        if not _parts(row["jwks"]) <= _parts(jwks):
+            await connection.execute(_SQL["end_tokens"], tenant, client)
+
+
+def _parts(jwks: str) -> set[tuple[str, ...]]:
+    """What tells the public keys of a set apart (RFC 7638 §3.2)."""
+    return {tuple(str(key.get(name)) for name in ("kty", "crv", "x", "y", "n", "e")) for key in orjson.loads(jwks)["keys"]}
 
 
 async def list_clients(connection: Connection, tenant: int) -> list[Client]:

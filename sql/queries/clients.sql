@@ -38,6 +38,10 @@ INSERT INTO oauth_secret (tenant, client, kid, digest, expires) VALUES ($1, $2, 
 -- name: remove_secret
 DELETE FROM oauth_secret WHERE tenant = $1 AND client = $2 AND kid = $3
 
+-- $2 client
+-- name: lock_keys
+SELECT jwks FROM oauth_client WHERE tenant = $1 AND id = $2 FOR UPDATE
+
 -- $2 client, $3 public keys: of a client that signs
 -- name: replace_keys
 UPDATE oauth_client SET jwks = $3 WHERE tenant = $1 AND id = $2 AND jwks IS NOT NULL

@@ -13,7 +13,7 @@ from scimsrv.admin import granting_models as models
 from scimsrv.oauth.jose import read
 from scimsrv.store.credentials import CredentialError
 from tests.wire.oauth_support import EC, ED, OTHER_RSA, RSA, Issuer, OAuth, assert_refused, public_keys, tenant
-from tests.wire.support import PUBLIC, Server
+from tests.wire.support import PUBLIC, Server, until_seen
 
 
 @pytest.fixture
@@ -49,6 +49,18 @@ async def test_keys_are_rotated(oauth: OAuth) -> None:
         await oauth.do("rotate_client", other.id, models.ClientRotation(jwks=public_keys(RSA)))
     with pytest.raises(CredentialError, match="private"):
         await oauth.do("rotate_client", made.id, models.ClientRotation(jwks={"keys": [RSA.as_dict(private=True)]}))
+
+
+async def test_access_tokens_end_with_a_key(oauth: OAuth) -> None:
+    """A key that its client has no more took the access tokens of the client along; another one that is added takes none."""
+    made = await oauth.new_client(jwks=public_keys(RSA))
+    signer = Issuer(made.id, oauth.issuer, {"sub": made.id})
+    client = oauth.using(await oauth.by_assertion(signer.token()))
+    for keys, status in (([EC, RSA], 200), ([EC], 401)):
+        started = asyncio.get_running_loop().time()
+        await oauth.do("rotate_client", made.id, models.ClientRotation(jwks=public_keys(*keys)))
+        await until_seen(started)
+        assert (await client.get("/Users")).status_code == status
 
 
 async def test_assertions_are_good_once(oauth: OAuth) -> None:
