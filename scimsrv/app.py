@@ -76,6 +76,7 @@ from scimsrv.store.scope import Scope, now
 from scimsrv.traffic import Held, Traffic
 from scimsrv.trail import Trail
 from scimsrv.turns import unhurried
+from scimsrv.watching import watched
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -225,8 +226,8 @@ class App:
             enter = partial(self.traffic.enter_unknown, places, client_address(connection) or "")
             reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive, enter, partial(self._admit, places))
             if reply.status in (400, 401):
-                what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
-                self.trail.denials.add(found.tenant, "", reply.status, *what)
+                what = (reply.status, method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
+                self.trail.denials.add(found.tenant, "", *what)
             return reply if reply.status != 401 else tried(reply, partial(self.traffic.attempts.failed, client_address(connection) or ""))
         given = shown_by(connection, headers, found.tenant)
         if found.endpoint is Endpoint.CONFIG and not given.headers:
@@ -267,7 +268,8 @@ class App:
                         principal = await self._principal(given, found)
                         catalog = await self._catalog(principal)
                         meant, keeps = await self._admitted_still(found, method, principal, catalog)
-                    return await self._carry_out(meant, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
+                    reply = await self._carry_out(meant, method, principal, catalog, body, connection, headers, own=own, keeps=keeps)
+                    return watched(reply, partial(self._principal, given, found))
             except OutdatedError:
                 if time.monotonic() > until:
                     raise
@@ -435,8 +437,7 @@ class App:
 
     def _enter(self, places: Held, principal: Principal, catalog: Catalog, weight: int) -> Awaitable[None]:
         """Let a request in that counts as so many, as far as the limits on traffic permit. Raises ScimError 429."""
-        credential = principal.credential
-        return self.traffic.enter(places, credential.tenant, credential.actor, self._limits(catalog), weight)
+        return self.traffic.enter(places, principal.credential.tenant, principal.credential.actor, self._limits(catalog), weight)
 
     def _refused(self, connection: Connection, headers: Fields, error: ScimError) -> ScimError:
         """What a request that failed is answered; where it was denied it is counted, for the audit trail and against more attempts."""
@@ -444,8 +445,7 @@ class App:
         return self.traffic.judged(error, client_address(connection) or "")
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
-        credential = principal.credential
-        pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
+        credential, limits, pool = principal.credential, self._limits(catalog), self.pool.of(principal.credential.tenant)
         return Scope(
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,

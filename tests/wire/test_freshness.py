@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from scimsrv import auth
+from scimsrv import auth, watching
+from scimsrv.store import read
 from scimsrv.store.credentials import revoke_credential
 from scimsrv.store.tenants import delete_tenant, resume_tenant, suspend_tenant
 from tests.wire.support import Client, Server, assert_error, until_seen, user
@@ -85,6 +87,42 @@ async def test_a_deleted_tenant_is_gone_within_a_second(server: Server, client: 
     assert_error(await client.get("/Users"), 401)
     for table in ("resource", "unique_key", "reference", "secret", "change", "credential", "tenant_config", "tenant_schema"):
         assert await server.pool.fetchval(f"SELECT count(*) FROM {table} WHERE tenant = $1", client.id) == 0
+
+
+async def test_a_long_answer_ends_with_its_token(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a large group slowly gets no more of it once the token was revoked, and sees that it is not whole."""
+    monkeypatch.setattr(read, "HELD", 2)
+    monkeypatch.setattr(read, "BATCH", 2)
+    monkeypatch.setattr(watching, "_OFTEN", 0.0)
+    monkeypatch.setattr(auth, "_BELIEVED", 0.0)
+    group = await client.new_group(*[(await client.new_user())["id"] for _ in range(8)])
+    path = f"{client.base}/Groups/{group['id']}"
+    assert client.token is not None
+
+    async def received(kid: str) -> tuple[bytes, bool]:
+        """What is received, with the token of this short id revoked once some of it was, and whether that is all."""
+        pieces: list[bytes] = []
+        whole = False
+
+        async def send(message: Any) -> None:
+            nonlocal whole
+            pieces.append(message.get("body", b""))
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if sum(piece.count(b'"$ref"') for piece in pieces) >= 2:
+                await server.pool.execute("DELETE FROM credential WHERE tenant = $1 AND kid = $2", client.id, kid)
+
+        async def receive() -> Any:
+            raise AssertionError("a GET has no body")
+
+        headers = [(b"host", b"scim.test"), (b"authorization", f"Bearer {client.token}".encode())]
+        asked: Any = {"type": "http", "method": "GET", "raw_path": path.encode(), "path": path, "query_string": b"", "headers": headers}
+        await server.app(asked | {"client": ("127.0.0.1", 1)}, receive, send)
+        return b"".join(pieces), whole
+
+    text, whole = await received("nobody")
+    assert (text.count(b'"$ref"'), whole) == (8, True)
+    text, whole = await received(client.token.split("_")[1])
+    assert (0 < text.count(b'"$ref"') < 8, whole) == (True, False)
 
 
 @pytest.mark.parametrize("sent", [{}, {"Idempotency-Key": "k"}, {"Prefer": "respond-async"}], ids=["at once", "with a key", "later"])

@@ -1,0 +1,38 @@
+"""Answers that are sent in pieces, which may take as long as a client reads: they end when who asked may ask no more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from scimsrv.errors import ScimError
+from scimsrv.http import Disconnected
+from scimsrv.protocol.response import Reply
+
+log: Final = logging.getLogger("scimsrv")
+
+#: Seconds between two looks at who asked.
+_OFTEN: Final = 0.9
+
+
+def watched(reply: Reply, again: Callable[[], Awaitable[object]]) -> Reply:
+    """The reply, whose body, where it is streamed, ends in the middle once `again` raises ScimError."""
+    body = reply.body
+    return reply if body is None or isinstance(body, bytes) else replace(reply, body=_pieces(body, again))
+
+
+async def _pieces(body: AsyncIterator[bytes], again: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
+    """The body. Raises Disconnected where it cannot go on: its status is sent already."""
+    asked = time.monotonic()
+    async for piece in body:
+        if time.monotonic() - asked > _OFTEN:
+            try:
+                await again()
+            except ScimError as error:
+                log.warning("an answer ends before its end: %s", error.sentence)
+                raise Disconnected from error
+            asked = time.monotonic()
+        yield piece
