@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from urllib.parse import unquote
@@ -52,6 +53,10 @@ class Noting:
     async def hold(self, scope: Scope) -> None:
         """Keep the request from others."""
         await self.recorder.hold(scope)
+
+    def holding(self, scope: Scope) -> AbstractAsyncContextManager[None]:
+        """Keep the request from others for the length of a block."""
+        return self.recorder.holding(scope)
 
     async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
         """Keep results."""

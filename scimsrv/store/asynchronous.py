@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -197,6 +198,10 @@ class JobRecorder:
         row = await scope.pool.fetchrow(_SQL["hold_job"], scope.tenant, self.job.txn, self.job.holder, LEASE)
         if row is None:
             raise LostError
+
+    def holding(self, scope: Scope) -> AbstractAsyncContextManager[None]:
+        """Go on holding the request for the length of a block."""
+        return held(scope.pool, self.job)
 
     async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
         """Keep the results, and with the last ones that the request is finished."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -20,6 +21,9 @@ class Recorder(Protocol):
 
     async def hold(self, scope: Scope) -> None:
         """Keep the request from others until this transaction ends. Raises when another one has taken over."""
+
+    def holding(self, scope: Scope) -> AbstractAsyncContextManager[None]:
+        """Keep the request from others for the length of a block without a transaction, however long it takes."""
 
     async def record(self, scope: Scope, results: Sequence[Result], *, last: bool) -> None:
         """Keep results; with the last ones the request is finished."""
@@ -43,14 +47,16 @@ async def carry_out_recorded(
     it does not pass, and the step is still to be done. `me`: a user asks, who may do this without scopes for writing."""
     repeated = Repeated(scope)
     if scope.catalog.policy.bulk_atomic:
-        repeated.scope = await hashed_ahead(scope, bulk, ids, bulk.entries if bulk.is_sound else ())
+        async with recorder.holding(scope):
+            repeated.scope = await hashed_ahead(scope, bulk, ids, bulk.entries if bulk.is_sound else ())
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
     run = Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
-        repeated.scope = await hashed_ahead(repeated.scope, bulk, run.ids, bulk.entries_of(step))
+        async with recorder.holding(scope):
+            repeated.scope = await hashed_ahead(repeated.scope, bulk, run.ids, bulk.entries_of(step))
         run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
         if run.is_over:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -301,6 +302,10 @@ class _Recorder:
 
     def committed(self, results: Any) -> None:
         """Nobody is told."""
+
+    def holding(self, _scope: Scope) -> AbstractAsyncContextManager[None]:
+        """There are no others."""
+        return nullcontext()
 
     async def record(self, _scope: Scope, results: Any, *, last: bool) -> None:
         del last

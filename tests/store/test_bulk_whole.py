@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,10 @@ class Results:
 
     def committed(self, results: Any) -> None:
         """Nobody is told."""
+
+    def holding(self, _scope: Scope) -> AbstractAsyncContextManager[None]:
+        """There are no others."""
+        return nullcontext()
 
     async def record(self, _scope: Scope, results: Any, *, last: bool) -> None:
         """Keep the results."""

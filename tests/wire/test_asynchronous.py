@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any, Final
 
 import httpx
 import pytest
 
 from scimsrv.store import asynchronous as jobs
+from scimsrv.store import secrets
 from scimsrv.store.execute import SHOWN_AFTER_PATCH
 from tests.wire.support import PUBLIC, SEEN, Client, Server, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, RESPONSE, operation, post, statuses
@@ -311,6 +313,40 @@ async def test_a_worker_that_was_taken_for_dead(server: Server, client: Client, 
     assert statuses(found["Operations"]) == ["201"]
     assert (await client.get(f"/.requests/{found['txn']}")).json() == found
     assert (await client.get("/Users")).json()["totalResults"] == 1
+
+
+@pytest.mark.parametrize("policy", [{}, {"bulk_atomic": True}])
+async def test_secrets_that_take_long(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, policy: dict[str, bool]) -> None:
+    """A worker that hashes secrets for longer than a request stays with whoever is not heard of goes on holding it."""
+    started, go = threading.Event(), threading.Event()
+
+    class Hasher:
+        def hash(self, secret: str) -> str:
+            started.set()
+            go.wait(20)
+            return secret
+
+    async def none(*_: Any) -> list[int]:
+        return []
+
+    async def held_until() -> Any:
+        return await server.pool.fetchval("SELECT held_until FROM request_job WHERE tenant = $1", client.id)
+
+    await server.set_policy(client, policy)
+    monkeypatch.setattr(secrets, "_HASHER", Hasher())
+    monkeypatch.setattr(jobs, "LEASE", 0.8)
+    monkeypatch.setattr(jobs, "tenants_with_jobs", none)
+    body = {"schemas": [REQUEST], "Operations": [post("a", user("ada", password="correct horse"))]}
+    answer = await client.request("POST", "/Bulk", body, headers=ASYNC)
+    try:
+        await asyncio.to_thread(started.wait, 20)
+        first = await held_until()
+        async with asyncio.timeout(10):
+            while await held_until() == first:
+                await asyncio.sleep(0.05)
+    finally:
+        go.set()
+    assert statuses((await finished(client, answer))["Operations"]) == ["201"]
 
 
 async def test_a_token_that_ended(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
