@@ -299,6 +299,8 @@ class Jobs:
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
         limits = catalog.limited(self._limits)
+        if kept["single"]:  # whose body was read before, and lies in an object now
+            limits = replace(limits, json_depth=limits.json_depth + 1, json_containers=limits.json_containers + 1)
         # What was kept by a server that was older may not say where it came from, nor how its credential was narrowed.
         types, origin = kept.get("types"), kept.get("origin")
         narrowing = Narrowing(None if types is None else frozenset(types))

@@ -13,7 +13,7 @@ from scimsrv.store import asynchronous as jobs
 from scimsrv.store import secrets
 from scimsrv.store.execute import SHOWN_AFTER_PATCH
 from tests.wire.support import PUBLIC, SEEN, Client, Server, assert_error, group, patch, user
-from tests.wire.test_bulk import REQUEST, RESPONSE, operation, post, statuses
+from tests.wire.test_bulk import REQUEST, RESPONSE, id_of, operation, post, statuses
 
 ASYNC: Final = {"Prefer": "respond-async"}
 
@@ -313,6 +313,19 @@ async def test_a_worker_that_was_taken_for_dead(server: Server, client: Client, 
     assert statuses(found["Operations"]) == ["201"]
     assert (await client.get(f"/.requests/{found['txn']}")).json() == found
     assert (await client.get("/Users")).json()["totalResults"] == 1
+
+
+async def test_as_deep_as_at_once(client: Client) -> None:
+    """A body may be as deep as one that is carried out at once, and no deeper."""
+    levels: Any = "x"
+    for _ in range(15):
+        levels = [levels]
+    body = user("ada") | {"unknown": levels}
+    for headers in ({}, ASYNC):
+        assert_error(await client.request("POST", "/Users", {"unknown": [levels]}, headers=headers), 400, "invalidSyntax")
+    found = await finished(client, await client.request("POST", "/Users", body, headers=ASYNC))
+    assert statuses(found["Operations"]) == ["201"]
+    assert (await client.put(f"/Users/{id_of(found['Operations'][0])}", body)).status_code == 200
 
 
 @pytest.mark.parametrize("policy", [{}, {"bulk_atomic": True}])
