@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 #: Bytes that are copied into one piece; of more the pieces go as they are.
@@ -10,13 +11,15 @@ _COPIED: Final = 65_536
 
 
 class CorkedTransport:
-    """Stands before a transport; everything but writing goes straight to it."""
+    """Stands before a transport; everything but writing goes straight to it. `stays` is asked when it is to be closed: where it says so,
+    the transport stays open for reading, and whoever said so closes it."""
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_stays", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, stays: Callable[[], bool]) -> None:
         self._transport = transport
         self._loop = loop
+        self._stays = stays
         self._held: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -40,7 +43,8 @@ class CorkedTransport:
     def close(self) -> None:
         """Send what is held, then close."""
         self._flush()
-        self._transport.close()
+        if not self._stays():
+            self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -33,6 +33,7 @@ MAX_FIELD_BYTES: Final = 16 * 1024
 
 _SLICE_BYTES = 16 * 1024
 _LINGER_SECONDS = 1.0
+_DRAIN_SECONDS = 10.0
 _LEAVING_SECONDS = 0.25
 
 
@@ -65,11 +66,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._heard = 0.0
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
+        self._draining = False
 
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]  # a transport in all but name
+        super().connection_made(CorkedTransport(transport, self.loop, self._drains))  # type: ignore[arg-type]  # a transport in all but name
         self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -129,6 +131,29 @@ class GuardedProtocol(HttpToolsProtocol):
         self._answer(
             Kind.UNAVAILABLE, "The server is stopped before the request is done: look whether it was carried out, or send it again."
         )
+
+    def _drains(self) -> bool:
+        """Where the answer is there before all of the body, take the rest and drop it for a while, as long as it comes: closing while the
+        client still sends would reset the connection, and the answer with it (RFC 9112 §9.6)."""
+        if not self._in_body or self._draining:
+            return False
+        self._draining = True
+        try:
+            self.transport.write_eof()
+        except NotImplementedError:  # TLS knows no such end
+            pass
+        except OSError:  # the client is gone
+            return False
+        self._heard = self.loop.time()
+        self._drain(self._heard + _DRAIN_SECONDS)
+        return True
+
+    def _drain(self, until: float) -> None:
+        now: float = self.loop.time()
+        if now >= min(until, self._heard + _LINGER_SECONDS):
+            self.transport.close()
+        else:
+            self.loop.call_at(min(until, self._heard + _LINGER_SECONDS), self._drain, until)
 
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -206,6 +231,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._disarm()
         if not self._refused:
             super().on_message_complete()
+        if self._draining:
+            self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, self._overloaded if len(self.tasks) >= self.concurrency else app)

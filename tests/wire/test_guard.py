@@ -20,8 +20,13 @@ _PIECE = 500_000
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the size of the body that arrived; wait first when the path asks for it."""
+    """Answer with the size of the body that arrived; wait first, or do not read it, when the path asks for it."""
     size = 0
+    if scope["path"] == "/refused":
+        await receive()
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"2"), (b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"no"})
+        return
     while (message := await receive())["type"] == "http.request":
         size += len(message["body"])
         if not message["more_body"]:
@@ -99,6 +104,31 @@ def _is_refusal(answer: tuple[int, dict[str, str], bytes], status: int) -> bool:
         and document["status"] == str(status)
         and bool(document["detail"])
     )
+
+
+def _post(port: int, size: int | None, pieces: int, stops: int) -> tuple[int, bytes]:
+    """Send a body, of an announced size or in chunks, as a plain client does, which reads no answer before all of it is sent; it stops
+    in the middle where it is told to. Returns the status of the answer and its body."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        framing = b"transfer-encoding: chunked" if size is None else b"content-length: %d" % size
+        client.sendall(b"POST /refused HTTP/1.1\r\nhost: x\r\n%s\r\n\r\n" % framing)
+        piece = b"x" * 10_000
+        for _ in range(min(pieces, stops)):
+            client.sendall(piece if size is not None else b"2710\r\n%s\r\n" % piece)
+        if size is None and stops >= pieces:
+            client.sendall(b"0\r\n\r\n")
+        received = b""
+        while more := client.recv(1_000):
+            received += more
+    head, _, body = received.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("stops", [1_000, 900])
+@pytest.mark.parametrize("size", [10_000_000, None])
+async def test_an_answer_before_the_end_of_a_body(port: int, size: int | None, stops: int) -> None:
+    """Whoever sends all of a body first still gets the answer that was there before, and then the connection ends."""
+    assert await asyncio.to_thread(_post, port, size, 1_000, stops) == (413, b"no")
 
 
 _ONE = _GET + b"connection: close\r\n"
