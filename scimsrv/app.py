@@ -380,6 +380,7 @@ class App:
             now = await self._principal(given, found)
             now.require(Right.BULK)
             now.require(Right.CHANGE)
+            check_feature(found, "POST", (await self._catalog(now)).policy)
             if now.credential.revision > revision:
                 revision = now.credential.revision
                 raise OutdatedError

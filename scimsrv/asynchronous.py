@@ -314,10 +314,9 @@ class Jobs:
         defines = kept["single"] and _defines(bulk)
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
-        begun = kept["single"] or bool(known)
 
         async def authorise() -> None:
-            nonlocal revision, scope, begun
+            nonlocal revision, scope
             scopes, present = await self._present(job, kept)
             if present > revision:
                 revision, catalog = await load_catalog(pool, job.tenant)
@@ -325,13 +324,12 @@ class Jobs:
                 raise OutdatedError
             for right in _rights(defines=defines, single=kept["single"], me=me is not None):
                 require(right, scopes)
-            if not begun:
+            if not kept["single"]:
                 check_feature(Route("", Endpoint.BULK), "POST", scope.catalog.policy)
-                begun = True
             if me is not None:
                 await require_me(scope, bulk.entries[0], badges=me == "badges")
 
-        if begun:  # what was begun one by one goes on so, whatever the policy says by now
+        if kept["single"] or known:  # what was begun one by one goes on so, whatever the policy says by now
             scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
         tell = partial(self._tell, scope, single=kept["single"])
         recorder = jobs.JobRecorder(job, not kept["single"], job.txn if origin is None else origin[0], tell)

@@ -69,8 +69,9 @@ async def test_uniqueness_can_be_given_up_and_taken_again(server: Server, client
     [(False, {}, ["200", "501"]), (True, {}, ["501"]), (False, ASYNC, ["200", "501"])],
     ids=["step by step", "atomic", "asynchronous"],
 )
+@pytest.mark.parametrize("feature", ["patch", "bulk"])
 async def test_a_bulk_request_follows_a_change(
-    server: Server, monkeypatch: pytest.MonkeyPatch, atomic: bool, prefer: dict[str, str], expected: list[str]
+    server: Server, monkeypatch: pytest.MonkeyPatch, atomic: bool, prefer: dict[str, str], expected: list[str], feature: str
 ) -> None:
     """The policy that holds when an operation is carried out decides on it; what is done as a whole is done by one policy."""
     first, go = asyncio.Event(), asyncio.Event()
@@ -88,7 +89,7 @@ async def test_a_bulk_request_follows_a_change(
     body = {"schemas": [REQUEST], "Operations": [change, change]}
     request = asyncio.create_task(client.request("POST", "/Bulk", body, headers=prefer))
     await first.wait()
-    await server.set_policy(client, {"bulk_atomic": atomic, "patch": False})
+    await server.set_policy(client, {"bulk_atomic": atomic, feature: False})
     server.app.authenticator._known.clear()  # as it is within a second
     go.set()
     answer = await request
