@@ -140,9 +140,10 @@ AND c.seq > (SELECT coalesce(min(u.seq), 0) FROM change u WHERE u.tenant = $1 AN
 -- name: erase_aside
 DELETE FROM removed_value WHERE tenant = $1 AND id = $2
 
--- $2 id: answers that are kept for repeated requests and are about the resource, or show it beside its name as those about others do
+-- $2 id: what is shown by answers that are kept for repeated requests and are about the resource, or show it beside its name as those about
+-- others do. That the requests were answered stays: a repetition has no effect.
 -- name: erase_answers
-DELETE FROM first_answer WHERE tenant = $1 AND (strpos(headers, $2) > 0 OR position(convert_to($2, 'UTF8') IN body) > 0)
+UPDATE first_answer SET body = NULL WHERE tenant = $1 AND (strpos(headers, $2) > 0 OR position(convert_to($2, 'UTF8') IN body) > 0)
 
 -- $2 time before which they were made, $3 how many: the first seals, but for the last of all
 -- name: outdated

@@ -378,7 +378,9 @@ async def test_a_collector_reads_the_trail_and_nothing_else(server: Server, clie
 
 async def test_deleted_brought_back_erased(server: Server, client: Client, admin: Admin) -> None:
     """An administrator lists, brings back, and erases; what was erased is in the trail without its values, and nothing brings it back."""
-    ada = await client.new_user("ada", title="secretly a spy")
+    creation = user("ada", title="secretly a spy")
+    made = await client.request("POST", "/Users", creation, headers={"Idempotency-Key": "ada"})
+    ada = made.json()
     for key, members in (("hers", [ada["id"]]), ("nobody's", [])):
         assert (await client.request("POST", "/Groups", group(*members), headers={"Idempotency-Key": key})).status_code == 201
     path = f"/tenants/{client.slug}"
@@ -395,8 +397,11 @@ async def test_deleted_brought_back_erased(server: Server, client: Client, admin
     assert (erased.status_code, erased.json()["rows"]) == (200, 4)
     assert_problem(await admin.ask("POST", f"{path}/deleted/{ada['id']}/restore"), 404)
     assert (await admin.ask("GET", f"{path}/deleted")).json()["deleted"] == []
-    kept = await server.pool.fetch("SELECT key FROM first_answer WHERE tenant = $1", client.id)
+    kept = await server.pool.fetch("SELECT key FROM first_answer WHERE tenant = $1 AND body IS NOT NULL", client.id)
     assert [row["key"] for row in kept] == ["nobody's"]  # an answer about a group shows the names of its members
+    again = await client.request("POST", "/Users", creation, headers={"Idempotency-Key": "ada"})
+    assert (again.status_code, again.content, again.headers["location"]) == (201, b"", made.headers["location"])
+    assert (await client.get("/Users")).json()["totalResults"] == 0
     rows = await _rows(server, admin, client)
     assert "spy" not in orjson.dumps(rows).decode()
     assert [row["operation"] for row in rows if row["id"] == ada["id"]] == ["create", "delete", "restore", "delete", "erase"]
