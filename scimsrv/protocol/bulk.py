@@ -24,6 +24,7 @@ METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 #: References by bulkId: as a value of its own, which a literal in the path of a PATCH operation may be, and at the end of a `$ref`.
 _VALUE: Final = re.compile(r"bulkId:(.+)", re.IGNORECASE | re.DOTALL)
 _REF: Final = re.compile(r"(?:.*/)?bulkId:([^/?#]+)", re.IGNORECASE | re.DOTALL)
+_SHORTEST: Final = len("bulkId:x")
 _LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 #: What looks like a reference where none is resolved: at the beginning of a text, of a part of an address, and of a literal in a text.
@@ -170,7 +171,8 @@ def _is_deeper(value: Any, depth: int) -> bool:
     """Whether objects and arrays are nested in more than so many levels."""
     if not isinstance(value, dict | list):
         return False
-    return depth == 0 or any(_is_deeper(member, depth - 1) for member in (value.values() if isinstance(value, dict) else value))
+    members = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(member, depth - 1) for member in members if isinstance(member, dict | list))
 
 
 def _check(method: str, path: str, bulk_id: str | None, version: str | None, members: Mapping[str, Any], limits: Limits) -> None:
@@ -217,22 +219,20 @@ def _named(data: Any, method: str) -> frozenset[str]:
     def note(name: str) -> str:
         return found.setdefault(name, str(len(found)))  # different for each, so that no two names of members become one
 
-    for text in _texts(filled(data, method, note)):
-        if any(_LEFT.search(part) for part in (text, *(map(_literal, _LITERAL.findall(text)) if "\\" in text else ()))):
+    for text in _texts([filled(data, method, note)]):
+        if (":" in text and _LEFT.search(text)) or ("\\" in text and any(map(_LEFT.search, map(_literal, _LITERAL.findall(text))))):
             raise invalid_value(f"data: {shorten(text)} has a bulkId where none is resolved")
     return frozenset(found)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: dict[str, Any] | list[Any]) -> Iterator[str]:
     """Every text in JSON data, names of members included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for element in value:
-            yield from _texts(element)
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         yield from value
-        for member in value.values():
+    for member in value.values() if isinstance(value, dict) else value:
+        if isinstance(member, str):
+            yield member
+        elif isinstance(member, dict | list):
             yield from _texts(member)
 
 
@@ -273,7 +273,8 @@ def _filled(value: Any, id_of: IdOf) -> Any:
         found = _VALUE.fullmatch(value)
         return value if found is None else id_of(found[1])
     if isinstance(value, list):
-        return [_filled(element, id_of) for element in value]
+        # Elements that are too short to be a reference are most of a long list.
+        return [element if isinstance(element, str) and len(element) < _SHORTEST else _filled(element, id_of) for element in value]
     if not isinstance(value, dict):
         return value
     result = {}
