@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from scimsrv.errors import Kind, ScimError, invalid_syntax, invalid_value
+from scimsrv.filter.parse import MAX_LENGTH
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.messages import BULK_RESPONSE, BulkRequest
@@ -305,6 +306,9 @@ def _with_path(operation: Any, id_of: IdOf) -> Any:
 
 
 def _in_path(path: str, id_of: IdOf) -> str:
+    if len(path) > MAX_LENGTH:  # which is refused, whatever is in it
+        return path
+
     def resolved(literal: re.Match[str]) -> str:
         found = _VALUE.fullmatch(_literal(literal[0]))
         return literal[0] if found is None else orjson.dumps(id_of(found[1])).decode()
