@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -24,6 +23,7 @@ from scimsrv import own_trail
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, request_reply, write_later
 from scimsrv.auth import Authenticator, Principal, Right, Shown
+from scimsrv.catalogs import Catalogs
 from scimsrv.denying import note_denial, note_denied
 from scimsrv.enforced import limits_of
 from scimsrv.errors import Kind, ScimError
@@ -38,7 +38,7 @@ from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
 from scimsrv.oauth.service import OPEN, client_address, oauth_reply, refused_as, tried
 from scimsrv.observe import Load, sampled
-from scimsrv.observing import Served, Visit, carried_out, counted, entered, looked_up, origin, planned
+from scimsrv.observing import Served, Visit, carried_out, counted, entered, origin, planned
 from scimsrv.openbadges.front import Front
 from scimsrv.openbadges.service import Badges
 from scimsrv.preferring import SCIM_JSON, finished, media_type_of
@@ -67,7 +67,7 @@ from scimsrv.store.connection import DatabaseError
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import execute
 from scimsrv.store.failure import guarded, translated, unavailable
-from scimsrv.store.identity import Credential, load_catalog
+from scimsrv.store.identity import Credential
 from scimsrv.store.isolation import check
 from scimsrv.store.names import Names
 from scimsrv.store.pool import Pool, open_pool
@@ -87,9 +87,6 @@ _MOMENT: Final = 0.05
 #: Resources whose rendering takes no time worth speaking of.
 _QUICK: Final = 10
 
-#: Catalogues kept per process, the oldest going first.
-_CATALOGS: Final = 500
-
 
 class App:
     """The ASGI application of one process."""
@@ -103,6 +100,7 @@ class App:
         self.access_tokens: AccessTokens
         self.token_endpoint: TokenEndpoint
         self.sealer: Sealer
+        self.catalogs: Catalogs
         self.maintenance: Maintenance
         self.trail: Trail
         self.recorder: Recorder
@@ -115,7 +113,6 @@ class App:
         self.names = Names()
         self._hosts = list(settings.jwks_hosts)
         self._in_progress = 0
-        self._catalogs: OrderedDict[int, tuple[int, Catalog]] = OrderedDict()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
@@ -150,13 +147,14 @@ class App:
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))
         self.trail.start()
+        self.catalogs = Catalogs(self.pool)
         tell = partial(note_denied, self.trail.denials)
         self.jobs = Jobs(self.pool, self.traffic, Safe(keys.derive_all(labels.REQUEST_KEY)), self.limits, tell)
         self.recorder = Recorder(self.pool)
         if settings.activity:
             self.recorder.start()
             self.record = self.recorder.add
-        self.jobs.record, self.jobs.redefined = self.record, self._renew
+        self.jobs.record, self.jobs.redefined = self.record, self.catalogs.renew
         self.jobs.start()
         front = Front(self._principal, self._catalog, self._scope, self._base_url, self._enter, self.traffic.enter_unknown, self._refused)
         self.badges = Badges(self.settings, self.pool, keys, front, self.maintenance.wake)
@@ -274,7 +272,7 @@ class App:
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - keeps requests apart
-                await self._renew(principal.credential.tenant)
+                await self.catalogs.renew(principal.credential.tenant)
                 asked_at = 0.0  # long ago
 
     async def _carry_out(
@@ -314,7 +312,7 @@ class App:
         if isinstance(plan, Define):
             given = (connection["query_string"], headers, self.digest_keys)
             reply = await redefined(self.jobs, renderer, scope, plan, method, body or {}, *given)
-            await self._renew(scope.tenant)
+            await self.catalogs.renew(scope.tenant)
             return reply
         key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
@@ -411,17 +409,6 @@ class App:
             return defining.SINGLE if found.name else defining.LISTED
         return METHODS[found.endpoint]
 
-    async def _renew(self, tenant: int) -> tuple[int, Catalog]:
-        """Read the tenant's catalogue anew, for the requests that follow in this process. One that was read before, and arrives later,
-        does not take its place."""
-        read = await guarded(lambda: load_catalog(self.pool.of(tenant), tenant))
-        kept = self._catalogs.get(tenant)
-        if kept is None or kept[0] < read[0]:
-            kept = self._catalogs[tenant] = read
-            if len(self._catalogs) > _CATALOGS:
-                self._catalogs.popitem(last=False)
-        return kept
-
     async def _principal(self, given: Shown, found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
         known = self.authenticator.known(given)
@@ -431,6 +418,10 @@ class App:
         entered(found.tenant, principal.credential.kid, given.address or "")
         check_version(found)
         return principal
+
+    def _catalog(self, principal: Principal) -> Awaitable[Catalog]:
+        """The tenant's catalogue, as new as the credential."""
+        return self.catalogs.at(principal.credential.tenant, principal.credential.revision)
 
     async def _admit(self, places: Held, credential: Credential) -> None:
         """Let a request to the token endpoint in, of somebody who is known there. Raises ScimError 429."""
@@ -484,14 +475,6 @@ class App:
 
     def _base_url(self, tenant: str) -> str:
         return f"{self.settings.base_url}/scim/{tenant}/v2"
-
-    async def _catalog(self, principal: Principal) -> Catalog:
-        """The tenant's catalogue, read again when the credential shows a newer revision."""
-        tenant = principal.credential.tenant
-        kept = self._catalogs.get(tenant)
-        fresh = kept is not None and kept[0] >= principal.credential.revision
-        looked_up(found=fresh)
-        return (await self._renew(tenant) if kept is None or not fresh else kept)[1]
 
 
 _NOTHING: Final = Catalog(policy=Policy(), schemas={}, resource_types={}, by_endpoint={}, by_name={})

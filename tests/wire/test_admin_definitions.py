@@ -27,7 +27,7 @@ async def _done(server: Server, admin: Admin, client: Client) -> None:
     """Do the background's work, and have the server know of it."""
     while await rework(server.app.pool.of(client.id), client.id, settled=0, batch=2):
         pass
-    await server.app._renew(client.id)
+    await server.app.catalogs.renew(client.id)
 
 
 async def test_definitions(server: Server, admin: Admin) -> None:
@@ -39,7 +39,7 @@ async def test_definitions(server: Server, admin: Admin) -> None:
     assert (answer.json()["taken"], answer.json()["version"], answer.headers["etag"]) == (True, 1, '"1"')
     assert (await admin.noted("schema.create"))["subject"] == THING
     assert (await admin.ask("POST", f"{path}/resource-types", resource_type("Thing", "/Things", THING))).status_code == 200
-    await server.app._renew(client.id)
+    await server.app.catalogs.renew(client.id)
     assert (await client.post("/Things", {"label": "x"})).status_code == 201
     shown = await admin.ask("GET", f"{path}/schemas/{THING}")
     assert shown.json()["definition"] == (await admin.ask("POST", f"{path}/schemas", schema(BADGE, {"name": "label"}))).json()[
@@ -72,7 +72,7 @@ async def test_jobs_and_removed_values(server: Server, admin: Admin) -> None:
     attributes: list[dict[str, Any]] = [{"name": "label"}, {"name": "size"}, {"name": "note"}]
     await admin.ask("POST", f"{path}/schemas", schema(THING, *attributes))
     await admin.ask("POST", f"{path}/resource-types", resource_type("Thing", "/Things", THING))
-    await server.app._renew(client.id)
+    await server.app.catalogs.renew(client.id)
     thing = await made(client.post("/Things", {"label": "x", "size": "L", "note": "n"}))
     changed = (await admin.ask("PUT", f"{path}/schemas/{THING}", schema(THING, attributes[0]))).json()
     (number,) = changed["jobs"]

@@ -49,13 +49,13 @@ _FILTERS: Final[dict[str, Callable[[str, str], bool]]] = {
 @contextmanager
 def server_of(server: Server, client: Client, catalog: Catalog) -> Iterator[None]:
     """Have the process know what a server knows that has read this catalogue last."""
-    kept = server.app._catalogs.get(client.id)
-    server.app._catalogs[client.id] = (1 << 60, catalog)
+    kept = server.app.catalogs.kept.get(client.id)
+    server.app.catalogs.kept[client.id] = (1 << 60, catalog)
     yield
     if kept is None:
-        del server.app._catalogs[client.id]
+        del server.app.catalogs.kept[client.id]
     else:
-        server.app._catalogs[client.id] = kept
+        server.app.catalogs.kept[client.id] = kept
 
 
 class Fleet:
@@ -155,7 +155,7 @@ async def test_answers_agree_at_every_step(server: Server, admin: Client, exact:
     index = await server.pool.fetchrow("SELECT state, substring FROM tenant_index WHERE tenant = $1 AND attribute = 'code'", admin.id)
     assert tuple(index or ()) == ("ready", True)
     assert number > 12
-    await server.app._renew(admin.id)
+    await server.app.catalogs.renew(admin.id)
     shown = (await admin.get(f"/Schemas/{DEVICE}")).json()
     assert shown["attributes"][0]["caseExact"] is exact
     assert shown["meta"]["version"] == 'W/"5"'

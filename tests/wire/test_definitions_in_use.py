@@ -56,7 +56,7 @@ async def finish(server: Server, client: Client) -> list[jobs.Job]:
     """Do all the work that is left, without waiting for it to settle, in the smallest batches; the tenant's jobs afterwards."""
     while await rework(server.app.pool.of(client.id), client.id, settled=0, batch=2):
         pass
-    await server.app._renew(client.id)
+    await server.app.catalogs.renew(client.id)
     async with server.pool.acquire() as connection:
         return await jobs.list_jobs(connection, client.id)
 
@@ -298,7 +298,7 @@ async def test_values_that_become_unique(server: Server, admin: Client) -> None:
     await assert_unique()
     new = await device(admin, code="d4")
     assert await rework(server.app.pool.of(admin.id), admin.id, settled=0, batch=2)
-    await server.app._renew(admin.id)
+    await server.app.catalogs.renew(admin.id)
     await assert_unique()
     (job,) = await finish(server, admin)
     assert (job.state, job.result) == ("done", {})
