@@ -12,7 +12,7 @@ from types import FrameType
 from bench.scale.finding import Finding
 from bench.scale.lots import Sizes
 from bench.scale.plots import Drawn, draw
-from bench.scale.questions import QUESTIONS
+from bench.scale.questions import QUESTIONS, SELDOM
 from bench.scale.report import as_json, table, write_into
 from bench.scale.site import QUICK, Effort, Site, site
 from bench.seed import add_sizes, sizes_of
@@ -67,11 +67,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def ask(made: Site, only: list[str]) -> tuple[list[Finding], list[str]]:
-    """Ask the questions of these names, or all; also returns what was wrong with answers, which fails a question and costs no other."""
+    """Ask the questions of these names, or all but those that take hours; also returns what was wrong with answers, which fails a question
+    and costs no other."""
     findings: list[Finding] = []
     problems = []
     for name, question in QUESTIONS.items():
-        if not only or name in only:
+        if name in only or not (only or name in SELDOM):
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 findings += question(made)

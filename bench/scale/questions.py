@@ -45,3 +45,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "create": endurance.create,
     "memory": _memory,
 }
+
+#: What is asked only by its name: the background goes through all users twice for it, and each time for long.
+SELDOM: Final = frozenset({"schema change"})
