@@ -30,6 +30,7 @@ from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING, view
 from scimsrv.store import wallet
 from scimsrv.store.execute import execute
+from scimsrv.store.issuing import find_public, is_recipient
 from scimsrv.store.read import read
 from scimsrv.store.scope import Scope
 
@@ -88,8 +89,8 @@ class Host:
         )
 
     async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
-        """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one,
-        304 where the one that is kept was issued later.
+        """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one and
+        for an award that the user has here, 304 where the one that is kept was issued later.
         What is found to be wrong is refused, what cannot be judged is marked, or refused too where the policy keeps proven ones only.
 
         Raises ScimError 400, 409, 413 and 415.
@@ -114,10 +115,20 @@ class Host:
         if len(identity) > 2_000:
             raise invalid_value("The ids of the credential and its issuer are too long")
         found = await self._found(scope, body)
+        if await self._is_own(scope, user, issuer, id_):
+            return Answer(Reply(200, body), media_type)  # which the user has already: it is the award
         new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), KEPT)
         if new is None:
             return Answer(Reply(304), media_type)
         return Answer(Reply(201 if new else 200, body), media_type)
+
+    async def _is_own(self, scope: Scope, user: str, issuer: str, id_: str) -> bool:
+        """Whether a credential is that of an award which the user has here."""
+        page = self.office.places(self.slug).award("")
+        found = await find_public(scope.pool, scope.tenant, id_.removeprefix(page)) if id_.startswith(page) else None
+        if found is None or orjson.loads(found.issued.credential)["issuer"]["id"] != issuer:
+            return False
+        return await is_recipient(scope.pool, scope.tenant, found.issued.award, user)
 
     async def _found(self, scope: Scope, body: bytes) -> str:
         """What is to be kept of the verdicts on a credential. Raises ScimError 400 for one that may not be kept."""

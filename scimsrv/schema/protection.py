@@ -28,6 +28,10 @@ _FIXED: Final[dict[str, Any]] = {
     "returned": "default",
 }
 
+#: The schema of awards, and what each of them has, those that follow from others by themselves included: more cannot be demanded of it.
+_AWARD: Final = "urn:scimsrv:scim:schemas:badges:1.0:Award"
+_OF_EVERY_AWARD: Final = frozenset({"recipient", "achievement", "issuer", "source", "awardedat", "status"})
+
 
 def check_protected(urn: str, definition: Document | None, types: Collection[str]) -> None:
     """Raises ScimError mutability when a definition (None: its deletion) contradicts the standard's schema of this URN.
@@ -52,16 +56,23 @@ def check_protected(urn: str, definition: Document | None, types: Collection[str
     expected = [one for one in standard["attributes"] if fold_name(one["name"]) in given or not refers_only_to(one, lacking)]
     source = "badges" if is_of_badges(urn) else "RFC 7643"
     _compare(expected, definition["attributes"], None, urn, source)
+    if standard["id"] == _AWARD:
+        for attribute in definition["attributes"]:
+            if attribute.get("required") and fold_name(attribute["name"]) not in _OF_EVERY_AWARD:
+                raise mutability(f"{attribute['name']}: required cannot be true, since awards that follow from others have none")
 
 
 def check_protected_type(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
     """Raises ScimError mutability when a resource type of badges is deleted, or moved to another endpoint or schema; or when users lose the
-    extension that shows their awards. Extensions may be added."""
+    extension that shows their awards. Extensions may be added, which awards need not have."""
     if old is None or not any(map(is_of_badges, _urns(old))):
         return
     if is_of_badges(old["schema"]):
         if new is None or any(old[name] != new[name] for name in ("endpoint", "schema")):
             raise mutability(f"{old['name']} comes and goes with the policy switch badges, and keeps its endpoint and schema")
+        demanded = [one["schema"] for one in new.get("schemaExtensions", ()) if one.get("required")]
+        if old["schema"] == _AWARD and demanded:
+            raise mutability(f"schemaExtensions: {demanded[0]} cannot be required, since awards that follow from others have none")
     elif not {*filter(is_of_badges, _urns(old))} <= {*_urns(new or {})}:
         raise mutability("schemaExtensions: that of badges comes and goes with the policy switch badges")
 

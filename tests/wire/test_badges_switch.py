@@ -12,7 +12,7 @@ from scimsrv.schema.definitions import load_badges
 from scimsrv.store.policy import PolicyConflict, write_policy
 from scimsrv.store.rework import rework
 from scimsrv.store.tenants import TenantError, create_tenant
-from tests.wire.badges import URN, USER_EXTENSION, badges
+from tests.wire.badges import URN, USER_EXTENSION, achievement, badges
 from tests.wire.support import Client, Server, assert_error, until_seen
 
 RESOURCE_TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
@@ -107,6 +107,7 @@ async def test_what_is_in_the_way_of_badges(server: Server) -> None:
         (lambda award: award["attributes"][0].update(mutability="readWrite"), "mutability is immutable in badges"),
         (lambda award: _named(award, "status").update(canonicalValues=["active", "revoked"]), "canonicalValues is fixed in badges"),
         (lambda award: _named(award, "status").pop("canonicalValuesEnforced"), "canonicalValuesEnforced is fixed in badges"),
+        (lambda award: _named(award, "narrative").update(required=True), "narrative: required cannot be true"),
     ],
 )
 async def test_badge_schemas_are_not_contradicted(server: Server, change: Any, says: str) -> None:
@@ -125,17 +126,17 @@ def _named(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 async def test_badge_schemas_can_be_made_stricter_and_extended(server: Server) -> None:
-    """A narrative may be demanded of every award, and an extension holds what is the tenant's own; types and schemas stay."""
+    """Tags may be demanded of every achievement, and an extension holds what is the tenant's own, which not every award has; types and
+    schemas stay."""
     made = await badges(server)
     admin = made.client.with_token(await server.token(made.client, "tenant:admin"))
-    path = f"/Schemas/{URN}Award"
-    award = (await admin.get(path)).json()
-    _named(award, "narrative").update(required=True)
-    assert (await admin.put(path, award)).status_code == 200
-    mini, user = await made.achievement(), (await made.client.new_user())["id"]
-    body = {"recipient": {"value": user}, "achievement": {"value": mini}}
-    assert_error(await made.client.post("/Awards", body), 400, "invalidValue", "narrative is required")
-    assert (await made.client.post("/Awards", body | {"narrative": "N"})).status_code == 201
+    path = f"/Schemas/{URN}Achievement"
+    schema = (await admin.get(path)).json()
+    _named(schema, "tags").update(required=True)
+    assert (await admin.put(path, schema)).status_code == 200
+    assert_error(await made.client.post("/Achievements", achievement(made.issuer)), 400, "invalidValue", "tags is required")
+    mini = await made.achievement(tags=["one"])
+    body = {"achievement": {"value": mini}}
     for target in (path, "/ResourceTypes/Award"):
         assert_error(await admin.delete(target), 400, "mutability", "comes and goes with the policy switch badges")
     user_type = (await admin.get("/ResourceTypes/User")).json()
@@ -144,11 +145,12 @@ async def test_badge_schemas_can_be_made_stricter_and_extended(server: Server) -
     extension = {"id": "urn:example:Level", "name": "L", "attributes": [{"name": "level", "type": "string"}]}
     assert (await admin.post("/Schemas", extension)).status_code == 201
     award_type = (await admin.get("/ResourceTypes/Award")).json()
-    award_type["schemaExtensions"] = [{"schema": "urn:example:Level", "required": False}]
+    award_type["schemaExtensions"] = [{"schema": "urn:example:Level", "required": True}]
+    assert_error(await admin.put("/ResourceTypes/Award", award_type), 400, "mutability", "urn:example:Level cannot be required")
+    award_type["schemaExtensions"][0]["required"] = False
     assert (await admin.put("/ResourceTypes/Award", award_type)).status_code == 200
     extended = body | {
         "recipient": {"value": (await made.client.new_user())["id"]},
-        "narrative": "N",
         "urn:example:Level": {"level": "high"},
     }
     made_award = await made.client.post("/Awards", extended)

@@ -66,6 +66,10 @@ async def test_own_awards_and_pages(server: Server) -> None:
         assert (await own.get(f"{API}/credentials", since=since)).headers["x-total-count"] == total
     assert (await own.request("GET", f"{API}/credentials?since=2100-01-01T00:00:00+01:00")).headers["x-total-count"] == "0"
     assert jws.read(page.json()["compactJwsString"][0]).credential["issuer"]["name"] == "Institute"
+    for posted in (page.json()["compactJwsString"][0], page.json()["compactJwsString"][1]):  # which the user has already
+        assert (await _post(own, posted.encode(), "text/plain")).status_code == 200
+    assert (await own.get(f"{API}/credentials")).headers["x-total-count"] == "5"
+    assert (await own.get("/badges/kept")).json()["kept"] == []
     profile = (await own.get(f"{API}/profile")).json()
     assert (profile["name"], profile["email"], profile["type"]) == ("Ada", "ada@example.com", ["Profile"])
 
@@ -191,8 +195,8 @@ async def test_the_character_that_no_text_has(server: Server, text: str, refused
 async def test_what_is_not_what_it_says(server: Server, keeping: str, unjudged: int) -> None:
     """A credential whose signature is invalid or whose key is another's is refused; what cannot be judged is kept and marked so, or refused
     too where the policy keeps proven ones only."""
-    made, own, ada = await _user(server, badge_keeping=keeping)
-    award = await made.award(ada, await made.achievement())
+    made, own, _ = await _user(server, badge_keeping=keeping)
+    award = await made.award((await made.client.new_user("bob"))["id"], await made.achievement())
     token = (await made.client.get(f"/Awards/{award['id']}/credential.jwt")).text
     stranger = jws.sign(CREDENTIAL, replace(KEYS["ES256"], kid=jws.read(token).header["kid"]))
     for body, says in ((token[:-8] + "AAAAAAAA", "does not match"), (stranger, "not one for ES256")):
