@@ -314,7 +314,7 @@ class App:
             reply = await redefined(self.jobs, renderer, scope, plan, method, body or {}, *given)
             await self.catalogs.renew(scope.tenant)
             return reply
-        key = key_of(headers.joined(b"idempotency-key")) if isinstance(plan, Insert) else None
+        key = key_of(headers) if isinstance(plan, Insert) else None
         if key is not None and isinstance(plan, Insert):
             digests = digests_of(self.digest_keys, f"{found.name} {user or ''}".strip(), connection["query_string"].decode("latin-1"), body)
             reply = await create_once(self.jobs, renderer, scope, plan, key, digests, body or {}, headers.request_id, wanted)
@@ -383,7 +383,9 @@ class App:
                 revision = now.credential.revision
                 raise OutdatedError
 
-        wanted, key = preferences(headers.joined(b"prefer")), key_of(headers.joined(b"idempotency-key"))
+        wanted, key = preferences(headers.joined(b"prefer")), key_of(headers)
+        if wanted.asynchronous:
+            principal.require(Right.CHANGE)
         if key is not None:
             digests = await digests_of_bulk(self.digest_keys, bulk, limits)
             async with nullcontext() if wanted.asynchronous else self.traffic.bulk(scope.tenant, limits):

@@ -12,6 +12,7 @@ import orjson
 
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, single_request, written_reply
 from scimsrv.errors import Kind, ScimError, invalid_value
+from scimsrv.http import Fields
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.bulk import Bulk
@@ -31,11 +32,15 @@ from scimsrv.turns import unhurried
 LONGEST: Final = 255
 
 
-def key_of(header: str | None) -> str | None:
-    """The key of a request, or None. Raises ScimError invalidValue for one that is not 1 to 255 printable ASCII characters."""
-    if header is None:
+def key_of(fields: Fields) -> str | None:
+    """The key of a request, or None. Raises ScimError invalidValue for several, and for one that is not 1 to 255 printable ASCII
+    characters."""
+    given = fields.all(b"idempotency-key")
+    if not given:
         return None
-    key = header.strip()
+    if len(given) > 1:
+        raise invalid_value("Idempotency-Key must be given once")
+    key = given[0].decode("latin-1").strip()
     if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
         raise invalid_value(f"Idempotency-Key must have 1 to {LONGEST} printable ASCII characters")
     return key

@@ -42,7 +42,7 @@ async def redefined(
     if plan.dry_run:
         return renderer.reply(await execute(scope, plan))
     wanted = preferences(headers.joined(b"prefer"))
-    key = key_of(headers.joined(b"idempotency-key")) if method == "POST" else None
+    key = key_of(headers) if method == "POST" else None
     reply: Reply | None = None
     if key is not None or wanted.asynchronous:
 

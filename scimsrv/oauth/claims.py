@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -89,11 +90,16 @@ def holder_of(header: Mapping[str, Any], claims: Mapping[str, Any], trust: Trust
     expires = check_claims(claims, trust.issuer, trust.audiences, now)
     check_pins(claims, trust)
     roles = roles_of(claims, trust.roles)
-    name = claims["sub"] if _PRINTED.fullmatch(claims["sub"]) else "?"
+    name = claims["sub"] if _PRINTED.fullmatch(claims["sub"]) else _unprinted(claims["sub"])
     subject = claims.get(me_claim) if ME in trust.scopes else None
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST:
         subject = None
     return Holder(name, expires, subject, roles)
+
+
+def _unprinted(subject: str) -> str:
+    """What stands for a subject that is no printable text in ASCII: the same for the same one."""
+    return "?" + hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def roles_of(claims: Mapping[str, Any], rules: Collection[RoleRule]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -13,14 +14,32 @@ import orjson
 from scimsrv.errors import ScimError
 from scimsrv.protocol.bulk import Bulk, Entry
 from scimsrv.schema.attribute import fold_name
+from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.store.scope import Scope
-from scimsrv.store.secrets import hashed
+from scimsrv.store.secrets import WORKERS, hashed
 
 
 async def hashed_ahead(scope: Scope, bulk: Bulk, ids: Mapping[int, str], entries: Iterable[Entry]) -> Scope:
     """The scope with the hash of each secret that operations of the request set, by the resource's id and the secret. What is not found
     here, since it is written in another way, is hashed when it is needed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
+    secrets = _secrets(scope, bulk, ids, entries)
+
+    async def hash_them() -> None:
+        for id_, plain, schema in secrets:
+            with suppress(ScimError):  # which is the operation's result when it comes to it
+                await hashed(plain, schema, scope.limits, found[id_])
+
+    async with asyncio.TaskGroup() as group:  # as many as are hashed at the same time; others get their turn after each
+        for _ in range(WORKERS):
+            group.create_task(hash_them())
+    return replace(scope, hashes=found)
+
+
+def _secrets(
+    scope: Scope, bulk: Bulk, ids: Mapping[int, str], entries: Iterable[Entry]
+) -> Iterator[tuple[str, dict[str, str], EffectiveSchema]]:
+    """The secrets that operations set, by the keys of their attributes, each with the resource's id and schema."""
     for entry in entries:
         if entry.fault is not None:
             continue
@@ -31,10 +50,7 @@ async def hashed_ahead(scope: Scope, bulk: Bulk, ids: Mapping[int, str], entries
         # One of each at most, as an operation sets it: nobody can have more hashed than is stored.
         plain = {keys[name]: text for name, text in _texts(orjson.loads(entry.text)) if name in keys}
         if plain:
-            id_ = ids[entry.index] if entry.creates else bulk.named(entry.route, ids)
-            with suppress(ScimError):  # which is the operation's result when it comes to it
-                await hashed(plain, schema, scope.limits, found[id_])
-    return replace(scope, hashes=found)
+            yield ids[entry.index] if entry.creates else bulk.named(entry.route, ids), plain, schema
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:

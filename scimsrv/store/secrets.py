@@ -18,7 +18,8 @@ from scimsrv.schema.effective import EffectiveSchema
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 #: Hashes computed at the same time by one process, so that many at once cannot take all memory and cores.
-_WORKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
+WORKERS: Final = 2
+_POOL: Final = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="argon2")
 
 
 def prepared(text: str) -> str:
@@ -46,6 +47,6 @@ async def hashed(
         if len(secret.encode()) > limits.password_bytes:
             raise invalid_value(f"{names[key]} must have at most {limits.password_bytes} bytes")
         if secret not in made:
-            made[secret] = await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, secret)
+            made[secret] = await asyncio.get_running_loop().run_in_executor(_POOL, _HASHER.hash, secret)
         result[key] = made[secret]
     return result

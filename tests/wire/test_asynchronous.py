@@ -71,6 +71,8 @@ async def test_what_is_wrong_is_said_at_once(server: Server, client: Client) -> 
     assert_error(await client.request("POST", "/Bulk", {"schemas": []}, headers=ASYNC), 400, "invalidSyntax")
     assert_error(await client.with_token(None).request("DELETE", path, headers=ASYNC), 401)
     assert_error(await client.with_token(await server.token(client, "scim:read")).request("DELETE", path, headers=ASYNC), 403)
+    bulk = {"schemas": [REQUEST], "Operations": [post("a", user("bob"))]}
+    assert_error(await client.with_token(await server.token(client, "scim:bulk")).request("POST", "/Bulk", bulk, headers=ASYNC), 403)
     double = await finished(client, await client.request("POST", "/Users", user("ADA"), headers=ASYNC))
     (result,) = double["Operations"]
     assert (result["status"], result["response"]["scimType"], "location" in result) == ("409", "uniqueness", False)

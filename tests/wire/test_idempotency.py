@@ -196,6 +196,14 @@ async def test_keys_that_are_none(client: Client, key: str) -> None:
     assert await _users(client) == 0
 
 
+async def test_several_keys(client: Client) -> None:
+    """A request has one key: of two it is not known which is meant."""
+    several = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    for path, body in (("/Users", user()), ("/Bulk", {"schemas": [REQUEST], "Operations": [post("a", user())]})):
+        assert_error(await client.request("POST", path, body, headers=several), 400, "invalidValue", "given once")
+    assert await _users(client) == 0
+
+
 async def test_other_methods(client: Client) -> None:
     """Where it means nothing the header is ignored."""
     ada = await client.new_user("ada")

@@ -91,6 +91,17 @@ async def test_good_tokens(oauth: OAuth, key: Any, algorithm: str) -> None:
         assert answer.status_code == 200, form
 
 
+async def test_subjects_that_are_not_printed(oauth: OAuth) -> None:
+    """Whoever has a subject with other characters than ASCII's is told from others, too, in the trail and by the rates."""
+    for number, subject in enumerate(("Žofie", "two words", "Žofie")):
+        answer = await oauth.client.with_token(Issuer().token(sub=subject)).post("/Users", user(f"user-{number}"))
+        assert answer.status_code == 201, answer.text
+    actors = [one.actor.partition("/")[2] for one in (await _changes(oauth)).changes if one.type == "User"]
+    assert len(actors) == 3
+    assert len(set(actors)) == 2
+    assert all(actor.startswith("?") and actor.isascii() for actor in actors)
+
+
 def _confused(algorithm: str) -> Callable[[Issuer], str]:
     """A token whose signature is a hash by the public key, as text or as JSON."""
 
