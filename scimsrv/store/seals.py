@@ -103,9 +103,8 @@ async def _seal(conn: Connection, tenant: int, key: bytes, chain: Any, batch: in
 
 async def _late(conn: Connection, tenant: int, chain: Any) -> list[int]:
     """The numbers between the floor and the highest that is sealed, of changes that were committed after those behind them."""
-    sealed = {seq for row in await conn.fetch(_SQL["numbers_sealed"], tenant, chain["floor_number"]) for seq in row["seqs"]}
-    found = await conn.fetch(_SQL["numbers_between"], tenant, chain["floor"], chain["highest"])
-    return [row["seq"] for row in found if row["seq"] not in sealed]
+    found = await conn.fetch(_SQL["numbers_late"], tenant, chain["floor"], chain["highest"], chain["floor_number"])
+    return [row["seq"] for row in found]
 
 
 async def _raise_floor(conn: Connection, tenant: int, chain: Any, longest: float) -> None:

@@ -28,13 +28,13 @@ SELECT number, position, head, highest, floor, floor_number, true AS due FROM au
 -- name: numbers
 SELECT seq FROM change WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
--- $2/$3 numbers above and up to which to look
--- name: numbers_between
-SELECT seq FROM change WHERE tenant = $1 AND seq > $2 AND seq <= $3 ORDER BY seq
-
--- $2 seal behind which to look
--- name: numbers_sealed
-SELECT seqs FROM change_seal WHERE tenant = $1 AND number > $2
+-- $2/$3 numbers above and up to which to look, $4 seal behind which to look: what is not sealed. There may be as many as are written in
+-- the time that a transaction may last, so that they are compared here.
+-- name: numbers_late
+SELECT late.seq FROM (
+    SELECT seq FROM change WHERE tenant = $1 AND seq > $2 AND seq <= $3
+    EXCEPT SELECT unnest(s.seqs) FROM change_seal s WHERE s.tenant = $1 AND s.number > $4
+) late ORDER BY late.seq
 
 -- $2 numbers
 -- name: rows

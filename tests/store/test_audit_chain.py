@@ -249,6 +249,23 @@ async def test_a_change_under_way_is_sealed_when_it_is_committed(scope: Scope) -
     assert (await _verified(scope)).problems == []
 
 
+async def test_what_is_sealed_is_not_read_again(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was sealed within the time that a transaction may last: looking for late changes brings those alone."""
+    await _users(scope, 12)
+    await _seal(scope, batch=4)
+    await _execute(scope, "UPDATE audit_chain SET looked = now() - interval '21 seconds' WHERE tenant = $1")
+    original, read = asyncpg.Connection.fetch, []
+
+    async def fetch(self: Any, *arguments: Any, **options: Any) -> Any:
+        rows = await original(self, *arguments, **options)
+        read.extend(rows)
+        return rows
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fetch)
+    assert not await seals.seal(scope.pool, scope.tenant, KEY)
+    assert read == []
+
+
 async def test_below_the_floor_a_thorough_look_finds_it(scope: Scope) -> None:
     """A transaction that lasted longer than any may is named by verification, and sealed by a thorough look."""
     await _users(scope, 3)
