@@ -11,14 +11,13 @@ from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import View
 from scimsrv.store.pool import Queries
 from scimsrv.store.read import HELD_IN_LIST, fetch
-from scimsrv.store.rows import DOCUMENT, FIRST, LEFT_OUT, LINKS, TooManyAboveError, resources
+from scimsrv.store.rows import DOCUMENT, EACH, FIRST, LEFT_OUT, LINKS, TooManyAboveError, resources
 from scimsrv.store.scope import Scope
 
 #: The types on the page by their name, each with its view.
 Views = Mapping[str, tuple[EffectiveSchema, View]]
 
-#: What an element takes for each character of the ids that backlinks are read as, and what the element of a link takes.
-_EACH: Final = 5
+#: What the element of a link takes.
 _ELEMENT: Final = 200
 
 
@@ -52,7 +51,7 @@ def _bytes_of_rows(rows: Sequence[Any], views: Views) -> int | None:
         held = [row[place] for row in rows]
         if LEFT_OUT in held:
             return None
-        number += sum(map(len, filter(None, held))) * (1 if place == LINKS else _EACH)
+        number += sum(map(len, filter(None, held))) * (1 if place == LINKS else EACH)
     return number
 
 

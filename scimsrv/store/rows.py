@@ -64,10 +64,13 @@ def links_column(
 #: Of a resource's backlink at each place in its view: the ids of what refers to it, in their order with blanks between them; NULL
 #: without any; and this mark where they do not say all, because something refers to what refers to the resource, or an id that has to
 #: be quoted in a URL may have a blank in it.
-_ASK: Final = "?"
+ASK: Final = "?"
 
 #: Stands for ids, or elements, that were left out, since there are so many.
 LEFT_OUT: Final = "*"
+
+#: Bytes that the elements of backlinks take for each character of the ids that they are read as, roughly.
+EACH: Final = 5
 
 #: The numbers of columns in a row of `columns`: the document, the links, and the first of the backlinks.
 DOCUMENT: Final = 5
@@ -194,7 +197,7 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], 
             if sources is None:
                 continue
             id_ = row[0]
-            if sources == _ASK:
+            if sources == ASK:
                 shown[id_] = _NESTED
                 break
             held = sources.split(" ")

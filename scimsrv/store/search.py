@@ -56,7 +56,7 @@ async def _searched(scope: Scope, plan: Query, made: Statement) -> Page:
         kept: list[Any] = on_page
         found: list[Stored] | None
         if made.together:
-            found = pieces(scope.limits, scope.catalog, plan.targets[0], on_page)
+            found = await pieces(conn, scope, plan.targets[0], on_page)
         else:
             views = {target.schema.name: (target.schema, target.view) for target in plan.targets}
             kept, found = await fitting(scope, conn, on_page, views, backwards=backwards)
