@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,9 @@ _IN_STRING: Final = re.compile(rb'["\\]')
 def _nested(depth: int) -> bytes:
     """A pattern for what may stand between brackets, nested so deeply: it passes over whole objects at once."""
     flat = rb'[^"{}\[\]]++|"[^"\\]*+"'
-    return rb"(?:" + flat + (rb"|[{\[]" + _nested(depth - 1) + rb"[}\]]" if depth else b"") + rb")*+"
+    choice = flat + (rb"|[{\[]" + _nested(depth - 1) + rb"[}\]]" if depth else b"")
+    # Python before 3.11.5 takes back part of a possessively repeated group (CPython gh-106052), and none of an atomic one, which is slower.
+    return rb"(?:" + choice + rb")*+" if sys.version_info >= (3, 11, 5) else rb"(?>(?:" + choice + rb")*)"
 
 
 #: What is of no interest inside an operation: everything up to a bracket, or to a string, that the pattern cannot pass over.
