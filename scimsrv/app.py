@@ -224,8 +224,8 @@ class App:
             enter = partial(self.traffic.enter_unknown, places, client_address(connection) or "")
             reply = await oauth_reply(self.token_endpoint, found, connection, headers, receive, enter, partial(self._admit, places))
             if reply.status in (400, 401):
-                what = (reply.status, method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
-                self.trail.denials.add(found.tenant, "", *what)
+                what = (method, found.endpoint.name.lower(), refused_as(reply), client_address(connection) or "")
+                self.trail.denials.add(found.tenant, "", reply.status, *what)
             return reply if reply.status != 401 else tried(reply, partial(self.traffic.attempts.failed, client_address(connection) or ""))
         given = shown_by(connection, headers, found.tenant)
         if found.endpoint is Endpoint.CONFIG and not given.headers:
@@ -413,8 +413,9 @@ class App:
 
     async def _principal(self, given: Shown, found: Route) -> Principal:
         """Who asks, if they may ask this tenant."""
-        known = self.authenticator.known(given)
-        principal = known if known is not None else await guarded(lambda: self.authenticator.principal(given))
+        principal = self.authenticator.known(given)
+        if principal is None:
+            principal = await guarded(lambda: self.authenticator.principal(given))
         if principal.credential.slug != found.tenant:
             raise ScimError(Kind.NOT_FOUND, "There is no such endpoint")
         entered(found.tenant, principal.credential.kid, given.address or "")
@@ -427,11 +428,13 @@ class App:
 
     async def _admit(self, places: Held, credential: Credential) -> None:
         """Let a request to the token endpoint in, of somebody who is known there. Raises ScimError 429."""
-        await self._enter(places, who := Principal(credential), await self._catalog(who), 1)
+        principal = Principal(credential)
+        await self._enter(places, principal, await self._catalog(principal), 1)
 
     def _enter(self, places: Held, principal: Principal, catalog: Catalog, weight: int) -> Awaitable[None]:
         """Let a request in that counts as so many, as far as the limits on traffic permit. Raises ScimError 429."""
-        return self.traffic.enter(places, principal.credential.tenant, principal.credential.actor, self._limits(catalog), weight)
+        credential = principal.credential
+        return self.traffic.enter(places, credential.tenant, credential.actor, self._limits(catalog), weight)
 
     def _refused(self, connection: Connection, headers: Fields, error: ScimError) -> ScimError:
         """What a request that failed is answered; where it was denied it is counted, for the audit trail and against more attempts."""
@@ -439,7 +442,8 @@ class App:
         return self.traffic.judged(error, client_address(connection) or "")
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
-        credential, limits, pool = principal.credential, self._limits(catalog), self.pool.of(principal.credential.tenant)
+        credential = principal.credential
+        pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
         return Scope(
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,

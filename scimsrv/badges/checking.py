@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from scimsrv.badges.credential import URI
 from scimsrv.badges.endorsements import MOST, is_endorsement
 from scimsrv.badges.places import Places
 from scimsrv.badges.strict import UnreadableError, read_json
@@ -45,10 +46,9 @@ _URIS_OF_AWARD: Final = (("evidence", "id"), ("assessor", "id"), ("assessor", "u
 #: How the public URLs of what can be endorsed are made.
 _PUBLIC: Final = {ACHIEVEMENT: Places.achievement, ISSUER: Places.issuer}
 
-#: A term of one's own, a language, and a URI or IRI, as the standard's schema and JSON-LD take them.
+#: A term of one's own, and a language, as the standard's schema and JSON-LD take them.
 _OWN: Final = re.compile(r"ext:[A-Za-z0-9._][A-Za-z0-9._-]*")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]+")
 
 
 #: How deep in a credential an endorsement stands that is a document: the whole has to be one that can be read.
@@ -84,7 +84,7 @@ def check_evidence(document: Document) -> None:
 
 def _check_uris(name: str, part: str | None, document: Document) -> None:
     for value in _held(document, name, part):
-        if _URI.fullmatch(value) is None:
+        if URI.fullmatch(value) is None:
             called = name if part is None else f"{name}.{part}"
             raise invalid_value(f"{called} must be a whole URI, as https://example.org/ is one")
 

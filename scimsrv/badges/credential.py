@@ -19,7 +19,8 @@ from scimsrv.badges.contexts import EXTENSIONS, OPEN_BADGES, VC
 from scimsrv.badges.places import Places
 from scimsrv.schema.semantics import instant
 
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]+")
+#: A URI or IRI, as the standard's schema and JSON-LD take them.
+URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ def _result(one: Mapping[str, Any], achievement: str) -> dict[str, Any]:
 
 def _part(id_: str, achievement: str) -> str:
     """The URI of a part of an achievement: its id where that is one."""
-    return id_ if _URI.fullmatch(id_) else f"{achievement}#{quote(id_, safe='')}"
+    return id_ if URI.fullmatch(id_) else f"{achievement}#{quote(id_, safe='')}"
 
 
 def _without_nothing(value: Mapping[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:

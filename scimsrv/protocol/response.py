@@ -110,13 +110,12 @@ class Renderer:
     def _location(self, stored: Stored) -> str:
         return location(self.base_url, stored.schema.endpoint, stored.id)
 
-    def _meta(self, stored: Stored, mark: str | int, address: str | None = None) -> str:
-        """The text of `meta`; `mark` is what the tag has between its quotes, `address` the id as it stands in a URL, where that is
-        known. Names of types, endpoints and base URLs come from schemas and settings; of each there is one text for all of a list."""
+    def _meta(self, stored: Stored, mark: str | int) -> str:
+        """The text of `meta`; `mark` is what the tag has between its quotes. Names of types, endpoints and base URLs come from schemas
+        and settings; of each there is one text for all of a list."""
         schema = stored.schema
         head, place = self._made.get(schema.name) or self._beginning(schema)
-        if address is None:
-            address = quoted(stored.id)
+        address = quoted(stored.id)
         return f'{head}{stored.created}","lastModified":"{stored.modified}","location":{place}{address}","version":"W/\\"{mark}\\""}}'
 
     def _beginning(self, schema: EffectiveSchema) -> tuple[str, str]:
@@ -181,9 +180,8 @@ class Renderer:
         whole["meta"] = orjson.loads(meta)
         return project(whole, stored.schema, view)
 
-    def _represented(self, stored: Stored, view: View, address: str | None = None) -> tuple[str, bytes]:
-        """The tag and the representation, or only that where it was put together already. `address` is the id as it stands in a URL,
-        where that is known."""
+    def _represented(self, stored: Stored, view: View) -> tuple[str, bytes]:
+        """The tag and the representation, or only that where it was put together already."""
         if stored.whole:
             return "", stored.whole
         if stored.schema.expiring is not None:
@@ -192,12 +190,12 @@ class Renderer:
         if view.as_stored and not stored.linked and not stored.derived:
             # What most answers consist of: resources without links, and users with their groups, which only have to be put together.
             if not ready:
-                return f'W/"{version}"', f'{stored.document[:-1]},"meta":{self._meta(stored, version, address)}}}'.encode()
+                return f'W/"{version}"', f'{stored.document[:-1]},"meta":{self._meta(stored, version)}}}'.encode()
             if len(view.backlinks) == 1 == len(ready) and view.backlinks[0].extension is None:
                 place = view.backlinks[0]
                 elements = ready[place.key]
                 mark = f"{version}-{zlib.crc32(elements):08x}"
-                head, tail = f'{stored.document[:-1]},"{place.attribute.name}":[', f'],"meta":{self._meta(stored, mark, address)}}}'
+                head, tail = f'{stored.document[:-1]},"{place.attribute.name}":[', f'],"meta":{self._meta(stored, mark)}}}'
                 return f'W/"{mark}"', b"".join((head.encode(), elements, tail.encode()))
         linked = self._linked(stored, view)
         tag = self.etag(stored, linked)
@@ -230,8 +228,7 @@ class Renderer:
         start = orjson.dumps(head)[:-1] + b',"Resources":['
         if any(stored.streamed for stored, _ in rows):
             return self._streamed_page(start, rows)
-        plain = is_plain("".join([stored.id for stored, _ in rows]))  # ids are looked at all at once
-        pieces = [self._represented(stored, view, stored.id if plain else None)[1] for stored, view in rows]
+        pieces = [self._represented(stored, view)[1] for stored, view in rows]
         if not pieces:
             return start + b"]}"
         pieces[0] = start + pieces[0]

@@ -145,15 +145,13 @@ async def resources(
     by_name = scope.catalog.by_name
     found: list[Stored] = []
     nested: dict[int, View] = {}
-    stored = tuple.__new__  # what Stored(...) comes to, at half its cost
     for number, (row, view) in enumerate(rows):
         id_, type_, version, created, modified, document, links = row[:7]
-        ready = shown.get(id_, _NOTHING) if shown else _NOTHING
+        ready = shown.get(id_, _NOTHING)
         if ready is _NESTED:
             nested[number], ready = view, _NOTHING
         linked, gone = (_NOTHING, _NOTHING) if links is None else _linked(links)
-        parts = (by_name[type_], id_, version, created, modified, document, linked, (), "", ready, b"", gone, b"")
-        found.append(stored(Stored, parts))
+        found.append(Stored(by_name[type_], id_, version, created, modified, document, linked, (), "", ready, gone=gone))
     if nested:
         await _climb(conn, scope, found, nested, above)
     return found
@@ -209,10 +207,7 @@ async def _named(conn: Queries, scope: Scope, rows: Sequence[tuple[Any, View]], 
                 left -= len(elements)
                 if left < 0:
                     raise TooManyAboveError
-                if id_ in shown:
-                    shown[id_][place.key] = elements
-                else:
-                    shown[id_] = {place.key: elements}
+                shown.setdefault(id_, {})[place.key] = elements
     if late:
         known = await scope.names.of(conn, scope.tenant, scope.catalog, known.state, {one for _, _, held in late for one in held})
         for id_, place, held in late:

@@ -93,12 +93,7 @@ def _position(row: Any) -> Position:
 
 def _shown(scope: Scope, plan: Query, found: list[Stored]) -> tuple[tuple[Stored, View], ...]:
     views = {target.schema.name: target.view for target in plan.targets}
-    return tuple(
-        [
-            (with_streams(scope, resource, HELD_IN_LIST) if resource.linked or resource.gone else resource, views[resource.schema.name])
-            for resource in found
-        ]
-    )
+    return tuple((with_streams(scope, resource, HELD_IN_LIST), views[resource.schema.name]) for resource in found)
 
 
 # -- the only resource with a unique value ----------------------------------------------------------------------------
