@@ -84,6 +84,9 @@ log: Final = logging.getLogger("scimsrv")
 _CHANGING: Final = 7.0
 _MOMENT: Final = 0.05
 
+#: Seconds after which a search has taken so long that who asked may have lost the right to its answer.
+_LONG: Final = 0.5
+
 #: Resources whose rendering takes no time worth speaking of.
 _QUICK: Final = 10
 
@@ -326,9 +329,12 @@ class App:
                 return finished(kept, wanted, shown=shown)
         if isinstance(plan, Query):
             async with self.traffic.search(scope.tenant, scope.limits) as has_waited:
-                if has_waited and await self._principal(shown_by(connection, headers, found.tenant), found) != principal:
+                asks, begun = shown_by(connection, headers, found.tenant), time.monotonic()
+                if has_waited and await self._principal(asks, found) != principal:
                     raise OutdatedError  # what is asked is planned again by what holds now
                 outcome = await (execute(scope, plan) if self.replica is None else self.replica.search(scope, plan))
+                if time.monotonic() - begun > _LONG:
+                    await self._principal(asks, found)
                 if isinstance(outcome, Page) and len(outcome.rows) <= _QUICK:
                     return renderer.reply(outcome)
                 return await self.traffic.in_turn(scope.tenant, partial(renderer.reply, outcome))

@@ -27,7 +27,7 @@ from scimsrv.store.failure import guarded
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.joined import AbortedError, Joined, Repeated, one_transaction
 from scimsrv.store.me import Me
-from scimsrv.store.pool import has_room
+from scimsrv.store.pool import has_room, long_turn
 from scimsrv.store.scope import Scope, new_id
 from scimsrv.store.tombstones import matching, reprovision, reprovisions
 from scimsrv.store.ways import WAYS, Before, Ways
@@ -35,8 +35,10 @@ from scimsrv.store.write import Written
 
 log: Final = logging.getLogger("scimsrv.bulk")
 
-#: Resources that are created by one statement, unless more refer to each other in a circle.
+#: Resources that are created by one statement, unless more refer to each other in a circle; beside other tenants fewer, so that what they
+#: send meets nothing that is long.
 SET: Final = 50
+SHORT_SET: Final = 10
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 
@@ -103,18 +105,19 @@ def undone(result: Result) -> Result:
     return replace(result, error=ScimError(error.kind, detail, headers=error.headers))
 
 
-def steps(bulk: Bulk) -> Iterator[Creations | Single]:
-    """The steps of the request, with sets of creations of a size that one statement takes."""
+def steps(bulk: Bulk, most: Callable[[], int] = lambda: SET) -> Iterator[Creations | Single]:
+    """The steps of the request, with sets of creations of a size that one statement takes: of `most` where no circle is larger, which is
+    asked for each."""
     for step in bulk.steps:
         if isinstance(step, Single):
             yield step
             continue
         chosen: list[tuple[int, ...]] = []
-        size = 0
+        size, limit = 0, most()
         for component in step.components:
-            if chosen and size + len(component) > SET:
+            if chosen and size + len(component) > limit:
                 yield Creations(tuple(chosen))
-                chosen, size = [], 0
+                chosen, size, limit = [], 0, most()
             chosen.append(component)
             size += len(component)
         yield Creations(tuple(chosen))
@@ -148,18 +151,23 @@ class Run:
     async def steps(self, is_over: Callable[[], bool]) -> None:
         """Carry out the steps until there are no more, or it is over; whatever goes wrong becomes the result of an operation.
 
-        Creations are prepared while those before them are on their way into the database, unless these may be the last.
+        Creations are prepared while those before them are on their way into the database, unless these may be the last, or other tenants
+        send requests: both together take two processors.
         """
         joined = isinstance(self.scope.pool, Joined)
         ways = Ways(1 if joined else WAYS, lambda: has_room(self.scope.pool))
         # Whoever looks for what comes back needs the connection on which the set before it is on its way.
         apart = self.stop_after is not None or (joined and reprovisions(self.scope))
         try:
-            for step in steps(self.bulk):
-                if apart or isinstance(step, Single):
+            for step in steps(self.bulk, lambda: SET if has_room(self.scope.pool) else SHORT_SET):
+                has_room_now = has_room(self.scope.pool)
+                if apart or isinstance(step, Single) or not has_room_now:
                     await ways.end()
                 if is_over():
                     break
+                if not has_room_now:
+                    await self.one(step)
+                    continue
                 refusal = await self._refusal()
                 if isinstance(step, Single):
                     await self._single(self.bulk.entries[step.index], refusal)
@@ -191,7 +199,8 @@ class Run:
         if returning:
             await self._apart(step, returning, refusal, lambda: self.is_over)
             return
-        await self._create(step, await self._prepared(step, refusal), refusal)
+        async with long_turn(self.scope.pool):
+            await self._create(step, await self._prepared(step, refusal), refusal)
 
     async def _refusal(self) -> ScimError | None:
         """Why nothing more may be done, None where it may."""

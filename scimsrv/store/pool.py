@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -83,6 +84,7 @@ class Pool:
         self._free: list[Any] = []
         self._turns = Turns(size, size - size // _LEFT)
         self._answered = 0.0  # when a statement was answered last
+        self._long = Turns(sys.maxsize, 1)
         #: Whether others than this tenant have work to do.
         self.shared: Callable[[int], bool] = _alone
 
@@ -98,6 +100,10 @@ class Pool:
         """Whether one piece of the tenant's work more takes nothing, of connections or of the processors behind them, that other work would
         wait for."""
         return not self.shared(tenant) and self._turns.has_room(tenant)
+
+    def long_turn(self, tenant: int) -> AbstractAsyncContextManager[None]:
+        """For statements that take the database long: beside other tenants those of one tenant come one at a time, in their order."""
+        return self._long.turn(tenant) if self.shared(tenant) else contextlib.nullcontext()
 
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):
@@ -248,6 +254,14 @@ class _Part:
 
     def has_room(self) -> bool:
         return self._pool.has_room(self._tenant)
+
+    def long_turn(self) -> AbstractAsyncContextManager[None]:
+        return self._pool.long_turn(self._tenant)
+
+
+def long_turn(pool: Queries) -> AbstractAsyncContextManager[None]:
+    """A turn for what takes the database long, which waits for what its tenant has like that while other tenants have work to do."""
+    return pool.long_turn() if isinstance(pool, _Part) else contextlib.nullcontext()
 
 
 def has_room(pool: Queries) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Final, LiteralString
@@ -13,6 +14,7 @@ from scimsrv.schema.semantics import Op, unique_text
 from scimsrv.store.failure import guarded
 from scimsrv.store.fragment import Arguments
 from scimsrv.store.page import fitting
+from scimsrv.store.pool import long_turn
 from scimsrv.store.read import HELD_IN_LIST, with_streams
 from scimsrv.store.rows import columns, resources
 from scimsrv.store.scope import Scope
@@ -32,7 +34,8 @@ async def search(scope: Scope, plan: Query) -> Page:
         return await guarded(lambda: _only(scope, plan, *sought))
     made = statement(scope, plan)
     (note_unindexed if made.unindexed else note_indexed)(plan)
-    page = await guarded(lambda: _searched(scope, plan, made), search=True)
+    async with long_turn(scope.pool) if made.unindexed else nullcontext():
+        page = await guarded(lambda: _searched(scope, plan, made), search=True)
     if not page.rows and page.total and plan.count and plan.cursor is not None and plan.cursor.backwards:
         # What was before the position is gone, so the first page is the one before it.
         return await search(scope, replace(plan, cursor=Cursor(plan.cursor.binding)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import pytest
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Result, arranged, read_entry
 from scimsrv.store import bulk as bulk_requests
-from scimsrv.store.bulk import SET, allot, carry_out
+from scimsrv.store import create
+from scimsrv.store.bulk import SET, SHORT_SET, allot, carry_out
 from scimsrv.store.pool import has_room, open_pool
 from scimsrv.store.scope import Scope
 from scimsrv.store.ways import WAYS
@@ -72,12 +74,18 @@ class _Traffic:
 
 async def _carried_out(scope: Scope, operations: list[Operation], fail_on_errors: int | None = None) -> tuple[_Traffic, list[Result]]:
     traffic = _Traffic()
+    return traffic, await _carried_out_beside(scope, operations, traffic, fail_on_errors)
+
+
+async def _carried_out_beside(
+    scope: Scope, operations: list[Operation], traffic: _Traffic, fail_on_errors: int | None = None
+) -> list[Result]:
     entering, leaving = {"insert_resources": traffic.enter, "keys_taken": traffic.leave}, {"insert_resources": traffic.leave}
     pool: Any = Hooked(scope.pool, before=entering, after=leaving)
     routes: dict[str, Any] = {}
     entries = (read_entry(index, orjson.dumps(one), "t", Limits(), routes) for index, one in enumerate(operations))
     bulk = arranged(entries, fail_on_errors=fail_on_errors)
-    return traffic, await carry_out(replace(scope, pool=pool), bulk, allot(bulk), _nobody_objects)
+    return await carry_out(replace(scope, pool=pool), bulk, allot(bulk), _nobody_objects)
 
 
 async def test_sets_are_stored_side_by_side(pool: Pool) -> None:
@@ -123,10 +131,32 @@ async def test_badges_follow_from_each_other(pool: Pool) -> None:
 
 
 async def test_no_room_for_a_second_set(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where others want the connections, sets are stored one after the other."""
+    """Where others want the connections, sets are smaller and stored one after the other, and none is prepared meanwhile."""
     monkeypatch.setattr(bulk_requests, "has_room", lambda _: False)
-    traffic, results = await _carried_out(scope_on(pool, core_catalog()), _users(0, 2 * SET))
-    assert (traffic.begun, traffic.most, {result.status for result in results}) == (2, 1, {201})
+    prepared, prepare = list[int](), create.prepare
+
+    async def noted(scope: Scope, creations: Any) -> Any:
+        prepared.append(traffic.inside)
+        return await prepare(scope, creations)
+
+    monkeypatch.setattr(bulk_requests, "prepare", noted)
+    traffic = _Traffic()
+    results = await _carried_out_beside(scope_on(pool, core_catalog()), _users(0, 2 * SET), traffic)
+    number = 2 * SET // SHORT_SET
+    assert (traffic.begun, traffic.most, {result.status for result in results}) == (number, 1, {201})
+    assert prepared == [0] * number
+
+
+async def test_room_that_comes_and_goes(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operation has its one result, in order, however the sets are cut in the middle of a request."""
+    rooms = itertools.cycle([True, True, False, True, False, False])
+    monkeypatch.setattr(bulk_requests, "has_room", lambda _: next(rooms))
+    operations = [*_users(0, 3 * SET), _team(1, "bulkId:u7", "bulkId:u149"), _create("/Users", "again", {"userName": "U7"})]
+    _, results = await _carried_out(scope_on(pool, core_catalog()), operations)
+    assert [(result.entry.index, result.status) for result in results] == [
+        *((index, 201) for index in range(3 * SET + 1)),
+        (3 * SET + 1, 409),
+    ]
 
 
 @pytest.mark.parametrize(("size", "room"), [(1, 1), (2, 1), (3, 2), (5, 2), (10, 4)])

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from scimsrv import app, asynchronous, traffic
 from scimsrv.protocol.plan import Query, Read
 from scimsrv.store import asynchronous as jobs
+from scimsrv.store import search
 from scimsrv.store.bulk import carry_out
 from scimsrv.store.execute import execute
 from scimsrv.store.recorded import carry_out_recorded
@@ -263,6 +265,55 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
         assert held.begun == 4
         held.go.set()
         assert {answer.status_code for answer in await asyncio.gather(*running, more, waits)} == {200}
+
+
+async def test_searches_without_an_index_beside_others(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take the database long, so that of a tenant one at a time is in it while another tenant has work to do; what is short does not
+    wait for them, and a tenant that is alone has no such turn."""
+    begun, go, searched = Counter[str](), asyncio.Event(), search._searched
+
+    async def held(scope: Any, plan: Any, made: Any) -> Any:
+        begun[f"{scope.tenant} {'long' if made.unindexed else 'short'}"] += 1
+        if made.unindexed:
+            await go.wait()
+        return await searched(scope, plan, made)
+
+    monkeypatch.setattr(search, "_searched", held)
+    async with start() as server:
+        server.app.traffic.shares = Shares(10_000)
+        server.app.pool.shared = server.app.traffic.shares.shared
+        client, other = await server.tenant(), await server.tenant()
+        long = "/Users?filter=" + quote('title co "x"')
+        assert (await other.get("/Users/nobody")).status_code == 404
+        running = [asyncio.create_task(one.get(long)) for one in (client, client, client, other)]
+        await _until(lambda: begun[f"{client.id} long"] == begun[f"{other.id} long"] == 1)
+        assert (await client.get("/Users?filter=" + quote('userName sw "x"'))).status_code == 200
+        await asyncio.sleep(0.05)
+        assert begun[f"{client.id} long"] == 1
+        go.set()
+        assert {one.status_code for one in await asyncio.gather(*running)} == {200}
+        assert begun[f"{client.id} long"] == 3
+        go.clear()
+        begun.clear()
+        await asyncio.sleep(traffic._PRESENT + 0.1)
+        running = [asyncio.create_task(client.get(long)) for _ in range(3)]
+        await _until(lambda: begun[f"{client.id} long"] == 3)
+        go.set()
+        assert {one.status_code for one in await asyncio.gather(*running)} == {200}
+
+
+async def test_a_token_that_ends_while_a_search_takes_long(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is for who may have it when it is there."""
+    async with start() as server:
+        client = await server.tenant()
+        ended = client.with_token(await server.token(client))
+        held = _Held(monkeypatch)
+        running = [asyncio.create_task(one.get("/Users")) for one in (ended, client)]
+        await _until(lambda: held.begun == 2)
+        await server.pool.execute("DELETE FROM credential WHERE kid = $1", (ended.token or "").split("_")[1])
+        await asyncio.sleep(1)  # for which who asks is known
+        held.go.set()
+        assert [(await one).status_code for one in running] == [401, 200]
 
 
 async def test_what_changes_while_a_search_waits(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
