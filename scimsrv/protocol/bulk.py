@@ -94,7 +94,7 @@ class Bulk:
 
     def named(self, route: Route, ids: Mapping[int, str]) -> str:
         """The id of the resource that an operation's path names, as far as an operation has its bulkId: by its index, `ids` has the id."""
-        return target(route, lambda name: ids[self.definers[name]] if name in self.definers else route.id)
+        return target(route, lambda name: ids[self.definers[name]] if name in self.definers else route.id) if route.id else ""
 
 
 def fail_on_errors(message: Message) -> int | None:
@@ -248,7 +248,7 @@ def _literal(text: str) -> str:
 def data_of(entry: Entry, limits: Limits) -> dict[str, Any]:
     """The operation's data as a JSON object that can do no harm. Raises ScimError invalidSyntax."""
     members = read_object(entry.text, limits)
-    found = next((value for name, value in members.items() if name.lower() == "data"), None)
+    found = members["data"] if "data" in members else next((value for name, value in members.items() if name.lower() == "data"), None)
     return found if isinstance(found, dict) else {}
 
 

@@ -126,6 +126,11 @@ class Attribute:
         """The sub-attributes that clients have to give with each value."""
         return tuple(sub for sub in self.sub_attributes if sub.required and sub.mutability is not Mutability.READ_ONLY)
 
+    @property
+    def has_rules_for_elements(self) -> bool:
+        """Whether there is something that each value, or all of them together, must have for the resource to be stored."""
+        return self.type is Type.COMPLEX and (self.is_annotated or bool(self.required_parts) or self.primary_part is not None)
+
     @cached_property
     def value_part(self) -> Attribute | None:
         """The sub-attribute `value`, which stands for a complex attribute in comparisons (RFC 7643 §2.4), or None."""

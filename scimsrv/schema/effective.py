@@ -173,17 +173,18 @@ class EffectiveSchema:
         return found
 
     @cached_property
-    def constrained(self) -> tuple[Resolved, ...]:
-        """The places with a rule for the whole resource: what is required, and what the elements of a complex attribute need."""
-        return tuple(
-            place
-            for place in self.places
-            if place.attribute.required
-            or (
-                place.attribute.type is Type.COMPLEX
-                and (place.attribute.is_annotated or place.attribute.required_parts or place.attribute.primary_part is not None)
-            )
+    def demanded(self) -> tuple[Resolved, ...]:
+        """The places that are required."""
+        return tuple(place for place in self.places if place.attribute.required)
+
+    @cached_property
+    def ruled(self) -> tuple[tuple[str | None, dict[str, Resolved]], ...]:
+        """The places with a rule for the elements of a complex attribute, by the URN of their extension and by name."""
+        found = (
+            (urn, {name: place for name, place in places.items() if place.attribute.has_rules_for_elements})
+            for urn, places in self.held.items()
         )
+        return tuple((urn, places) for urn, places in found if places)
 
     def resolve(self, name: str) -> Resolved | None:
         """What an attribute path without filter means here, or None if nothing: `userName`, `name.givenName`,

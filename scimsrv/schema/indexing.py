@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
@@ -141,8 +141,14 @@ def index_keys(search: dict[str, Any], indexes: Iterable[Index], modified: datet
         if not index.of_modified:
             keys += index.keys(search)
         elif modified is not None:
-            keys.append(IndexKey(index.number, False, VALUE + timestamp(modified)))
+            keys.append(IndexKey(index.number, False, _of_moment(modified)))
     return keys
+
+
+@lru_cache(maxsize=16)
+def _of_moment(modified: datetime) -> str:
+    """Resources that are stored together have it in common."""
+    return VALUE + timestamp(modified)
 
 
 def sortable(leaf: Attribute, key: Key) -> str:

@@ -258,21 +258,18 @@ def complete(document: Document, schema: EffectiveSchema, limits: Limits = DEFAU
         pointer = doc.get(document, place)
         if pointer is not None and not pointer.get("value"):  # what the server says of nothing
             document = doc.put(document, place, {name: part for name, part in pointer.items() if name not in place.attribute.server_parts})
-    for place in schema.constrained:
+    for place in schema.demanded:
         extension, attribute = place.extension, place.attribute
         value = doc.get(document, place)
-        if value is None:
-            if (
-                attribute.required
-                and _must_have(attribute)
-                and (extension is None or extension in document or _is_required(schema, extension))
-            ):
-                raise invalid_value(f"{place.name} is required")
-            continue
-        if value == "" and attribute.required:
+        if value == "":
             raise invalid_value(f"{place.name} must not be empty")
-        if attribute.type is Type.COMPLEX:
-            _check_elements(attribute, doc.values(value), place.name)
+        if value is None and _must_have(attribute) and (extension is None or extension in document or _is_required(schema, extension)):
+            raise invalid_value(f"{place.name} is required")
+    for urn, ruled in schema.ruled:
+        members = document if urn is None else document.get(urn)
+        for name, value in members.items() if members else ():
+            if name in ruled and value is not None:
+                _check_elements(ruled[name].attribute, doc.values(value), ruled[name].name)
     for extension_schema in schema.required_extensions:
         if extension_schema.urn not in document:
             raise invalid_value(f"{extension_schema.urn} is required")

@@ -17,6 +17,7 @@ from scimsrv.protocol.bulk import Bulk, Creations, Entry, Result, Single, data_o
 from scimsrv.protocol.features import check_feature
 from scimsrv.protocol.plan import Insert, Modify, Overwrite, Remove
 from scimsrv.protocol.request import if_match
+from scimsrv.protocol.response import location
 from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING
 from scimsrv.store.ahead import hashed_ahead
@@ -351,6 +352,8 @@ class Run:
 
     def _needs_a_failure(self, entry: Entry) -> bool:
         """Whether the operation refers to what could not be created."""
+        if not entry.refers:
+            return False
         definers = (self.bulk.definers[name] for name in entry.refers if name in self.bulk.definers)
         return any(index in self.results and self.results[index].error is not None for index in definers)
 
@@ -416,7 +419,7 @@ class Run:
     def _location(self, entry: Entry) -> str | None:
         """The URL of the resource, as far as the path says what it is."""
         if entry.creates:
-            return f"{self.scope.base_url}/{quote(entry.route.name if entry.route else '')}/{quote(self.ids[entry.index], safe='')}"
+            return location(self.scope.base_url, f"/{quote(entry.route.name)}" if entry.route else "", self.ids[entry.index])
         if entry.route is None:
             path = entry.path.lstrip("/")
             return f"{self.scope.base_url}/{quote(path, safe='/:')}" if path and "://" not in path else None

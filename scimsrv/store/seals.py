@@ -28,10 +28,6 @@ BATCH: Final = 500
 LONGEST: Final = 120.0
 
 
-#: The columns of a change that its hash covers as they are.
-_SEALED: Final = ("seq", "at", "actor", "origin", "operation", "type", "id", "version", "attributes", "coercions", "diff")
-
-
 async def tenants_with_unsealed(pool: Queries) -> list[int]:
     """The tenants with changes that may not be sealed."""
     return [row["tenant"] for row in await pool.fetch(_SQL["with_unsealed"])]
@@ -81,16 +77,18 @@ async def seal_all(conn: Connection, tenant: int, key: bytes, *, thoroughly: boo
 
 
 async def _seal(conn: Connection, tenant: int, key: bytes, chain: Any, batch: int, longest: float) -> int:
-    seqs = await _late(conn, tenant, chain) if chain["due"] else []
-    if chain["due"] and len(seqs) <= batch:
+    late = await _late(conn, tenant, chain) if chain["due"] else []
+    if chain["due"] and len(late) <= batch:
         await conn.execute(_SQL["look"], tenant)
-    seqs += [row["seq"] for row in await conn.fetch(_SQL["numbers"], tenant, chain["highest"], batch)]
-    found = await conn.fetch(_SQL["rows_to_seal"], tenant, seqs[:batch]) if seqs else []
+    found = await conn.fetch(_SQL["rows_late"], tenant, late[:batch]) if late else []
+    if len(found) < batch:
+        numbers = await conn.fetch(_SQL["numbers"], tenant, chain["highest"], batch - len(found))
+        found += await conn.fetch(_SQL["rows_between"], tenant, chain["highest"], numbers[-1]["seq"]) if numbers else []
     if not found:
         await _raise_floor(conn, tenant, chain, longest)
         return 0
     digests = [row["digest"] for row in found]
-    rows = (Row(**{name: row[name] for name in _SEALED}, content=None, salt=None) for row in found)
+    rows = (Row(*(*row[:-1], None, None)) for row in found)
     hashes = await unhurried(hashes_of(tenant, chain["position"] + 1, chain["head"], zip(rows, digests, strict=True)))
     chosen = [row["seq"] for row in found]
     made = chained(tenant, chain["number"] + 1, chain["position"] + 1, chain["head"], now(), chosen, digests, hashes, key)

@@ -16,10 +16,12 @@ SELECT t.id FROM tenant t WHERE NOT EXISTS (SELECT FROM audit_chain a WHERE a.te
 -- name: begin
 INSERT INTO audit_chain (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHING
 
--- Another worker's chain is passed over. due: whether to look for what came late.
+-- Another worker's chain is passed over. due: whether to look for what came late. Until the transaction ends, changes are read as their
+-- index has them: in a burst, of which Postgres has no statistics yet, it would sort all that is not sealed for each batch.
 -- name: take
-SELECT number, position, head, highest, floor, floor_number, looked < now() - interval '20 seconds' AS due FROM audit_chain
-WHERE tenant = $1 FOR UPDATE SKIP LOCKED
+SELECT number, position, head, highest, floor, floor_number, looked < now() - interval '20 seconds' AS due,
+    set_config('enable_bitmapscan', 'off', true) AS planned
+FROM audit_chain WHERE tenant = $1 FOR UPDATE SKIP LOCKED
 
 -- name: wait_for
 SELECT number, position, head, highest, floor, floor_number, true AS due FROM audit_chain WHERE tenant = $1 FOR UPDATE
@@ -27,6 +29,13 @@ SELECT number, position, head, highest, floor, floor_number, true AS due FROM au
 -- $2 number above which to look, $3 how many
 -- name: numbers
 SELECT seq FROM change WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- $2/$3 numbers above and up to which to look: without their values, of which the digest is enough. By their bounds and not by a list, for
+-- which Postgres may read every change of the tenant as long as it has no statistics of them.
+-- name: rows_between
+SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff,
+    sha256(coalesce(salt, '') || convert_to(coalesce(content, ''), 'UTF8')) AS digest
+FROM change WHERE tenant = $1 AND seq > $2 AND seq <= $3 ORDER BY seq
 
 -- $2/$3 numbers above and up to which to look, $4 seal behind which to look: what is not sealed. There may be as many as are written in
 -- the time that a transaction may last, so that they are compared here.
@@ -46,8 +55,8 @@ FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq
 SELECT c.seq, coalesce(octet_length(c.content), 0) + coalesce(octet_length(c.diff::text), 0) AS size
 FROM change c WHERE c.tenant = $1 AND c.seq = ANY ($2::bigint[])
 
--- $2 numbers: without their values, of which the digest is enough
--- name: rows_to_seal
+-- $2 numbers: as rows_between
+-- name: rows_late
 SELECT seq, at, actor, origin, operation, type, id, version, attributes, coercions, diff::text AS diff,
     sha256(coalesce(salt, '') || convert_to(coalesce(content, ''), 'UTF8')) AS digest
 FROM change WHERE tenant = $1 AND seq = ANY ($2::bigint[]) ORDER BY seq

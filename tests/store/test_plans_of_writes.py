@@ -19,6 +19,7 @@ from scimsrv.schema.effective import EffectiveSchema
 from scimsrv.schema.project import EVERYTHING, Projection
 from scimsrv.store.background import erase
 from scimsrv.store.execute import execute
+from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
 from tests.postgres import TestServer
 from tests.schemas import CORE_GROUP, CORE_USER
@@ -220,3 +221,24 @@ async def test_deleting_a_large_group_leaves_its_references_for_later(connection
     kept = {"change": (1, 0, 0), "tombstone": (1, 0, 0)}
     assert at_once == {"resource": (0, 0, 1), "unique_key": (0, 0, 1), "erasure": (1, 0, 0), **kept}
     assert (await _changed(connection, _delete_and_erase))["reference"] == (0, 0, 1_000)
+
+
+@pytest.mark.parametrize("for_any", [False, True])
+async def test_sealing_reads_what_it_seals(connection: Connection, for_any: bool) -> None:
+    """A batch is read as it lies, of a burst that Postgres has no statistics of yet, too."""
+
+    async def batch(scope: Scope) -> None:
+        await connection.execute(
+            "INSERT INTO change (tenant, seq, at, actor, operation, type, id, version, attributes)"
+            " SELECT $1, 1000000 + number, now(), 'a', 'create', 'User', md5(number::text), 1, '{}' FROM generate_series(1, 20000) number",
+            scope.tenant,
+        )
+        await connection.execute("INSERT INTO tenant (id, slug) OVERRIDING SYSTEM VALUE VALUES ($1, 'big')", scope.tenant)
+        await connection.execute(load("audit")["begin"], scope.tenant)
+        assert await connection.fetchrow(load("audit")["take"], scope.tenant) is not None
+        numbers = await scope.pool.fetch(load("audit")["numbers"], scope.tenant, 1_010_000, 500)
+        assert len(await scope.pool.fetch(load("audit")["rows_between"], scope.tenant, 1_010_000, numbers[-1]["seq"])) == 500
+
+    found = await looks(connection, BIG, batch, for_any=for_any)
+    assert [look.shape() for look in found] == [{"change_pkey(tenant seq)"}] * 2
+    assert [look.read() for look in found] == [500, 500]
