@@ -171,6 +171,8 @@ class Recorder(Behind):
             return False
         for slug, queued in batch.items():
             drafts, found = self._taken(slug, queued), logs.get(slug)
+            if found is None:  # whoever made it up takes no tenant's room
+                self._denied.pop(slug, None)
             if found is not None and found.rows:
                 waiting = self._waiting.setdefault(found.tenant, _Waiting(found, []))
                 self._held -= len(waiting.entries)

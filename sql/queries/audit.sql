@@ -16,12 +16,10 @@ SELECT t.id FROM tenant t WHERE NOT EXISTS (SELECT FROM audit_chain a WHERE a.te
 -- name: begin
 INSERT INTO audit_chain (tenant) VALUES ($1) ON CONFLICT (tenant) DO NOTHING
 
--- Another worker's chain is passed over. due: whether to look for what came late. Until the transaction ends, changes are read as their
--- index has them: in a burst, of which Postgres has no statistics yet, it would sort all that is not sealed for each batch.
+-- Another worker's chain is passed over. due: whether to look for what came late.
 -- name: take
-SELECT number, position, head, highest, floor, floor_number, looked < now() - interval '20 seconds' AS due,
-    set_config('enable_bitmapscan', 'off', true) AS planned
-FROM audit_chain WHERE tenant = $1 FOR UPDATE SKIP LOCKED
+SELECT number, position, head, highest, floor, floor_number, looked < now() - interval '20 seconds' AS due FROM audit_chain
+WHERE tenant = $1 FOR UPDATE SKIP LOCKED
 
 -- name: wait_for
 SELECT number, position, head, highest, floor, floor_number, true AS due FROM audit_chain WHERE tenant = $1 FOR UPDATE

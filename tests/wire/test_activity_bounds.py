@@ -235,6 +235,19 @@ async def _bulk(client: Client, number: int) -> Any:
     return await client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
 
 
+async def test_tenants_that_are_none_push_no_tenant_out(
+    server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for many tenants that somebody made up takes nobody's room for longer than a batch."""
+    monkeypatch.setattr(recorder, "_SLUGS", 3)
+    for number in range(4):
+        made_up = Client(server.http, f"made-up-{number}", 0, "nobody's")
+        assert (await made_up.get("/Users")).status_code == 401
+    await server.app.recorder.flush()
+    assert (await client.with_token("nobody's").get("/Users")).status_code == 401
+    assert [one["status"] for one in await log_of(server, admin, client)] == [401]
+
+
 async def test_an_entry_that_cannot_be_made_does_not_end_the_log(
     server: Server, client: Client, admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
