@@ -41,7 +41,7 @@ class Keeping(Acting):
         async with self._connection.transaction():
             scope = Scope(Single(self._connection), key, catalog, self._url(slug), self._actor, DEFAULT, origin=self._origin)
             left = await forget_person(scope, self._connection, asked.id)
-            rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY))
+            rows = await audit.erase(self._connection, key, self._actor, asked.id, self._derive(AUDIT_KEY), named=bool(left))
             await activity.erase(self._connection, key, asked.id)
             told = await audit.telling_of(self._connection, key, asked.id, (AWARD, REQUEST))
             rows += await audit.erase_values(self._connection, key, self._actor, sorted({*left, *told}), self._derive(AUDIT_KEY))

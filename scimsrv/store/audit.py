@@ -177,9 +177,10 @@ async def note_denial(pool: Queries, tenant: int, actor: str, said: Mapping[str,
     await pool.execute(_SQL["note"], tenant, now(), by_whom(actor), DENIED, "", "", orjson.dumps(said).decode())
 
 
-async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: bytes) -> int:
+async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: bytes, *, named: bool = False) -> int:
     """Destroy what is kept of a deleted resource beside the trail, and its values in the trail with their salts; what was erased is
-    in the trail, too. Returns how many rows lost their values.
+    in the trail, too. Returns how many rows lost their values. `named` says that other resources named it, of which the trail may have
+    no row any more.
 
     The trail's other rows, such as those of groups that it was in, have its id and no values of it. Raises ScimError 404 for an id that
     nothing is known of, 409 for a resource that is there.
@@ -189,20 +190,21 @@ async def erase(connection: Connection, tenant: int, actor: str, id_: str, key: 
         async with connection.transaction():
             await hold(connection, tenant)
             await connection.execute(load("tombstones")["erase_references"], tenant, id_)
-            await connection.execute(load("tombstones")["erase"], tenant, id_)
+            buried = await connection.fetchrow(load("tombstones")["erase"], tenant, id_)
             known = await connection.fetchrow(_SQL["exists"], tenant, id_)
             assert known is not None
             if known["live"]:
                 raise ScimError(Kind.CONFLICT, f"The resource {id_[:64]} is there: delete it before what is kept of it is erased")
-            if not known["known"]:
-                raise ScimError(Kind.NOT_FOUND, f"Nothing is known of a resource {id_[:64]}")
-            await connection.execute(_SQL["erase_aside"], tenant, id_)
+            aside = _count(await connection.execute(_SQL["erase_aside"], tenant, id_))
             await connection.execute(_SQL["erase_answers"], tenant, id_)
+            if not (known["known"] or buried is not None or aside or named):
+                raise ScimError(Kind.NOT_FOUND, f"Nothing is known of a resource {id_[:64]}")
+            type_ = known["type"] or (buried["type"] if buried is not None else "")
             await seal_all(connection, tenant, key)  # the digests first: they stay
             number = 0
             while erased := _count(await connection.execute(_SQL["erase"], tenant, id_, _ERASED)):
                 number += erased
-            await note(connection, tenant, actor, ERASE, known["type"] or "", id_, {"rows": number})
+            await note(connection, tenant, actor, ERASE, type_, id_, {"rows": number})
             await seal_all(connection, tenant, key)  # so that the chain says why at every moment
         return number
 

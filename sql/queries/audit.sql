@@ -137,11 +137,12 @@ UPDATE change SET content = NULL, salt = NULL WHERE tenant = $1 AND seq IN (
     SELECT c.seq FROM change c WHERE c.tenant = $1 AND c.id = $2 AND c.content IS NOT NULL LIMIT $3
 )
 
--- $2 id of a user, $3 types: resources of which a row refers to the user; none is older
+-- $2 id of a user, $3 types: resources of which a row refers to the user; none is older than the user's creation, where retention has
+-- left that row
 -- name: telling_of
 SELECT DISTINCT c.type, c.id FROM change c
 WHERE c.tenant = $1 AND c.type = ANY ($3::text[]) AND strpos(c.content, '"value":"' || $2 || '"') > 0
-AND c.seq > (SELECT coalesce(min(u.seq), 0) FROM change u WHERE u.tenant = $1 AND u.id = $2)
+AND c.seq > (SELECT coalesce(min(u.seq), 0) FROM change u WHERE u.tenant = $1 AND u.id = $2 AND u.operation = 'create')
 
 -- $2 id
 -- name: erase_aside

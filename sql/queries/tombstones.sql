@@ -115,7 +115,7 @@ SELECT id, type, actor FROM tombstone WHERE tenant = $1 AND restored IS NOT NULL
 
 -- $2 id
 -- name: erase
-DELETE FROM tombstone WHERE tenant = $1 AND id = $2
+DELETE FROM tombstone WHERE tenant = $1 AND id = $2 RETURNING type
 
 -- $2 id
 -- name: erase_references

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from scimsrv.errors import ScimError
 from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.store import seals
-from scimsrv.store.audit import verify
+from scimsrv.store.audit import truncate, verify
 from scimsrv.store.identity import load_catalog
 from scimsrv.store.scope import Scope
 from scimsrv.store.tombstones import restore
@@ -119,6 +121,55 @@ async def test_an_erased_recipient(server: Server, deletion: str, left: int) -> 
             await seals.seal_all(connection, made.client.id, key)
         found = await verify(connection, made.client.id, [key])
     assert found.problems == []
+
+
+async def _retained(server: Server, made: Badges, since: datetime | None = None) -> None:
+    """Seal the tenant's trail; what was sealed before a time is left out of it from then on."""
+    key = ServerKeys.load(server.settings).derive(AUDIT_KEY)
+    async with server.pool.acquire() as connection, connection.transaction():
+        await seals.hold(connection, made.client.id)
+        await seals.seal_all(connection, made.client.id, key)
+    if since is not None:
+        await truncate(server.app.pool.of(made.client.id), made.client.id, since, key)
+
+
+@pytest.mark.parametrize("deletion", ["keep", "pseudonymise", "delete"])
+async def test_an_erased_recipient_whose_beginning_is_not_kept(server: Server, deletion: str) -> None:
+    """The person goes out of the history of awards also where retention has taken the user's creation out of the trail."""
+    made = await badges(server, badge_recipient_deletion=deletion)
+    user = (await made.client.new_user(displayName="Ada"))["id"]
+    await _retained(server, made)
+    since = datetime.now(UTC)
+    await made.award(user, await made.achievement(), narrative="Ada did it")
+    await _retained(server, made, since)
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        assert (await admin.ask("POST", f"/tenants/{made.client.slug}/erasures", {"id": user})).status_code == 200
+    kept = await server.pool.fetch("SELECT content FROM change WHERE tenant = $1 AND content IS NOT NULL", made.client.id)
+    assert not [row["content"] for row in kept if "Ada" in row["content"] or user in row["content"]]
+
+
+@pytest.mark.parametrize("left", ["tombstone", "awards", "nothing"])
+async def test_what_the_trail_knows_nothing_of_is_erased(server: Server, left: str) -> None:
+    """Retention may have taken all of a deleted user out of the trail, while a tombstone or awards still say who it was."""
+    made = await badges(server, badge_recipient_deletion="keep", restore_days=30 if left == "tombstone" else 0)
+    user = (await made.client.new_user(displayName="Ada"))["id"]
+    if left == "awards":
+        await made.award(user, await made.achievement(), narrative="Ada did it")
+    assert (await made.client.delete(f"/Users/{user}")).status_code == 204
+    await _retained(server, made)
+    since = datetime.now(UTC)
+    await made.client.new_user()
+    await _retained(server, made, since)
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        answer = await admin.ask("POST", f"/tenants/{made.client.slug}/erasures", {"id": user})
+        assert answer.status_code == (404 if left == "nothing" else 200), answer.text
+        assert (await admin.ask("GET", f"/tenants/{made.client.slug}/deleted")).json()["deleted"] == []
+    assert "Ada" not in (await made.client.get("/Awards")).text
+    logged = await server.pool.fetch("SELECT type FROM change WHERE tenant = $1 AND id = $2 AND operation = 'erase'", made.client.id, user)
+    assert [row["type"] for row in logged] == {"tombstone": ["User"], "awards": [""], "nothing": []}[left]
 
 
 async def test_awards_that_go_with_their_recipient(server: Server) -> None:
