@@ -112,14 +112,14 @@ def _number(name: str, text: str, least: int) -> int:
 async def rows(
     pool: Database, traffic: Traffic, limits: Limits, tenant: int, slug: str, page: TrailPage, authorise: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[bytes]:
-    """The rows, some lines at a time. Each time it is asked whether they may still be read, and takes one of the tenant's places for
-    searches, which nobody has while the client reads. Raises ScimError 401, 403, 429 and 503."""
+    """The rows, some lines at a time. Each time it takes one of the tenant's places for searches, which nobody has while the client reads,
+    and is asked then, however late that is, whether they may still be read. Raises ScimError 401, 403, 429 and 503."""
     lines = export(pool, tenant, slug, page.form, after=page.after, since=page.since, count=page.count)
     async with aclosing(lines):
         patience = limits.patience
         while True:
-            await authorise()
             async with traffic.shares.share(tenant), traffic.searches.waited(tenant, limits.searches, patience):  # in the order of searches
+                await authorise()
                 some = await anext(lines, b"")
             if not some:
                 return

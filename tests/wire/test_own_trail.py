@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from scimsrv import own_trail
+from scimsrv import auth, own_trail
 from scimsrv.auth import Principal, Shown
 from scimsrv.errors import Kind, ScimError
 from scimsrv.http import Disconnected
@@ -199,6 +200,20 @@ async def test_an_answer_ends_with_its_token(server: Server, reader: Client) -> 
     with pytest.raises(Disconnected):
         await _read(reply.body, sent)
     assert [row["position"] for row in sent] == list(range(1, 7))
+
+
+async def test_a_token_that_ends_while_its_rows_wait(server: Server, reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that wait for their tenant's share are for who may read them when they have it."""
+    monkeypatch.setattr(auth, "_BELIEVED", 0.0)
+    other, shares = await server.tenant(), server.app.traffic.shares
+    async with shares.share(reader.id), shares.share(reader.id):
+        assert (await other.get("/Users/nobody")).status_code == 404
+        running = asyncio.create_task(reader.get("/.audit/rows"))
+        async with asyncio.timeout(10):
+            while reader.id not in shares._waiting:
+                await asyncio.sleep(0.005)
+        await server.pool.execute("DELETE FROM credential WHERE kid = $1", (reader.token or "").split("_")[1])
+    assert_error(await running, 401)
 
 
 async def test_rows_are_read_as_far_as_they_are_small(server: Server, client: Client) -> None:
