@@ -233,7 +233,8 @@ class App:
         given = shown_by(connection, headers, found.tenant)
         if found.endpoint is Endpoint.CONFIG and not given.headers:
             return self._generic_config(found, connection)
-        principal, asked_at = await self._principal(given, found), time.monotonic()
+        asked_at = time.monotonic()
+        principal = await self._principal(given, found)
         catalog = await self._catalog(principal)
         credential, limits = principal.credential, self._limits(catalog)
         await self._enter(places, principal, catalog, weight(found.endpoint, method))

@@ -137,6 +137,7 @@ class Authenticator:
         known = self.known(shown)
         if known is not None:
             return known
+        begun = time.monotonic()  # when it is looked up: the answer may come late
         try:
             credential, ends = await self._credential(shown)
         except ScimError as error:
@@ -147,7 +148,7 @@ class Authenticator:
         if not credential.active:
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
         principal = Principal(credential)
-        until = time.monotonic() + min(_BELIEVED, ends - self.clock())
+        until = min(begun + _BELIEVED, time.monotonic() + ends - self.clock())
         _keep(self._known, shown.place(), (until, principal), _KEPT)
         return _reached(principal, shown)
 

@@ -11,6 +11,7 @@ import pytest
 from scimsrv import auth, watching
 from scimsrv.store import read
 from scimsrv.store.credentials import revoke_credential
+from scimsrv.store.identity import find_credential
 from scimsrv.store.tenants import delete_tenant, resume_tenant, suspend_tenant
 from tests.wire.support import Client, Server, assert_error, until_seen, user
 from tests.wire.test_bulk import REQUEST, post, statuses
@@ -44,6 +45,25 @@ async def test_use_does_not_keep_a_revoked_token_alive(server: Server, client: C
         assert (await client.get("/Users")).status_code == 200
     clock = 100.99
     assert (await client.get("/Users")).status_code == 401
+
+
+async def test_a_token_that_is_revoked_while_it_is_looked_up(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database said is believed from when it was asked, however late the answer comes, also by the request that asked."""
+    assert client.token is not None
+    kid, find = client.token.split("_")[1], find_credential
+
+    async def slowly(*asked: Any) -> Any:
+        found = await find(*asked)
+        await server.pool.execute("DELETE FROM credential WHERE tenant = $1 AND kid = $2", client.id, kid)
+        await asyncio.sleep(0.2)
+        return found
+
+    other = client.with_token(await server.token(client))
+    monkeypatch.setattr(auth, "_BELIEVED", 0.1)
+    with monkeypatch.context() as patched:
+        patched.setattr(auth, "find_credential", slowly)
+        assert_error(await client.post("/Users", user()), 401)
+    assert (await other.get("/Users")).json()["totalResults"] == 0
 
 
 async def test_a_new_token_works_within_a_second(server: Server, client: Client) -> None:
