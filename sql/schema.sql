@@ -113,7 +113,7 @@ CREATE TABLE trust (
 
 CREATE INDEX trust_by_issuer ON trust (tenant, issuer);
 
--- Assertions that are good once: a digest of issuer and jti, kept until the assertion would have expired. So are access tokens that were
+-- Assertions that are good once: a digest of issuer and jti, kept until a day after the assertion expired. So are access tokens that were
 -- revoked.
 CREATE TABLE used_assertion (
     tenant   integer     NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,

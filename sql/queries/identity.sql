@@ -54,9 +54,9 @@ INSERT INTO used_assertion (tenant, digest, expires) VALUES ($1, $2, $3) ON CONF
 -- name: used
 SELECT digest FROM used_assertion WHERE tenant = $1 AND digest = $2
 
--- $1 is the tenant.
+-- $1 is the tenant. The times are of servers' clocks, which may be behind the database's: until those are past, too, it is remembered.
 -- name: forget_assertions
-DELETE FROM used_assertion WHERE tenant = $1 AND expires < now()
+DELETE FROM used_assertion WHERE tenant = $1 AND expires < now() - interval '1 day'
 
 -- name: catalog
 SELECT t.revision, t.edition, c.policy::text AS policy,
