@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from scimsrv.store.connection import Connection
+from scimsrv.store.patience import ending
 
 #: The setting that policies compare with a row's tenant, and the one that lets the tables of `across` in sql/queries/isolation.sql be read.
 #: Neither outlives its transaction, so that a pooler may give the connection to anybody then. set_config() would do on Postgres alone:
@@ -81,11 +82,13 @@ class Bound:
         self._depth += 1
         try:
             yield
-        except BaseException:
+        except BaseException as problem:
             self._depth -= 1
             # Of a connection that is broken nothing is left to be undone; the pool looks after it.
             with contextlib.suppress(Exception):
-                await self._connection.execute(f"ROLLBACK TO SAVEPOINT {name}" if self._depth else "ROLLBACK")
+                async with ending(self._connection, problem):
+                    await self._connection.execute(f"ROLLBACK TO SAVEPOINT {name}" if self._depth else "ROLLBACK")
             raise
         self._depth -= 1
-        await self._connection.execute(f"RELEASE SAVEPOINT {name}" if self._depth else "COMMIT")
+        async with ending(self._connection, None):
+            await self._connection.execute(f"RELEASE SAVEPOINT {name}" if self._depth else "COMMIT")

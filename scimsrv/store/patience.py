@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -36,15 +38,23 @@ class PatientTransaction(Transaction):
         self._patient = connection
 
     async def __aexit__(self, kind: object, problem: object, trace: object) -> None:
-        late = ran_out_of_time(problem)
-        try:
-            async with asyncio.timeout(_ENDING if late else _COMMITTING):
-                await super().__aexit__(kind, problem, trace)
-        except Exception as failure:
-            if late or isinstance(failure, TimeoutError):
-                self._patient.terminate()
-            if not late:  # else the statement's own failure is what the caller hears of
-                raise
+        async with ending(self._patient, problem):
+            await super().__aexit__(kind, problem, trace)
+
+
+@asynccontextmanager
+async def ending(connection: Any, problem: object) -> AsyncIterator[None]:
+    """The end of a transaction, in which this went wrong or nothing, for the length of the block: a connection on which it takes too long
+    is given up."""
+    late = ran_out_of_time(problem)
+    try:
+        async with asyncio.timeout(_ENDING if late else _COMMITTING):
+            yield
+    except Exception as failure:
+        if late or isinstance(failure, TimeoutError):
+            connection.terminate()
+        if not late:  # else the statement's own failure is what the caller hears of
+            raise
 
 
 def ran_out_of_time(problem: object) -> bool:
