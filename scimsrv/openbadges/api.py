@@ -201,7 +201,12 @@ class Api:
         match (segments[3:] if segments[:3] == API else segments[:2]), connection["method"]:
             case ["credentials"], "POST":
                 media_type = (headers.get(b"content-type") or "").partition(";")[0].strip().lower()
-                return await host.keep(scope, user, media_type, body)
+
+                async def again() -> None:
+                    if (await self._user_at(*await self.bearer(connection, headers, slug), call))[0] != user:
+                        raise ScimError(Kind.NOT_FOUND, "The token stands for somebody else by now")
+
+                return await host.keep(scope, user, media_type, body, again)
             case ["credentials"], _:
                 return await host.credentials(scope, user, asked)
             case ["profile"], "PUT":

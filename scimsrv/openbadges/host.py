@@ -5,7 +5,7 @@ What is posted is stored as it came and given back as it came: a signature cover
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -88,12 +88,13 @@ class Host:
             f'<{self.base}/credentials?{urlencode({"limit": limit, "offset": at} | more)}>; rel="{rel}"' for rel, at in offsets.items()
         )
 
-    async def keep(self, scope: Scope, user: str, media_type: str, body: bytes) -> Answer:
+    async def keep(self, scope: Scope, user: str, media_type: str, body: bytes, again: Callable[[], Awaitable[object]]) -> Answer:
         """Keep a credential, in place of an older one that is the same (Open Badges 3.0 §9): 201 for a new one, 200 for a replaced one and
         for an award that the user has here, 304 where the one that is kept was issued later.
         What is found to be wrong is refused, what cannot be judged is marked, or refused too where the policy keeps proven ones only.
+        `again` asks, once that has been found out, whether it may still be kept.
 
-        Raises ScimError 400, 409, 413 and 415.
+        Raises ScimError 400, 404, 409, 413, 415, and what `again` does.
         """
         if media_type not in (*_DOCUMENTS, answers.TOKEN):
             raise ScimError(Kind.UNSUPPORTED_MEDIA, f"The body must be {answers.TOKEN} (a token), {', '.join(sorted(_DOCUMENTS))}")
@@ -115,6 +116,7 @@ class Host:
         if len(identity) > 2_000:
             raise invalid_value("The ids of the credential and its issuer are too long")
         found = await self._found(scope, body)
+        await again()
         if await self._is_own(scope, user, issuer, id_):
             return Answer(Reply(200, body), media_type)  # which the user has already: it is the award
         new = await wallet.keep(scope.pool, scope.tenant, user, wallet.Kept(identity, _when(issued), media_type, body, found), KEPT)

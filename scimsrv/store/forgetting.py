@@ -145,10 +145,10 @@ async def _pseudonymise(scope: Scope, conn: Connection, awards: list[Any], reque
 async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple[str, str]]:
     """Put a pseudonym in the place of a deleted user who is to be erased, in the awards and requests that were kept; the types and ids of
     these, whose former versions still say who it was. In a transaction."""
+    await wallet.forget(scope, conn, user)  # which may be there from before badges were switched off
     if not scope.catalog.policy.badges:
         return []
     awards, requests = await _of_user(scope, conn, user)
-    await wallet.forget(scope, conn, user)
     await _pseudonymise(scope, conn, awards, requests)
     return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
 

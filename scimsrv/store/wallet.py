@@ -71,9 +71,11 @@ class Kept:
 
 async def keep(db: Queries, tenant: int, user: str, new: Kept, most: int) -> bool | None:
     """Keep a credential of the user's: whether it is a new one, None where the same one is there and was issued later, so that it stays.
-    Raises ScimError 409 beyond `most` of them."""
+    Raises ScimError 404 for a user who is not there any more, 409 beyond `most` of them."""
     kept = await db.fetchrow(_SQL["keep"], tenant, user, new.identity, new.issued, new.media_type, new.body, most, new.found)
     assert kept is not None
+    if not kept["there"]:
+        raise ScimError(Kind.NOT_FOUND, "The user is not there any more")
     if kept["new"] is None and not kept["held"]:
         raise ScimError(Kind.CONFLICT, f"A user may keep {most} credentials here")
     return None if kept["new"] is None else bool(kept["new"])

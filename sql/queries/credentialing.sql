@@ -234,20 +234,23 @@ DELETE FROM badge_image WHERE tenant = $1 AND type = $2 AND id = $3
 -- Credentials that others keep here -------------------------------------------------------------------------------------
 
 -- $2 holder, $3 identity, $4 issued, $5 media type, $6 body, $7 how many there may be, $8 verdicts: whether it is new, NULL where nothing is
--- stored; and whether the same one was there. Nothing beyond that many, and none that is older than the one that is there.
+-- stored; whether the same one was there; and whether the user is, who is not deleted meanwhile. Nothing beyond that many, and none that is
+-- older than the one that is there.
 -- name: keep
-WITH held AS (
+WITH there AS (
+    SELECT r.id FROM resource r WHERE r.tenant = $1 AND r.id = $2::text FOR KEY SHARE
+), held AS (
     SELECT k.identity FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND k.identity = $3
 ), stored AS (
     INSERT INTO badge_kept (tenant, holder, identity, issued, media_type, body, verdicts)
-    SELECT $1, $2::text, $3::text, $4::timestamptz, $5::text, $6::bytea, $8::text
+    SELECT $1, there.id, $3::text, $4::timestamptz, $5::text, $6::bytea, $8::text FROM there
     WHERE (SELECT count(*) FROM badge_kept k WHERE k.tenant = $1 AND k.holder = $2 AND k.identity <> $3) < $7::integer
     ON CONFLICT (tenant, holder, identity) DO UPDATE
     SET issued = excluded.issued, media_type = excluded.media_type, body = excluded.body, verdicts = excluded.verdicts, stored = now()
     WHERE badge_kept.issued <= excluded.issued
     RETURNING xmax = 0 AS new
 )
-SELECT (SELECT stored.new FROM stored) AS new, EXISTS (SELECT FROM held) AS held
+SELECT (SELECT stored.new FROM stored) AS new, EXISTS (SELECT FROM held) AS held, EXISTS (SELECT FROM there) AS there
 
 -- $2 holder: what is kept, the oldest first
 -- name: kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +12,13 @@ import httpx
 import orjson
 import pytest
 
+from scimsrv import auth
 from scimsrv.badges import jws
+from scimsrv.errors import Kind, ScimError
+from scimsrv.openbadges.host import Host
 from scimsrv.store import wallet
 from tests.unit.badges.test_verification import CREDENTIAL, KEYS
+from tests.wire.admin_support import admin_api
 from tests.wire.badges import Badges, badges
 from tests.wire.support import Client, Server
 
@@ -50,6 +55,56 @@ async def test_what_is_posted_comes_back(server: Server) -> None:
     long = jws.sign(CREDENTIAL | {"id": "urn:uuid:3", "issuer": CREDENTIAL["issuer"] | {"name": "n" * 100_000}}, KEYS["ES256"]).encode()
     assert (await _post(own, long, "text/plain")).status_code == 201
     assert len((await own.get("/badges/kept")).content) < 5_000
+
+
+@pytest.mark.parametrize(("ends", "status"), [("token", 401), ("user", 404)])
+async def test_what_ends_while_a_credential_is_verified(server: Server, monkeypatch: pytest.MonkeyPatch, ends: str, status: int) -> None:
+    """Verifying may take long: nothing is kept by a token that has ended by then, nor for a user who was deleted meanwhile."""
+    monkeypatch.setattr(auth, "_BELIEVED", 0.0)
+    made, own, ada = await _user(server)
+    found = Host._found
+
+    async def ended(*asked: Any) -> str:
+        shown = await found(*asked)
+        if ends == "user":
+            assert (await made.client.delete(f"/Users/{ada}")).status_code == 204
+        else:
+            await server.pool.execute("DELETE FROM credential WHERE kid = $1", (own.token or "").split("_")[1])
+        return shown
+
+    monkeypatch.setattr(Host, "_found", ended)
+    assert (await _post(own, jws.sign(CREDENTIAL, KEYS["ES256"]).encode(), "text/plain")).status_code == status
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_kept WHERE tenant = $1", own.id) == 0
+
+
+async def test_nothing_is_kept_for_nobody(server: Server) -> None:
+    """Whoever is deleted in the moment in which a credential is stored leaves none behind."""
+    _, own, ada = await _user(server)
+    kept = wallet.Kept("issuer id", datetime.now(UTC), "text/plain", b"x", "{}")
+    async with server.pool.acquire() as deleting:
+        transaction = deleting.transaction()
+        await transaction.start()
+        await deleting.execute("DELETE FROM resource WHERE tenant = $1 AND id = $2", own.id, ada)
+        running = asyncio.create_task(wallet.keep(server.app.pool.of(own.id), own.id, ada, kept, 10))
+        await asyncio.sleep(0.2)
+        await transaction.commit()
+    with pytest.raises(ScimError) as raised:
+        await running
+    assert raised.value.kind is Kind.NOT_FOUND
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_kept WHERE tenant = $1", own.id) == 0
+
+
+async def test_an_erased_user_without_badges(server: Server) -> None:
+    """What a user kept is destroyed by an erasure also after the tenant's badges were switched off."""
+    made, own, ada = await _user(server)
+    assert (await _post(own, jws.sign(CREDENTIAL, KEYS["ES256"]).encode(), "text/plain")).status_code == 201
+    assert (await made.client.delete(f"/BadgeIssuers/{made.issuer}")).status_code == 204
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        assert (await admin.ask("PATCH", f"/tenants/{own.slug}/policy", {"badges": False})).status_code == 200
+        assert (await made.client.delete(f"/Users/{ada}")).status_code == 204
+        assert (await admin.ask("POST", f"/tenants/{own.slug}/erasures", {"id": ada})).status_code == 200
+    assert await server.pool.fetchval("SELECT count(*) FROM badge_kept WHERE tenant = $1", own.id) == 0
 
 
 async def test_own_awards_and_pages(server: Server) -> None:
