@@ -53,6 +53,10 @@ _BODY: Final = 32 * 1024
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _CHALLENGE: Final = 'Basic realm="scim"'
+
+#: Seconds after which an application that found no place may try again.
+_RETRY_AFTER: Final = "30"
+
 _PRIVATE: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
@@ -60,8 +64,8 @@ def refusal(error: Refused) -> Answer:
     """An error in the form of RFC 6749 §5.2."""
     statuses = {"invalid_client": 401, "temporarily_unavailable": 503}
     status = statuses.get(error.error or "", 400)
-    challenge = {"WWW-Authenticate": _CHALLENGE} if status == 401 else {}
-    return answers.json(dict(error.get_body()), status=status, headers={**_PRIVATE, **challenge})
+    more = {401: {"WWW-Authenticate": _CHALLENGE}, 503: {"Retry-After": _RETRY_AFTER}}.get(status, {})
+    return answers.json(dict(error.get_body()), status=status, headers={**_PRIVATE, **more})
 
 
 @dataclass(frozen=True, slots=True)

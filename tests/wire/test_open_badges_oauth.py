@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from scimsrv.openbadges.description import CHANGE, KEEP, PROFILE, READ
+from scimsrv.store import applications
 from scimsrv.store.applications import OFFLINE
 from tests.unit.oauth.test_registration import METADATA
 from tests.wire.admin_support import admin_api
@@ -234,6 +235,15 @@ async def test_the_operators_page_and_registrations(start: Starter) -> None:
         assert (await own.get(f"{OAUTH}/requests/{request}")).status_code == 200
         statuses = [(await made.client.request("POST", f"{OAUTH}/register", METADATA)).status_code for _ in range(10)]
         assert statuses == [201] * 9 + [429]
+
+
+async def test_no_place_for_an_application(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where users permit something to as many as there may be, the next one is told when to come back."""
+    monkeypatch.setattr(applications, "MOST_APPLICATIONS", 1)
+    made, own, _ = await _user(server)
+    await (await _app(made.client)).code(own)
+    refused = await made.client.with_token(None).request("POST", f"{OAUTH}/register", METADATA)
+    assert (refused.status_code, refused.json()["error"], refused.headers["retry-after"]) == (503, "temporarily_unavailable", "30")
 
 
 @pytest.mark.parametrize(("type_", "profile", "credentials"), [("User", 200, 403), ("Award", 403, 200), ("Achievement", 403, 403)])
