@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -13,6 +13,7 @@ from scimsrv.store.ahead import hashed_ahead
 from scimsrv.store.bulk import Authorise, Ids, Run, UndoneError, steps, undone
 from scimsrv.store.joined import Repeated, one_transaction
 from scimsrv.store.me import Me
+from scimsrv.store.pool import long_turn
 from scimsrv.store.scope import Scope
 
 
@@ -57,7 +58,8 @@ async def carry_out_recorded(
     for number, step in enumerate(left, 1):
         async with recorder.holding(scope):
             repeated.scope = await hashed_ahead(repeated.scope, bulk, run.ids, bulk.entries_of(step))
-        run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
+        async with long_turn(scope.pool) if isinstance(step, Creations) else nullcontext():
+            run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
         if run.is_over:
             return
     if not left:

@@ -24,9 +24,10 @@ _SQL = load("audit")
 #: Changes in one batch.
 BATCH: Final = 500
 
-#: Until the transaction ends, changes are read as their index has them: in a burst, of which Postgres has no statistics yet, it would sort
-#: all that is not sealed for each batch.
+#: For the rest of the transaction, changes are read as their index has them: in a burst, of which Postgres has no statistics yet, it would
+#: sort all that is not sealed for each batch. And as usual again.
 IN_ORDER: Final = "SET LOCAL enable_bitmapscan = off"
+IN_ANY_ORDER: Final = "SET LOCAL enable_bitmapscan TO DEFAULT"
 
 #: Seconds that a transaction with changes may last. `scimsrv.store.joined` keeps the long ones below it; all others are short.
 LONGEST: Final = 120.0
@@ -71,15 +72,16 @@ async def hold(conn: Connection, tenant: int) -> None:
 async def seal_all(conn: Connection, tenant: int, key: bytes, *, thoroughly: bool = False, batch: int = BATCH) -> int:
     """Seal every committed change, and those of this transaction, which holds the chain; returns how many. `thoroughly` looks below the
     floor too."""
-    number = 0
-    while True:
+    number, sealed = 0, batch
+    await conn.execute(IN_ORDER)
+    while sealed >= batch:
         chain = await conn.fetchrow(_SQL["wait_for"], tenant)
         assert chain is not None
         found = dict(chain) | ({"floor": 0, "floor_number": 0} if thoroughly else {})
         sealed = await _seal(conn, tenant, key, found, batch, LONGEST)
         number += sealed
-        if sealed < batch:
-            return number
+    await conn.execute(IN_ANY_ORDER)
+    return number
 
 
 async def _seal(conn: Connection, tenant: int, key: bytes, chain: Any, batch: int, longest: float) -> int:
