@@ -236,12 +236,12 @@ class Run:
         self._failed(entry, error)
 
     async def _returning(self, step: Creations, refusal: ScimError | None) -> set[int]:
-        """Which creations of a step would bring a deleted resource back. Those that refer to each other in a circle do not: their ids are
-        known before they are there."""
+        """Which creations of a step would bring a deleted resource back. Those that refer to each other in a circle, or to themselves, do
+        not: their ids are known before they are there."""
         if refusal is not None or not reprovisions(self.scope):
             return set()
-        alone = [component[0] for component in step.components if len(component) == 1]
-        plans = {index: plan for index in alone if isinstance(plan := self._planned(self.bulk.entries[index]), Insert)}
+        alone = [self.bulk.entries[component[0]] for component in step.components if len(component) == 1]
+        plans = {one.index: plan for one in alone if one.bulk_id not in one.refers and isinstance(plan := self._planned(one), Insert)}
         try:
             return await guarded(lambda: matching(self.scope, plans))
         except ScimError as error:

@@ -71,7 +71,7 @@ async def test_reprovision_in_one_transaction_of_several_sets(server: Server, se
 
 async def test_reprovision_twice_in_one_request(server: Server) -> None:
     """Of two operations that match the same deleted user the first brings it back, and the other meets the userName; a circle of
-    resources that refer to each other is created anew."""
+    resources that refer to each other is created anew, and so is a resource that refers to itself."""
     client = await server.tenant(reprovision="userName")
     ada = await _deleted(client, userName="ada")
     operations = [{"method": "POST", "path": "/Users", "bulkId": str(number), "data": user("ada")} for number in range(2)]
@@ -87,4 +87,11 @@ async def test_reprovision_twice_in_one_request(server: Server) -> None:
         one["data"]["schemas"].append(ENTERPRISE)  # type: ignore[index]
     answer = await client.post("/Bulk", {"schemas": [BULK], "Operations": circle})
     assert [one["status"] for one in answer.json()["Operations"]] == ["201", "201"], answer.text
-    assert answer.json()["Operations"][0]["location"].rpartition("/")[2] != ada
+    made = answer.json()["Operations"][0]["location"].rpartition("/")[2]
+    assert made != ada
+    assert (await client.delete(f"/Users/{made}")).status_code == 204
+    circle[0]["data"][ENTERPRISE]["manager"]["value"] = "bulkId:ada"  # type: ignore[index]
+    answer = await client.post("/Bulk", {"schemas": [BULK], "Operations": circle[:1]})
+    shown = (await client.get(f"/Users/{answer.json()['Operations'][0]['location'].rpartition('/')[2]}")).json()
+    assert shown["id"] not in (ada, made)
+    assert shown[ENTERPRISE]["manager"] == {"value": shown["id"], "$ref": shown["meta"]["location"]}
