@@ -76,7 +76,7 @@ from scimsrv.store.scope import Scope, now
 from scimsrv.traffic import Held, Traffic
 from scimsrv.trail import Trail
 from scimsrv.turns import unhurried
-from scimsrv.watching import watched
+from scimsrv.watching import require_same, watched
 
 log: Final = logging.getLogger("scimsrv")
 
@@ -331,8 +331,9 @@ class App:
         if isinstance(plan, Query):
             async with self.traffic.search(scope.tenant, scope.limits) as has_waited:
                 asks, begun = shown_by(connection, headers, found.tenant), time.monotonic()
-                if has_waited and await self._principal(asks, found) != principal:
-                    raise OutdatedError  # what is asked is planned again by what holds now
+                scope = replace(scope, ask_again=partial(require_same, principal, partial(self._principal, asks, found)))
+                if has_waited:
+                    await scope.ask_again()
                 outcome = await (execute(scope, plan) if self.replica is None else self.replica.search(scope, plan))
                 if time.monotonic() - begun > _LONG:
                     await self._principal(asks, found)

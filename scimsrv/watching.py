@@ -1,4 +1,4 @@
-"""Answers that are sent in pieces, which may take as long as a client reads: they end when who asked may ask no more."""
+"""Who asked is looked at again: after a wait, and while an answer is sent in pieces, which may take as long as a client reads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from typing import Final
 from scimsrv.errors import ScimError
 from scimsrv.http import Disconnected
 from scimsrv.protocol.response import Reply
+from scimsrv.store.edition import OutdatedError
 
 log: Final = logging.getLogger("scimsrv")
 
 #: Seconds between two looks at who asked.
 _OFTEN: Final = 0.9
+
+
+async def require_same(before: object, again: Callable[[], Awaitable[object]]) -> None:
+    """Raises OutdatedError, so that what was asked is planned again by what holds now, where `again` does not find who was found before,
+    and ScimError as that does."""
+    if await again() != before:
+        raise OutdatedError
 
 
 def watched(reply: Reply, again: Callable[[], Awaitable[object]]) -> Reply:

@@ -191,17 +191,17 @@ class Run:
             await ways.end()
 
     async def one(self, step: Creations | Single) -> None:
-        """Carry out one step."""
-        refusal = await self._refusal()
+        """Carry out one step, by what holds when it is its turn."""
         if isinstance(step, Single):
-            await self._single(self.bulk.entries[step.index], refusal)
-            return
-        returning = await self._returning(step, refusal)
-        if returning:
-            await self._apart(step, returning, refusal, lambda: self.is_over)
+            await self._single(self.bulk.entries[step.index], await self._refusal())
             return
         async with long_turn(self.scope.pool):
-            await self._create(step, await self._prepared(step, refusal), refusal)
+            refusal = await self._refusal()
+            returning = await self._returning(step, refusal)
+            if returning:
+                await self._apart(step, returning, refusal, lambda: self.is_over)
+            else:
+                await self._create(step, await self._prepared(step, refusal), refusal)
 
     async def _refusal(self) -> ScimError | None:
         """Why nothing more may be done, None where it may."""

@@ -101,9 +101,20 @@ class Pool:
         wait for."""
         return not self.shared(tenant) and self._turns.has_room(tenant)
 
-    def long_turn(self, tenant: int) -> AbstractAsyncContextManager[None]:
-        """For statements that take the database long: beside other tenants those of one tenant come one at a time, in their order."""
-        return self._long.turn(tenant) if self.shared(tenant) else contextlib.nullcontext()
+    @asynccontextmanager
+    async def long_turn(self, tenant: int) -> AsyncIterator[bool]:
+        """For statements that take the database long: beside other tenants those of one tenant come one at a time, in their order. The
+        block is told whether its turn was waited for."""
+        if not self.shared(tenant):
+            yield False
+            return
+        at_once = self._long.taken_at_once(tenant)
+        if not at_once:
+            await self._long.take(tenant)
+        try:
+            yield not at_once
+        finally:
+            self._long.leave(tenant)
 
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):
@@ -255,13 +266,14 @@ class _Part:
     def has_room(self) -> bool:
         return self._pool.has_room(self._tenant)
 
-    def long_turn(self) -> AbstractAsyncContextManager[None]:
+    def long_turn(self) -> AbstractAsyncContextManager[bool]:
         return self._pool.long_turn(self._tenant)
 
 
-def long_turn(pool: Queries) -> AbstractAsyncContextManager[None]:
-    """A turn for what takes the database long, which waits for what its tenant has like that while other tenants have work to do."""
-    return pool.long_turn() if isinstance(pool, _Part) else contextlib.nullcontext()
+def long_turn(pool: Queries) -> AbstractAsyncContextManager[bool]:
+    """A turn for what takes the database long, which waits for what its tenant has like that while other tenants have work to do; the
+    block is told whether it did."""
+    return pool.long_turn() if isinstance(pool, _Part) else contextlib.nullcontext(enter_result=False)
 
 
 def has_room(pool: Queries) -> bool:

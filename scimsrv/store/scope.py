@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -39,6 +39,10 @@ def by_whom(actor: str) -> list[str]:
     return [actor] if origin is None else [actor, *origin]
 
 
+async def _nothing_to_ask() -> None:
+    """Nobody's right, and no definition, can have changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`tenant` is the tenant's key, `base_url` its URL without a slash at the end, `actor` the credential's short id; `wake` tells the
@@ -46,7 +50,8 @@ class Scope:
     changes, None for any. `hashes` are those made beforehand, by the resource's id and the secret. `scopes` are the credential's, None
     where the server acts by itself, `subject` what it says of the user whom it stands for, `proof` what it was shown by, and `narrowing`
     says which resource types it is good for; `own` is the id of the user to whose badges a request keeps, None where it may reach
-    everybody's. `origin` is the id of the request and the address that it came from, None where no request is behind it."""
+    everybody's. `origin` is the id of the request and the address that it came from, None where no request is behind it. `ask_again`
+    is for what has waited: it raises ScimError where it may not go on, and OutdatedError where it has to be planned again."""
 
     pool: Database
     tenant: int
@@ -64,6 +69,7 @@ class Scope:
     proof: Proof = ALWAYS
     own: str | None = None
     origin: tuple[str, str] | None = None
+    ask_again: Callable[[], Awaitable[None]] = _nothing_to_ask
 
     @property
     def by(self) -> list[str]:

@@ -27,14 +27,17 @@ _ID: Final = itemgetter("id")
 
 
 async def search(scope: Scope, plan: Query) -> Page:
-    """The page that the query asks for; `total` counts all matches. Raises ScimError tooMany when it takes too long."""
+    """The page that the query asks for; `total` counts all matches. Raises ScimError tooMany when it takes too long, and OutdatedError
+    when others hold than those that it was planned by after it has waited for its turn."""
     sought = _unique(plan)
     if sought is not None:
         note_indexed(plan)
         return await guarded(lambda: _only(scope, plan, *sought))
     made = statement(scope, plan)
     (note_unindexed if made.unindexed else note_indexed)(plan)
-    async with long_turn(scope.pool) if made.unindexed else nullcontext():
+    async with long_turn(scope.pool) if made.unindexed else nullcontext(enter_result=False) as has_waited:
+        if has_waited:
+            await scope.ask_again()
         page = await guarded(lambda: _searched(scope, plan, made), search=True)
     if not page.rows and page.total and plan.count and plan.cursor is not None and plan.cursor.backwards:
         # What was before the position is gone, so the first page is the one before it.

@@ -338,6 +338,43 @@ async def test_what_changes_while_a_search_waits(start: Starter, monkeypatch: py
         assert [(one.status_code, one.json().get("itemsPerPage")) for one in answers] == [(200, 2), (401, None), (200, 1)]
 
 
+async def test_what_changes_while_a_turn_is_waited_for(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other tenants a search without an index and the sets of a bulk request wait for their turn, and are carried out by what holds
+    when they have it: a policy that was changed counts, and a token that has ended stores nothing."""
+    monkeypatch.setattr(traffic, "_PRESENT", 60.0)
+    begun, go, searched = list[int](), asyncio.Event(), search._searched
+
+    async def held(scope: Any, plan: Any, made: Any) -> Any:
+        begun.append(scope.tenant)
+        if len(begun) == 1:
+            await go.wait()
+        return await searched(scope, plan, made)
+
+    monkeypatch.setattr(search, "_searched", held)
+    async with start() as server:
+        server.app.traffic.shares = Shares(10_000)
+        server.app.pool.shared = server.app.traffic.shares.shared
+        client, other = await server.tenant(), await server.tenant()
+        for name in ("ada", "ben"):
+            await client.new_user(name, title="x")
+        ended = client.with_token(await server.token(client))
+        assert (await other.get("/Users/nobody")).status_code == 404
+        long, waiting = "/Users?filter=" + quote('title co "x"'), server.app.pool._long._waiting
+        running = [asyncio.create_task(client.get(long))]
+        await _until(lambda: begun == [client.id])
+        running.append(asyncio.create_task(client.get(long)))
+        await _until(lambda: len(waiting.get(client.id, ())) == 1)
+        running.append(asyncio.create_task(ended.post("/Bulk", bulk_of(2))))
+        await _until(lambda: len(waiting.get(client.id, ())) == 2)
+        await server.pool.execute("DELETE FROM credential WHERE kid = $1", (ended.token or "").split("_")[1])
+        await server.set_policy(client, {"max_page": 1})
+        await asyncio.sleep(1)  # for which who asks is known
+        go.set()
+        first, second, bulk = await asyncio.gather(*running)
+        assert [(one.status_code, one.json()["itemsPerPage"]) for one in (first, second)] == [(200, 2), (200, 1)]
+        assert {one["status"] for one in bulk.json()["Operations"]} == {"401"}
+
+
 async def test_a_client_that_leaves_gives_its_place_back(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while it runs or while it waits, a request leaves its place."""
     async with start(tenant_searches=1, tenant_requests=3) as server:
