@@ -119,7 +119,7 @@ async def later_once(
         return claim
     if isinstance(claim, answers.Following):
         found = await jobs.finished_within(scope, claim.txn, wanted.wait if wanted.asynchronous else 0)
-        if found is not None and not (single and _had_no_effect(found)):
+        if found is not None and not _had_no_effect(found):
             return await answer(found)
         if found is not None:
             await answers.forget(scope, key, claim.txn)
@@ -161,8 +161,9 @@ async def later_once(
 
 
 def _had_no_effect(found: Finished) -> bool:
-    """Whether a single request failed for a reason that it is not to blame for, so that it is carried out when it comes again."""
-    return _is_no_answer(int(found.results[0]["status"]))
+    """Whether a request did nothing, for a reason that it is not to blame for, so that it is carried out when it comes again."""
+    failed = [int(result["status"]) for result in found.results]
+    return min(failed, default=200) >= 400 and any(map(_is_no_answer, failed))
 
 
 def _is_no_answer(status: int) -> bool:

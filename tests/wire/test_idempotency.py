@@ -366,6 +366,38 @@ async def test_asynchronous(client: Client, path: str) -> None:
     assert await _users(client) == 1
 
 
+@pytest.mark.parametrize("policy", [{}, {"bulk_atomic": True}], ids=str)
+@pytest.mark.parametrize("preferred", [{}, {"Prefer": "respond-async, wait=20"}], ids=str)
+async def test_a_bulk_request_that_did_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any], preferred: dict[str, str]
+) -> None:
+    """One that was denied as a whole is carried out when it comes again; one that did something, or is to blame itself, is not."""
+    client = await server.tenant(**policy)
+    body: dict[str, Any] = {
+        "schemas": [REQUEST],
+        "Operations": [post("a", user("ada")), post("g", group("bulkId:a")), operation("DELETE", "/Users/1")],
+    }
+    if policy:
+        del body["Operations"][2]
+    headers = _key() | preferred
+
+    async def ended(*_: Any) -> Any:
+        raise ScimError(Kind.UNAUTHORIZED)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "present", ended)
+        first = await client.request("POST", "/Bulk", body, headers=headers)
+        assert "401" in statuses(first.json()["Operations"])
+    again = [await client.request("POST", "/Bulk", body, headers=headers) for _ in range(2)]
+    assert statuses(again[0].json()["Operations"]) == ["201", "201", "404"][: len(body["Operations"])]
+    assert again[0].content == again[1].content
+    wrong = body | {"Operations": [post("a", user("ADA"))]}
+    other = [await client.request("POST", "/Bulk", wrong, headers=_key("other") | preferred) for _ in range(2)]
+    assert statuses(other[0].json()["Operations"]) == ["409"]
+    assert other[0].content == other[1].content
+    assert await _users(client) == 1
+
+
 @pytest.mark.parametrize("ended", ["token", "tenant"])
 async def test_what_was_denied_is_no_answer(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, ended: str) -> None:
     """A creation whose token ends, or whose tenant is suspended, while it waits is carried out when it comes again with a token that is
