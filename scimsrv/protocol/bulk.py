@@ -284,7 +284,7 @@ def _filled(value: Any, id_of: IdOf) -> Any:
         if found is None:
             result[name] = _filled(member, id_of)
             continue
-        id_ = id_of(found[1])
+        id_ = id_of(unquote(found[1]))  # of a URL's part, as the id in a path is
         result[name] = member[: found.start(1) - len("bulkId:")] + id_
         if not any(other.lower() == "value" for other in value):
             result["value"] = id_

@@ -89,6 +89,8 @@ def test_bulk_ids_that_are_wrong() -> None:
         ("POST", {"a": ["BulkID:x", {"b": "bulkId:a b/c"}]}, {"a": ["<x>", {"b": "<a b/c>"}]}),
         ("POST", {"a": "see bulkId:x", "b": "bulkId:", "c": "x/bulkId:x"}, {"a": "see bulkId:x", "b": "bulkId:", "c": "x/bulkId:x"}),
         ("POST", {"m": [{"$ref": "bulkId:x"}]}, {"m": [{"$ref": "<x>", "value": "<x>"}]}),
+        ("POST", {"m": {"$ref": "../Users/bulkId:x%20%C3%A9%2Fy"}}, {"m": {"$ref": "../Users/<x é/y>", "value": "<x é/y>"}}),
+        ("POST", {"m": {"value": "bulkId:x%20y"}}, {"m": {"value": "<x%20y>"}}),
         ("POST", {"m": [{"$REF": "../Users/bulkId:x", "Value": "1"}]}, {"m": [{"$REF": "../Users/<x>", "Value": "1"}]}),
         ("POST", {"m": {"$ref": "https://a.example/Users/bulkId:x?y"}}, {"m": {"$ref": "https://a.example/Users/bulkId:x?y"}}),
         ("PATCH", {"Operations": [{"path": 'm[value eq "bulkId:x"]'}]}, {"Operations": [{"path": 'm[value eq "<x>"]'}]}),
