@@ -42,7 +42,7 @@ from scimsrv.store.execute import execute, outcome_of
 from scimsrv.store.identity import Credential, load_catalog
 from scimsrv.store.me import Me
 from scimsrv.store.narrowing import Narrowing
-from scimsrv.store.pool import Tenants
+from scimsrv.store.pool import Database, Tenants
 from scimsrv.store.proof import proof_of
 from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.redefining import define_recorded
@@ -295,7 +295,7 @@ class Jobs:
         pool = self._pool.of(job.tenant)
         revision, catalog = await load_catalog(pool, job.tenant)
         try:
-            scopes, _ = await self._present(job, kept)
+            scopes, _ = await self._present(pool, job, kept)
         except ScimError:  # which becomes the result of each operation, when these ask
             scopes = frozenset()
         limits = catalog.limited(self._limits)
@@ -315,11 +315,11 @@ class Jobs:
         status = await jobs.find_status(pool, job.tenant, job.txn)
         known = {} if status is None else {number: _kept(bulk.entries[number], text) for number, text in status.results.items()}
 
-        async def authorise() -> None:
+        async def authorise(by: Database) -> None:
             nonlocal revision, scope
-            scopes, present = await self._present(job, kept)
+            scopes, present = await self._present(by, job, kept)
             if present > revision:
-                revision, catalog = await load_catalog(pool, job.tenant)
+                revision, catalog = await load_catalog(by, job.tenant)
                 scope = replace(scope, catalog=catalog)
                 raise OutdatedError
             for right in _rights(defines=defines, single=kept["single"], me=me is not None):
@@ -327,7 +327,7 @@ class Jobs:
             if not kept["single"]:
                 check_feature(Route("", Endpoint.BULK), "POST", scope.catalog.policy)
             if me is not None:
-                await require_me(scope, bulk.entries[0], badges=me == "badges")
+                await require_me(replace(scope, pool=by), bulk.entries[0], badges=me == "badges")
 
         if kept["single"] or known:  # what was begun one by one goes on so, whatever the policy says by now
             scope = replace(scope, catalog=replace(scope.catalog, policy=replace(scope.catalog.policy, bulk_atomic=False)))
@@ -338,7 +338,8 @@ class Jobs:
         try:
             if defines:
                 async with jobs.held(pool, job):  # all that is stored may have to be looked at
-                    await define_recorded(scope, bulk.entries[0], partial(_definition, bulk.entries[0]), authorise, noting)
+                    asks, planned = partial(authorise, pool), partial(_definition, bulk.entries[0])
+                    await define_recorded(scope, bulk.entries[0], planned, asks, noting)
                 if self.redefined is not None:
                     await self.redefined(job.tenant)
             else:
@@ -358,10 +359,11 @@ class Jobs:
             return iter([_single(text.encode(), method, path, version)])
         return entries_of((text.encode() for text, *_ in kept["entries"]), "", self._limits)
 
-    async def _present(self, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
+    @staticmethod
+    async def _present(pool: Database, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
         """The scopes of whoever sent the request, and the revision of the tenant; an access token may have had less than its client.
         Raises ScimError 401."""
-        scopes, revision = await jobs.present(self._pool.of(job.tenant), job.tenant, job.actor, proof_of(kept.get("proof")))
+        scopes, revision = await jobs.present(pool, job.tenant, job.actor, proof_of(kept.get("proof")))
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes, revision
 
 

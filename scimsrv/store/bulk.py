@@ -139,6 +139,8 @@ class Run:
     patient: bool = False
     #: What a user asks for, where it is one.
     me: Me | None = None
+    #: Whether `authorise` uses the connection of the transaction, on which nothing else may be on its way then.
+    asks_within: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -158,7 +160,7 @@ class Run:
         joined = isinstance(self.scope.pool, Joined)
         ways = Ways(1 if joined else WAYS, lambda: has_room(self.scope.pool))
         # Whoever looks for what comes back needs the connection on which the set before it is on its way.
-        apart = self.stop_after is not None or (joined and reprovisions(self.scope))
+        apart = self.stop_after is not None or self.asks_within or (joined and reprovisions(self.scope))
         try:
             for step in steps(self.bulk, lambda: SET if has_room(self.scope.pool) else SHORT_SET):
                 has_room_now = has_room(self.scope.pool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -10,11 +10,15 @@ from typing import Protocol
 
 from scimsrv.protocol.bulk import Bulk, Creations, Result, Single
 from scimsrv.store.ahead import hashed_ahead
-from scimsrv.store.bulk import Authorise, Ids, Run, UndoneError, steps, undone
+from scimsrv.store.bulk import Ids, Run, UndoneError, steps, undone
 from scimsrv.store.joined import Repeated, one_transaction
 from scimsrv.store.me import Me
-from scimsrv.store.pool import long_turn
+from scimsrv.store.pool import Database, long_turn
 from scimsrv.store.scope import Scope
+
+#: As scimsrv.store.bulk.Authorise, by the connection that the step's transaction has: who holds one and waits for another one keeps others
+#: waiting who do the same.
+AuthoriseBy = Callable[[Database], Awaitable[None]]
 
 
 class Recorder(Protocol):
@@ -37,7 +41,7 @@ async def carry_out_recorded(
     scope: Scope,
     bulk: Bulk,
     ids: Ids,
-    authorise: Authorise,
+    authorise: AuthoriseBy,
     recorder: Recorder,
     known: Mapping[int, Result],
     *,
@@ -53,13 +57,13 @@ async def carry_out_recorded(
         await repeated.run(partial(_recorded_at_once, bulk, ids, authorise, recorder))
         return
     errors = sum(result.error is not None for result in known.values())
-    run = Run(scope, bulk, dict(ids), authorise, bulk.fail_on_errors, dict(known), errors, me=me)
+    run = Run(scope, bulk, dict(ids), partial(authorise, scope.pool), bulk.fail_on_errors, dict(known), errors, me=me)
     left = [step for step in steps(bulk) if _first(step) not in known]
     for number, step in enumerate(left, 1):
         async with recorder.holding(scope):
             repeated.scope = await hashed_ahead(repeated.scope, bulk, run.ids, bulk.entries_of(step))
         async with long_turn(scope.pool) if isinstance(step, Creations) else nullcontext():
-            run = await repeated.run(partial(_recorded, run, step, recorder, number == len(left)))
+            run = await repeated.run(partial(_recorded, run, step, authorise, recorder, number == len(left)))
         if run.is_over:
             return
     if not left:
@@ -68,11 +72,14 @@ async def carry_out_recorded(
             await recorder.record(joined, [], last=True)
 
 
-async def _recorded(run: Run, step: Creations | Single, recorder: Recorder, ends: bool, scope: Scope, is_last: bool) -> Run:
+async def _recorded(
+    run: Run, step: Creations | Single, authorise: AuthoriseBy, recorder: Recorder, ends: bool, scope: Scope, is_last: bool
+) -> Run:
     """The state after one more step, which is kept; `ends` says that there are no more. The state before is left as it is."""
     async with one_transaction(scope, whole=True) as joined:
         await recorder.hold(joined)
-        after = replace(run, scope=joined, ids=dict(run.ids), results=dict(run.results), patient=not is_last)
+        asks = partial(authorise, joined.pool)
+        after = replace(run, scope=joined, authorise=asks, ids=dict(run.ids), results=dict(run.results), patient=not is_last)
         await after.one(step)
         new = [after.results[index] for index in sorted(after.results.keys() - run.results.keys())]
         await recorder.record(joined, new, last=after.is_over or ends)
@@ -80,11 +87,11 @@ async def _recorded(run: Run, step: Creations | Single, recorder: Recorder, ends
     return after
 
 
-async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: Authorise, recorder: Recorder, scope: Scope, is_last: bool) -> None:
+async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: AuthoriseBy, recorder: Recorder, scope: Scope, is_last: bool) -> None:
     try:
         async with one_transaction(scope, whole=True) as joined:
             await recorder.hold(joined)
-            run = Run(joined, bulk, dict(ids), authorise, None, patient=not is_last)
+            run = Run(joined, bulk, dict(ids), partial(authorise, joined.pool), None, patient=not is_last, asks_within=True)
             await run.steps(lambda: run.errors > 0)
             if run.errors:
                 raise UndoneError

@@ -216,7 +216,7 @@ class _Reference:
         return written.id if written is not None else id_
 
 
-async def _nobody_objects() -> None:
+async def _nobody_objects(*_: object) -> None:
     return None
 
 

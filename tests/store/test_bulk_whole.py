@@ -40,7 +40,7 @@ async def scope(pool: Pool) -> Scope:
     return Scope(pool, tenant.id, catalog, BASE_URL, "tests", Limits())
 
 
-async def nobody_objects() -> None:
+async def nobody_objects(*_: object) -> None:
     """Let the request go on."""
 
 

@@ -12,7 +12,7 @@ import pytest
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store import secrets
 from scimsrv.store.execute import SHOWN_AFTER_PATCH
-from tests.wire.support import PUBLIC, SEEN, Client, Server, assert_error, group, patch, user
+from tests.wire.support import PUBLIC, SEEN, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, RESPONSE, id_of, operation, post, statuses
 
 ASYNC: Final = {"Prefer": "respond-async"}
@@ -163,6 +163,23 @@ async def test_waiting_for_big_groups(client: Client) -> None:
 async def test_accept_does_not_count(client: Client, accept: str) -> None:
     """What the client accepts does not keep its request from being taken."""
     await finished(client, await client.request("POST", "/Users", user(), headers=ASYNC | {"Accept": accept}))
+
+
+@pytest.mark.parametrize("sent", [{"Prefer": "respond-async, wait=20"}, {"Idempotency-Key": "k"}], ids=str)
+async def test_one_connection_is_enough(start: Starter, sent: dict[str, str]) -> None:
+    """Whoever has a connection waits for no other one, or requests that have all connections would wait for each other: of services and
+    of users, as a whole or not, with sets that come back and such as are stored side by side."""
+    async with start(pool_size=1) as server:
+        for policy in ({}, {"bulk_atomic": True}, {"bulk_atomic": True, "reprovision": "userName"}):
+            client = await server.tenant(me="userName", **policy)
+            me = client.with_token(await server.token(client, "scim:me", subject="user 0"))
+            operations = [post(f"u{number}", user(f"user {number}")) for number in range(101)]
+            operations.append(operation("PATCH", "/Users/bulkId:u1", patch({"op": "add", "path": "title", "value": "x"})))
+            answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": operations}, headers=sent)
+            assert set(statuses(answer.json()["Operations"])) == {"201", "200"}
+            assert (await client.request("POST", "/Users", user(), headers=sent | {"Idempotency-Key": "other"})).status_code == 201
+            changed = await me.request("PATCH", "/Me", patch({"op": "add", "path": "nickName", "value": "x"}), headers=sent)
+            assert changed.status_code == 200, changed.text
 
 
 async def test_the_result_is_the_senders(server: Server, client: Client) -> None:
