@@ -167,8 +167,9 @@ def _had_no_effect(found: Finished) -> bool:
 
 
 def _is_no_answer(status: int) -> bool:
-    """Whether a failure with this status is none of the request's: the server's, or that of who asked then, which may be over by now."""
-    return status >= 500 or status in (401, 403)
+    """Whether a failure with this status is none of the request's: the server's, that of who asked then, which may be over by now, or of
+    what was too much then."""
+    return status >= 500 or status in (401, 403, 429)
 
 
 async def bulk_reply(found: Finished) -> Reply:

@@ -398,6 +398,18 @@ async def test_a_bulk_request_that_did_nothing(
     assert await _users(client) == 1
 
 
+async def test_a_bulk_request_that_was_too_much(server: Server) -> None:
+    """One that the deletion guard throttled is carried out when it comes again, as it was told to, once the guard lets it."""
+    client = await server.tenant(deletion_guard="throttle", deletion_guard_count=1)
+    first, second = [(await client.new_user())["id"] for _ in range(2)]
+    assert (await client.delete(f"/Users/{first}")).status_code == 204
+    body = {"schemas": [REQUEST], "Operations": [operation("DELETE", f"/Users/{second}")]}
+    held = await client.request("POST", "/Bulk", body, headers=_key())
+    await server.set_policy(client, {})
+    again = [await client.request("POST", "/Bulk", body, headers=_key()) for _ in range(2)]
+    assert [statuses(answer.json()["Operations"]) for answer in (held, *again)] == [["429"], ["204"], ["204"]]
+
+
 @pytest.mark.parametrize("ended", ["token", "tenant"])
 async def test_what_was_denied_is_no_answer(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, ended: str) -> None:
     """A creation whose token ends, or whose tenant is suspended, while it waits is carried out when it comes again with a token that is
