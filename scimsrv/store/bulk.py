@@ -344,7 +344,7 @@ class Run:
                     raise
                 await asyncio.sleep(_PAUSE)
                 _, catalog = await load_catalog(self.scope.pool, self.scope.tenant)
-                self.scope = replace(self.scope, catalog=catalog)
+                self.scope = replace(self.scope, catalog=catalog, limits=catalog.limited(self.scope.limits))
 
     def _leave(self, error: ScimError) -> None:
         """Raise the error when the transaction has to be done again for it."""

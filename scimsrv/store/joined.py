@@ -144,4 +144,4 @@ class Repeated:
             pause = min(2 * pause, _LONGEST_PAUSE)
             if outdated:
                 _, catalog = await guarded(lambda: load_catalog(self.scope.pool, self.scope.tenant))
-                self.scope = replace(self.scope, catalog=catalog)
+                self.scope = replace(self.scope, catalog=catalog, limits=catalog.limited(self.scope.limits))
