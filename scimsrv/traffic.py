@@ -9,8 +9,8 @@ import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Final, TypeVar
 
 from scimsrv.addresses import network_of
@@ -38,6 +38,9 @@ _LONGEST_REST: Final = 0.5
 
 #: Seconds in which attempts are counted.
 _ATTEMPTS: Final = 60.0
+
+#: How often a request that is carried out later looks for a turn and a place that are free together.
+_TRIES: Final = 10
 
 _Made = TypeVar("_Made")
 
@@ -161,6 +164,7 @@ class Shares:
         self._clock = clock
         self._seen: OrderedDict[int, float] = OrderedDict()
         self._held: dict[int, int] = {}
+        self._idle: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
 
     def share(self, tenant: int) -> Place:
@@ -178,7 +182,7 @@ class Shares:
         if len(self._seen) > 1:
             self._seen.move_to_end(tenant)
         held = self._held.get(tenant, 0)
-        if tenant in self._waiting or (held >= _LEAST and held >= self._each()):
+        if tenant in self._waiting or (held >= _LEAST and held >= self._each() + self._idle.get(tenant, 0)):
             return False
         self._held[tenant] = held + 1
         return True
@@ -220,23 +224,40 @@ class Shares:
         else:
             self.leave(tenant)
 
+    @contextmanager
+    def idle(self, tenant: int) -> Iterator[None]:
+        """For the length of the block a request of the tenant waits for something else: another one may be worked on meanwhile."""
+        self._idle[tenant] = self._idle.get(tenant, 0) + 1
+        self._give(tenant)
+        try:
+            yield
+        finally:
+            self._idle[tenant] -= 1
+            if not self._idle[tenant]:
+                del self._idle[tenant]
+
     def leave(self, tenant: int) -> None:
         """Give part of the share back, to whoever is next."""
-        held = self._held[tenant] - 1
+        self._held[tenant] -= 1
+        self._give(tenant)
+        if not self._held[tenant]:
+            del self._held[tenant]
+
+    def _give(self, tenant: int) -> None:
+        """Give what is free to those who wait, in their order."""
         queue = self._waiting.get(tenant)
-        if queue is not None:
-            each = self._each()
-            while queue and held < each:
-                given = queue.popleft()
-                if not given.cancelled():
-                    held += 1
-                    given.set_result(None)
-            if not queue:
-                del self._waiting[tenant]
+        if queue is None:
+            return
+        held, most = self._held.get(tenant, 0), self._each() + self._idle.get(tenant, 0)
+        while queue and held < most:
+            given = queue.popleft()
+            if not given.cancelled():
+                held += 1
+                given.set_result(None)
         if held:
             self._held[tenant] = held
-        else:
-            del self._held[tenant]
+        if not queue:
+            del self._waiting[tenant]
 
 
 class Held:
@@ -343,9 +364,39 @@ class Traffic:
             async with turns.turn(tenant):
                 yield
             return
-        first, then = self._later.waited(tenant, 1, math.inf), self.bulks.waited(tenant, 1, math.inf)
-        async with first, turns.turn(tenant), then, self.shares.share(tenant):
+        async with self._later.waited(tenant, 1, math.inf), self._turn_and_place(tenant, turns), self.shares.share(tenant):
             yield
+
+    @asynccontextmanager
+    async def _turn_and_place(self, tenant: int, turns: Turns) -> AsyncIterator[None]:
+        """A turn and the place of a bulk request. Neither is held while the other one is waited for, so that bulk requests of some tenants
+        keep no turn from others, nor turns of others the place from this one's; only who was unlucky for long keeps the turn."""
+        bulks, terms, since = self.bulks, (tenant, 1, math.inf), None
+        for _ in range(_TRIES):
+            since = None if bulks.taken_at_once(*terms) else await bulks.wait(*terms)
+            if turns.taken_at_once(tenant):
+                break
+            bulks.leave(tenant)
+            await turns.take(tenant)
+            since = None
+            if bulks.taken_at_once(*terms):
+                break
+            turns.leave(tenant)
+        else:
+            await turns.take(tenant)
+            try:
+                since = None if bulks.taken_at_once(*terms) else await bulks.wait(*terms)
+            except BaseException:
+                turns.leave(tenant)
+                raise
+        try:
+            yield
+        finally:
+            turns.leave(tenant)
+            if since is None:
+                bulks.leave(tenant)
+            else:
+                bulks.rest(tenant, since)
 
     def search(self, tenant: int, limits: Limits) -> Place:
         """A place for a search for the length of a block; it waits for others of its tenant. Raises ScimError 429."""

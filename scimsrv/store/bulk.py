@@ -43,6 +43,9 @@ SHORT_SET: Final = 10
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 
+#: Characters of a path that names nothing, beyond which the result does not repeat it: as many as a request's own target may have.
+_LONGEST_PATH: Final = 8_192
+
 #: Seconds that an operation waits for a change of the definitions that is being taken, and between two looks.
 _CHANGING: Final = 7.0
 _PAUSE: Final = 0.02
@@ -424,7 +427,8 @@ class Run:
             return location(self.scope.base_url, f"/{quote(entry.route.name)}" if entry.route else "", self.ids[entry.index])
         if entry.route is None:
             path = entry.path.lstrip("/")
-            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if path and "://" not in path else None
+            named = path and "://" not in path and len(path) <= _LONGEST_PATH
+            return f"{self.scope.base_url}/{quote(path, safe='/:')}" if named else None
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(self.bulk.named(entry.route, self.ids), safe=':')}"
 
 

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
 import asyncpg
@@ -68,6 +68,10 @@ def _alone(_tenant: int) -> bool:
     return False
 
 
+def _busy(_tenant: int) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 class Pool:
     """The driver's pool behind a list of connections kept at hand, which tenants get in turn.
 
@@ -87,6 +91,8 @@ class Pool:
         self._long = Turns(sys.maxsize, 1)
         #: Whether others than this tenant have work to do.
         self.shared: Callable[[int], bool] = _alone
+        #: Is told for how long a piece of the tenant's work waits for another one.
+        self.idle: Callable[[int], AbstractContextManager[None]] = _busy
 
     def of(self, tenant: int) -> Database:
         """The pool for the work of one tenant, which leaves some connections to others."""
@@ -110,7 +116,8 @@ class Pool:
             return
         at_once = self._long.taken_at_once(tenant)
         if not at_once:
-            await self._long.take(tenant)
+            with self.idle(tenant):
+                await self._long.take(tenant)
         try:
             yield not at_once
         finally:

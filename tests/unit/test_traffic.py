@@ -8,10 +8,12 @@ from typing import cast
 
 import pytest
 
+from scimsrv import traffic as traffic_module
 from scimsrv.errors import ScimError
 from scimsrv.limits import DEFAULT
 from scimsrv.store.pool import Tenants
 from scimsrv.traffic import Held, Places, Shares, Traffic
+from scimsrv.turns import Turns
 
 
 class _Work:
@@ -166,6 +168,59 @@ async def test_a_bulk_request_beside_others_is_part_of_the_share() -> None:
     await work.end("beside", "a0", "a1", "b")
     assert not traffic.shares._held
     assert not traffic.bulks._held
+
+
+@pytest.mark.parametrize("tries", [10, 0])
+async def test_what_waits_for_its_tenants_bulk_request_keeps_no_turn(monkeypatch: pytest.MonkeyPatch, tries: int) -> None:
+    """A request that is carried out later waits for its tenant's bulk request without keeping the turn, and for the turn without keeping
+    the place from a bulk request."""
+    monkeypatch.setattr(traffic_module, "_TRIES", tries)
+    traffic, work, turns = Traffic(cast("Tenants", None), 20), _Work(), Turns(1, 1)
+    await work.begin("b", traffic.shares.share(2))
+    await work.begin("bulk", traffic.bulk(1, DEFAULT))
+    await work.begin("later", traffic.later(1, turns))
+    await work.begin("another's", traffic.later(2, turns))
+    assert work.begun == ["b", "bulk", *(["another's"] if tries else [])]
+    await work.end("bulk")
+    if tries:
+        await work.begin("bulk again", traffic.bulk(1, DEFAULT))
+        assert work.begun[-1] == "bulk again"
+        await work.end("another's", "bulk again")
+    await work.end("later", "another's", "b")
+    assert work.begun[3 + bool(tries) :] == (["later"] if tries else ["another's"])
+    assert not traffic.bulks._held
+    assert not turns._held
+
+
+async def test_who_leaves_while_waiting_for_turn_and_place_keeps_neither() -> None:
+    """Whatever it is that it waits for when it leaves."""
+    traffic, work, turns = Traffic(cast("Tenants", None), 20), _Work(), Turns(1, 1)
+    await work.begin("b", traffic.shares.share(2))
+    for first in (traffic.bulk(1, DEFAULT), turns.turn(3)):
+        await work.begin("first", first)
+        await work.begin("later", traffic.later(1, turns))
+        work.tasks["later"].cancel()
+        await asyncio.gather(work.tasks["later"], return_exceptions=True)
+        await work.end("first")
+        assert not traffic.bulks._held
+        assert not turns._held
+    await work.end("b")
+
+
+async def test_what_waits_for_something_else_leaves_its_part_of_the_share_to_another() -> None:
+    """As long as it waits, and no longer."""
+    shares, work = Shares(4), _Work()
+    await work.begin("b", shares.share(2))
+    for number in range(4):
+        await work.begin(f"a{number}", shares.share(1))
+    assert work.begun == ["b", "a0", "a1"]
+    with shares.idle(1):
+        await asyncio.sleep(0)
+        assert work.begun == ["b", "a0", "a1", "a2"]
+    await work.end("a2")
+    assert work.begun[4:] == []
+    await work.end("a1", "a0", "a3", "b")
+    assert not shares._held
 
 
 async def test_a_place_given_in_the_moment_of_leaving_is_passed_on() -> None:

@@ -95,3 +95,15 @@ async def test_operations_nested_too_deeply(server: Server, levels: int, *, atom
         results = answer.json()["Operations"]
         assert (results[0]["status"], results[0]["response"]["scimType"]) == ("400", "invalidSyntax")
         assert [one["status"] for one in results[1:]] == ([] if atomic else ["409"] if headers else ["201"])
+
+
+@pytest.mark.parametrize(("length", "repeated"), [(8_192, True), (8_193, False)])
+async def test_a_path_that_names_nothing(client: Client, length: int, *, repeated: bool) -> None:
+    """It is repeated as location as far as a request could have it for its target: it may be as long as the body, and three times when it
+    is encoded."""
+    operations = [{"method": "DELETE", "path": "/" + "é" * length}]
+    answer = await client.post("/Bulk", {"schemas": [REQUEST], "Operations": operations})
+    (result,) = answer.json()["Operations"]
+    assert result["status"] == "400"
+    assert ("location" in result) is repeated
+    assert len(answer.content) < (60_000 if repeated else 2_000)

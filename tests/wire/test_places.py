@@ -280,15 +280,15 @@ async def test_searches_without_an_index_beside_others(start: Starter, monkeypat
 
     monkeypatch.setattr(search, "_searched", held)
     async with start() as server:
-        server.app.traffic.shares = Shares(10_000)
-        server.app.pool.shared = server.app.traffic.shares.shared
         client, other = await server.tenant(), await server.tenant()
         long = "/Users?filter=" + quote('title co "x"')
         assert (await other.get("/Users/nobody")).status_code == 404
         running = [asyncio.create_task(one.get(long)) for one in (client, client, client, other)]
+        queues = (server.app.traffic.shares._waiting, server.app.pool._long._waiting)
         await _until(lambda: begun[f"{client.id} long"] == begun[f"{other.id} long"] == 1)
-        assert (await client.get("/Users?filter=" + quote('userName sw "x"'))).status_code == 200
-        await asyncio.sleep(0.05)
+        await _until(lambda: sum(len(queue.get(client.id, ())) for queue in queues) == 2)
+        async with asyncio.timeout(10):
+            assert (await client.get("/Users?filter=" + quote('userName sw "x"'))).status_code == 200
         assert begun[f"{client.id} long"] == 1
         go.set()
         assert {one.status_code for one in await asyncio.gather(*running)} == {200}
