@@ -11,6 +11,7 @@ import pytest
 from scimsrv.store import bulk as bulk_requests
 from scimsrv.store import create, edition, execute, joined
 from scimsrv.store.inserting import NewResource, insert_all
+from scimsrv.store.pool import has_room
 from scimsrv.store.ways import Ways
 from tests.wire.support import Client, Server, Starter
 from tests.wire.test_definitions import DEVICE, made, resource_type, schema
@@ -116,19 +117,24 @@ def _sets(codes: Sequence[str]) -> list[dict[str, Any]]:
     return [_device(f"d{number}", body) for number, body in enumerate(bodies)]
 
 
-async def _with_codes_becoming_unique(server: Server, monkeypatch: pytest.MonkeyPatch, codes: Sequence[str]) -> list[int]:
+async def _with_codes_becoming_unique(
+    server: Server, monkeypatch: pytest.MonkeyPatch, codes: Sequence[str], *, filled: bool = False
+) -> list[int]:
     """What becomes of the operations with codes where these become unique when two sets are ready to be stored. The first set with the
-    code "same" is slow, once it has been planned anew."""
+    code "same" is slow, once it has been planned anew. `filled`: a set that is ready finds no room beside another one."""
     admin = await server.tenant()
     admin = admin.with_token(await server.token(admin, *_SCOPES))
     await _devices(admin, admin)
     ready, go = asyncio.Event(), asyncio.Event()
-    place = Ways.place
+    place, looking = Ways.place, False
 
     async def placing(ways: Ways, *args: Any) -> None:
+        nonlocal looking
         if ways.before():
             ready.set()
+        looking = True
         await place(ways, *args)
+        looking = False
 
     async def inserting(scope: Any, conn: Any, resources: Sequence[NewResource], created: Any) -> None:
         if not go.is_set():
@@ -139,8 +145,10 @@ async def _with_codes_becoming_unique(server: Server, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Ways, "place", placing)
     monkeypatch.setattr(create, "insert_all", inserting)
+    monkeypatch.setattr(bulk_requests, "has_room", lambda pool: has_room(pool) and not (filled and looking))
     request = asyncio.create_task(_bulk(admin, *_sets(codes)))
-    await ready.wait()
+    async with asyncio.timeout(30):
+        await ready.wait()
     try:
         await made(admin.patch(f"/Schemas/{DEVICE}", _demand("uniqueness", "server")), 200)
     finally:
@@ -149,9 +157,9 @@ async def _with_codes_becoming_unique(server: Server, monkeypatch: pytest.Monkey
 
 
 async def test_a_set_that_was_planned_before_its_attribute_became_unique(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is planned anew, though the set before it has met the change and the request knows the new definitions by now."""
-    monkeypatch.setattr(bulk_requests, "has_room", lambda _: False)
-    assert await _with_codes_becoming_unique(server, monkeypatch, ["same", "same"]) == [201, 409]
+    """It is planned anew, though the set before it has met the change and the request knows the new definitions by now: there was room
+    for another set when it was planned, and there is none any more."""
+    assert await _with_codes_becoming_unique(server, monkeypatch, ["same", "same"], filled=True) == [201, 409]
 
 
 @pytest.mark.parametrize("codes", [["same", "same"], ["one", "two", "same", "same"]], ids=["side by side", "later"])
