@@ -145,7 +145,7 @@ class App:
         self.authenticator = Authenticator(self.pool, keys.derive_all(labels.TOKEN_PEPPER), *shared)
         self.token_endpoint = TokenEndpoint(self.pool, *shared)
         self.traffic = Traffic(self.pool, settings.bad_tokens, settings.concurrency)
-        self.pool.shared, self.pool.idle = self.traffic.shares.shared, self.traffic.shares.idle
+        self.pool.shared, self.pool.long_turn = self.traffic.shares.shared, self.traffic.long_turn
         self.maintenance = Maintenance(self.pool)
         self.maintenance.start()
         self.trail = Trail(self.pool, keys.derive(labels.AUDIT_KEY))

@@ -328,6 +328,7 @@ class Traffic:
         self.shares = Shares()
         self.bulks = Places("bulk requests", self.shares)
         self._later = Places("requests", self.shares)
+        self._long = Places("long statements", self.shares)
         self._costly = Turns(1, 1)
         self.attempts = Attempts(attempts)
         self._strangers = strangers(requests)
@@ -355,6 +356,25 @@ class Traffic:
         place = self.bulks.waited(tenant, min(limits.bulks, 1) if shared else limits.bulks, _BULK_PATIENCE)
         async with place, self.shares.share(tenant) if shared else nullcontext():
             yield
+
+    @asynccontextmanager
+    async def long_turn(self, tenant: int) -> AsyncIterator[bool]:
+        """A turn for statements that take the database long: beside other tenants those of one tenant come one at a time, in their order,
+        and rest in between; who waits leaves its part of the share to another one. The block is told whether it has waited."""
+        if not self.shares.shared(tenant):
+            yield False
+            return
+        since = None
+        if not self._long.taken_at_once(tenant, 1, math.inf):
+            with self.shares.idle(tenant):
+                since = await self._long.wait(tenant, 1, math.inf)
+        try:
+            yield since is not None
+        finally:
+            if since is None:
+                self._long.leave(tenant)
+            else:
+                self._long.rest(tenant, since)
 
     @asynccontextmanager
     async def later(self, tenant: int, turns: Turns) -> AsyncIterator[None]:

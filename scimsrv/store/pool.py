@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
 import asyncpg
@@ -68,8 +67,8 @@ def _alone(_tenant: int) -> bool:
     return False
 
 
-def _busy(_tenant: int) -> AbstractContextManager[None]:
-    return contextlib.nullcontext()
+def _at_once(_tenant: int) -> AbstractAsyncContextManager[bool]:
+    return contextlib.nullcontext(enter_result=False)
 
 
 class Pool:
@@ -88,11 +87,10 @@ class Pool:
         self._free: list[Any] = []
         self._turns = Turns(size, size - size // _LEFT)
         self._answered = 0.0  # when a statement was answered last
-        self._long = Turns(sys.maxsize, 1)
         #: Whether others than this tenant have work to do.
         self.shared: Callable[[int], bool] = _alone
-        #: Is told for how long a piece of the tenant's work waits for another one.
-        self.idle: Callable[[int], AbstractContextManager[None]] = _busy
+        #: A turn for statements of the tenant that take the database long; the block is told whether it was waited for.
+        self.long_turn: Callable[[int], AbstractAsyncContextManager[bool]] = _at_once
 
     def of(self, tenant: int) -> Database:
         """The pool for the work of one tenant, which leaves some connections to others."""
@@ -106,22 +104,6 @@ class Pool:
         """Whether one piece of the tenant's work more takes nothing, of connections or of the processors behind them, that other work would
         wait for."""
         return not self.shared(tenant) and self._turns.has_room(tenant)
-
-    @asynccontextmanager
-    async def long_turn(self, tenant: int) -> AsyncIterator[bool]:
-        """For statements that take the database long: beside other tenants those of one tenant come one at a time, in their order. The
-        block is told whether its turn was waited for."""
-        if not self.shared(tenant):
-            yield False
-            return
-        at_once = self._long.taken_at_once(tenant)
-        if not at_once:
-            with self.idle(tenant):
-                await self._long.take(tenant)
-        try:
-            yield not at_once
-        finally:
-            self._long.leave(tenant)
 
     async def _take(self, tenant: int) -> Any:
         if not self._turns.taken_at_once(tenant):

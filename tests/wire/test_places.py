@@ -284,7 +284,7 @@ async def test_searches_without_an_index_beside_others(start: Starter, monkeypat
         long = "/Users?filter=" + quote('title co "x"')
         assert (await other.get("/Users/nobody")).status_code == 404
         running = [asyncio.create_task(one.get(long)) for one in (client, client, client, other)]
-        queues = (server.app.traffic.shares._waiting, server.app.pool._long._waiting)
+        queues = (server.app.traffic.shares._waiting, server.app.traffic._long._waiting)
         await _until(lambda: begun[f"{client.id} long"] == begun[f"{other.id} long"] == 1)
         await _until(lambda: sum(len(queue.get(client.id, ())) for queue in queues) == 2)
         async with asyncio.timeout(10):
@@ -359,7 +359,7 @@ async def test_what_changes_while_a_turn_is_waited_for(start: Starter, monkeypat
             await client.new_user(name, title="x")
         ended = client.with_token(await server.token(client))
         assert (await other.get("/Users/nobody")).status_code == 404
-        long, waiting = "/Users?filter=" + quote('title co "x"'), server.app.pool._long._waiting
+        long, waiting = "/Users?filter=" + quote('title co "x"'), server.app.traffic._long._waiting
         running = [asyncio.create_task(client.get(long))]
         await _until(lambda: begun == [client.id])
         running.append(asyncio.create_task(client.get(long)))
