@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import cast
 
@@ -207,35 +208,32 @@ async def test_who_leaves_while_waiting_for_turn_and_place_keeps_neither() -> No
     await work.end("b")
 
 
-async def test_what_takes_the_database_long_comes_one_at_a_time_and_rests() -> None:
+async def test_what_takes_the_database_long_comes_one_at_a_time_and_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside other tenants, and of each for itself; alone all of it is worked on."""
     traffic, work = Traffic(cast("Tenants", None), 20), _Work()
     for number in range(3):
         await work.begin(f"alone{number}", traffic.long_turn(1))
     assert len(work.begun) == 3
     await work.end("alone0", "alone1", "alone2")
+    monkeypatch.setattr(traffic.shares, "_clock", lambda: time.monotonic() + 60)  # so that all work has taken long
     await work.begin("b", traffic.long_turn(2))
     for number in range(3):
         await work.begin(f"a{number}", traffic.long_turn(1))
     assert work.begun[3:] == ["b", "a0"]
     await work.end("a0")
-    await asyncio.sleep(0.05)
     assert work.begun[5:] == ["a1"]
     await work.end("a1")
-    await asyncio.sleep(0.05)
     assert work.begun[6:] == []
-    await work.end("b")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while work.begun[6:] != ["a2"]:
             await asyncio.sleep(0.01)
-    await work.end("a2")
-    await asyncio.sleep(0.6)
+    await work.end("a2", "b")
     assert not traffic._long._held
 
 
 async def test_what_waits_for_something_else_leaves_its_part_of_the_share_to_another() -> None:
     """As long as it waits, and no longer."""
-    shares, work = Shares(4), _Work()
+    shares, work = Shares(4, lambda: 0.0), _Work()
     await work.begin("b", shares.share(2))
     for number in range(4):
         await work.begin(f"a{number}", shares.share(1))
@@ -245,7 +243,9 @@ async def test_what_waits_for_something_else_leaves_its_part_of_the_share_to_ano
         assert work.begun == ["b", "a0", "a1", "a2"]
     await work.end("a2")
     assert work.begun[4:] == []
-    await work.end("a1", "a0", "a3", "b")
+    await work.end("a1")
+    assert work.begun[4:] == ["a3"]
+    await work.end("a0", "a3", "b")
     assert not shares._held
 
 

@@ -270,7 +270,7 @@ async def test_searches_at_the_same_time(start: Starter, monkeypatch: pytest.Mon
 async def test_searches_without_an_index_beside_others(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """They take the database long, so that of a tenant one at a time is in it while another tenant has work to do; what is short does not
     wait for them, and a tenant that is alone has no such turn."""
-    begun, go, searched = Counter[str](), asyncio.Event(), search._searched
+    begun, go, searched, clock = Counter[str](), asyncio.Event(), search._searched, [1.0]
 
     async def held(scope: Any, plan: Any, made: Any) -> Any:
         begun[f"{scope.tenant} {'long' if made.unindexed else 'short'}"] += 1
@@ -280,6 +280,7 @@ async def test_searches_without_an_index_beside_others(start: Starter, monkeypat
 
     monkeypatch.setattr(search, "_searched", held)
     async with start() as server:
+        monkeypatch.setattr(server.app.traffic.shares, "_clock", lambda: clock[0])
         client, other = await server.tenant(), await server.tenant()
         long = "/Users?filter=" + quote('title co "x"')
         assert (await other.get("/Users/nobody")).status_code == 404
@@ -295,7 +296,7 @@ async def test_searches_without_an_index_beside_others(start: Starter, monkeypat
         assert begun[f"{client.id} long"] == 3
         go.clear()
         begun.clear()
-        await asyncio.sleep(traffic._PRESENT + 0.1)
+        clock[0] += traffic._PRESENT + 0.1
         running = [asyncio.create_task(client.get(long)) for _ in range(3)]
         await _until(lambda: begun[f"{client.id} long"] == 3)
         go.set()
