@@ -141,13 +141,13 @@ def index_keys(search: dict[str, Any], indexes: Iterable[Index], modified: datet
         if not index.of_modified:
             keys += index.keys(search)
         elif modified is not None:
-            keys.append(IndexKey(index.number, False, _of_moment(modified)))
+            keys.append(IndexKey(index.number, False, key_of_moment(modified)))
     return keys
 
 
 @lru_cache(maxsize=16)
-def _of_moment(modified: datetime) -> str:
-    """Resources that are stored together have it in common."""
+def key_of_moment(modified: datetime) -> str:
+    """The key of a resource in an index of meta.lastModified; resources that are stored together have it in common."""
     return VALUE + timestamp(modified)
 
 

@@ -14,9 +14,8 @@ import orjson
 from scimsrv.badges.exclusive import exclusive_keys
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema
-from scimsrv.schema.indexing import VALUE, Index, IndexKey, index_keys
+from scimsrv.schema.indexing import VALUE, Index, IndexKey, index_keys, key_of_moment
 from scimsrv.schema.search import display, search_document
-from scimsrv.schema.semantics import timestamp
 from scimsrv.schema.validate import keys
 
 #: Rows over which the number of a type's resources is spread: writers that pick different ones do not wait for each other.
@@ -66,7 +65,7 @@ def columns_of_keys(keys: Iterable[IndexKey]) -> tuple[list[int], list[str], lis
 
 def modified_key(modified: datetime | str) -> str:
     """The key of a resource in its type's index of meta.lastModified, of a time or its text."""
-    return VALUE + (modified if isinstance(modified, str) else timestamp(modified))
+    return VALUE + modified if isinstance(modified, str) else key_of_moment(modified)
 
 
 #: Keys whose loss is part of the statement that updates a resource: each of them by its own look-up of the primary key, since a join
