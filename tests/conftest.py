@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares: a Postgres for the run, a fresh database for a module, a pool for a test."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,9 +36,15 @@ _POOLED: Final = 6
 _BOTH: Final = frozenset(
     {
         *("wire/test_isolation.py", "wire/test_tenancy_matrix.py", "wire/test_authentication.py", "wire/test_bulk.py"),
-        *("wire/test_asynchronous.py", "store/test_races.py", "store/test_bulk_whole.py"),
+        *("wire/test_asynchronous.py", "wire/test_asynchronous_recovery.py", "store/test_races.py", "store/test_bulk_whole.py"),
     }
 )
+
+
+def pytest_configure() -> None:
+    """Have the processes that tests start end by SIGINT, also where a shell runs the tests in the background and lets them ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
