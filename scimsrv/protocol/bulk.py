@@ -206,7 +206,7 @@ def _check_route(found: Route, method: str, path: str) -> None:
 
 def _may_refer(text: bytes) -> bool:
     """Whether JSON text may hold a reference by bulkId: its prefix in any case, or an escape that could spell it."""
-    return b"bulkid:" in text.lower() or b"\\u" in text
+    return b"bulkid:" in text.lower() or (b"\\" in text and b"\\u" in text)  # one character is found several times as fast as two
 
 
 def _named_in_path(route: Route) -> frozenset[str]:

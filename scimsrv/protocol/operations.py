@@ -20,10 +20,15 @@ _IN_STRING: Final = re.compile(rb'["\\]')
 
 def _nested(depth: int) -> bytes:
     """A pattern for what may stand between brackets, nested so deeply: it passes over whole objects at once."""
-    flat = rb'[^"{}\[\]]++|"[^"\\]*+"'
-    choice = flat + (rb"|[{\[]" + _nested(depth - 1) + rb"[}\]]" if depth else b"")
+    between = rb'[^"{}\[\]]*+'
+    flat = between + _repeated(rb'"[^"\\]*+"' + between)
+    return flat + _repeated(rb"[{\[]" + _nested(depth - 1) + rb"[}\]]" + flat) if depth else flat
+
+
+def _repeated(pattern: bytes) -> bytes:
+    """A pattern for any number of these, of which none is taken back."""
     # Python before 3.11.5 takes back part of a possessively repeated group (CPython gh-106052), and none of an atomic one, which is slower.
-    return rb"(?:" + choice + rb")*+" if sys.version_info >= (3, 11, 5) else rb"(?>(?:" + choice + rb")*)"
+    return rb"(?:" + pattern + rb")*+" if sys.version_info >= (3, 11, 5) else rb"(?>(?:" + pattern + rb")*)"
 
 
 #: What is of no interest inside an operation: everything up to a bracket, or to a string, that the pattern cannot pass over.

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from scimsrv.schema.attribute import Attribute, Returned, Type, fold_name
 from scimsrv.schema.document import Document
 from scimsrv.schema.effective import EffectiveSchema, Resolved
-from scimsrv.schema.semantics import Key, fold, key_maker
+from scimsrv.schema.semantics import Key, fold, keys_maker
 
 #: Member of a search document that holds the folded display text; no attribute can have this name (RFC 7643 §2.1).
 DISPLAY: Final = "$display"
@@ -23,15 +23,9 @@ def search_document(document: Document, schema: EffectiveSchema) -> dict[str, An
     id and meta are columns of the row; links and backlinks are rows; what is never returned is left out.
     """
     result: dict[str, Any] = {}
-    for extension, folded, makers in schema.derived.get("search") or schema.derived.setdefault("search", _makers(schema)):
+    for extension, folded, made in schema.derived.get("search") or schema.derived.setdefault("search", _makers(schema)):
         members = document if extension is None else document.get(extension)
-        if not members:
-            continue
-        holder: dict[str, Any] = {}
-        for name, value in members.items():
-            if value is not None:
-                for key, make in makers.get(name, ()):
-                    holder[key] = make(value)
+        holder = made(members) if members else {}
         if extension is None:
             result = holder
         elif holder:
@@ -58,41 +52,49 @@ def holding(place: Resolved, key: Key) -> Any:
     return [value] if place.attribute.multi_valued else value
 
 
-#: How the value of a member becomes those of a search document: their names there, and functions of the value.
-_Makers: TypeAlias = dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]]
+#: From what a document holds to what its search document does: from the members of an object, and from the value of a member.
+_OfMembers: TypeAlias = Callable[[Document], Document]
+_OfValue: TypeAlias = Callable[[Any], Any]
 
 
-def _makers(schema: EffectiveSchema) -> list[tuple[str | None, str, _Makers]]:
-    """For the core and each extension: its URN, this folded, and its makers."""
+def _makers(schema: EffectiveSchema) -> list[tuple[str | None, str, _OfMembers]]:
+    """For the core and each extension: its URN, this folded, and the function of its members."""
     found = []
     for extension, places in schema.held.items():
         attributes = [place.attribute for place in places.values() if place.attribute.key not in ("id", "meta")]
-        found.append((extension, fold_name(extension or ""), _makers_of(attributes)))
+        found.append((extension, fold_name(extension or ""), _of_members(attributes)))
     return found
 
 
-def _makers_of(attributes: Iterable[Attribute]) -> _Makers:
-    return {
-        attribute.name: tuple((form.search_key, _maker(form)) for form in (attribute, attribute.twin) if form is not None)
-        for attribute in attributes
-        if attribute.returned is not Returned.NEVER
-    }
+def _of_members(attributes: Iterable[Attribute]) -> _OfMembers:
+    shown = [attribute for attribute in attributes if attribute.returned is not Returned.NEVER]
+    makers = {one.name: (one.search_key, _of_value(one)) for one in shown}
+    twins = {one.name: (one.twin.search_key, _of_value(one.twin)) for one in shown if one.twin is not None}
+    maker, twin = makers.get, twins.get
+
+    def made(members: Document) -> Document:
+        result = {}
+        for name, value in members.items():
+            found = maker(name)
+            if found is None or value is None:
+                continue
+            result[found[0]] = found[1](value)
+            if twins and (other := twin(name)) is not None:
+                result[other[0]] = other[1](value)
+        return result
+
+    return made
 
 
-def _maker(attribute: Attribute) -> Callable[[Any], Any]:
-    one = key_maker(attribute) if attribute.type is not Type.COMPLEX else _complex_maker(_makers_of(attribute.sub_attributes))
+def _of_value(attribute: Attribute) -> _OfValue:
+    if attribute.type is not Type.COMPLEX:
+        return keys_maker(attribute)
+    one = _of_members(attribute.sub_attributes)
 
-    def keyed(value: Any) -> Any:
-        return [one(element) for element in value] if isinstance(value, list) else one(value)
+    def made(value: Any) -> Any:
+        return [one(element) for element in value] if type(value) is list else one(value)
 
-    return keyed
-
-
-def _complex_maker(makers: _Makers) -> Callable[[Document], Document]:
-    def keyed(value: Document) -> Document:
-        return {key: make(part) for name, part in value.items() for key, make in makers.get(name, ())}
-
-    return keyed
+    return made
 
 
 def display(document: Document) -> str | None:

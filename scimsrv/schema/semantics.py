@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -236,17 +236,20 @@ def key_of(attribute: Attribute, value: Any) -> Key:
     return SEMANTICS[attribute.type].key(attribute, value)
 
 
-def key_maker(attribute: Attribute) -> Callable[[Any], Key]:
-    """`key_of` for the values of one attribute: what can be known beforehand is."""
+def keys_maker(attribute: Attribute) -> Callable[[Any], Any]:
+    """`key_of` for what documents hold of one (simple) attribute, a value or a list of them: what can be known beforehand is."""
     key = SEMANTICS[attribute.type].key
     exact = attribute.case_exact
 
-    def text(value: str) -> Key:
-        if value.isascii():
-            return value if exact else value.lower()
-        return key(attribute, value)
+    def several(held: Any) -> Any:
+        return [key(attribute, value) for value in held] if type(held) is list else key(attribute, held)
 
-    return text if key is _text_key else partial(key, attribute)
+    def text(held: Any) -> Any:
+        if type(held) is str and held.isascii():
+            return held if exact else held.lower()
+        return several(held)
+
+    return text if key is _text_key else several
 
 
 def unique_text(key: Key) -> str:

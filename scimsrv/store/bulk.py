@@ -38,7 +38,7 @@ log: Final = logging.getLogger("scimsrv.bulk")
 
 #: Resources that are created by one statement, unless more refer to each other in a circle; beside other tenants fewer, so that what they
 #: send meets nothing that is long.
-SET: Final = 50
+SET: Final = 100
 SHORT_SET: Final = 10
 
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -433,4 +433,4 @@ class Run:
 
 
 #: Plans made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 8

@@ -51,7 +51,7 @@ _BADGES: Final[Claim] = ("", "badges", "")
 _STORED: Final[Mapping[str, ScimError]] = MappingProxyType({})
 
 #: Renditions made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ async def test_room_that_comes_and_goes(pool: Pool, monkeypatch: pytest.MonkeyPa
     """Every operation has its one result, in order, however the sets are cut in the middle of a request."""
     rooms = itertools.cycle([True, True, False, True, False, False])
     monkeypatch.setattr(bulk_requests, "has_room", lambda _: next(rooms))
-    operations = [*_users(0, 3 * SET), _team(1, "bulkId:u7", "bulkId:u149"), _create("/Users", "again", {"userName": "U7"})]
+    operations = [*_users(0, 3 * SET), _team(1, "bulkId:u7", f"bulkId:u{3 * SET - 1}"), _create("/Users", "again", {"userName": "U7"})]
     _, results = await _carried_out(scope_on(pool, core_catalog()), operations)
     assert [(result.entry.index, result.status) for result in results] == [
         *((index, 201) for index in range(3 * SET + 1)),
