@@ -21,7 +21,7 @@ from scimsrv.protocol.response import location
 from scimsrv.schema.policy import own_attributes
 from scimsrv.schema.project import EVERYTHING
 from scimsrv.store.ahead import hashed_ahead
-from scimsrv.store.create import Creation, CreationsMade, Prepared, create_all, dependent, prepare
+from scimsrv.store.create import Creation, CreationsMade, Prepared, at_once, create_all, dependent, prepare
 from scimsrv.store.edition import OutdatedError
 from scimsrv.store.execute import write
 from scimsrv.store.failure import guarded
@@ -286,12 +286,13 @@ class Run:
         """The resources that a set of operations creates, or why none of them can be."""
         numbered = [(circle, index) for circle, component in enumerate(step.components) for index in component]
         own = {self.ids[index] for _, index in numbered}
+        portion = at_once(len(numbered))
         creations, scope = [], self.scope  # of another set that is on its way the run may have newer definitions before this ends
         try:
             for number, (circle, index) in enumerate(numbered, 1):
                 entry = self.bulk.entries[index]
                 creations.append(Creation(self.ids[index], refusal or self._planned(entry), self._needed(entry) & own, circle))
-                if number % _AT_ONCE == 0:
+                if number % portion == 0:
                     await asyncio.sleep(0)
             return await prepare(scope, creations)
         except Exception:
@@ -430,7 +431,3 @@ class Run:
             named = path and "://" not in path and len(path) <= _LONGEST_PATH
             return f"{self.scope.base_url}/{quote(path, safe='/:')}" if named else None
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(self.bulk.named(entry.route, self.ids), safe=':')}"
-
-
-#: Plans made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 8

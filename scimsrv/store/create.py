@@ -50,8 +50,11 @@ _BADGES: Final[Claim] = ("", "badges", "")
 #: What an attempt says that stored everything.
 _STORED: Final[Mapping[str, ScimError]] = MappingProxyType({})
 
-#: Renditions made in one go: the other requests of the process get their turn in between.
-_AT_ONCE: Final = 8
+#: Resources of a set that are made ready in one go, at least and at most; and into how many portions a set is divided between these. Large
+#: sets are of requests that nobody waits beside.
+_AT_ONCE: Final = 4
+_MOST_AT_ONCE: Final = 8
+_PORTIONS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ class Prepared:
     edition: int | None
 
 
+def at_once(number: int) -> int:
+    """How many of so many resources are made ready in one go: the other requests of the process get their turn in between."""
+    return max(_AT_ONCE, min(_MOST_AT_ONCE, number // _PORTIONS))
+
+
 async def prepare(scope: Scope, creations: Sequence[Creation]) -> Prepared:
     """Everything that can be done for the creations without the database."""
     created = now()
@@ -151,11 +159,12 @@ async def create_all(
     raise ScimError(Kind.UNAVAILABLE)
 
 
-async def _drafts(scope: Scope, creations: Iterable[Creation], failed: dict[str, ScimError], created: datetime) -> dict[str, _Draft]:
+async def _drafts(scope: Scope, creations: Sequence[Creation], failed: dict[str, ScimError], created: datetime) -> dict[str, _Draft]:
     """The resources as they are to be stored; what is found wrong with one is noted in `failed`."""
     drafts: dict[str, _Draft] = {}
+    portion = at_once(len(creations))
     for number, creation in enumerate(creations, 1):
-        if number % _AT_ONCE == 0:
+        if number % portion == 0:
             await asyncio.sleep(0)
         if isinstance(creation.plan, ScimError):
             continue
