@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -18,8 +18,7 @@ SIZE: Final = 32
 START: Final = bytes(SIZE)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of the trail as it is stored; `origin` has id and address of the request behind it, None where there is none; `diff` and
     `content` are JSON text."""
 
@@ -69,6 +68,13 @@ def digest(row: Row) -> bytes:
     return hashlib.sha256((row.salt or b"") + (row.content or "").encode()).digest()
 
 
+def moment(at: datetime) -> str:
+    """The UTC time with six digits of a second, such as 2026-01-31T12:00:00.120000+00:00."""
+    if at.tzinfo is UTC and at.microsecond:
+        return orjson.dumps(at)[1:-1].decode()  # the same, several times as fast
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def record(tenant: int, position: int, row: Row, content: bytes) -> bytes:
     """The bytes of a row that its hash covers: JSON with members in order, no white space, the digest of the values in their place. A row
     without an origin has no member for it."""
@@ -79,7 +85,7 @@ def record(tenant: int, position: int, row: Row, content: bytes) -> bytes:
             "tenant": tenant,
             "position": position,
             "seq": row.seq,
-            "at": row.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": moment(row.at),
             "actor": row.actor,
             "operation": row.operation,
             "type": row.type,
@@ -128,7 +134,6 @@ def is_authentic(tenant: int, sealed: Seal, keys: Iterable[bytes]) -> bool:
 
 
 def _mac(tenant: int, sealed: Seal, key: bytes) -> bytes:
-    at = sealed.at.astimezone(UTC).isoformat(timespec="microseconds")
-    said = [tenant, sealed.number, sealed.position, at, list(sealed.seqs), sealed.highest]
+    said = [tenant, sealed.number, sealed.position, moment(sealed.at), list(sealed.seqs), sealed.highest]
     parts = (orjson.dumps(said), sealed.digests, sealed.hashes, sealed.previous)
     return hmac.digest(key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256)

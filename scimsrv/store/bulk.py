@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -425,9 +426,13 @@ class Run:
     def _location(self, entry: Entry) -> str | None:
         """The URL of the resource, as far as the path says what it is."""
         if entry.creates:
-            return location(self.scope.base_url, f"/{quote(entry.route.name)}" if entry.route else "", self.ids[entry.index])
+            return location(self.scope.base_url, f"/{_quoted(entry.route.name)}" if entry.route else "", self.ids[entry.index])
         if entry.route is None:
             path = entry.path.lstrip("/")
             named = path and "://" not in path and len(path) <= _LONGEST_PATH
             return f"{self.scope.base_url}/{quote(path, safe='/:')}" if named else None
         return f"{self.scope.base_url}/{quote(entry.route.name)}/{quote(self.bulk.named(entry.route, self.ids), safe=':')}"
+
+
+#: The part of an address that names an endpoint, of which a request has few.
+_quoted = lru_cache(maxsize=64)(quote)
