@@ -22,7 +22,7 @@ from scimsrv import own as own_badges
 from scimsrv import own_trail
 from scimsrv.asking import SUBJECTS, config, plan_of, resource_type_of, right_at
 from scimsrv.asynchronous import Finished, Jobs, bulk_response, request_reply, write_later
-from scimsrv.auth import Authenticator, Principal, Right, Shown
+from scimsrv.auth import Authenticator, Principal, Right, Shown, Standing
 from scimsrv.catalogs import Catalogs
 from scimsrv.denying import note_denial, note_denied
 from scimsrv.enforced import limits_of
@@ -451,7 +451,7 @@ class App:
 
     def _scope(self, principal: Principal, catalog: Catalog, base_url: str) -> Scope:
         credential = principal.credential
-        pool, limits = self.pool.of(credential.tenant), self._limits(catalog)
+        pool, limits = self.pool.of(credential.tenant, Standing(principal)), self._limits(catalog)
         return Scope(
             *(pool, credential.tenant, catalog, base_url, credential.actor, limits, self.badges.wake, self.names),
             scopes=credential.scopes,

@@ -47,6 +47,7 @@ from scimsrv.store.proof import proof_of
 from scimsrv.store.recorded import carry_out_recorded
 from scimsrv.store.redefining import define_recorded
 from scimsrv.store.scope import Scope
+from scimsrv.store.standing import rights_now
 from scimsrv.traffic import Traffic
 from scimsrv.turns import Turns, unhurried
 from scimsrv.words import operated_as
@@ -363,7 +364,7 @@ class Jobs:
     async def _present(pool: Database, job: jobs.Job, kept: Mapping[str, Any]) -> tuple[frozenset[str], int]:
         """The scopes of whoever sent the request, and the revision of the tenant; an access token may have had less than its client.
         Raises ScimError 401."""
-        scopes, revision = await jobs.present(pool, job.tenant, job.actor, proof_of(kept.get("proof")))
+        scopes, revision = await rights_now(pool, job.tenant, job.actor, proof_of(kept.get("proof")))
         return scopes & frozenset(kept["scopes"]) if "scopes" in kept else scopes, revision
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from scimsrv import tokens
 from scimsrv.errors import Kind, ScimError
 from scimsrv.oauth.access_tokens import AccessTokens, Grant
-from scimsrv.oauth.claims import Holder, holder_of
+from scimsrv.oauth.claims import LEEWAY, Holder, holder_of
 from scimsrv.oauth.jose import TokenRefused, Unverified, looks_like_jwt, read, verify
 from scimsrv.oauth.key_sets import KeySets
 from scimsrv.oauth.refusals import Refusals
@@ -30,8 +30,9 @@ from scimsrv.store.identity import (
     note_trust_used,
     takes_basic,
 )
-from scimsrv.store.pool import Tenants
+from scimsrv.store.pool import Queries, Tenants
 from scimsrv.store.proof import Proof
+from scimsrv.store.standing import rights_now
 from scimsrv.store.trusts import BEARER, EXCHANGE
 
 #: Longest Authorization header that is looked at, in bytes.
@@ -80,9 +81,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a live credential of an active tenant."""
+    """Who asks: a live credential of an active tenant, which is believed until then, in seconds of time.monotonic()."""
 
     credential: Credential
+    until: float = field(default=0.0, compare=False)
 
     def may(self, right: Right) -> bool:
         """Whether one of the token's scopes grants the right."""
@@ -96,6 +98,34 @@ class Principal:
     def require(self, right: Right) -> None:
         """Raises ScimError 403 unless one of the token's scopes grants the right."""
         require(right, self.credential.scopes)
+
+
+class Standing:
+    """What a request was let in by, as the pool asks for it once the request has waited longer than that is believed."""
+
+    __slots__ = ("_credential", "_until")
+
+    def __init__(self, principal: Principal) -> None:
+        self._credential = principal.credential
+        self._until = principal.until
+
+    def is_over(self) -> bool:
+        """Whether it is not believed any more."""
+        return self._until < time.monotonic()
+
+    async def renew(self, by: Queries) -> None:
+        """Look it up again. Raises ScimError 401 for a credential that has ended, 403 for one that may do less than before, or whose tenant
+        is suspended."""
+        begun, credential = time.monotonic(), self._credential
+        try:
+            scopes, _ = await rights_now(by, credential.tenant, credential.actor, credential.proof)
+        except ScimError as error:
+            if error.kind is Kind.UNAUTHORIZED:
+                raise unauthorized(_INVALID, "invalid_token") from None
+            raise
+        if not credential.scopes <= scopes:
+            raise ScimError(Kind.FORBIDDEN, "The token may do less than when the request came; send the request again")
+        self._until = begun + _BELIEVED
 
 
 def require(right: Right, scopes: frozenset[str]) -> None:
@@ -147,8 +177,8 @@ class Authenticator:
             raise
         if not credential.active:
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
-        principal = Principal(credential)
         until = min(begun + _BELIEVED, time.monotonic() + ends - self.clock())
+        principal = Principal(credential, until)
         _keep(self._known, shown.place(), (until, principal), _KEPT)
         return _reached(principal, shown)
 
@@ -252,7 +282,8 @@ class Authenticator:
                 reason = refused
                 continue
             await note_trust_used(self.pool, found)
-            return replace(_held(found, holder, holder.scopes(found.trust)), proof=Proof(ends=holder.expires)), holder.expires
+            ends = holder.expires + LEEWAY  # the issuer's clock may be ahead
+            return replace(_held(found, holder, holder.scopes(found.trust)), proof=Proof(ends=ends)), ends
         raise reason
 
     async def _prove(self, token: Unverified, found: TrustIdentity, shown: Shown) -> None:

@@ -27,7 +27,7 @@ async def require_same(before: object, again: Callable[[], Awaitable[object]]) -
 
 
 def watched(reply: Reply, again: Callable[[], Awaitable[object]]) -> Reply:
-    """The reply, whose body, where it is streamed, ends in the middle once `again` raises ScimError."""
+    """The reply, whose body, where it is streamed, ends in the middle once `again`, or making a piece of it, raises ScimError."""
     body = reply.body
     return reply if body is None or isinstance(body, bytes) else replace(reply, body=_pieces(body, again))
 
@@ -35,12 +35,12 @@ def watched(reply: Reply, again: Callable[[], Awaitable[object]]) -> Reply:
 async def _pieces(body: AsyncIterator[bytes], again: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
     """The body. Raises Disconnected where it cannot go on: its status is sent already."""
     asked = time.monotonic()
-    async for piece in body:
-        if time.monotonic() - asked > _OFTEN:
-            try:
+    try:
+        async for piece in body:
+            if time.monotonic() - asked > _OFTEN:
                 await again()
-            except ScimError as error:
-                log.warning("an answer ends before its end: %s", error.sentence)
-                raise Disconnected from error
-            asked = time.monotonic()
-        yield piece
+                asked = time.monotonic()
+            yield piece
+    except ScimError as error:
+        log.warning("an answer ends before its end: %s", error.sentence)
+        raise Disconnected from error

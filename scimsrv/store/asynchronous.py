@@ -14,15 +14,11 @@ from typing import Final
 
 import orjson
 
-from scimsrv.errors import Kind, ScimError
 from scimsrv.protocol.bulk import Result
-from scimsrv.scopes import ROLES
 from scimsrv.store.failure import guarded
 from scimsrv.store.pool import Database, Queries
-from scimsrv.store.proof import Proof
 from scimsrv.store.queries import load
 from scimsrv.store.scope import Scope
-from scimsrv.store.trusts import rules_of
 
 log: Final = logging.getLogger("scimsrv.jobs")
 
@@ -169,18 +165,6 @@ async def is_on_its_way(pool: Database, tenant: int, txn: str) -> bool:
     """Whether there is such a request, and it is not finished."""
     row = await guarded(lambda: pool.fetchrow(_SQL["job"], tenant, txn))
     return row is not None and row["finished"] is None
-
-
-async def present(pool: Database, tenant: int, actor: str, proof: Proof) -> tuple[frozenset[str], int]:
-    """What the credential that sent a request may do now at most, and the revision of the tenant. Raises ScimError 401 when it, or what it
-    was shown by, has ended, 403 when the tenant is suspended."""
-    row = await guarded(lambda: pool.fetchrow(_SQL["actor"], tenant, actor.partition("/")[0], proof.edition, proof.digest))
-    if row is None or proof.has_ended:
-        raise ScimError(Kind.UNAUTHORIZED, "The token that sent the request has ended")
-    if row["status"] != "active":
-        raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
-    roles = () if row["roles"] is None else rules_of(row["roles"])
-    return frozenset(row["scopes"]).union(*(ROLES[rule.role] for rule in roles)), row["revision"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,16 @@ class Database(Queries, Protocol):
         """A connection for the length of a block."""
 
 
+class Standing(Protocol):
+    """What a request was let in by, which is believed for a while."""
+
+    def is_over(self) -> bool:
+        """Whether it is to be asked for again before anything is done."""
+
+    async def renew(self, by: Queries) -> None:
+        """Ask for it again on this connection. Raises ScimError where it does not hold any more."""
+
+
 class Tenants(Protocol):
     """A pool as authentication and the background see it."""
 
@@ -92,13 +102,14 @@ class Pool:
         #: A turn for statements of the tenant that take the database long; the block is told whether it was waited for.
         self.long_turn: Callable[[int], AbstractAsyncContextManager[bool]] = _at_once
 
-    def of(self, tenant: int) -> Database:
-        """The pool for the work of one tenant, which leaves some connections to others."""
-        return _Part(self, tenant, begin_of(tenant) if self.isolated else None)
+    def of(self, tenant: int, standing: Standing | None = None) -> Database:
+        """The pool for the work of one tenant, which leaves some connections to others, and lends none to a request that stands no more
+        when it has waited for its turn."""
+        return _Part(self, tenant, begin_of(tenant) if self.isolated else None, standing)
 
     def across(self) -> Queries:
         """The pool for the few statements that look for something at all tenants."""
-        return _Part(self, _NOBODY, begin_across()) if self.isolated else self
+        return _Part(self, _NOBODY, begin_across(), None) if self.isolated else self
 
     def has_room(self, tenant: int) -> bool:
         """Whether one piece of the tenant's work more takes nothing, of connections or of the processors behind them, that other work would
@@ -157,12 +168,23 @@ class Pool:
         finally:
             self._turns.leave(tenant)
 
-    async def run(self, method: str, query: str, args: tuple[Any, ...], tenant: int = _NOBODY, begin: str | None = None) -> Any:
-        """Run a statement by this method of a connection, as the tenant's work, in a transaction that begins so."""
+    async def run(
+        self,
+        method: str,
+        query: str,
+        args: tuple[Any, ...],
+        tenant: int = _NOBODY,
+        begin: str | None = None,
+        standing: Standing | None = None,
+    ) -> Any:
+        """Run a statement by this method of a connection, as the tenant's work, in a transaction that begins so. Raises ScimError where
+        what asks for it stands no more."""
         connection = await self._take(tenant)
         begun = time.perf_counter()
         try:
             bound = connection if begin is None else Bound(connection, begin)
+            if standing is not None and standing.is_over():
+                await standing.renew(bound)
             result = await getattr(bound, method)(query, *args)
         except asyncpg.PostgresError as problem:  # the server answered, so the connection is in order, unless it was the last answer
             if is_left_behind(problem):
@@ -195,12 +217,16 @@ class Pool:
         return row
 
     @asynccontextmanager
-    async def lent(self, tenant: int, begin: str | None) -> AsyncIterator[Connection]:
-        """A connection for the length of a block, as the tenant's work. Raises ScimError 503 when none becomes free in time."""
+    async def lent(self, tenant: int, begin: str | None, standing: Standing | None = None) -> AsyncIterator[Connection]:
+        """A connection for the length of a block, as the tenant's work. Raises ScimError 503 when none becomes free in time, and where what
+        asks for it stands no more."""
         connection = await self._take(tenant)
         begun = time.perf_counter()
         try:
-            yield connection if begin is None else cast("Connection", Bound(connection, begin))
+            bound = connection if begin is None else cast("Connection", Bound(connection, begin))
+            if standing is not None and standing.is_over():
+                await standing.renew(bound)
+            yield bound
         except (Exception, asyncio.CancelledError) as problem:
             if is_left_behind(problem):
                 connection.terminate()
@@ -230,27 +256,28 @@ class Pool:
 class _Part:
     """A pool for one kind of work."""
 
-    __slots__ = ("_begin", "_pool", "_tenant")
+    __slots__ = ("_begin", "_pool", "_standing", "_tenant")
 
-    def __init__(self, pool: Pool, tenant: int, begin: str | None) -> None:
+    def __init__(self, pool: Pool, tenant: int, begin: str | None, standing: Standing | None) -> None:
         self._pool = pool
         self._tenant = tenant
         self._begin = begin
+        self._standing = standing
 
     async def execute(self, query: str, /, *args: Any) -> str:
-        tag: str = await self._pool.run("execute", query, args, self._tenant, self._begin)
+        tag: str = await self._pool.run("execute", query, args, self._tenant, self._begin, self._standing)
         return tag
 
     async def fetch(self, query: str, /, *args: Any) -> list[asyncpg.Record]:
-        rows: list[asyncpg.Record] = await self._pool.run("fetch", query, args, self._tenant, self._begin)
+        rows: list[asyncpg.Record] = await self._pool.run("fetch", query, args, self._tenant, self._begin, self._standing)
         return rows
 
     async def fetchrow(self, query: str, /, *args: Any) -> asyncpg.Record | None:
-        row: asyncpg.Record | None = await self._pool.run("fetchrow", query, args, self._tenant, self._begin)
+        row: asyncpg.Record | None = await self._pool.run("fetchrow", query, args, self._tenant, self._begin, self._standing)
         return row
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:
-        return self._pool.lent(self._tenant, self._begin)
+        return self._pool.lent(self._tenant, self._begin, self._standing)
 
     def has_room(self) -> bool:
         return self._pool.has_room(self._tenant)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from scimsrv import auth, watching
-from scimsrv.store import read
+from scimsrv.store import pool, read, secrets
 from scimsrv.store.credentials import revoke_credential
 from scimsrv.store.identity import find_credential
 from scimsrv.store.tenants import delete_tenant, resume_tenant, suspend_tenant
-from tests.wire.support import Client, Server, assert_error, until_seen, user
+from tests.wire.support import Client, Server, Starter, assert_error, patch, until_seen, user
 from tests.wire.test_bulk import REQUEST, post, statuses
 
 
@@ -64,6 +66,78 @@ async def test_a_token_that_is_revoked_while_it_is_looked_up(server: Server, cli
         patched.setattr(auth, "find_credential", slowly)
         assert_error(await client.post("/Users", user()), 401)
     assert (await other.get("/Users")).json()["totalResults"] == 0
+
+
+@pytest.mark.parametrize("what", ["POST", "PUT", "PATCH", "DELETE", "Bulk", "GET", "suspended"])
+async def test_a_token_that_ends_while_a_request_waits_for_a_connection(start: Starter, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Whoever was let in is asked for again where a request waits longer than that is believed: nothing is done, or told."""
+    monkeypatch.setattr(auth, "_BELIEVED", 0.1)
+    monkeypatch.setattr(pool, "ACQUIRE_TIMEOUT", 20.0)
+    monkeypatch.setattr(pool, "QUEUE_TIMEOUT", 20.0)
+    async with start(pool_size=1) as server:
+        client = await server.tenant()
+        other = client.with_token(await server.token(client))
+        ada = await client.new_user()
+        path = f"/Users/{ada['id']}"
+        sent: tuple[str, str, Any] = {
+            "POST": ("POST", "/Users", user("eve")),
+            "PUT": ("PUT", path, user("eve")),
+            "PATCH": ("PATCH", path, patch({"op": "add", "path": "title", "value": "x"})),
+            "DELETE": ("DELETE", path, None),
+            "Bulk": ("POST", "/Bulk", {"schemas": [REQUEST], "Operations": [post("a", user("eve"))]}),
+            "GET": ("GET", path, None),
+            "suspended": ("POST", "/Users", user("eve")),
+        }[what]
+        assert client.token is not None
+        await client.get("/Users")  # so that it is known
+        async with server.app.pool.acquire(), server.pool.acquire() as connection:
+            waiting = asyncio.create_task(client.request(*sent))
+            await asyncio.sleep(0.2)
+            if what == "suspended":
+                await suspend_tenant(connection, client.slug)
+            else:
+                await revoke_credential(connection, client.id, client.token.split("_")[1])
+        answer = await waiting
+        if what == "Bulk" and answer.status_code == 200:
+            assert statuses(answer.json()["Operations"]) == ["401"]
+        else:
+            assert_error(answer, 403 if what == "suspended" else 401)
+        if what == "suspended":
+            async with server.pool.acquire() as connection:
+                await resume_tenant(connection, client.slug)
+            await until_seen(_now())
+        found = (await other.get("/Users")).json()["Resources"]
+        assert [(one["id"], one["meta"]["version"]) for one in found] == [(ada["id"], ada["meta"]["version"])]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_a_token_that_ends_while_a_password_is_hashed(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Hashing may take long, and longer where many passwords wait for it: what comes of it is stored only for who still may."""
+    monkeypatch.setattr(auth, "_BELIEVED", 0.1)
+    assert client.token is not None
+    other = client.with_token(await server.token(client))
+    ada = await client.new_user()
+    path = "/Users" if method == "POST" else f"/Users/{ada['id']}"
+    secret = {"password": "correct horse"}
+    body = patch({"op": "add", "value": secret}) if method == "PATCH" else user("eve", **secret)
+    begun = threading.Event()
+
+    class Hasher:
+        def hash(self, text: str) -> str:
+            begun.set()
+            time.sleep(0.3)
+            return f"hash of {text}"
+
+    monkeypatch.setattr(secrets, "_HASHER", Hasher())
+    waiting = asyncio.create_task(client.request(method, path, body))
+    await asyncio.to_thread(begun.wait)
+    async with server.pool.acquire() as connection:
+        await revoke_credential(connection, client.id, client.token.split("_")[1])
+    assert_error(await waiting, 401)
+    found = (await other.get("/Users")).json()["Resources"]
+    assert [(one["id"], one["meta"]["version"]) for one in found] == [(ada["id"], ada["meta"]["version"])]
 
 
 async def test_a_new_token_works_within_a_second(server: Server, client: Client) -> None:

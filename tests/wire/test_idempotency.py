@@ -385,7 +385,7 @@ async def test_a_bulk_request_that_did_nothing(
         raise ScimError(Kind.UNAUTHORIZED)
 
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "present", ended)
+        patched.setattr(asynchronous, "rights_now", ended)
         first = await client.request("POST", "/Bulk", body, headers=headers)
         assert "401" in statuses(first.json()["Operations"])
     again = [await client.request("POST", "/Bulk", body, headers=headers) for _ in range(2)]

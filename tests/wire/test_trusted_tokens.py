@@ -91,6 +91,13 @@ async def test_good_tokens(oauth: OAuth, key: Any, algorithm: str) -> None:
         assert answer.status_code == 200, form
 
 
+@pytest.mark.parametrize("sent", [{"Prefer": "respond-async, wait=20"}, {"Idempotency-Key": "k"}], ids=str)
+async def test_another_clock_counts_later_too(oauth: OAuth, sent: dict[str, str]) -> None:
+    """A token that is taken although it has ended by our clock, since its issuer's may be ahead, is good for what is kept as well."""
+    client = oauth.client.with_token(Issuer().token(exp=In(-30)))
+    assert (await client.request("POST", "/Users", user("later"), headers=sent)).status_code == 201
+
+
 async def test_subjects_that_are_not_printed(oauth: OAuth) -> None:
     """Whoever has a subject with other characters than ASCII's is told from others, too, in the trail and by the rates."""
     for number, subject in enumerate(("Žofie", "two words", "Žofie")):
