@@ -42,9 +42,10 @@ _BOTH: Final = frozenset(
 
 
 def pytest_configure() -> None:
-    """Have the processes that tests start end by SIGINT, also where a shell runs the tests in the background and lets them ignore it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Have the processes that tests start end by signals that the tests themselves ignore, as in the background of a shell, or by nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

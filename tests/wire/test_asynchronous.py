@@ -12,6 +12,7 @@ import pytest
 from scimsrv.store import asynchronous as jobs
 from scimsrv.store import secrets
 from scimsrv.store.execute import SHOWN_AFTER_PATCH
+from scimsrv.store.pool import Database
 from tests.wire.support import PUBLIC, SEEN, Client, Server, Starter, assert_error, group, patch, user
 from tests.wire.test_bulk import REQUEST, RESPONSE, id_of, operation, post, statuses
 
@@ -180,6 +181,27 @@ async def test_one_connection_is_enough(start: Starter, sent: dict[str, str]) ->
             assert (await client.request("POST", "/Users", user(), headers=sent | {"Idempotency-Key": "other"})).status_code == 201
             changed = await me.request("PATCH", "/Me", patch({"op": "add", "path": "nickName", "value": "x"}), headers=sent)
             assert changed.status_code == 200, changed.text
+
+
+async def test_whoever_carries_it_out_is_waited_for(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits for the result as long as it would, also where the request was taken by somebody who looked for any to be done."""
+    take, others = jobs.take_job, []
+
+    async def taken_by_others(pool: Database, tenant: int, txn: str | None) -> jobs.Job | None:
+        job = await take(pool, tenant, None)
+        assert job is not None
+
+        async def later() -> None:
+            await asyncio.sleep(0.2)
+            await server.app.jobs.begin_held(job, placed=False)
+
+        others.append(asyncio.create_task(later()))
+        return None
+
+    monkeypatch.setattr(jobs, "take_job", taken_by_others)
+    answer = await client.request("POST", "/Users", user(), headers={"Prefer": "respond-async, wait=20"})
+    assert answer.status_code == 201
+    await asyncio.gather(*others)
 
 
 async def test_the_result_is_the_senders(server: Server, client: Client) -> None:
