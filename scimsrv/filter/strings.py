@@ -9,7 +9,7 @@ from typing import Final, cast
 from scimsrv.filter.tree import And, Compare, Filter, Name, Not, Or, PatchPath, Present, ValuePath
 
 #: A JSON string, or what is left of the text after a quotation mark that is never closed (so that the scan stays linear).
-_STRING: Final = re.compile(r'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))', re.DOTALL)
+STRING: Final = re.compile(r'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))', re.DOTALL)
 
 
 class UnreadableError(Exception):
@@ -31,7 +31,7 @@ class UnreadableError(Exception):
 
 def split(text: str) -> tuple[list[str], str]:
     """The strings of the text as they stand there, quotation marks included, and its skeleton: the text with `""` for each."""
-    pieces = _STRING.split(text)
+    pieces = STRING.split(text)
     return pieces[1::2], '""'.join(pieces[::2])
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from scimsrv.errors import Kind, ScimError, invalid_syntax, invalid_value
 from scimsrv.filter.parse import MAX_LENGTH
+from scimsrv.filter.strings import STRING
 from scimsrv.limits import Limits
 from scimsrv.protocol.body import read_object
 from scimsrv.protocol.messages import BULK_RESPONSE, BulkRequest
@@ -23,13 +24,13 @@ from scimsrv.schema.validate import shorten
 METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 #: References by bulkId: as a value of its own, which a literal in the path of a PATCH operation may be, and at the end of a `$ref`.
-_VALUE: Final = re.compile(r"bulkId:(.+)", re.IGNORECASE | re.DOTALL)
-_REF: Final = re.compile(r"(?:.*/)?bulkId:([^/?#]+)", re.IGNORECASE | re.DOTALL)
+#: In any case of ASCII alone: other letters that count as these to `re` are no prefix to `_may_refer`.
+_VALUE: Final = re.compile(r"bulkId:(.+)", re.ASCII | re.IGNORECASE | re.DOTALL)
+_REF: Final = re.compile(r"(?:.*/)?bulkId:([^/?#]+)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _SHORTEST: Final = len("bulkId:x")
-_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 #: What looks like a reference where none is resolved: at the beginning of a text, of a part of an address, and of a literal in a text.
-_LEFT: Final = re.compile(r"""(?:^|[/"'])bulkId:""", re.IGNORECASE)
+_LEFT: Final = re.compile(r"""(?:^|[/"'])bulkId:""", re.ASCII | re.IGNORECASE)
 
 #: From a bulkId to the id of the resource.
 IdOf: TypeAlias = Callable[[str], str]
@@ -221,7 +222,7 @@ def _named(data: Any, method: str) -> frozenset[str]:
         return found.setdefault(name, str(len(found)))  # different for each, so that no two names of members become one
 
     for text in _texts([filled(data, method, note)]):
-        if (":" in text and _LEFT.search(text)) or ("\\" in text and any(map(_LEFT.search, map(_literal, _LITERAL.findall(text))))):
+        if (":" in text and _LEFT.search(text)) or ("\\" in text and any(map(_LEFT.search, map(_literal, STRING.findall(text))))):
             raise invalid_value(f"data: {shorten(text)} has a bulkId where none is resolved")
     return frozenset(found)
 
@@ -313,7 +314,7 @@ def _in_path(path: str, id_of: IdOf) -> str:
         found = _VALUE.fullmatch(_literal(literal[0]))
         return literal[0] if found is None else orjson.dumps(id_of(found[1])).decode()
 
-    return _LITERAL.sub(resolved, path)
+    return STRING.sub(resolved, path)
 
 
 def _steps(entries: Sequence[Entry], definers: Mapping[str, int]) -> Iterator[Step]:

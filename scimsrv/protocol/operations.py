@@ -35,6 +35,8 @@ def _repeated(pattern: bytes) -> bytes:
 _INSIDE: Final = re.compile(_nested(4))
 
 _OPERATIONS: Final = "operations"
+#: Bytes of the longest spelling of that name: quotation marks, and an escape for each letter.
+_LONGEST: Final = 2 + 6 * len(_OPERATIONS)
 #: The depth of the elements of `Operations`: that of the body's object is 1.
 _OF_OPERATIONS: Final = 2
 _QUOTE, _COLON, _COMMA = b'":,'
@@ -101,7 +103,8 @@ class OperationsReader:
 
     def _named(self, start: int) -> None:
         if self._depth == 1 and not self._is_value:
-            self._name = bytes(self._text[start : self._at])
+            # A longer one is another name, and would be read again for each bracket that follows.
+            self._name = bytes(self._text[start : self._at]) if self._at - start <= _LONGEST else b""
 
     def _punctuation(self, mark: int, start: int) -> None:
         if mark in _OPEN:

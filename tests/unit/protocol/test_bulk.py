@@ -95,9 +95,18 @@ def test_bulk_ids_that_are_wrong() -> None:
         ("POST", {"m": {"$ref": "https://a.example/Users/bulkId:x?y"}}, {"m": {"$ref": "https://a.example/Users/bulkId:x?y"}}),
         ("PATCH", {"Operations": [{"path": 'm[value eq "bulkId:x"]'}]}, {"Operations": [{"path": 'm[value eq "<x>"]'}]}),
         ("PATCH", {"operations": [{"PATH": "t", "value": "bulkId:x"}, 1]}, {"operations": [{"PATH": "t", "value": "<x>"}, 1]}),
+        ("POST", {"a": "bul\u212aId:x", "m": [{"$ref": "bulk\u0130d:x"}]}, {"a": "bul\u212aId:x", "m": [{"$ref": "bulk\u0130d:x"}]}),
         ("PUT", {"Operations": [{"path": 'm[value eq "bulkId:x"]'}]}, {"Operations": [{"path": 'm[value eq "bulkId:x"]'}]}),
     ],
 )
 def test_filled(method: str, data: Any, expected: Any) -> None:
     """References are whole values, the ends of `$ref`, and literals in the paths of PATCH operations; nothing else is."""
     assert filled(data, method, lambda name: f"<{name}>") == expected
+
+
+@pytest.mark.parametrize(("end", "kind"), [("", None), ("bulkId:x", Kind.INVALID_VALUE)])
+def test_quotation_marks_that_are_never_closed(end: str, kind: Kind | None) -> None:
+    """A text full of them is looked through once, and not again from each mark: in one of this size that would take hours."""
+    data = {"nickName": "\\u", "title": '\\"' * 500_000 + end}
+    entry = read_entry(0, orjson.dumps(_create("a") | {"data": data}), "acme", Limits(), {})
+    assert (None if entry.fault is None else entry.fault.kind) == kind

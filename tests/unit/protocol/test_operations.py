@@ -60,6 +60,16 @@ def _doubled(value: Any) -> bool:
 def test_an_escaped_name() -> None:
     """The member is found by what its name means, not by how it is spelled."""
     assert _read(rb'{"\u004fperations":[{},{"a":"]"}]}').operations == (b"{}", b'{"a":"]"}')
+    spelled = "".join(f"\\u{ord(letter):04x}" for letter in "oPERATIONS").encode()
+    assert _read(b'{"' + spelled + b'":[{}]}').operations == (b"{}",)
+
+
+def test_a_long_name_before_many_brackets() -> None:
+    """It is not read for each of them: with the largest body that would take the better part of an hour."""
+    size = 2 << 20
+    with pytest.raises(ScimError) as caught:
+        _read(b'{"' + b"a" * size + b'":' + b"[]" * (size // 2) + b"}", 1 << 16)
+    assert caught.value.kind is Kind.INVALID_SYNTAX
 
 
 def _entries(message: Message) -> list[Entry]:
