@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -110,22 +110,26 @@ def undone(result: Result) -> Result:
     return replace(result, error=ScimError(error.kind, detail, headers=error.headers))
 
 
-def steps(bulk: Bulk, most: Callable[[], int] = lambda: SET) -> Iterator[Creations | Single]:
-    """The steps of the request, with sets of creations of a size that one statement takes: of `most` where no circle is larger, which is
-    asked for each."""
+def steps(bulk: Bulk, most: Callable[[], int] = lambda: SET, done: Container[int] = ()) -> Iterator[Creations | Single]:
+    """The steps of the request without those operations that are `done`, with sets of creations of a size that one statement takes: of
+    `most` where no circle is larger, which is asked for each."""
     for step in bulk.steps:
         if isinstance(step, Single):
-            yield step
+            if step.index not in done:
+                yield step
             continue
         chosen: list[tuple[int, ...]] = []
         size, limit = 0, most()
         for component in step.components:
+            if component[0] in done:  # and with it the others of its circle
+                continue
             if chosen and size + len(component) > limit:
                 yield Creations(tuple(chosen))
                 chosen, size, limit = [], 0, most()
             chosen.append(component)
             size += len(component)
-        yield Creations(tuple(chosen))
+        if chosen:
+            yield Creations(tuple(chosen))
 
 
 @dataclass(slots=True)

@@ -58,7 +58,7 @@ async def carry_out_recorded(
         return
     errors = sum(result.error is not None for result in known.values())
     run = Run(scope, bulk, dict(ids), partial(authorise, scope.pool), bulk.fail_on_errors, dict(known), errors, me=me)
-    left = [step for step in steps(bulk) if _first(step) not in known]
+    left = [*steps(bulk, done=known)]  # whose sets may be cut in other places than those of the server that began
     for number, step in enumerate(left, 1):
         async with recorder.holding(scope):
             repeated.scope = await hashed_ahead(repeated.scope, bulk, run.ids, bulk.entries_of(step))
@@ -103,7 +103,3 @@ async def _recorded_at_once(bulk: Bulk, ids: Ids, authorise: AuthoriseBy, record
             done = [undone(result) for result in run.in_order() if result.error is not None]
             await recorder.record(joined, done, last=True)
     recorder.committed(done)
-
-
-def _first(step: Creations | Single) -> int:
-    return step.index if isinstance(step, Single) else step.components[0][0]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from scimsrv.store import asynchronous as jobs
-from tests.wire.support import Client, Server, patch, user
+from scimsrv.store import bulk as bulk_requests
+from tests.wire.support import Client, Server, group, patch, user
 from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 
@@ -45,6 +46,41 @@ async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: p
     found = await finished(client, answer)
     assert statuses(found["Operations"]) == ["201", "404"] * 3
     assert (await client.get("/Users")).json()["totalResults"] == 3
+
+
+@pytest.mark.parametrize(("died_with", "taken_up_with"), [(2, 5), (4, 3)])
+async def test_a_worker_that_cut_other_sets(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, died_with: int, taken_up_with: int
+) -> None:
+    """A server of another version may take the request up, whose sets have another size: every operation is carried out, once."""
+    circle = [post("a", group("bulkId:b")), post("b", group("bulkId:a"))]
+    operations = [post(str(number), user(f"u{number}")) for number in range(7)]
+    operations[4:4] = circle
+    calls = 0
+    original = jobs.JobRecorder.record
+
+    async def dying(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("killed")
+        await original(self, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.JobRecorder, "record", dying)
+        patched.setattr(bulk_requests, "SET", died_with)
+        answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": operations}, headers=ASYNC)
+        while calls < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+    monkeypatch.setattr(bulk_requests, "SET", taken_up_with)
+    half = (await client.get(f"/.requests/{answer.headers['set-txn']}")).json()
+    assert (half["state"], statuses(half["Operations"])) == ("running", ["201"] * died_with)
+    await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
+    server.app.jobs.begin(client.id, answer.headers["set-txn"])
+    found = await finished(client, answer)
+    assert statuses(found["Operations"]) == ["201"] * 9
+    assert [(await client.get(path)).json()["totalResults"] for path in ("/Users", "/Groups")] == [7, 2]
 
 
 async def test_a_worker_that_died_having_brought_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
