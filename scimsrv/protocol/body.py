@@ -25,10 +25,7 @@ def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
     """
     if not body.strip():
         raise invalid_syntax("The request needs a JSON body")
-    if len(body) > min(limits.json_containers, limits.json_values) and (
-        body.count(b"{") + body.count(b"[") > limits.json_containers or body.count(b",") > limits.json_values
-    ):
-        raise invalid_syntax(f"The body has more than {limits.json_containers} objects and arrays, or {limits.json_values} values")
+    check_size(body, limits)
     plain = _plain(body, limits)
     if plain is not None:
         return plain
@@ -51,6 +48,14 @@ def read_object(body: bytes, limits: Limits) -> dict[str, Any]:
         raise invalid_syntax("The body must be a JSON object")
     _walk(document, limits.json_depth)
     return document
+
+
+def check_size(text: bytes, limits: Limits) -> None:
+    """Raises ScimError invalidSyntax for text with more objects and arrays, or more values, than a body may have: before any is made."""
+    if len(text) > min(limits.json_containers, limits.json_values) and (
+        text.count(b"{") + text.count(b"[") > limits.json_containers or text.count(b",") > limits.json_values
+    ):
+        raise invalid_syntax(f"The body has more than {limits.json_containers} objects and arrays, or {limits.json_values} values")
 
 
 def _plain(body: bytes, limits: Limits) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from scimsrv.errors import Kind, ScimError, invalid_syntax, invalid_value
 from scimsrv.filter.parse import MAX_LENGTH
 from scimsrv.filter.strings import STRING
 from scimsrv.limits import Limits
-from scimsrv.protocol.body import read_object
+from scimsrv.protocol.body import check_size, read_object
 from scimsrv.protocol.messages import BULK_RESPONSE, BulkRequest
 from scimsrv.protocol.operations import Message
 from scimsrv.protocol.response import error_message
@@ -109,7 +109,7 @@ def fail_on_errors(message: Message) -> int | None:
 
 def entries_of(texts: Iterable[bytes], tenant: str, limits: Limits) -> Iterator[Entry]:
     """The operations in these texts, each read when it is asked for. What is wrong with one is its `fault`; raises ScimError
-    invalidSyntax for one that is no JSON object."""
+    invalidSyntax for one that is no JSON object, or is too large to be read."""
     routes: dict[str, Route] = {}
     return (read_entry(index, text, tenant, limits, routes) for index, text in enumerate(texts))
 
@@ -139,8 +139,9 @@ def arranged(entries: Iterable[Entry], fail_on_errors: int | None = None) -> Bul
 def read_entry(index: int, text: bytes, tenant: str, limits: Limits, routes: dict[str, Route]) -> Entry:
     """One operation of a bulk request; `routes` keeps what paths name from one to the next.
 
-    Raises ScimError invalidSyntax when it is no JSON object.
+    Raises ScimError invalidSyntax when it is no JSON object, or has more objects, arrays or values than a body may have.
     """
+    check_size(text, limits)
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scimsrv.errors import Kind
+from scimsrv.errors import Kind, ScimError
 from scimsrv.limits import Limits
 from scimsrv.protocol.bulk import Bulk, Creations, Single, arranged, components, filled, read_entry
 
@@ -110,3 +110,15 @@ def test_quotation_marks_that_are_never_closed(end: str, kind: Kind | None) -> N
     data = {"nickName": "\\u", "title": '\\"' * 500_000 + end}
     entry = read_entry(0, orjson.dumps(_create("a") | {"data": data}), "acme", Limits(), {})
     assert (None if entry.fault is None else entry.fault.kind) == kind
+
+
+@pytest.mark.parametrize(("value", "refused"), [([[]] * 3, False), ([[]] * 4, True), ([0] * 10, True)])
+def test_operations_of_many_values(value: list[Any], refused: bool) -> None:
+    """More than a body may have are refused before any is made, with the request: nothing of it is carried out."""
+    text, limits = orjson.dumps(_create("a") | {"data": {"a": value}}), Limits(json_containers=6, json_values=11)
+    if not refused:
+        assert read_entry(0, text, "acme", limits, {}).fault is None
+        return
+    with pytest.raises(ScimError) as caught:
+        read_entry(0, text, "acme", limits, {})
+    assert caught.value.kind is Kind.INVALID_SYNTAX
