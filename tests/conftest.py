@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares: a Postgres for the run, a fresh database for a module, a pool for a test."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -42,10 +43,13 @@ _BOTH: Final = frozenset(
 
 
 def pytest_configure() -> None:
-    """Have the processes that tests start end by signals that the tests themselves ignore, as in the background of a shell, or by nohup."""
+    """Have the processes that tests start end by signals that the tests ignore, as in the background of a shell, or by nohup; and
+    ask what listens on this machine directly, also where the environment names a proxy."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost", "::1")))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -50,10 +50,12 @@ async def _nobody_objects() -> None:
 
 
 class _Traffic:
-    """Counts the sets that are between their preparation and their end; each waits for a second one, for a moment."""
+    """Counts the sets that are between their preparation and their end; each waits for a second one: for a moment, and where one has to
+    come for as long as that takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 0.2) -> None:
         self.inside = self.most = self.begun = 0
+        self._patience = patience
         self._company = asyncio.Event()
 
     async def enter(self) -> None:
@@ -63,7 +65,7 @@ class _Traffic:
         if self.inside > 1:
             self._company.set()
         try:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(self._patience):
                 await self._company.wait()
         except TimeoutError:
             pass
@@ -90,7 +92,8 @@ async def _carried_out_beside(
 
 async def test_sets_are_stored_side_by_side(pool: Pool) -> None:
     """Those of which none has to know about another one; so many at the same time, and no more."""
-    traffic, results = await _carried_out(scope_on(pool, core_catalog()), _users(0, 5 * SET))
+    traffic = _Traffic(patience=20.0)
+    results = await _carried_out_beside(scope_on(pool, core_catalog()), _users(0, 5 * SET), traffic)
     assert (traffic.begun, traffic.most) == (5, WAYS)
     assert [(result.entry.index, result.status) for result in results] == [(index, 201) for index in range(5 * SET)]
 

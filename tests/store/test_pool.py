@@ -17,20 +17,26 @@ from tests.postgres import as_application
 
 async def test_a_tenant_leaves_connections_to_others(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of five connections a tenant has four at most: its fifth request waits, and another tenant's first does not."""
-    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.2)
+    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 20.0)
     opened = await open_pool(database, size=5, statement_cache=0)
     try:
         greedy, modest = opened.of(1), opened.of(2)
-        done, tasks = asyncio.Event(), []
+        done, tasks, held = asyncio.Event(), [], 0
 
         async def hold() -> None:
+            nonlocal held
             async with greedy.acquire():
+                held += 1
                 await done.wait()
 
         tasks = [asyncio.create_task(hold()) for _ in range(4)]
-        await asyncio.sleep(0.05)
-        with pytest.raises(ScimError, match="UNAVAILABLE"):
-            await greedy.fetch("SELECT 1")
+        async with asyncio.timeout(20):
+            while held < 4:
+                await asyncio.sleep(0.01)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(subject, "ACQUIRE_TIMEOUT", 0.2)
+            with pytest.raises(ScimError, match="UNAVAILABLE"):
+                await greedy.fetch("SELECT 1")
         assert await modest.fetch("SELECT 1")
         done.set()
         await asyncio.gather(*tasks)
@@ -42,7 +48,7 @@ async def test_a_tenant_leaves_connections_to_others(database: str, monkeypatch:
 async def test_a_queue_that_moves_is_waited_in(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a connection is served however long the queue is, as long as others are served meanwhile; when nobody is, or
     after the longest time of all, it is 503."""
-    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.4)
+    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 1.0)
     opened = await open_pool(database, size=1, statement_cache=0)
 
     async def ask() -> bool:
@@ -54,7 +60,7 @@ async def test_a_queue_that_moves_is_waited_in(database: str, monkeypatch: pytes
 
     try:
         monkeypatch.setattr(subject, "QUEUE_TIMEOUT", 60.0)
-        assert all(await asyncio.gather(*(ask() for _ in range(16))))
+        assert all(await asyncio.gather(*(ask() for _ in range(24))))
         monkeypatch.setattr(subject, "QUEUE_TIMEOUT", 0.2)
         served = await asyncio.gather(*(ask() for _ in range(16)))
         assert served[0]
@@ -81,12 +87,11 @@ class _Slow:
 async def test_connections_that_are_made_slowly(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a database that has too much to do answers others, a new connection is waited for, or one of theirs; when it answers nobody,
     it is 503 in time."""
-    monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.2)
     opened = await open_pool(database, size=2, statement_cache=0)
     try:
         async with opened.of(1).acquire():
             pass
-
+        monkeypatch.setattr(subject, "ACQUIRE_TIMEOUT", 0.2)
         monkeypatch.setattr(opened, "_driver", _Slow(opened._driver))
         async with opened.of(2).acquire():
             with pytest.raises(ScimError, match="UNAVAILABLE"):
