@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +26,10 @@ async def hashed_ahead(scope: Scope, bulk: Bulk, ids: Mapping[int, str], entries
 
     async def hash_them() -> None:
         for id_, plain, schema in secrets:
-            with suppress(ScimError):  # which is the operation's result when it comes to it
+            try:
                 await hashed(plain, schema, scope.limits, found[id_])
+            except ScimError:  # which is the operation's result when it comes to it
+                await asyncio.sleep(0)  # nothing may have been waited for, and the next may be refused as well
 
     async with asyncio.TaskGroup() as group:  # as many as are hashed at the same time; others get their turn after each
         for _ in range(WORKERS):

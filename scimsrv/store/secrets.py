@@ -12,10 +12,15 @@ from argon2 import PasswordHasher
 
 from scimsrv.errors import invalid_value
 from scimsrv.limits import Limits
+from scimsrv.schema.attribute import Type
 from scimsrv.schema.effective import EffectiveSchema
+from scimsrv.schema.semantics import SEMANTICS
 
 #: OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+#: Characters of which normalisation makes one, at most: a letter with three marks.
+_COMPOSED: Final = 4
 
 #: Hashes computed at the same time by one process, so that many at once cannot take all memory and cores.
 WORKERS: Final = 2
@@ -41,7 +46,12 @@ async def hashed(
         if text is None:
             result[key] = None
             continue
-        secret = prepared(text)
+        if len(text) > _COMPOSED * limits.password_bytes:
+            raise invalid_value(f"{names[key]} must have at most {limits.password_bytes} bytes")
+        try:  # what is hashed ahead comes as it was sent, and long runs of combining marks take normalisation very long
+            secret = prepared(SEMANTICS[Type.STRING].coerce(text))
+        except ValueError as problem:
+            raise invalid_value(f"{names[key]} {problem}") from problem
         if len(secret) < limits.password_min:
             raise invalid_value(f"{names[key]} must have at least {limits.password_min} characters")
         if len(secret.encode()) > limits.password_bytes:

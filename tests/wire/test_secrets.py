@@ -8,6 +8,7 @@ import argon2
 import pytest
 
 from tests.wire.support import SEARCH, Client, Server, assert_error, user
+from tests.wire.test_bulk import REQUEST as BULK
 
 _FIRST, _SECOND, _THIRD = "correct horse battery", "staple of gold 2", "third time is a charm"
 
@@ -121,3 +122,16 @@ async def test_equal_passwords_after_normalisation(server: Server, client: Clien
     """Composed and decomposed forms, and any kind of space, are the same password (RFC 8265 §4.2)."""
     ada = await client.new_user(password="cafe\u0301\u3000au lait")
     assert argon2.PasswordHasher().verify(await _hash(server, client, ada["id"]), "café au lait")
+
+
+@pytest.mark.parametrize("sent", [{}, {"Idempotency-Key": "k"}, {"Prefer": "respond-async, wait=20"}], ids=str)
+async def test_a_password_that_is_long_to_normalise(client: Client, sent: dict[str, str]) -> None:
+    """It is refused before it is normalised, also where secrets are hashed before their operations are read: a run of combining marks of
+    this length would take minutes, in which nobody is answered."""
+    for number in (20, 300_000):
+        operation = {"method": "POST", "path": "/Users", "bulkId": "a", "data": user(password="a" + "\u0301\u0327" * number)}
+        headers = sent | {key: f"{number}" for key in sent if key == "Idempotency-Key"}
+        answer = await client.request("POST", "/Bulk", {"schemas": [BULK], "Operations": [operation]}, headers=headers)
+        (result,) = answer.json()["Operations"]
+        assert result["status"] == "400"
+        assert "combining marks in a row" in result["response"]["detail"]
