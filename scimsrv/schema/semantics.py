@@ -93,6 +93,9 @@ def _same(_attribute: Attribute, value: Any) -> Key:
 #: Longest run of combining marks that is taken: normalisation is quadratic in it, and no language needs more (UAX #15 §13).
 _MOST_MARKS: Final = 30
 
+#: The characters that are no combining marks and become nothing but these when they are normalised.
+_OF_MARKS: Final = frozenset("\u0f73\u0f75\u0f81")
+
 
 def _coerce_text(value: Any) -> str:
     if not isinstance(value, str):
@@ -112,7 +115,7 @@ def is_plain_text(value: Any) -> bool:
 def _check_unicode(value: str) -> None:
     run = 0
     for char in value:
-        run = run + 1 if unicodedata.combining(char) else 0
+        run = run + 1 if unicodedata.combining(char) or char in _OF_MARKS else 0
         if run > _MOST_MARKS:
             raise ValueError(f"must not have more than {_MOST_MARKS} combining marks in a row")
         if "\ud800" <= char <= "\udfff":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scimsrv.schema.attribute import Attribute, Type, Uniqueness
-from scimsrv.schema.semantics import fold, key_of
+from scimsrv.schema.semantics import SEMANTICS, fold, key_of
 
 _TEXT = st.text(max_size=20)
 _MARKS = [chr(code) for code in range(0x300, 0x370)]
@@ -27,6 +27,22 @@ def test_special_characters_with_marks_fold_stably() -> None:
     assert len(growing) > 50
     texts = [text for char in growing for mark in _MARKS for text in (char + mark, mark + char)]
     assert [text for text in texts if fold(fold(text)) != fold(text)] == []
+
+
+def _refused(text: str) -> bool:
+    try:
+        SEMANTICS[Type.STRING].coerce(text)
+    except ValueError:
+        return True
+    return False
+
+
+def test_long_runs_of_marks_are_refused() -> None:
+    """Of any character that is a combining mark or becomes several: the time that folding takes grows with the square of a run."""
+    becoming = [char for char in _ALL if unicodedata.combining(unicodedata.normalize("NFD", char)[0])]
+    assert {"\u0301", "\u0344", "\u0f73"} <= {*becoming}
+    assert [char for char in becoming if not _refused("a" + char * 31)] == []
+    assert [char for char in becoming if _refused("a" + char * 30)] == []
 
 
 @given(_TEXT)
