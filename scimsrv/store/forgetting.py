@@ -31,7 +31,7 @@ from scimsrv.store.referring import rewrite
 from scimsrv.store.rendition import keys_held, modified_key
 from scimsrv.store.scope import Scope, new_id, now
 
-_SQL, _RESOURCES = load("badges"), load("resources")
+_SQL, _RESOURCES, _TOMBSTONES = load("badges"), load("resources"), load("tombstones")
 
 #: What may refer to a part of a catalogue: the type and attribute, by the type of the part.
 _USED_BY: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
@@ -143,14 +143,17 @@ async def _pseudonymise(scope: Scope, conn: Connection, awards: list[Any], reque
 
 
 async def forget_person(scope: Scope, conn: Connection, user: str) -> list[tuple[str, str]]:
-    """Put a pseudonym in the place of a deleted user who is to be erased, in the awards and requests that were kept; the types and ids of
-    these, whose former versions still say who it was. In a transaction."""
-    await wallet.forget(scope, conn, user)  # which may be there from before badges were switched off
+    """Put a pseudonym in the place of a deleted user who is to be erased, in the awards and requests that were kept; requests that were
+    deleted cannot be brought back any more. The types and ids of all these, whose former versions still say who it was. In a
+    transaction."""
+    # Both may be there from before badges were switched off.
+    await wallet.forget(scope, conn, user)
+    gone = [(REQUEST, row["id"]) for row in await conn.fetch(_TOMBSTONES["erase_telling"], scope.tenant, user, [REQUEST])]
     if not scope.catalog.policy.badges:
-        return []
+        return gone
     awards, requests = await _of_user(scope, conn, user)
     await _pseudonymise(scope, conn, awards, requests)
-    return [*((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
+    return [*gone, *((AWARD, row["id"]) for row in awards), *((REQUEST, row["id"]) for row in requests)]
 
 
 async def _of_user(scope: Scope, conn: Connection, user: str) -> tuple[list[Any], list[Any]]:

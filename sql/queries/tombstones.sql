@@ -117,6 +117,15 @@ SELECT id, type, actor FROM tombstone WHERE tenant = $1 AND restored IS NOT NULL
 -- name: erase
 DELETE FROM tombstone WHERE tenant = $1 AND id = $2 RETURNING type
 
+-- $2 id of a user, $3 types: resources of these types that refer to the user, whether that is there or not
+-- name: erase_telling
+WITH gone AS (
+    DELETE FROM tombstone WHERE tenant = $1 AND type = ANY ($3::text[]) AND strpos(document, '"value":"' || $2 || '"') > 0 RETURNING id
+), left_over AS (
+    DELETE FROM tombstone_reference held USING gone WHERE held.tenant = $1 AND held.id = gone.id
+)
+SELECT id FROM gone
+
 -- $2 id
 -- name: erase_references
 DELETE FROM tombstone_reference WHERE tenant = $1 AND id = $2

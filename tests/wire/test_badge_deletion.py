@@ -123,6 +123,29 @@ async def test_an_erased_recipient(server: Server, deletion: str, left: int) -> 
     assert found.problems == []
 
 
+@pytest.mark.parametrize("deletion", ["keep", "pseudonymise", "delete"])
+@pytest.mark.parametrize("ways", [("request", "user"), ("user", "request"), ("request", "user", "badges off")], ids=" ".join)
+async def test_a_deleted_request_does_not_bring_an_erased_person_back(server: Server, deletion: str, ways: tuple[str, ...]) -> None:
+    """A request that was deleted, before its requester or after, is kept to be brought back; erasing the requester takes it along, or it
+    says nothing of the person."""
+    made = await badges(server, badge_recipient_deletion=deletion)
+    user = (await made.client.new_user(displayName="Ada"))["id"]
+    mini = await made.achievement()
+    asked = await made.new("BadgeRequest", requester={"value": user}, achievement={"value": mini}, statement="Ada did it")
+    for one in ways[:2]:
+        status = (await made.client.delete(f"/Users/{user}" if one == "user" else f"/BadgeRequests/{asked}")).status_code
+        assert status == 204 or (one, deletion, status) == ("request", "delete", 404)
+    if ways[2:]:
+        await server.set_policy(made.client, {"badges": False})
+    await server.pool.execute("TRUNCATE admin_credential")
+    async with admin_api(server.pool, server.settings) as admin:
+        assert (await admin.ask("POST", f"/tenants/{made.client.slug}/erasures", {"id": user})).status_code == 200
+    for table in ("tombstone", "tombstone_reference", "resource", "change"):
+        held = await server.pool.fetch(f"SELECT * FROM {table} WHERE tenant = $1", made.client.id)
+        text = " ".join(str(row.get("document", row.get("content", tuple(row)))) for row in held)
+        assert not [word for word in (user, "Ada") if word in text], table
+
+
 async def _retained(server: Server, made: Badges, since: datetime | None = None) -> None:
     """Seal the tenant's trail; what was sealed before a time is left out of it from then on."""
     key = ServerKeys.load(server.settings).derive(AUDIT_KEY)
