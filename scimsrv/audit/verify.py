@@ -33,8 +33,8 @@ class Verifier:
     problems: list[Problem] = field(default_factory=list)
     rows: int = 0
     erased: int = 0
+    first: Seal | None = None
     last: Seal | None = None
-    _first: Seal | None = None
     _without: list[tuple[int, int, str]] = field(default_factory=list)
     _erasures: dict[str, int] = field(default_factory=dict)
     _anchors: set[tuple[int, int, str]] = field(default_factory=set)
@@ -47,12 +47,12 @@ class Verifier:
             self.find(None, sealed.position, f"seal {sealed.number} was not made, as it is, by a server with this secret key")
         if whole:
             self._rows(sealed, held)
-        self._first = self._first or sealed
+        self.first = self.first or sealed
         self.last = sealed
 
     def finish(self) -> None:
         """Judge what only the whole chain can tell."""
-        first = self._first
+        first = self.first
         if first is not None and first.number > 1 and (first.number - 1, first.position - 1, first.previous.hex()) not in self._anchors:
             self.find(None, first.position, "what was before is missing, and nothing in the chain says that it was truncated here")
         for seq, position, id_ in self._without:

@@ -76,8 +76,16 @@ async def verify(
         position, head = (last.last, last.head) if last is not None else (0, START)
         if chain is not None and (chain["position"], chain["head"]) != (position, head):
             verifier.find(None, chain["position"], "the chain does not end where it was last sealed")
-        for place in missing:
-            verifier.find(None, place, "the chain does not have the hash that was written down of this position")
+        begin, before = (verifier.first.position - 1, verifier.first.previous) if verifier.first is not None else (0, START)
+        for place, hash_ in missing.items():
+            if (place, hash_) in ((begin, before), (0, START)):
+                continue
+            # What a chain that was made anew says of its beginning is not believed either: it stays a finding.
+            gone = (
+                "the chain begins behind this position, whose hash was written down: only that of a later one tells whether it is the same"
+            )
+            other = "the chain does not have the hash that was written down of this position"
+            verifier.find(None, place, gone if place < begin else other)
         for row in await connection.fetch(_SQL["sealed_twice"], tenant, _NAMED):
             verifier.find(row["seq"], None, "it is in the chain more than once")
         late = await connection.fetch(_SQL["unsealed_before"], tenant, now() - timedelta(seconds=overdue), _NAMED)

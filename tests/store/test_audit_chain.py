@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 import pytest
 
-from scimsrv.audit.chain import SIZE
+from scimsrv.audit.chain import SIZE, START
 from scimsrv.audit.verify import Problem
 from scimsrv.errors import Kind, ScimError
 from scimsrv.store import audit, seals
@@ -388,14 +388,27 @@ async def test_what_cannot_be_erased(scope: Scope, id_: str, kind: Kind) -> None
 
 
 async def test_a_truncated_chain_verifies_from_where_it_begins(scope: Scope) -> None:
-    """Old seals go with their rows; the chain has a row that says so, without which its missing beginning is a finding."""
+    """Old seals go with their rows; the chain has a row that says so, without which its missing beginning is a finding. Of hashes that were
+    written down of it, that of where it begins is there, and of earlier ones it is said that they are before it."""
     await _users(scope, 7)
     await _seal(scope, batch=2)
+    seals_ = await driver(scope).fetch("SELECT position, hashes FROM change_seal WHERE tenant = $1 ORDER BY number", scope.tenant)
+    ends = {number: (row["position"] + len(row["hashes"]) // SIZE - 1, row["hashes"][-SIZE:]) for number, row in enumerate(seals_, 1)}
     whole = await _verified(scope)
     gone = await audit.truncate(driver(scope), scope.tenant, now() + timedelta(seconds=5), KEY, batch=2)
     assert (gone.rows, gone.seals) == (4, 2)
     found = await _verified(scope, known={whole.position: whole.head})
     assert (found.problems, found.rows, len(await _seqs(scope))) == ([], 4, 4)
+    assert whole.problems == []
+    for (position, hash_), said in (
+        (ends[2], []),
+        ((ends[2][0], b"x" * 32), ["does not have the hash"]),
+        (ends[1], ["begins behind"]),
+        ((0, START), []),
+        ((0, b"x" * 32), ["begins behind"]),
+    ):
+        told = (await _verified(scope, known={position: hash_})).problems
+        assert [text in one.what for one, text in zip(told, said, strict=True)] == [True] * len(said)
     while (await audit.truncate(driver(scope), scope.tenant, now() + timedelta(seconds=5), KEY)).seals > 1:
         pass
     found = await _verified(scope)
