@@ -12,19 +12,23 @@
 -- Statements, in their order, that put the tables without all of it behind the wall, and give the application's role what it needs:
 -- every right on rows but those of changing what has happened. $1 role of the application
 -- name: isolate
-WITH tenant_table AS (
-    SELECT c.relname AS name, CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant' END AS owner,
+WITH found AS (
+    SELECT c.oid, c.relname AS name, CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant' END AS owner,
            c.relname IN ('credential', 'tenant', 'tenant_config', 'tenant_index', 'tenant_job', 'erasure', 'request_job', 'first_answer',
                          'rate', 'tombstone', 'audit_chain', 'change', 'oauth_client', 'oauth_secret', 'trust',
                          'badge_key', 'badge_credential', 'activity_head') AS looked_at,
-           c.relrowsecurity AND c.relforcerowsecurity
-           AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant_rows')
-           AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'owner_rows') AS walled
+           c.relrowsecurity AND c.relforcerowsecurity AS forced
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
     AND (c.relname = 'tenant' OR EXISTS (
         SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped
     ))
+), tenant_table AS (
+    SELECT f.name, f.owner, f.looked_at, f.forced AND (
+        SELECT coalesce(array_agg(p.polname::text), '{}') @> (ARRAY['tenant_rows', 'owner_rows'] || CASE WHEN f.looked_at THEN ARRAY['across'] END)
+        FROM pg_policy p WHERE p.polrelid = f.oid
+    ) AS walled
+    FROM found f
 ), policy (place, name, kind, condition) AS (
     VALUES (1, 'tenant_rows', 'TO PUBLIC', '%I = (SELECT nullif(current_setting(''scimsrv.tenant'', true), '''')::integer)'),
            (3, 'across', 'FOR SELECT TO PUBLIC', '(SELECT current_setting(''scimsrv.across'', true) = ''on'')'),

@@ -173,6 +173,24 @@ async def test_it_is_put_up_once(database: str) -> None:
         await connection.close()
 
 
+@pytest.mark.parametrize("policy", ["tenant_rows", "owner_rows", "across"])
+async def test_a_policy_that_is_missing_is_put_up(cluster: Any, policy: str) -> None:
+    """Each of them, on a table that has the others: a version before this one may not have looked across the tenants of a table."""
+    dsn = await _fresh(cluster)
+    connection = await asyncpg.connect(dsn)
+    listed = "SELECT tablename, policyname, roles, cmd, qual FROM pg_policies ORDER BY 1, 2"
+    try:
+        await migrate.migrate(dsn, application=APPLICATION)
+        before = await connection.fetch(listed)
+        await connection.execute(f"DROP POLICY {policy} ON change")
+        assert len(await connection.fetch(listed)) == len(before) - 1
+        await isolation.isolate(connection, APPLICATION)
+        assert await connection.fetch(listed) == before
+        assert await isolation.isolate(connection, APPLICATION) == 0
+    finally:
+        await connection.close()
+
+
 # -- what it keeps apart -------------------------------------------------------------------------------------------
 
 
