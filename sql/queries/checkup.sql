@@ -24,7 +24,7 @@ SELECT current_user::text AS role;
 
 -- Whether the role may take rows from the audit trail, as retention does.
 -- name: may_truncate
-SELECT has_table_privilege('change', 'DELETE') AS granted
+SELECT has_table_privilege('change', 'DELETE') AND has_table_privilege('change_seal', 'DELETE') AS granted
 
 -- name: pid
 SELECT pg_backend_pid()

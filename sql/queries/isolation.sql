@@ -42,7 +42,10 @@ WITH found AS (
     UNION ALL SELECT t.name, 7, format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t.name) FROM tenant_table t WHERE NOT t.walled
     UNION ALL SELECT t.name, 8, format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t.name) FROM tenant_table t WHERE NOT t.walled
     UNION ALL
-    SELECT t.name, 9, format('GRANT SELECT, INSERT%s ON %I TO %I', CASE t.name WHEN 'change' THEN '' ELSE ', UPDATE, DELETE' END, t.name, $1::text)
+    SELECT t.name, 9, format(
+        'GRANT SELECT, INSERT%s ON %I TO %I',
+        CASE WHEN t.name IN ('change', 'change_seal') THEN '' ELSE ', UPDATE, DELETE' END, t.name, $1::text
+    )
     FROM tenant_table t WHERE NOT has_table_privilege($1::text, format('%I', t.name), 'INSERT')
     UNION ALL
     SELECT '', 10, format('GRANT SELECT ON %I TO %I', t.name, $1::text)
