@@ -225,6 +225,8 @@ async def changed(
 
 async def returned(scope: Scope, conn: Connection, schema: EffectiveSchema, document: Document) -> None:
     """Do what belongs to a badge resource that was deleted and is stored again. Raises ScimError 409 where what it belongs to is gone."""
+    if schema.name == REQUEST and "requester" not in document:
+        raise ScimError(Kind.CONFLICT, "Its requester is not there, whose it would not be any more: bring the user back first")
     if schema.name not in (ISSUER, *CATALOGUE):
         return
     named = {pointer["value"] for pointer in _pointers(schema, document)}

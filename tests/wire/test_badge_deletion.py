@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scimsrv.errors import ScimError
+from scimsrv.errors import Kind, ScimError
 from scimsrv.keys import AUDIT_KEY, ServerKeys
 from scimsrv.limits import Limits
 from scimsrv.store import seals
@@ -144,6 +144,26 @@ async def test_a_deleted_request_does_not_bring_an_erased_person_back(server: Se
         held = await server.pool.fetch(f"SELECT * FROM {table} WHERE tenant = $1", made.client.id)
         text = " ".join(str(row.get("document", row.get("content", tuple(row)))) for row in held)
         assert not [word for word in (user, "Ada") if word in text], table
+
+
+@pytest.mark.parametrize("deletion", ["keep", "pseudonymise", "delete"])
+async def test_a_request_comes_back_with_its_requester_alone(server: Server, deletion: str) -> None:
+    """A deleted request is not brought back while its requester is gone, whose it would not be any more; with the requester it is."""
+    made = await badges(server, badge_recipient_deletion=deletion)
+    user = (await made.client.new_user())["id"]
+    asked = await made.new(
+        "BadgeRequest", requester={"value": user}, achievement={"value": await made.achievement()}, statement="Ada did it"
+    )
+    for path in (f"/BadgeRequests/{asked}", f"/Users/{user}"):
+        assert (await made.client.delete(path)).status_code == 204
+    scope = await _scope(server, made)
+    with pytest.raises(ScimError, match="requester") as refused:
+        await restore(scope, asked)
+    assert refused.value.kind is Kind.CONFLICT
+    assert (await made.client.get("/BadgeRequests")).json()["totalResults"] == 0
+    await restore(scope, user)
+    await restore(scope, asked)
+    assert (await made.client.get(f"/BadgeRequests/{asked}")).json()["requester"]["value"] == user
 
 
 async def _retained(server: Server, made: Badges, since: datetime | None = None) -> None:
