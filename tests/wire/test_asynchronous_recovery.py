@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,28 +15,36 @@ from tests.wire.test_asynchronous import ASYNC, finished
 from tests.wire.test_bulk import REQUEST, operation, post, statuses
 
 
+def _dying(patched: pytest.MonkeyPatch, number: int) -> Callable[[], Awaitable[None]]:
+    """Let workers die before they keep results for the time with this number; returns what waits for one that has."""
+    calls, dead, original = 0, asyncio.Event(), jobs.JobRecorder.record
+
+    async def record(self: Any, *args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            dead.set()
+            raise RuntimeError("killed")
+        await original(self, *args, **more)
+
+    async def died() -> None:
+        await dead.wait()
+        await asyncio.sleep(0.1)
+
+    patched.setattr(jobs.JobRecorder, "record", record)
+    return died
+
+
 @pytest.mark.parametrize("policy", [{}, {"bulk_atomic": True}])
 async def test_a_worker_that_died(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch, policy: dict[str, bool]) -> None:
     """What a worker left in the middle is taken up where it was left, and nothing is done twice; one by one also where the policy is all
     or nothing by then."""
     body: dict[str, Any] = {"schemas": [REQUEST], "Operations": [post(str(number), user()) for number in range(3)]}
     body["Operations"] = [one for each in body["Operations"] for one in (each, operation("DELETE", "/Users/none"))]
-    calls = 0
-    original = jobs.JobRecorder.record
-
-    async def dying(self: Any, *args: Any, **more: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise RuntimeError("killed")
-        await original(self, *args, **more)
-
     with monkeypatch.context() as patched:
-        patched.setattr(jobs.JobRecorder, "record", dying)
+        died = _dying(patched, 4)
         answer = await client.request("POST", "/Bulk", body, headers=ASYNC)
-        while calls < 4:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await died()
     txn = answer.headers["set-txn"]
     half = (await client.get(f"/.requests/{txn}")).json()
     assert (half["state"], statuses(half["Operations"])) == ("running", ["201", "404", "201"])
@@ -56,23 +65,11 @@ async def test_a_worker_that_cut_other_sets(
     circle = [post("a", group("bulkId:b")), post("b", group("bulkId:a"))]
     operations = [post(str(number), user(f"u{number}")) for number in range(7)]
     operations[4:4] = circle
-    calls = 0
-    original = jobs.JobRecorder.record
-
-    async def dying(self: Any, *args: Any, **more: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise RuntimeError("killed")
-        await original(self, *args, **more)
-
     with monkeypatch.context() as patched:
-        patched.setattr(jobs.JobRecorder, "record", dying)
+        died = _dying(patched, 2)
         patched.setattr(bulk_requests, "SET", died_with)
         answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": operations}, headers=ASYNC)
-        while calls < 2:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await died()
     monkeypatch.setattr(bulk_requests, "SET", taken_up_with)
     half = (await client.get(f"/.requests/{answer.headers['set-txn']}")).json()
     assert (half["state"], statuses(half["Operations"])) == ("running", ["201"] * died_with)
@@ -90,22 +87,10 @@ async def test_a_worker_that_died_having_brought_back(server: Server, monkeypatc
     await client.delete(f"/Users/{ada}")
     change = patch({"op": "add", "path": "title", "value": "Dr"})
     operations = [post("a", user("ada")), operation("DELETE", "/Users/none"), operation("PATCH", "/Users/bulkId:a", change)]
-    calls = 0
-    original = jobs.JobRecorder.record
-
-    async def dying(self: Any, *args: Any, **more: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise RuntimeError("killed")
-        await original(self, *args, **more)
-
     with monkeypatch.context() as patched:
-        patched.setattr(jobs.JobRecorder, "record", dying)
+        died = _dying(patched, 2)
         answer = await client.request("POST", "/Bulk", {"schemas": [REQUEST], "Operations": operations}, headers=ASYNC)
-        while calls < 2:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await died()
     await server.pool.execute("UPDATE request_job SET held_until = now() WHERE tenant = $1", client.id)
     server.app.jobs.begin(client.id, answer.headers["set-txn"])
     found = await finished(client, answer)
