@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -98,7 +99,7 @@ class Api:
         entered(slug, found.credential.kid, client_address(connection) or "")
         if not found.credential.active:
             raise ScimError(Kind.FORBIDDEN, "The tenant is suspended")
-        principal = Principal(found.credential)
+        principal = Principal(found.credential, math.inf)  # what it may do is asked for again here, by its own kind of token
         return principal, await self._front.catalog(principal), found
 
     async def _served(self, slug: str) -> tuple[int, Catalog]:
