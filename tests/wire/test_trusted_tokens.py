@@ -424,37 +424,6 @@ async def test_services_are_nobody_at_me(server: Server) -> None:
     assert_error(await oauth.client.with_token(Issuer().token()).get("/Me"), 404)
 
 
-async def test_roles(server: Server) -> None:
-    """People get the scopes of the roles that a group or a role claim gives them, and without any nothing."""
-    oauth = await tenant(server)
-    people = Issuer(claims={"sub": "ada"})
-    rules = [
-        {"claim": "groups", "value": "g-view", "role": "viewer"},
-        {"claim": "roles", "value": "Operator", "role": "operator"},
-        {"claim": "roles", "value": "Admin", "role": "tenant_admin"},
-    ]
-    await oauth.trust(people.trust(scopes=[], pins={}, roles=rules))
-    schema = {"id": "urn:example:roles:1.0", "name": "Roles", "attributes": [{"name": "x", "type": "string"}]}
-    for claims, read_, write, define in (
-        ({}, 403, 403, 405),
-        ({"groups": ["g-view", "x"]}, 200, 403, 405),
-        ({"groups": "g-view"}, 200, 403, 405),
-        ({"groups": ["G-VIEW"]}, 403, 403, 405),
-        ({"groups": {"g-view": 1}}, 403, 403, 405),
-        ({"roles": ["Operator"]}, 200, 201, 405),
-        ({"roles": ["Admin"], "groups": ["x"]}, 200, 201, 201),
-    ):
-        for client in (
-            oauth.client.with_token(people.token(**claims)),
-            *([oauth.using(await oauth.exchange(people.token(**claims)))] if read_ == 200 else []),
-        ):
-            answers = [await client.get("/Users"), await client.post("/Users", user())]
-            assert [answer.status_code for answer in answers] == [read_, write], claims
-        assert (await client.post("/Schemas", schema)).status_code == define, claims
-    overage = people.token(_claim_names={"groups": "src1"}, _claim_sources={"src1": {"endpoint": "https://x"}}, roles=["Admin"])
-    assert_error(await oauth.client.with_token(overage).get("/Users"), 401)
-
-
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
